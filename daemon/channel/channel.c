@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See channel.h. */
+#include "daemon/channel/channel.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+union control {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(LIMIT_CHANNEL_FDS * sizeof(int))];
+};
+
+int channel_pair(int ret_fds[static 2])
+{
+        int size = 2 * (int)LIMIT_CHANNEL_MESSAGE, fds[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        /* The kernel doubles what it is told, and caps it at net.core.wmem_max; its default already holds one
+         * message, so a refusal costs depth, not correctness. */
+        for (int i = 0; i < 2; i++)
+                (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        ret_fds[0] = fds[0];
+        ret_fds[1] = fds[1];
+        return 0;
+}
+
+int channel_send(int fd, const void *data, size_t length, const int *fds, size_t n_fds)
+{
+        union control control = {0};
+        struct iovec iov = {.iov_base = (void *)data, .iov_len = length};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n;
+
+        if (n_fds > LIMIT_CHANNEL_FDS || length == 0 || length > LIMIT_CHANNEL_MESSAGE)
+                return -EINVAL;
+        if (n_fds > 0) {
+                struct cmsghdr *head;
+
+                msg.msg_control = control.space;
+                msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+                head = CMSG_FIRSTHDR(&msg);
+                head->cmsg_level = SOL_SOCKET;
+                head->cmsg_type = SCM_RIGHTS;
+                head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+                memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
+        }
+        do
+                n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        return n < 0 ? -errno : 0;
+}
+
+static void fds_of_message(struct msghdr *msg, int ret_fds[static LIMIT_CHANNEL_FDS])
+{
+        for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head)) {
+                size_t n;
+
+                if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+                        continue;
+                /* The room given bounds their number; the kernel closed what did not fit. */
+                n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(ret_fds, CMSG_DATA(head), MIN_OF(n, (size_t)LIMIT_CHANNEL_FDS) * sizeof(int));
+        }
+}
+
+int channel_receive(int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS])
+{
+        union control control;
+        struct iovec iov = {.iov_base = data, .iov_len = size};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+                .msg_controllen = sizeof(control.space)};
+        int fds[LIMIT_CHANNEL_FDS];
+        ssize_t n;
+
+        memset(fds, -1, sizeof(fds));
+        do
+                n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == ECONNRESET ? 1 : -errno;
+        fds_of_message(&msg, fds);
+        if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                        closep(&fds[i]);
+                return -EMSGSIZE;
+        }
+        /* None of our messages is empty, so this is the end. */
+        if (n == 0)
+                return 1;
+        memcpy(ret_fds, fds, sizeof(fds));
+        *ret_length = (size_t)n;
+        return 0;
+}

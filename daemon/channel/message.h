@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The messages between our own processes, each as one list of fields, from which its struct, its put and its
+ * get are made: the two sides cannot differ. The first byte of a message is its type.
+ *
+ * Three kinds of channel carry them:
+ *   request  broker <-> worker      (the worker's descriptor 3)
+ *   control  supervisor <-> worker  (the worker's descriptor 4)
+ *   control  supervisor <-> broker  (the broker's descriptor 3)
+ * Strings and bytes that get returns point into the received buffer.
+ */
+#pragma once
+
+#include "daemon/channel/channel.h"
+#include "daemon/channel/wire.h"
+
+/* Raised with any change of a message: processes of two builds must not talk. Carried by HELLO and START. */
+#define MESSAGE_VERSION 1U
+
+/* How a request ended, in the worker. What the client is told is the broker's to decide. */
+enum reply_status {
+        REPLY_OK = 1,
+        REPLY_CKR,             /* the token said no to this request; ckr says how */
+        REPLY_KEY_GONE,        /* the object is not on the token any more */
+        REPLY_NICKNAME_EXISTS,
+        REPLY_NOT_SUPPORTED,   /* the token has no such mechanism, or the key does not allow it */
+        REPLY_BUSY,            /* sessions or memory of the device ran out, twice */
+        REPLY_DEVICE_LOST,     /* class device: the worker ends itself after this; not executed as far as known */
+        REPLY_PIN,             /* class PIN: likewise */
+        REPLY_WORKER_LOST,     /* the call outlived its deadline: the worker ends itself after this */
+        REPLY_OUTCOME_UNKNOWN, /* the operation that changes the token failed, and what it left cannot be told */
+        REPLY_INVALID,         /* the data was refused by the worker (a DER that is none, say); text says what */
+        REPLY_STATUS_MAX_,
+};
+
+enum object_kind {
+        OBJECT_KEY = 1,
+        OBJECT_CERTIFICATE = 2,
+};
+
+enum object_flag {
+        FLAG_SENSITIVE = 1,
+        FLAG_EXTRACTABLE = 2,
+        FLAG_NEVER_EXTRACTABLE = 4,
+        FLAG_LOCAL = 8,
+        FLAG_HAS_CERTIFICATE = 16, /* of a key: a certificate of its CKA_ID is on the token */
+        FLAG_HAS_PRIVATE_KEY = 32, /* of a certificate */
+};
+
+/* As in Status.Token.state, in this order. */
+enum token_state {
+        TOKEN_STARTING = 1,
+        TOKEN_READY,
+        TOKEN_RECOVERING,
+        TOKEN_FAILED,
+        TOKEN_STATE_MAX_,
+};
+
+/* Why a worker ends itself (worker -> supervisor), which decides when the next one starts. */
+enum worker_end {
+        WORKER_END_ABSENT = 1, /* no such token: again every 500 ms */
+        WORKER_END_PIN,        /* the PIN was refused, or must not be tried: never again by itself */
+        WORKER_END_DEVICE,     /* the device was lost in use: at once */
+        WORKER_END_HUNG,       /* a call outlived its deadline: at once */
+        WORKER_END_ERROR,      /* anything else: back-off */
+};
+
+enum listen_kind {
+        LISTEN_KEYS = 1,
+        LISTEN_STATUS = 2,
+};
+
+/* clang-format off */
+
+/* ---- request channel, broker to worker. request: the broker's number, never used twice; its upper 32 bits are
+ * the channel's epoch, so that an answer meant for a dead broker is told from garbage. ---- */
+
+/* A digest (prehashed, of the algorithm's length) or a message. key: its number in the directory. */
+#define MESSAGE_SIGN(F) F(u64, request) F(u64, key) F(u8, algorithm) F(u8, prehashed) F(bytes, data)
+/* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. */
+#define MESSAGE_GENERATE(F) F(u64, request) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) F(u8, loadable)
+/* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
+ * REPLY_KEY_GONE: no, and what there was of it has been removed. */
+#define MESSAGE_SETTLE(F) F(u64, request) F(text, nickname) F(bytes, id)
+#define MESSAGE_DELETE(F) F(u64, request) F(u64, key)
+/* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */
+#define MESSAGE_VERIFY(F) F(u64, request) F(bytes, spki) F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)
+#define MESSAGE_RANDOM(F) F(u64, request) F(u32, length)
+/* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
+ * SETTLED, then the reply. */
+#define MESSAGE_REFRESH(F) F(u64, request) F(u8, all)
+/* Asks the device itself (C_GetTokenInfo and C_GetSessionInfo). */
+#define MESSAGE_PROBE(F) F(u64, request)
+
+/* ---- request channel, worker to broker ---- */
+
+/* The first message of every channel. threads: how many requests may be out at once; busy: how many of these
+ * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each. */
+#define MESSAGE_HELLO(F) F(u32, version) F(text, label) F(text, manufacturer) F(text, model) F(text, serial) \
+        F(u32, session_limit) F(u32, threads) F(u32, busy) F(bytes, mechanisms)
+/* One object of the directory, new or changed. number: never used twice in a worker's life. nickname: empty where
+ * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. */
+#define MESSAGE_ENTRY(F) F(u64, number) F(u8, kind) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) \
+        F(u32, usage) F(u32, flags) F(bytes, der)
+#define MESSAGE_DROP(F) F(u64, number)
+#define MESSAGE_SETTLED(F) F(u64, generation)
+/* device_usec: what the calls into the module took, all of them. payload: the signature, the random bytes, or
+ * the number (u64) of the key that was made. text: a sentence for the log and the client, or empty. */
+#define MESSAGE_REPLY(F) F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) F(bytes, payload) F(text, text)
+/* Whenever one of them changes. logins: in this worker's life. */
+#define MESSAGE_SESSIONS(F) F(u32, open) F(u32, logins)
+
+/* ---- control, supervisor to worker ---- */
+
+/* The first message. A sealed memfd with the configuration (config_format) comes with it. look: not to serve, but
+ * to send HELLO, the directory as a fresh process sees it, SETTLED, and end. */
+#define MESSAGE_START(F) F(u32, version) F(text, token) F(u32, epoch) F(u8, look)
+/* A fresh request channel (descriptor) for a new broker. */
+#define MESSAGE_CHANNEL(F) F(u32, epoch)
+/* Also to the broker. Answered with PONG of the same number by whoever still makes progress. */
+#define MESSAGE_PING(F) F(u64, number)
+
+/* ---- control, worker to supervisor ---- */
+
+#define MESSAGE_PONG(F) F(u64, number)
+/* Logged in, threads stand. */
+#define MESSAGE_UP(F) F(u32, threads)
+/* The last message of a worker that ends itself. reason: a sentence for people. */
+#define MESSAGE_ENDING(F) F(u8, end) F(u64, ckr) F(text, reason)
+
+/* ---- control, supervisor to broker ---- */
+
+/* The first message, and again on reload; with the configuration as a sealed memfd. started_usec: wall clock. */
+#define MESSAGE_CONFIG(F) F(u32, version) F(u64, started_usec)
+/* A listening socket (descriptor). */
+#define MESSAGE_LISTEN(F) F(u8, kind)
+/* A worker's request channel (descriptor). life: which worker of this token, ever rising. */
+#define MESSAGE_WORKER(F) F(text, token) F(u64, life) F(u32, epoch)
+/* The worker of that life was reaped: nothing more comes from it. */
+#define MESSAGE_GONE(F) F(text, token) F(u64, life)
+/* What the status shows. restarts: workers started beyond the first. */
+#define MESSAGE_TOKEN(F) F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) F(u32, restarts)
+/* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */
+#define MESSAGE_LOOK(F) F(text, token)
+/* No new connection, no new request; answer what is there, then DRAINED. */
+#define MESSAGE_DRAIN(F) F(u64, deadline_usec)
+/* The end of the starting messages: seccomp now. Also after a reload's. */
+#define MESSAGE_GO(F) F(u8, unused)
+
+/* ---- control, broker to supervisor ---- */
+
+/* The directory of the worker of that life is here: the token is ready. */
+#define MESSAGE_SERVING(F) F(text, token) F(u64, life)
+#define MESSAGE_DRAINED(F) F(u8, unused)
+/* A fresh process should look at this token (then LOOK comes), or its worker should be replaced. */
+#define MESSAGE_LOOK_PLEASE(F) F(text, token)
+#define MESSAGE_REPLACE(F) F(text, token) F(u64, life) F(text, reason)
+
+#define MESSAGES(M)                                                                                           \
+        M(SIGN, sign) M(GENERATE, generate) M(SETTLE, settle) M(DELETE, delete) M(VERIFY, verify)             \
+        M(RANDOM, random) M(REFRESH, refresh) M(PROBE, probe)                                                 \
+        M(HELLO, hello) M(ENTRY, entry) M(DROP, drop) M(SETTLED, settled) M(REPLY, reply) M(SESSIONS, sessions) \
+        M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
+        M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
+        M(DRAIN, drain) M(GO, go)                                                                             \
+        M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)
+
+#define MESSAGE_TYPE_(NAME, name) MESSAGE_TYPE_##NAME,
+enum message_type {
+        MESSAGE_TYPE_NONE_ = 0,
+        MESSAGES(MESSAGE_TYPE_)
+        MESSAGE_TYPE_MAX_,
+};
+#undef MESSAGE_TYPE_
+
+#define FIELD_TYPE_u8 uint8_t
+#define FIELD_TYPE_u32 uint32_t
+#define FIELD_TYPE_u64 uint64_t
+#define FIELD_TYPE_bytes struct wire_bytes
+#define FIELD_TYPE_text const char *
+#define MESSAGE_FIELD_(type, name) FIELD_TYPE_##type name;
+/* For each message: struct message_NAME; message_put_NAME() writes type and fields; message_get_NAME() reads
+ * the fields behind the type (message_type() took that): 0, or -EBADMSG where they do not fit exactly. */
+#define MESSAGE_DECLARE_(NAME, name)                                                                          \
+        struct message_##name {                                                                               \
+                MESSAGE_##NAME(MESSAGE_FIELD_)                                                                \
+        };                                                                                                    \
+        void message_put_##name(struct wire *wire, const struct message_##name *message);                     \
+        int message_get_##name(struct wire *wire, struct message_##name *ret);                                \
+        /* Puts it into a buffer and sends it with n_fds descriptors. As channel_send(); -EMSGSIZE: too long. */ \
+        int message_send_##name(int fd, const struct message_##name *message, const int *fds, size_t n_fds);
+MESSAGES(MESSAGE_DECLARE_)
+#undef MESSAGE_DECLARE_
+#undef MESSAGE_FIELD_
+/* clang-format on */
+
+/* Takes the type off a received message. MESSAGE_TYPE_NONE_ where it is none of ours. */
+enum message_type message_type(struct wire *wire);
+
+/* The type's name, for logs; "?" for none. */
+const char *message_name(enum message_type type);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The configuration: read and checked by the supervisor, an immutable snapshot from then on. The other processes
+ * get it as text (config_format), with users and groups already as numbers, and read it with the same code, so
+ * that neither of them opens a file. CONFIG.md's contract; tokend.conf(5) explains each key.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "daemon/util/macros.h"
+
+enum token_role {
+        ROLE_KEYS,
+        ROLE_ACCELERATOR,
+};
+
+/* What an instance may do; a mask. The names are those of Allow=, and of PermissionDenied's `operation`. */
+enum config_right {
+        RIGHT_LIST = 1 << 0,
+        RIGHT_SIGN = 1 << 1,
+        RIGHT_VERIFY = 1 << 2,
+        RIGHT_RANDOM = 1 << 3,
+        RIGHT_GENERATE = 1 << 4,
+        RIGHT_DELETE = 1 << 5,
+        RIGHT_REQUEST = 1 << 6,
+        RIGHT_IMPORT = 1 << 7,
+        RIGHT_CHECK = 1 << 8,
+        RIGHT_ALL = (1 << 9) - 1,
+};
+
+struct config_token {
+        char *name;
+        char *module; /* a path, or "internal" */
+        char *uri;    /* NULL: the only slot with a token */
+        char *pin;    /* file:PATH or credential:NAME; NULL: none */
+        char *directory; /* of the NSS databases; set for an internal token and for no other */
+        char **environment; /* NAME=VALUE, NULL at the end; never NULL itself, as every list here */
+        unsigned sessions;
+        uint64_t timeout_usec, generate_timeout_usec, start_timeout_usec, refresh_usec, keep_alive_usec;
+        unsigned role; /* enum token_role */
+        char *accelerator; /* the name of another token, or NULL */
+        unsigned accelerated_keys;
+};
+
+struct config_instance {
+        char *name;
+        uid_t user;  /* (uid_t) -1: any */
+        gid_t group; /* (gid_t) -1: any */
+        char *unit;  /* NULL: any */
+        char *token; /* NULL: every token, the first being its own */
+        char **other_tokens;
+        char **keys; /* globs, fnmatch(3) without flags */
+        unsigned allow; /* mask of enum config_right */
+        unsigned weight, max_queued, max_connections;
+};
+
+struct config {
+        char *socket, *status_socket, *state_directory;
+        struct config_token **tokens; /* at least one: the default is put in */
+        size_t n_tokens;
+        struct config_instance **instances; /* none: root and the daemon's own user may do everything */
+        size_t n_instances;
+};
+
+/* Reads path, then path.d/<name>.conf in name order. Every fault is one call of report, with `FILE:LINE: text`.
+ * 1: there were faults. -errno: path itself could not be read (reported too). The caller frees. */
+int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
+        struct config **ret);
+
+/* The same from text in memory (name stands for FILE), with nothing read from disk but the user database. */
+int config_parse(const char *name, const char *text, size_t length,
+        void (*report)(void *userdata, const char *line), void *userdata, struct config **ret);
+
+/* A text that config_parse() reads to an equal configuration: defaults spelled out, users and groups as numbers.
+ * -ENOMEM. The caller frees. */
+int config_format(const struct config *config, char **ret);
+
+/* Into a sealed memfd, and out of one. The caller closes, frees. -errno; a text with faults is -EBADMSG. */
+int config_to_memfd(const struct config *config, int *ret_fd);
+int config_from_memfd(int fd, struct config **ret);
+
+/* NULL is fine. */
+void config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free);
+
+/* NULL where there is none. */
+const struct config_token *config_token(const struct config *config, const char *name);
+
+/* Whether every key of the two sections is the same: then a reload keeps the worker. */
+bool config_token_equal(const struct config_token *a, const struct config_token *b);
+
+/* The name of one right, as in Allow=. */
+const char *config_right_name(unsigned right);

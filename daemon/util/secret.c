@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See secret.h. */
+#include "daemon/util/secret.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "proto/limits.h"
+
+struct secret {
+        size_t length;
+        char text[LIMIT_PIN + 2];
+};
+
+static int secret_new(struct secret **ret)
+{
+        struct secret *secret = mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (secret == MAP_FAILED)
+                return -errno;
+        /* A container may refuse locked memory; the process is not dumpable either way, so go on without. */
+        (void)mlock(secret, sizeof(*secret));
+        (void)madvise(secret, sizeof(*secret), MADV_DONTDUMP);
+        (void)madvise(secret, sizeof(*secret), MADV_WIPEONFORK);
+        *ret = secret;
+        return 0;
+}
+
+int secret_read_file(const char *path, struct secret **ret)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+        r = secret_new(&secret);
+        if (r < 0)
+                return r;
+        /* One byte more than is allowed, so that too long is seen; the last byte stays the NUL. */
+        while (secret->length < sizeof(secret->text) - 1) {
+                ssize_t n = read(fd, secret->text + secret->length, sizeof(secret->text) - 1 - secret->length);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                secret->length += (size_t)n;
+        }
+        if (secret->length > 0 && secret->text[secret->length - 1] == '\n')
+                secret->text[--secret->length] = '\0';
+        if (secret->length == 0 || secret->length > LIMIT_PIN || memchr(secret->text, 0, secret->length))
+                return -EINVAL;
+        *ret = TAKE_PTR(secret);
+        return 0;
+}
+
+int secret_new_random(size_t n_bytes, struct secret **ret)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        unsigned char bytes[LIMIT_PIN / 2];
+        int r;
+
+        if (n_bytes == 0 || n_bytes > sizeof(bytes))
+                return -EINVAL;
+        r = secret_new(&secret);
+        if (r < 0)
+                return r;
+        if (getrandom(bytes, n_bytes, 0) != (ssize_t)n_bytes)
+                return -EIO;
+        for (size_t i = 0; i < n_bytes; i++) {
+                secret->text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+                secret->text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+        }
+        secret->length = 2 * n_bytes;
+        explicit_bzero(bytes, sizeof(bytes));
+        *ret = TAKE_PTR(secret);
+        return 0;
+}
+
+void secret_free(struct secret *secret)
+{
+        if (!secret)
+                return;
+        explicit_bzero(secret, sizeof(*secret));
+        munmap(secret, sizeof(*secret));
+}
+
+const char *secret_text(const struct secret *secret)
+{
+        return secret->text;
+}
+
+size_t secret_length(const struct secret *secret)
+{
+        return secret->length;
+}

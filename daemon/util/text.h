@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Small questions about strings that come from outside. Pure, thread-safe. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+
+/* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF). */
+bool text_is_utf8(const char *text, size_t length);
+
+/* What PROTOCOL.md allows for a nickname: 1 to LIMIT_NICKNAME bytes of UTF-8, no control character (C0, DEL, C1),
+ * no colon. */
+bool text_is_nickname(const char *text, size_t length);
+
+/* What may be shown as a nickname of a key that others made: as above, but a colon is let through. */
+bool text_is_listable(const char *text, size_t length);
+
+/* Lower-case hex of n bytes and a NUL into ret (2 * n + 1 bytes). */
+void text_hex(const void *bytes, size_t n, char *ret);
+
+/* strdup() into a new string with a format; NULL when memory is short. The caller frees. */
+char *text_format(const char *format, ...) _printf_(1, 2);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * JSON as RFC 8259 has it and no wider. json-c parses it; what json-c lets through although it is strict
+ * (single quotes, NaN, raw control characters, two equal keys, U+0000, which would end a C string) is refused
+ * before and after.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+/* One object, of length bytes, at most LIMIT_JSON_DEPTH deep.
+ * -EBADMSG: not JSON, not UTF-8, or not an object; -ELOOP: too deep; -EINVAL: a key given twice, or U+0000;
+ * -ENOMEM. The caller json_object_put()s. */
+int json_parse(const char *text, size_t length, struct json_object **ret);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Every limit of the service, in one place, with its unit and its reason. Plain numbers only: this is the
+ * one header that every layer may include. A test named after the limit reaches each of them.
+ */
+#pragma once
+
+/* Bytes of one message on the wire, its NUL not counted. PROTOCOL.md fixes it; a request that carries a whole
+ * message to sign fits, and 64 of them a connection stay bounded. */
+#define LIMIT_MESSAGE (128U * 1024U)
+
+/* Levels of JSON, the outermost object being the first. PROTOCOL.md fixes it. */
+#define LIMIT_JSON_DEPTH 16U
+
+/* Requests of one connection that are not answered yet; more are not read. PROTOCOL.md fixes it. */
+#define LIMIT_REQUESTS_PER_CONNECTION 64U
+
+/* Bytes of a nickname in UTF-8. PROTOCOL.md fixes it. */
+#define LIMIT_NICKNAME 128U
+
+/* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
+#define LIMIT_KEY_ID 128U
+
+/* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. PROTOCOL.md fixes both. */
+#define LIMIT_TIMEOUT_MS   600000U
+#define DEFAULT_TIMEOUT_MS 30000U
+/* What Generate has beyond GenerateTimeout= when timeoutMs is left out. */
+#define DEFAULT_GENERATE_EXTRA_MS 30000U
+
+/* Bytes that Random gives at most. PROTOCOL.md fixes it. */
+#define LIMIT_RANDOM 4096U
+
+/* Bits of an RSA modulus that Generate makes. PROTOCOL.md fixes them. */
+#define LIMIT_RSA_BITS_MIN 2048U
+#define LIMIT_RSA_BITS_MAX 8192U
+#define DEFAULT_RSA_BITS   3072U
+
+/* Bytes of a signature: RSA-16384 made elsewhere and then listed here. */
+#define LIMIT_SIGNATURE 2048U
+
+/* Connections to the status socket, all callers together: monitoring keeps its own reserve. */
+#define LIMIT_STATUS_CONNECTIONS 64U
+
+/* Connections to the main socket of callers that match no [Instance], all together: each only learns that it
+ * is refused. */
+#define LIMIT_STRANGERS 64U
+
+/* Names in one Certificates.Check, and DNS names in one certificate or request. */
+#define LIMIT_CHECK_NAMES 256U
+#define LIMIT_DNS_NAMES   64U
+
+/* Bytes of all configuration files together. */
+#define LIMIT_CONFIG (1024U * 1024U)
+
+/* [Token] and [Instance] sections, each. A host has a handful. */
+#define LIMIT_SECTIONS 64U
+
+/* Bytes of a PIN. PKCS #11 sets none; softoken takes 500. */
+#define LIMIT_PIN 512U
+
+/* Sessions= of one token: NSS's own and one that works is the least. */
+#define LIMIT_SESSIONS_MIN 2U
+#define LIMIT_SESSIONS_MAX 256U
+
+/* Bytes of one message between our own processes. SOCK_SEQPACKET refuses more than the send buffer, of which
+ * Linux gives 208 KiB. */
+#define LIMIT_CHANNEL_MESSAGE (128U * 1024U)
+/* Descriptors that may travel with one such message. */
+#define LIMIT_CHANNEL_FDS 2U
