@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 # tokend. `make help` says what there is. One Makefile for all; every object of a layer goes into that layer's
-# archive, and a program links the archives that ARCHITECTURE.md lets it.
+# archive, and a program links the archives that ARCHITECTURE.md lets it. Tests, lint and bench: tests/tests.mk.
 
 VERSION    = 0.1.0
 PREFIX    ?= /usr/local
@@ -10,7 +10,11 @@ LIBDIR    ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR    ?= $(PREFIX)/share/man
-SYSCONFDIR ?= /etc
+DOCDIR    ?= $(PREFIX)/share/doc/tokend
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+# systemd's own files: units, sysusers.d, tmpfiles.d.
+SYSTEMDDIR ?= $(PREFIX)/lib
+DESTDIR   ?=
 CC        ?= cc
 PKG_CONFIG ?= pkg-config
 PYTHON    ?= /usr/bin/python3
@@ -60,8 +64,29 @@ LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all
+.PHONY: all help
 all: $(PROGRAMS) $(LIBRARY)
+
+help:
+	@echo 'make            builds everything into build/, from where it runs uninstalled'
+	@echo 'make deps       installs the packages that are missing (Debian), or names them (Fedora)'
+	@echo 'make demo       shows the main job, on tokens made under build/demo'
+	@echo 'make test       every test, under the sanitizers; the last line says how many passed'
+	@echo 'make unit       the tests of single modules alone; make integration: those of the whole'
+	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
+	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'
+	@echo 'make format     applies clang-format'
+	@echo 'make install    with DESTDIR= and PREFIX=; make uninstall takes it away again'
+	@echo 'make clean      removes build/'
+	@echo
+	@echo 'CC=clang  WERROR=1  V=1 (show commands)  SANITIZE=address,undefined (a build tree of its own)  BUILD=DIR'
+	@echo 'T=test_sign (make integration: of these files alone; T=test_sign.Sign of one class)'
+
+# ---- packages ----
+# What each command needs; tests/deps asks the package manager and installs what is not there.
+.PHONY: deps
+deps:
+	@tests/deps build demo test lint
 
 $(BUILD)/lib/util.a: $(UTIL)
 $(BUILD)/lib/config.a: $(CONFIG)
@@ -117,6 +142,42 @@ $(BUILD)/gen/interfaces.c: $(INTERFACES) Makefile
 		for f in $(INTERFACES); do n=$${f#proto/}; echo "{\"$${n%.varlink}\","; \
 			sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$f; echo '},'; done; \
 		echo '};'; echo 'const size_t n_proto_interfaces = sizeof(proto_interfaces) / sizeof(proto_interfaces[0]);'; } > $@
+
+# ---- installing ----
+INSTALL     ?= install
+# FILES with their place, as SOURCE>DIRECTORY: one list for install and for uninstall.
+section      = $(patsubst .%,%,$(suffix $(1)))
+INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
+	$(foreach f,$(wildcard README.md CHANGELOG.md LICENSE PROTOCOL.md),$(f)>$(DOCDIR)) \
+	$(foreach f,$(wildcard systemd/tokend.conf),$(f)>$(DOCDIR)) \
+	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
+	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f))) \
+	$(foreach f,$(wildcard systemd/*.service systemd/*.socket),$(f)>$(SYSTEMDDIR)/systemd/system) \
+	$(foreach f,$(wildcard systemd/*.sysusers),$(f)>$(SYSTEMDDIR)/sysusers.d) \
+	$(foreach f,$(wildcard systemd/*.tmpfiles),$(f)>$(SYSTEMDDIR)/tmpfiles.d)
+INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
+	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR)
+# x.sysusers and x.tmpfiles are called x.conf where they are installed.
+target       = $(lastword $(subst >, ,$(1)))/$(patsubst %.tmpfiles,%.conf,$(patsubst %.sysusers,%.conf,$(notdir $(firstword $(subst >, ,$(1))))))
+
+$(BUILD)/libtokend.pc: client/libtokend.pc.in Makefile
+	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' $< > $@
+
+.PHONY: install uninstall clean format
+install: all
+	$(Q)rm -f $(BUILD)/libtokend.pc && $(MAKE) --no-print-directory $(BUILD)/libtokend.pc
+	$(Q)set -e; $(foreach i,$(INSTALL_PROGRAMS),$(INSTALL) -D -m 755 $(firstword $(subst >, ,$(i))) $(DESTDIR)$(call target,$(i));) \
+		$(foreach i,$(INSTALL_DATA),$(INSTALL) -D -m 644 $(firstword $(subst >, ,$(i))) $(DESTDIR)$(call target,$(i));) \
+		ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokend.so
+uninstall:
+	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so
+	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR) 2>/dev/null || :
+
+C_FILES = $(shell find proto daemon client tests -name '*.[ch]')
+format:
+	$(Q)clang-format -i $(C_FILES)
+clean:
+	$(Q)rm -rf $(BUILD)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

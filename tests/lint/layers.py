@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Fails on an #include that the table of layers in ARCHITECTURE.md does not allow.
+
+The table is read from the page itself, so that page and check cannot drift apart. Tests may include everything.
+"""
+import pathlib
+import re
+import sys
+
+# Who may include headers of others' libraries: the start of the include's path, and the folders that may.
+FOREIGN = {
+    ("nss", "nspr", "pk11", "sec", "cert", "prio", "prtypes", "pkcs11"): {"daemon/worker", "client/tokendctl/hash.c"},
+    ("json-c",): {"proto", "daemon/broker", "client"},
+    ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker"},
+    ("seccomp",): {"daemon/broker"},
+}
+EVERYWHERE = {"proto/limits.h"}
+
+
+def table(page):
+    layers = {}
+    rows = re.findall(r"^\| ([a-z/]+) \| ([^|]*) \| [^|]* \|$", page, re.M)
+    for folder, may, in rows:
+        if folder == "folder":
+            continue
+        names = [name.split()[0] for name in may.split(",") if name.strip()]
+        layers[folder] = {name if name in ("proto", "client") else "daemon/" + name for name in names}
+    return layers
+
+
+def foreign_allowed(path, include):
+    for starts, allowed in FOREIGN.items():
+        if any(re.match(start + r"[^/]*[/.]|" + start + "$", include) for start in starts):
+            return any(path == place or path.startswith(place + "/") for place in allowed)
+    return True
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    layers = table((root / "ARCHITECTURE.md").read_text())
+    if len(layers) < 9:
+        sys.exit("layers: the table in ARCHITECTURE.md was not understood")
+    faults, n_includes = [], 0
+    for file in sorted(f for top in ("proto", "daemon", "client") for f in (root / top).rglob("*.[ch]")):
+        path = str(file.relative_to(root))
+        folder = str(file.parent.relative_to(root))
+        if folder not in layers:
+            faults.append(f"{path}: its folder is no layer of ARCHITECTURE.md")
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+            if not match:
+                continue
+            n_includes += 1
+            kind, include = match.groups()
+            if kind == '"':
+                target = str(pathlib.PurePath(include).parent)
+                ok = target == folder or target in layers[folder] or include in EVERYWHERE
+                if not (root / include).exists():
+                    faults.append(f"{path}:{number}: {include} is no path from the top of the project")
+                elif folder == "client/tokendctl" and target == "client":
+                    ok = include == "client/tokend.h"
+            else:
+                ok = foreign_allowed(path, include)
+                # tokend.h is a public header: tokendctl may take it as any user does.
+                ok = ok and (include != "tokend.h" or folder == "client/tokendctl")
+            if not ok:
+                faults.append(f"{path}:{number}: {folder} may not include {include}")
+    print("\n".join(faults))
+    return 1 if faults or not n_includes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
