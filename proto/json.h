@@ -10,6 +10,6 @@
 #include <stddef.h>
 
 /* One object, of length bytes, at most LIMIT_JSON_DEPTH deep.
- * -EBADMSG: not JSON, not UTF-8, or not an object; -ELOOP: too deep; -EINVAL: a key given twice, or U+0000;
- * -ENOMEM. The caller json_object_put()s. */
+ * -EBADMSG: not JSON, not UTF-8, not an object, or more than LIMIT_JSON_CONTAINERS in it; -ELOOP: too deep;
+ * -EINVAL: a key given twice, or U+0000; -ENOMEM. The caller json_object_put()s. */
 int json_parse(const char *text, size_t length, struct json_object **ret);

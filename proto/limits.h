@@ -12,6 +12,10 @@
 /* Levels of JSON, the outermost object being the first. PROTOCOL.md fixes it. */
 #define LIMIT_JSON_DEPTH 16U
 
+/* Objects and arrays in one message. An empty object of two bytes takes json-c 1 KiB: without a bound, 128
+ * KiB of them would take 50 MiB. A List reply that fills the message limit has 600. */
+#define LIMIT_JSON_CONTAINERS 4096U
+
 /* Requests of one connection that are not answered yet; more are not read. PROTOCOL.md fixes it. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64U
 
@@ -21,7 +25,8 @@
 /* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
 #define LIMIT_KEY_ID 128U
 
-/* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. PROTOCOL.md fixes both. */
+/* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. PROTOCOL.md fixes
+ * both. */
 #define LIMIT_TIMEOUT_MS   600000U
 #define DEFAULT_TIMEOUT_MS 30000U
 /* What Generate has beyond GenerateTimeout= when timeoutMs is left out. */
