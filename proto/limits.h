@@ -72,3 +72,10 @@
 #define LIMIT_CHANNEL_MESSAGE (128U * 1024U)
 /* Descriptors that may travel with one such message. */
 #define LIMIT_CHANNEL_FDS 2U
+
+/* Bytes of one audit record as JSON: a nickname of 128 bytes escaped, a key id, a digest, a unit and an error take
+ * 2 KiB; what the file adds to it (number, two hashes) not counted. */
+#define LIMIT_AUDIT_RECORD (16U * 1024U)
+
+/* Bytes of audit records that wait for the disk: while one fsync runs, and while it is full. */
+#define LIMIT_AUDIT_BACKLOG (1024U * 1024U)

@@ -3,10 +3,12 @@
  * The messages between our own processes, each as one list of fields, from which its struct, its put and its
  * get are made: the two sides cannot differ. The first byte of a message is its type.
  *
- * Three kinds of channel carry them:
+ * These channels carry them:
  *   request  broker <-> worker      (the worker's descriptor 3)
  *   control  supervisor <-> worker  (the worker's descriptor 4)
  *   control  supervisor <-> broker  (the broker's descriptor 3)
+ *   audit    broker <-> audit       (the audit process's descriptor 3)
+ *   control  supervisor <-> audit   (the audit process's descriptor 4)
  * Strings and bytes that get returns point into the received buffer.
  */
 #pragma once
@@ -156,6 +158,37 @@ enum listen_kind {
 #define MESSAGE_LOOK_PLEASE(F) F(text, token)
 #define MESSAGE_REPLACE(F) F(text, token) F(u64, life) F(text, reason)
 
+/* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
+ * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */
+
+/* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=. Again on
+ * reload, where path must be the same (else the process is to be replaced). */
+#define MESSAGE_AUDIT_START(F) F(u32, version) F(text, path) F(u64, rotate_size) F(u64, sign_interval_usec)
+/* Sign the head, rename the file, start the next. */
+#define MESSAGE_AUDIT_ROTATE(F) F(u8, unused)
+
+/* ---- audit channel, broker to audit ---- */
+
+/* One JSON object (audit_json()), up to LIMIT_AUDIT_RECORD bytes. number: rising, never 0, from any start in each
+ * channel. */
+#define MESSAGE_RECORD(F) F(u64, number) F(text, text)
+/* The answer to HEAD of that seq. ok 0: reason says why, the rest is empty. algorithm: enum algorithm; key: as in
+ * AuditKey=; spki: SubjectPublicKeyInfo of the key that signed. */
+#define MESSAGE_HEAD_SIGNED(F) F(u64, seq) F(u8, ok) F(u8, algorithm) F(text, key) F(bytes, spki) F(bytes, signature) F(text, reason)
+
+/* ---- audit channel, audit to broker. Every record is answered by exactly one of SAFE and UNSAFE, in order: each
+ * answers all records up to number that were not answered before. ---- */
+
+/* They are on the disk. seq: the number, in the file, of the last record there. */
+#define MESSAGE_SAFE(F) F(u64, number) F(u64, seq)
+/* They are not. They are kept, within bounds, and written late where that becomes possible. */
+#define MESSAGE_UNSAFE(F) F(u64, number)
+/* At the start of a channel and with every change of ok or of the signed head. reason: why not ok; lost: records
+ * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none. */
+#define MESSAGE_AUDIT_STATE(F) F(u8, ok) F(text, reason) F(u64, seq) F(u64, lost) F(u64, signed_seq) F(u64, signed_usec)
+/* Please sign this (as Sign of a message does, not of a digest) with AuditKey=. seq: of the record that is the head. */
+#define MESSAGE_HEAD(F) F(u64, seq) F(bytes, message)
+
 #define MESSAGES(M)                                                                                           \
         M(SIGN, sign) M(GENERATE, generate) M(SETTLE, settle) M(DELETE, delete) M(VERIFY, verify)             \
         M(RANDOM, random) M(REFRESH, refresh) M(PROBE, probe)                                                 \
@@ -163,7 +196,9 @@ enum listen_kind {
         M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
         M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
         M(DRAIN, drain) M(GO, go)                                                                             \
-        M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)
+        M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)         \
+        M(AUDIT_START, audit_start) M(AUDIT_ROTATE, audit_rotate) M(RECORD, record)                           \
+        M(HEAD_SIGNED, head_signed) M(SAFE, safe) M(UNSAFE, unsafe) M(AUDIT_STATE, audit_state) M(HEAD, head)
 
 #define MESSAGE_TYPE_(NAME, name) MESSAGE_TYPE_##NAME,
 enum message_type {
