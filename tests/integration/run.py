@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Runs the classes of tests, two at a time, each in a process of its own; prints each test, then the failures, then
+`N passed, N failed`. Arguments name files (test_sign), classes (test_sign.Sign) or tests (test_sign.Sign.test_x)."""
+import concurrent.futures
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+LIMIT_S = 400
+
+
+class Result(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.began = [], {}
+
+    def row(self, test, outcome, text=""):
+        name = test.id().removeprefix("setUpClass ").removeprefix("tearDownClass ")
+        sentence = (getattr(test, "shortDescription", lambda: None)() or name)
+        taken = time.monotonic() - self.began.get(test, time.monotonic())
+        self.rows.append({"name": name, "sentence": sentence, "outcome": outcome, "text": text, "seconds": taken})
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began[test] = time.monotonic()
+
+    def addSuccess(self, test):
+        self.row(test, "ok")
+
+    def addFailure(self, test, err):
+        self.row(test, "FAILED", self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSkip(self, test, reason):
+        self.row(test, "skipped", reason)
+
+    def addSubTest(self, test, subtest, err):
+        if err:
+            self.row(subtest, "FAILED", self._exc_info_to_string(err, test))
+
+
+def flatten(suite):
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from flatten(item)
+        else:
+            yield item
+
+
+def groups(names):
+    """The tests to run, by class."""
+    loader = unittest.TestLoader()
+    files = sorted(f[:-3] for f in os.listdir(HERE) if f.startswith("test_") and f.endswith(".py"))
+    found = {}
+    for test in flatten(loader.loadTestsFromNames(names or files)):
+        found.setdefault(".".join(test.id().split(".")[:2]), []).append(test.id())
+    return found
+
+
+def one(names):
+    """The inner process: runs the tests named, and prints the rows."""
+    result = Result()
+    unittest.TestLoader().loadTestsFromNames(names).run(result)
+    print("\nROWS " + json.dumps(result.rows))
+
+
+def start(tests):
+    process = subprocess.Popen([sys.executable, "-B", __file__, "--one", *tests], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace")
+    try:
+        output, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\nnot done after {LIMIT_S} s"
+    noise, _, rows = output.rpartition("\nROWS ")
+    try:
+        return json.loads(rows), noise
+    except ValueError:
+        return [{"name": ".".join(tests[0].split(".")[:2]), "sentence": "ended before it could report",
+                 "outcome": "FAILED", "text": output[-8000:], "seconds": 0}], ""
+
+
+def main(names):
+    counts, failures = {"ok": 0, "FAILED": 0, "skipped": 0}, []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        pending = {pool.submit(start, tests): name for name, tests in groups(names).items()}
+        for done in concurrent.futures.as_completed(pending):
+            rows, noise = done.result()
+            for row in rows:
+                counts[row["outcome"]] += 1
+                note = f" ({row['text']})" if row["outcome"] == "skipped" else ""
+                print(f"  {row['outcome']:7} {row['seconds']:5.1f} s  {pending[done].removeprefix('test_')}: "
+                      f"{row['sentence']}{note}", flush=True)
+                if row["outcome"] == "FAILED":
+                    failures.append(row)
+            if noise.strip():
+                print(noise.strip())
+    for row in failures:
+        print(f"\n---- {row['name']}: {row['sentence']}\n{row['text']}")
+    tail = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    print(f"\n{counts['ok']} passed, {counts['FAILED']} failed{tail}")
+    return 1 if counts["FAILED"] or not counts["ok"] else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(sys.argv[2:])
+    else:
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MPL-2.0
+"""libtokend, through a C program that uses it as any other would."""
+import os
+import re
+import subprocess
+
+from harness import BUILD, PIN, ROOT, OneToken, run, until
+from varlink import b64
+
+ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
+
+
+class Library(OneToken):
+    @classmethod
+    def configure(cls):
+        super().configure()
+        cls.daemon.call("Generate", token="hsm", nickname="k", type="ec")
+
+    def probe(self, *arguments, socket=None):
+        return subprocess.Popen([str(BUILD / "tests/probe"), str(socket or self.daemon.socket), *map(str, arguments)],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                                env=ENVIRONMENT)
+
+    def good(self, process):
+        output, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, output)
+        self.assertNotIn("Sanitizer", output)
+        return output
+
+    def requests(self):
+        try:
+            return self.daemon.token("hsm")["requests"]
+        except (OSError, Exception):
+            return 0
+
+    def test_threads(self):
+        """eight threads sign with one handle, and nothing leaks"""
+        self.good(self.probe("threads", 200))
+
+    def test_fork(self):
+        """parent and child sign with one handle after a fork"""
+        self.good(self.probe("fork"))
+
+    def test_slow(self):
+        """one thread's generate does not hold another's sign"""
+        self.good(self.probe("slow", "slow-key"))
+
+    def test_errors(self):
+        """each error has its number, name and text, and no output is set"""
+        self.good(self.probe("errors"))
+
+    def test_deadline(self):
+        """a call ends with its deadline though nobody answers"""
+        self.good(self.probe("deadline", socket=self.place.path / "mute.sock"))
+
+    def test_restart_under_load(self):
+        """the daemon is stopped and started three times under load: no sign fails"""
+        process = self.probe("threads", 1500)
+        for _ in range(3):
+            before = self.requests()
+            until(lambda: self.requests() > before + 50 or process.poll() is not None, "signatures go on")
+            self.daemon.stop()
+            self.daemon.start()
+        self.good(process)
+
+    def test_broker_killed_under_load(self):
+        """the broker is killed three times under load: no sign fails"""
+        process = self.probe("threads", 1500)
+        for _ in range(3):
+            broker = self.daemon.broker()
+            until(lambda: self.requests() > 50 or process.poll() is not None, "signatures go on")
+            broker.kill()
+            until(broker.gone, "it is gone")
+        self.good(process)
+
+    def test_worker_killed_under_load(self):
+        """the worker is killed three times under load: no sign fails"""
+        process = self.probe("threads", 1500)
+        for _ in range(3):
+            before = self.requests()
+            until(lambda: self.requests() > before + 50 or process.poll() is not None, "signatures go on")
+            self.daemon.worker().kill()
+        self.good(process)
+
+    def test_pkg_config(self):
+        """a program builds against an installed copy, shared and static, with pkg-config alone"""
+        root = self.place.path / "root"
+        run("make", "-s", "-C", ROOT, "install", f"BUILD={BUILD.parent if BUILD.name == 'sanitize' else BUILD}", f"DESTDIR={root}",
+            "PREFIX=/usr", "SANITIZE=", env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+        source = self.place.write("use.c", '#include <tokend.h>\nint main(void) { tokend_close(tokend_open("/x", 0)); return 0; }\n')
+        environment = dict(os.environ, PKG_CONFIG_SYSROOT_DIR=str(root), PKG_CONFIG_PATH=f"{root}/usr/lib/pkgconfig")
+        for static in ([], ["--static"]):
+            flags = run("pkg-config", "--cflags", "--libs", *static, "libtokend", env=environment).decode().split()
+            if static:
+                flags = [flag if flag != "-ltokend" else "-l:libtokend.a" for flag in flags]
+            run("cc", source, "-o", self.place.path / "use", *flags)
+            run(self.place.path / "use", env=dict(os.environ, LD_LIBRARY_PATH=f"{root}/usr/lib"))
+        for file in ("sbin/tokend", "libexec/tokend/tokend-broker", "libexec/tokend/tokend-worker", "bin/tokendctl",
+                     "lib/libtokend.so.0", "include/tokend.h", "share/man/man8/tokend.8", "share/man/man5/tokend.conf.5",
+                     "share/man/man1/tokendctl.1", "share/man/man3/libtokend.3"):
+            self.assertTrue((root / "usr" / file).exists(), file)
+
+    def test_exports(self):
+        """the shared library exports tokend_* with a version, and nothing else"""
+        for line in run("nm", "-D", "--defined-only", BUILD / "libtokend.so").decode().splitlines():
+            name = line.split()[-1]
+            if line.split()[-2] != "A":
+                self.assertRegex(name, r"^tokend_\w+@@LIBTOKEND_[\d.]+$")

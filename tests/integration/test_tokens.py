@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Several tokens in one daemon, and tokens that do not come up."""
+import os
+
+from harness import PIN, SOFTHSM, Case, SoftToken, openssl_verify, until
+from varlink import b64, unb64
+
+
+class Several(Case):
+    @classmethod
+    def configure(cls):
+        one, two = SoftToken(cls.place, "one"), SoftToken(cls.place, "two", pin="another-pin")
+        cls.daemon = cls.start(one.section() + two.section() + "[Token internal]\nModule=internal\n")
+
+    def test_side_by_side(self):
+        """two SoftHSM2 tokens of different SOFTHSM2_CONF and an internal token sign side by side"""
+        clients = {}
+        for name in ("one", "two", "internal"):
+            key = self.daemon.call("Generate", token=name, nickname="same name", type="ec")["key"]
+            self.assertEqual(key["token"], name)
+            clients[name] = (self.daemon.client(), key)
+        for client, key in clients.values():
+            for _ in range(20):
+                client.send("Sign", {"key": f"{key['token']}:same name", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+        for client, key in clients.values():
+            for _ in range(20):
+                signature = unb64(client.result()["signature"])
+            self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), "ecdsa_sha256", b"m", signature))
+            client.close()
+        self.assertEqual(len(self.daemon.workers()), 3)
+        self.assertEqual({k["token"] for k in self.daemon.call("List")["keys"]}, {"one", "two", "internal"})
+
+    def test_first_token(self):
+        """a nickname alone, where nothing is configured, is on the first token"""
+        self.daemon.call("Generate", token="one", nickname="alone", type="ec")
+        self.daemon.call("Generate", token="two", nickname="on two", type="ec")
+        self.assertEqual(self.daemon.call("Get", key="alone")["key"]["token"], "one")
+        self.fails("KeyNotFound", self.daemon.call, "Get", key="on two")
+        self.assertEqual(self.daemon.call("Generate", nickname="made without", type="ec")["key"]["token"], "one")
+
+    def test_token_not_found(self):
+        """TokenNotFound"""
+        for method, more in (("List", {}), ("Generate", {"nickname": "x", "type": "ec"})):
+            self.assertEqual(self.fails("TokenNotFound", self.daemon.call, method, token="nowhere", **more), {"token": "nowhere"})
+
+    def test_colon(self):
+        """what stands before a colon is a token only if one bears that name"""
+        self.fails("KeyNotFound", self.daemon.call, "Get", key="nowhere:x")
+
+
+class Faulty(Case):
+    """A good token beside one that does not come up."""
+
+    @classmethod
+    def configure(cls):
+        cls.good = SoftToken(cls.place, "good")
+
+    def beside(self, section, state, *words):
+        """Starts with good and section; the bad one's status; good works, and what asks for the bad is told why."""
+        daemon = self.own(self.good.section() + section + "StartTimeout=2s\n")
+        token = daemon.wait_state("bad", state)
+        for word in words:
+            self.assertIn(word.lower(), token["reason"].lower())
+        if not any(k["nickname"] == "k" for k in daemon.call("List", token="good")["keys"]):
+            daemon.call("Generate", token="good", nickname="k", type="ec")
+        daemon.call("Sign", key="good:k", algorithm="ecdsa_sha256", message=b64(b"m"))
+        refused = self.fails("TokenUnavailable", daemon.call, "Generate", token="bad", nickname="x", type="ec", timeoutMs=700)
+        self.assertEqual((refused["token"], refused["state"]), ("bad", state))
+        self.assertTrue(refused["reason"])
+        return daemon, token
+
+    def test_wrong_pin(self):
+        """a wrong PIN: failed, after one attempt, which is not repeated, also when a reload changes nothing"""
+        bad = SoftToken(self.place, "bad")
+        bad.pin_file.write_text("wrong-pin\n")
+        daemon, token = self.beside(bad.section(), "failed", "PIN")
+        self.assertNotIn("wrong-pin", daemon.log_text())
+        restarts = token["restarts"]
+        daemon.call("Sign", key="good:k", algorithm="ecdsa_sha256", message=b64(b"m"))
+        daemon.process.send_signal(1)
+        daemon.wait_notify("READY=1")
+        after = daemon.token("bad")
+        self.assertEqual((after["state"], after["restarts"]), ("failed", restarts))
+        self.assertEqual(len(daemon.workers()), 1)
+
+    def test_wrong_pin_mended(self):
+        """a wrong PIN that the operator mends works after a reload"""
+        bad = SoftToken(self.place, "bad2")
+        bad.pin_file.write_text("wrong-pin\n")
+        daemon, _ = self.beside(bad.section("bad"), "failed", "PIN")
+        replacement = self.place.write("new.pin", PIN + "\n", 0o600)
+        os.replace(replacement, bad.pin_file)
+        daemon.process.send_signal(1)
+        daemon.wait_state("bad", "ready")
+        daemon.call("Generate", token="bad", nickname="k", type="ec")
+
+    def test_missing_pin_file(self):
+        """a PIN file that is missing: the token says so"""
+        bad = SoftToken(self.place, "bad3")
+        bad.pin_file.unlink()
+        daemon, token = self.beside(bad.section("bad"), "failed", "PIN")
+        self.assertIn("bad3.pin", token["reason"] + daemon.log_text())
+
+    def test_pin_limit(self):
+        """LIMIT_PIN: a PIN of 513 bytes is refused before the token sees it"""
+        bad = SoftToken(self.place, "bad4")
+        bad.pin_file.write_text("x" * 513)
+        self.beside(bad.section("bad"), "failed", "PIN")
+
+    def test_missing_module(self):
+        """a module that is not there: its state and reason, the others work"""
+        self.beside("[Token bad]\nModule=/nowhere/module.so\n", "recovering")
+
+    def test_not_a_module(self):
+        """a file that is no module: its state and reason, the others work"""
+        self.beside(f"[Token bad]\nModule={self.place.write('text.so', 'this is text')}\n", "recovering")
+
+    def test_not_a_pkcs11_module(self):
+        """a library that is no PKCS #11 module: its state and reason, the others work"""
+        self.beside("[Token bad]\nModule=/lib/x86_64-linux-gnu/libz.so.1\n", "recovering")
+
+    def test_absent_token(self):
+        """a token that is not there: recovering, and ready once it appears, without a restart of the daemon"""
+        bad = SoftToken(self.place, "bad5")
+        hidden = self.place.path / "hidden"
+        os.rename(bad.store, hidden)
+        bad.store.mkdir()
+        daemon, _ = self.beside(bad.section("bad"), "recovering")
+        bad.store.rmdir()
+        os.rename(hidden, bad.store)
+        daemon.wait_state("bad", "ready", 15)
+        daemon.call("Generate", token="bad", nickname="k", type="ec")
+
+    def test_ambiguous_uri(self):
+        """a URI that fits two slots: the token does not come up, and says why"""
+        bad = SoftToken(self.place, "twin")
+        from harness import run
+        run("softhsm2-util", "--init-token", "--free", "--label", "twin", "--pin", PIN, "--so-pin", "87654321", env=bad.environment)
+        daemon = self.own(bad.section("bad", "StartTimeout=2s\n"))
+        token = until(lambda: daemon.token("bad") if daemon.token("bad")["reason"] else None, "a reason", 15)
+        self.assertIn(token["state"], ("recovering", "failed"))
+
+    def test_waiting_request(self):
+        """a request for a token that is recovering waits, and is served when the token comes"""
+        late = SoftToken(self.place, "late")
+        late.make_key("k", "01")
+        hidden = self.place.path / "hidden-late"
+        os.rename(late.store, hidden)
+        late.store.mkdir()
+        daemon = self.own(late.section(extra="StartTimeout=1s\n"))
+        daemon.wait_state("late", "recovering")
+        with daemon.client() as client:
+            client.send("Sign", {"key": "late:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            until(lambda: daemon.token("late")["queued"] == 1, "the request waits", 10)
+            late.store.rmdir()
+            os.rename(hidden, late.store)
+            self.assertIn("signature", client.result())
+
+    def test_without_pin(self):
+        """a token without Pin= is used without a login: private keys are not seen, and Random works"""
+        open_token = SoftToken(self.place, "open")
+        open_token.make_key("private", "01")
+        daemon = self.own(f"[Token open]\nModule={SOFTHSM}\nUri=pkcs11:token=open\nEnvironment=SOFTHSM2_CONF={open_token.conf}\n")
+        daemon.wait_state("open", "ready")
+        self.assertEqual(daemon.call("List")["keys"], [])
+        self.assertEqual(len(unb64(daemon.call("Random", length=5)["bytes"])), 5)
