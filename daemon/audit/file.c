@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See file.h. */
+#include "daemon/audit/file.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "daemon/audit/aside.h"
+#include "daemon/audit/tail.h"
+#include "daemon/util/audit.h"
+#include "daemon/util/log.h"
+#include "daemon/util/text.h"
+
+/* Bytes of what the file has to say of itself and could not write yet: a few sentences. */
+enum {
+        NOTES_SIZE = 32768
+};
+
+struct file {
+        char *directory, *base;
+        int directory_fd, fd; /* -1: not open */
+        bool known;           /* the chain is: a file was open before */
+        struct chain chain;
+        uint64_t length; /* what is ours, on the disk, and was announced */
+        bool dirty;      /* a write failed: bytes behind length are ours, and are to be cut off */
+        struct batch notes;
+};
+
+int file_new(const char *path, struct file **ret)
+{
+        const char *slash = strrchr(path, '/');
+        _cleanup_(file_freep) struct file *file = NULL;
+
+        if (path[0] != '/' || slash[1] == '\0')
+                return -EINVAL;
+        file = calloc(1, sizeof(*file));
+        if (!file)
+                return -ENOMEM;
+        file->fd = file->directory_fd = -1;
+        file->directory = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+        file->base = strdup(slash + 1);
+        if (!file->directory || !file->base || batch_init(&file->notes, NOTES_SIZE) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(file);
+        return 0;
+}
+
+static void file_close(struct file *file)
+{
+        closep(&file->fd);
+        closep(&file->directory_fd);
+        file->fd = file->directory_fd = -1;
+        file->length = 0;
+        file->dirty = false;
+}
+
+void file_free(struct file *file)
+{
+        if (!file)
+                return;
+        file_close(file);
+        batch_done(&file->notes);
+        free(file->directory);
+        free(file->base);
+        free(file);
+}
+
+/* A record of the file's own, written before the next others. members: the JSON members behind `kind`. */
+static _printf_(3, 4) void file_note(struct file *file, const char *kind, const char *format, ...)
+{
+        char when[AUDIT_TIME_SIZE], members[8192], text[8192 + 128];
+        va_list args;
+        int length;
+
+        va_start(args, format);
+        length = vsnprintf(members, sizeof(members), format, args);
+        va_end(args);
+        audit_time(wall_usec(), when);
+        if (length >= 0 && (size_t)length < sizeof(members))
+                length = snprintf(
+                        text, sizeof(text), "{\"time\":\"%s\",\"kind\":\"%s\",%s}", when, kind, members);
+        else
+                length = snprintf(text, sizeof(text), "{\"time\":\"%s\",\"kind\":\"%s\"}", when, kind);
+        log_notice("audit: %s/%s: %s", file->directory, file->base, text);
+        if (batch_add(&file->notes, text, (size_t)length) < 0)
+                log_error("audit: no room for this note in the file");
+}
+
+/* A file's name or a sentence as a JSON string; both are shorter than NAME_MAX. */
+static const char *quoted(const char *text, char ret[static 2048])
+{
+        return audit_quote(text, ret, 2048) > 0 ? ret : "\"\"";
+}
+
+/* Opens and locks. The file may be renamed between the two, by whoever held the lock: then that lock is none.
+ */
+static int open_locked(struct file *file, int *ret_fd, uint64_t *ret_size)
+{
+        _cleanup_(closep) int fd = -1;
+        struct stat st, named;
+
+        fd = openat(file->directory_fd, file->base,
+                O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+        if (fd < 0)
+                return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -ENODEV;
+        if (fstatat(file->directory_fd, file->base, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+                named.st_ino != st.st_ino || named.st_dev != st.st_dev)
+                return -EBUSY;
+        *ret_fd = take_fd(&fd);
+        *ret_size = (uint64_t)st.st_size;
+        return 0;
+}
+
+/* A file with our records: what lies behind the last whole one is moved out. */
+static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const struct chain *chain)
+{
+        _cleanup_(freep) char *name = NULL;
+        char quote[2048];
+        int r;
+
+        if (end == size)
+                return 0;
+        r = aside_copy(file->directory_fd, file->base, chain->seq, fd, end, size, &name);
+        if (r < 0)
+                return r;
+        if (ftruncate(fd, (off_t)end) < 0 || fsync(fd) < 0)
+                return -errno;
+        file_note(file, "torn", "\"bytes\":%" PRIu64 ",\"file\":%s", size - end, quoted(name, quote));
+        return 0;
+}
+
+/* A new, empty file: its chain is the one we know, or that of the newest file that was renamed, or begins
+ * here. */
+static int begin(struct file *file, struct chain *chain)
+{
+        _cleanup_(freep) char *name = NULL;
+        char quote[2048];
+        int r;
+
+        if (fsync(file->directory_fd) < 0)
+                return -errno;
+        if (file->known) {
+                *chain = file->chain;
+                return 0;
+        }
+        r = tail_find(file->directory_fd, file->base, chain, &name);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                file_note(file, "start", "\"pid\":%d,\"follows\":%s", (int)getpid(), quoted(name, quote));
+        else {
+                *chain = (struct chain){0};
+                file_note(file, "start", "\"pid\":%d,\"reason\":\"a new chain\"", (int)getpid());
+        }
+        return 0;
+}
+
+static bool chain_equal(const struct chain *a, const struct chain *b)
+{
+        return a->seq == b->seq && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+}
+
+/* Not ours, or not where it stood: out of the way with it. */
+static int set_aside(struct file *file, uint64_t seq)
+{
+        _cleanup_(freep) char *name = NULL;
+        char quote[2048];
+        int r;
+
+        r = aside_rename(file->directory_fd, file->base, seq, ".damaged", &name);
+        if (r < 0)
+                return r;
+        file_note(file, "damaged", "\"file\":%s,\"reason\":\"%s\"", quoted(name, quote),
+                file->known ? "its last whole record is not the last that was written"
+                            : "no whole record at its end");
+        return 0;
+}
+
+/* 1: the file was moved out of the way; once more. */
+static int file_acquire_once(struct file *file)
+{
+        _cleanup_(closep) int fd = -1;
+        struct chain chain = {0};
+        uint64_t size = 0, end = 0;
+        int r;
+
+        if ((r = open_locked(file, &fd, &size)) < 0)
+                return r;
+        if (size == 0)
+                r = begin(file, &chain);
+        else {
+                r = tail_read(fd, size, &chain, &end);
+                if (r == 1 || (r == 0 && file->known && !chain_equal(&chain, &file->chain))) {
+                        r = set_aside(file, chain.seq);
+                        return r < 0 ? r : 1;
+                }
+                if (r == 0)
+                        r = take_up(file, fd, size, end, &chain);
+                if (r == 0 && !file->known)
+                        file_note(file, "start", "\"pid\":%d", (int)getpid());
+        }
+        if (r < 0)
+                return r;
+        file->fd = take_fd(&fd);
+        file->length = end;
+        file->chain = chain;
+        file->known = true;
+        return 0;
+}
+
+static int file_acquire(struct file *file)
+{
+        int r = 1;
+
+        file->directory_fd = open(file->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (file->directory_fd < 0)
+                return -errno;
+        for (int i = 0; r == 1 && i < 3; i++)
+                r = file_acquire_once(file);
+        if (r != 0)
+                file_close(file);
+        return r == 1 ? -EBUSY : r;
+}
+
+/* What a failed write left behind is cut off. The pages that an fsync failed on are written anew after that:
+ * left as they were, the kernel would take them for clean. */
+static int file_undo(struct file *file)
+{
+        if (ftruncate(file->fd, (off_t)file->length) < 0 || fdatasync(file->fd) < 0)
+                return -errno;
+        file->dirty = false;
+        return 0;
+}
+
+/* Why the open file is not where and as we left it; NULL: it is. */
+static const char *file_fault(const struct file *file)
+{
+        struct stat st, named, directory, now;
+
+        if (fstat(file->fd, &st) < 0 || fstat(file->directory_fd, &directory) < 0)
+                return "the file cannot be looked at";
+        if (stat(file->directory, &now) < 0 || now.st_ino != directory.st_ino ||
+                now.st_dev != directory.st_dev)
+                return "the directory was renamed or removed";
+        if (fstatat(file->directory_fd, file->base, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+                named.st_ino != st.st_ino || named.st_dev != st.st_dev)
+                return "the file was renamed or removed";
+        if ((uint64_t)st.st_size < file->length)
+                return "the file is shorter than what was written";
+        if ((uint64_t)st.st_size > file->length && !file->dirty)
+                return "someone else wrote to the file";
+        return NULL;
+}
+
+/* Open, ours, and ending where our last record ends. */
+static int file_ready(struct file *file)
+{
+        const char *fault = file->fd >= 0 ? file_fault(file) : NULL;
+
+        if (fault) {
+                file_note(file, "reopened", "\"reason\":\"%s\"", fault);
+                file_close(file);
+        }
+        if (file->fd < 0)
+                return file_acquire(file);
+        return file->dirty ? file_undo(file) : 0;
+}
+
+static int file_write(struct file *file, const char *data, size_t length)
+{
+        while (length > 0) {
+                ssize_t n = write(file->fd, data, length);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+                data += n;
+                length -= (size_t)n;
+        }
+        return fdatasync(file->fd) < 0 ? -errno : 0;
+}
+
+/* Lines of every record of a batch, behind *length of out; the chain moves on. */
+static int format_batch(
+        struct chain *chain, const struct batch *batch, char *out, size_t size, size_t *length)
+{
+        size_t at = 0, n, text_length;
+        const char *text;
+        int r;
+
+        while ((text = batch_next(batch, &at, &text_length))) {
+                r = line_format(chain, text, text_length, out + *length, size - *length, &n);
+                if (r < 0)
+                        return r;
+                *length += n;
+        }
+        return 0;
+}
+
+int file_append(struct file *file, const char *first, const struct batch *records)
+{
+        static const struct batch none;
+        _cleanup_(freep) char *out = NULL;
+        size_t size, n, length = 0;
+        struct chain chain;
+        int r;
+
+        if ((r = file_ready(file)) < 0)
+                return r;
+        records = records ? records : &none;
+        size = file->notes.length + records->length + (first ? strlen(first) : 0) +
+               (file->notes.n + records->n + 1) * LINE_EXTRA;
+        out = malloc(size);
+        if (!out)
+                return -ENOMEM;
+        chain = file->chain;
+        r = format_batch(&chain, &file->notes, out, size, &length);
+        if (r == 0 && first) {
+                r = line_format(&chain, first, strlen(first), out + length, size - length, &n);
+                length += r == 0 ? n : 0;
+        }
+        if (r == 0)
+                r = format_batch(&chain, records, out, size, &length);
+        if (r < 0 || length == 0)
+                return r;
+        file->dirty = true;
+        if ((r = file_write(file, out, length)) < 0) {
+                /* Now, so that a reader sees whole lines; where even this fails, before the next write. */
+                (void)file_undo(file);
+                return r;
+        }
+        file->dirty = false;
+        file->length += length;
+        file->chain = chain;
+        batch_clear(&file->notes);
+        return 0;
+}
+
+int file_rotate(struct file *file, bool head_signed, const char *reason)
+{
+        _cleanup_(freep) char *name = NULL;
+        char quote[2048], why[2048];
+        int r;
+
+        if ((r = file_ready(file)) < 0)
+                return r;
+        if (file->length == 0)
+                return 0;
+        r = aside_rename(file->directory_fd, file->base, file->chain.seq, "", &name);
+        if (r < 0)
+                return r;
+        file_close(file);
+        file_note(file, "rotated", "\"file\":%s,\"headSigned\":%s%s%s", quoted(name, quote),
+                head_signed ? "true" : "false", reason ? ",\"reason\":" : "",
+                reason ? quoted(reason, why) : "");
+        return file_append(file, NULL, NULL);
+}
+
+const struct chain *file_chain(const struct file *file)
+{
+        return &file->chain;
+}
+
+uint64_t file_length(const struct file *file)
+{
+        return file->length;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One line of an audit file, and the chain that the lines make. A line is one JSON object:
+ *
+ *     {"seq":N,"prev":"<64 hex>",<the record's fields>,"hash":"<64 hex>"}\n
+ *
+ * hash is SHA-256 of the very bytes of the line before `,"hash":`; so it covers prev, which is the hash of
+ * the line before. The first line of a chain has seq 1 and a prev of zeros. An auditor needs no program of
+ * ours:
+ *
+ *     printf %s "${line%,\"hash\":*}" | sha256sum        is      jq -r .hash
+ *
+ * Pure. tokendctl(1) has a reader of its own that shares nothing with this one, so that a fault here does not
+ * hide itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+#include "proto/limits.h"
+
+#define LINE_HASH_SIZE 32U
+
+/* Bytes that the chain adds to a record: the head with 20 digits of seq, the tail, the newline. */
+#define LINE_EXTRA     192U
+#define LINE_MAX_BYTES (LIMIT_AUDIT_RECORD + LINE_EXTRA)
+
+/* Where a chain stands: the last record's number and hash. All zero: before the first. */
+struct chain {
+        uint64_t seq;
+        uint8_t hash[LINE_HASH_SIZE];
+};
+
+/* Whether text may become a line: an object with at least one member, UTF-8, no control character (so: one
+ * line), LIMIT_AUDIT_RECORD bytes at most. The broker is trusted for the rest: it may have been taken over
+ * and lie, but it cannot break the lines of others. */
+bool line_text_ok(const char *text, size_t length);
+
+/* Writes the next line with its newline (no NUL) and moves the chain on. -EINVAL: !line_text_ok(); -EMSGSIZE.
+ */
+int line_format(
+        struct chain *chain, const char *text, size_t length, char *ret, size_t size, size_t *ret_length);
+
+/* Whether a line (its newline not counted) is whole: of this form, with a hash that fits. Sets *ret to where
+ * the chain stands after it. Says nothing of the line before. */
+bool line_check(const char *line, size_t length, struct chain *ret);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See tail.h. */
+#include "daemon/audit/tail.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int read_all(int fd, char *data, size_t length, uint64_t offset)
+{
+        while (length > 0) {
+                ssize_t n = pread(fd, data, length, (off_t)offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+                data += n;
+                length -= (size_t)n;
+                offset += (uint64_t)n;
+        }
+        return 0;
+}
+
+int tail_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *ret_end)
+{
+        size_t window = (size_t)MIN_OF(size, (uint64_t)TAIL_WINDOW);
+        _cleanup_(freep) char *data = malloc(window + 1);
+        const char *newline;
+        int r;
+
+        if (!data)
+                return -ENOMEM;
+        if ((r = read_all(fd, data, window, size - window)) < 0)
+                return r;
+        /* Line by line, backwards: newline ends the line that is looked at. */
+        newline = memrchr(data, '\n', window);
+        while (newline) {
+                const char *before = memrchr(data, '\n', (size_t)(newline - data));
+                const char *start = before ? before + 1 : data;
+
+                if (line_check(start, (size_t)(newline - start), ret_chain)) {
+                        *ret_end = size - window + (uint64_t)(newline - data) + 1;
+                        return 0;
+                }
+                newline = before;
+        }
+        return 1;
+}
+
+/* The SEQ in BASE.TIME.SEQ; 0: it is no such name. */
+static uint64_t name_seq(const char *name, const char *base)
+{
+        size_t length = strlen(base);
+        const char *dot;
+
+        if (strncmp(name, base, length) != 0 || name[length] != '.')
+                return 0;
+        dot = strchr(name + length + 1, '.');
+        return dot && dot[1] >= '1' && dot[1] <= '9' ? strtoull(dot + 1, NULL, 10) : 0;
+}
+
+/* Takes the file where its chain stands further than *chain does. */
+static int tail_take(int directory_fd, const char *name, struct chain *chain)
+{
+        _cleanup_(closep) int fd = -1;
+        struct chain found;
+        struct stat st;
+        uint64_t end;
+        int r;
+
+        fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return 1;
+        if ((r = tail_read(fd, (uint64_t)st.st_size, &found, &end)) != 0)
+                return r;
+        if (found.seq <= chain->seq)
+                return 1;
+        *chain = found;
+        return 0;
+}
+
+int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name)
+{
+        struct chain chain = {0};
+        _cleanup_(freep) char *best = NULL;
+        const struct dirent *entry;
+        int fd, r = 0;
+        DIR *dir;
+
+        fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return -ENOMEM;
+        }
+        /* A name that promises no more than what was found needs no look: of thousands, few are opened. */
+        while (r >= 0 && (errno = 0, entry = readdir(dir))) {
+                if (name_seq(entry->d_name, base) <= chain.seq)
+                        continue;
+                r = tail_take(directory_fd, entry->d_name, &chain);
+                if (r == 0) {
+                        free(best);
+                        best = strdup(entry->d_name);
+                        r = best ? 0 : -ENOMEM;
+                }
+        }
+        closedir(dir);
+        if (r < 0)
+                return r;
+        if (!best)
+                return 1;
+        *ret_chain = chain;
+        *ret_name = TAKE_PTR(best);
+        return 0;
+}

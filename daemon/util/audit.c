@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See audit.h. */
+#include "daemon/util/audit.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/limits.h"
+
+/* The ids are ours for ever: systemd/tokend.catalog explains each, and operators' alerts name them. */
+static const struct {
+        const char *name, *message_id;
+} kinds[AUDIT_KIND_MAX_] = {
+        [AUDIT_SIGN] = {"sign", "064d8fdbdff84aef805098ac97d963e8"},
+        [AUDIT_GENERATE] = {"generate", "27fc11adb2544bbcb4e39cce05fd1f25"},
+        [AUDIT_DELETE] = {"delete", "dd7036d327d045e98627a0158b2af4f8"},
+        [AUDIT_REQUEST] = {"request", "1ca5feccdfa0440ab1b84c29d92b761c"},
+        [AUDIT_SELF_SIGN] = {"self-sign", "1b2ad5dc2f034c7285ef4965bebeb591"},
+        [AUDIT_IMPORT] = {"import", "f272adeeb1a74ba1b92dbfb87ec8dd6a"},
+        [AUDIT_PROBE] = {"probe", "34ea360aa02147c7a1351e753f225415"},
+        [AUDIT_LOGIN] = {"login", "4553c6ff31624ce8aa8a8bb4478a043f"},
+        [AUDIT_DENIED] = {"denied", "a1a7d7fb38f44040b4a30f7f0604ee87"},
+        [AUDIT_REPEAT] = {"repeat", "1f3a6a2195c147e09f01122d403641b5"},
+        [AUDIT_LOST] = {"audit-lost", "426f11c54c7c4ac7adbb34741e6b18fc"},
+        [AUDIT_BACK] = {"audit-back", "4e9a5f2a46364f60baa4c2f6477ba1f2"},
+};
+
+const char *audit_kind_name(unsigned kind)
+{
+        return kind < AUDIT_KIND_MAX_ ? kinds[kind].name : NULL;
+}
+
+const char *audit_message_id(unsigned kind)
+{
+        return kind < AUDIT_KIND_MAX_ ? kinds[kind].message_id : NULL;
+}
+
+/* A text that grows in a buffer of the caller's, and remembers that it did not fit. */
+struct text {
+        char *data;
+        size_t size, length;
+        bool bad;
+};
+
+static void text_put(struct text *text, const char *bytes, size_t length)
+{
+        if (text->bad || length >= text->size - text->length) {
+                text->bad = true;
+                return;
+        }
+        memcpy(text->data + text->length, bytes, length);
+        text->length += length;
+        text->data[text->length] = '\0';
+}
+
+static _printf_(2, 3) void text_put_format(struct text *text, const char *format, ...)
+{
+        char buffer[128];
+        va_list args;
+        int length;
+
+        va_start(args, format);
+        length = vsnprintf(buffer, sizeof(buffer), format, args);
+        va_end(args);
+        if (length < 0 || (size_t)length >= sizeof(buffer))
+                text->bad = true;
+        else
+                text_put(text, buffer, (size_t)length);
+}
+
+/* Takes one character of UTF-8; how many bytes it has, 0 where there is none (RFC 3629). */
+static size_t utf8_take(const unsigned char *s, uint32_t *ret)
+{
+        size_t n = s[0] < 0x80                   ? 1
+                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                   : (s[0] & 0xf0) == 0xe0       ? 3
+                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                 : 0;
+        uint32_t c = n == 1 ? s[0] : n == 2 ? s[0] & 0x1fU : n == 3 ? s[0] & 0xfU : s[0] & 7U;
+
+        for (size_t i = 1; i < n; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3fU);
+        }
+        if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
+                (n == 4 && (c < 0x10000 || c > 0x10ffff)))
+                return 0;
+        *ret = c;
+        return n;
+}
+
+/* What must not reach a terminal or an auditor's eye as it is: controls, and what hides or turns text. */
+static bool is_deceptive(uint32_t c)
+{
+        return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+               (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
+}
+
+static void text_put_escaped(struct text *text, const char *string)
+{
+        const unsigned char *s = (const unsigned char *)string;
+
+        while (*s) {
+                uint32_t c = 0;
+                size_t n = utf8_take(s, &c);
+
+                if (n == 0) {
+                        text_put(text, "\\ufffd", 6);
+                        n = 1;
+                } else if (c == '"' || c == '\\')
+                        text_put_format(text, "\\%c", (int)c);
+                else if (is_deceptive(c))
+                        text_put_format(text, "\\u%04" PRIx32, c);
+                else
+                        text_put(text, (const char *)s, n);
+                s += n;
+        }
+}
+
+size_t audit_quote(const char *string, char *ret, size_t size)
+{
+        struct text text = {.data = ret, .size = size};
+
+        if (size == 0)
+                return 0;
+        text_put(&text, "\"", 1);
+        text_put_escaped(&text, string);
+        text_put(&text, "\"", 1);
+        return text.bad ? 0 : text.length;
+}
+
+void audit_time(uint64_t wall_usec, char ret[static AUDIT_TIME_SIZE])
+{
+        time_t seconds = (time_t)(wall_usec / USEC_PER_SEC);
+        struct tm tm = {0};
+        char text[64];
+
+        (void)gmtime_r(&seconds, &tm);
+        /* Four digits of year: the clock of a machine can be set to anything. */
+        (void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", (tm.tm_year + 1900) % 10000,
+                tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                (unsigned)(wall_usec % USEC_PER_SEC));
+        memcpy(ret, text, AUDIT_TIME_SIZE - 1);
+        ret[AUDIT_TIME_SIZE - 1] = '\0';
+}
+
+/* One walk over the fields serves both renderings: neither can have what the other lacks. */
+struct sink {
+        struct text *json; /* or */
+        struct journal_record *journal;
+};
+
+static void sink_text(struct sink *sink, const char *json, const char *field, const char *value)
+{
+        if (!value)
+                return;
+        if (sink->journal) {
+                journal_put_text(sink->journal, field, value);
+                return;
+        }
+        text_put_format(sink->json, "%s\"%s\":\"", sink->json->length > 1 ? "," : "", json);
+        text_put_escaped(sink->json, value);
+        text_put(sink->json, "\"", 1);
+}
+
+static void sink_number(struct sink *sink, const char *json, const char *field, bool given, uint64_t value)
+{
+        if (!given)
+                return;
+        if (sink->journal)
+                journal_put_format(sink->journal, field, "%" PRIu64, value);
+        else
+                text_put_format(
+                        sink->json, "%s\"%s\":%" PRIu64, sink->json->length > 1 ? "," : "", json, value);
+}
+
+static void sink_hex(struct sink *sink, const char *json, const char *field, const uint8_t *bytes, size_t n)
+{
+        char hex[2 * LIMIT_KEY_ID + 1];
+
+        if (n == 0)
+                return;
+        if (n > LIMIT_KEY_ID) {
+                /* Neither a CKA_ID nor a digest of ours: not to be cut, so not to be rendered. */
+                if (sink->journal)
+                        sink->journal->bad = true;
+                else
+                        sink->json->bad = true;
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                (void)snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        sink_text(sink, json, field, hex);
+}
+
+static const char *record_operation(const struct audit_record *record)
+{
+        return record->operation ? record->operation : audit_kind_name(record->kind);
+}
+
+static void sink_record(struct sink *sink, const struct audit_record *r)
+{
+        char when[AUDIT_TIME_SIZE];
+
+        audit_time(r->when_usec, when);
+        sink_text(sink, "time", "TOKEND_TIME", when);
+        sink_text(sink, "kind", "TOKEND_KIND", audit_kind_name(r->kind));
+        sink_text(sink, "operation", "TOKEND_OPERATION", record_operation(r));
+        sink_text(sink, "result", "TOKEND_RESULT", r->result);
+        sink_text(sink, "instance", "TOKEND_INSTANCE", r->instance);
+        sink_number(sink, "uid", "TOKEND_PEER_UID", r->has_peer, r->uid);
+        sink_number(sink, "gid", "TOKEND_PEER_GID", r->has_peer, r->gid);
+        sink_number(sink, "pid", "TOKEND_PEER_PID", r->has_peer, (uint64_t)r->pid);
+        sink_text(sink, "unit", "TOKEND_PEER_UNIT", r->unit);
+        sink_text(sink, "token", "TOKEND_TOKEN", r->token);
+        sink_text(sink, "key", "TOKEND_KEY", r->nickname);
+        sink_hex(sink, "keyId", "TOKEND_KEY_ID", r->key_id, r->key_id_length);
+        sink_text(sink, "algorithm", "TOKEND_ALGORITHM", r->algorithm);
+        sink_hex(sink, "digest", "TOKEND_DIGEST", r->digest, r->digest_length);
+        sink_number(sink, "messageLength", "TOKEND_MESSAGE_LENGTH", r->of_message, r->message_length);
+        sink_text(sink, "ckr", "TOKEND_CKR", r->ckr);
+        sink_text(sink, "reason", "TOKEND_REASON", r->reason);
+        sink_number(sink, "request", "TOKEND_REQUEST", r->request > 0, r->request);
+        sink_number(sink, "attempt", "TOKEND_ATTEMPT", r->attempt > 0, r->attempt);
+        sink_number(sink, "count", "TOKEND_COUNT", r->count > 0, r->count);
+}
+
+int audit_json(const struct audit_record *record, char *ret, size_t size, size_t *ret_length)
+{
+        struct text text = {.data = ret, .size = MIN_OF(size, (size_t)LIMIT_AUDIT_RECORD)};
+        struct sink sink = {.json = &text};
+
+        if (!audit_kind_name(record->kind))
+                return -EINVAL;
+        text_put(&text, "{", 1);
+        sink_record(&sink, record);
+        text_put(&text, "}", 1);
+        if (text.bad)
+                return -EMSGSIZE;
+        *ret_length = text.length;
+        return 0;
+}
+
+/* `ca (uid 17, pid 4711): sign with hsm:CA Signing (rsa_pkcs1_sha256): ok`. */
+static void record_sentence(const struct audit_record *r, struct text *text)
+{
+        if (r->instance)
+                text_put_escaped(text, r->instance);
+        else
+                text_put_format(text, r->has_peer ? "caller" : "tokend");
+        if (r->has_peer)
+                text_put_format(text, " (uid %u, pid %d)", (unsigned)r->uid, (int)r->pid);
+        text_put_format(text, ": %s", audit_kind_name(r->kind));
+        if (r->operation && strcmp(r->operation, audit_kind_name(r->kind)) != 0) {
+                text_put_format(text, " ");
+                text_put_escaped(text, r->operation);
+        }
+        if (r->token || r->nickname) {
+                text_put_format(text, " ");
+                text_put_escaped(text, r->token ? r->token : "");
+                text_put_format(text, r->token && r->nickname ? ":" : "");
+                text_put_escaped(text, r->nickname ? r->nickname : "");
+        }
+        if (r->algorithm) {
+                text_put_format(text, " ");
+                text_put_escaped(text, r->algorithm);
+        }
+        if (r->result) {
+                text_put_format(text, ": ");
+                text_put_escaped(text, r->result);
+        }
+        if (r->reason) {
+                text_put_format(text, ": ");
+                text_put_escaped(text, r->reason);
+        }
+}
+
+/* syslog(3): what an operator should see is above what is daily business. */
+static unsigned record_priority(const struct audit_record *r)
+{
+        if (r->kind == AUDIT_LOST)
+                return 2;
+        if (r->kind == AUDIT_DENIED || r->kind == AUDIT_REPEAT)
+                return 4;
+        return r->result && strcmp(r->result, "ok") != 0 && strcmp(r->result, "begun") != 0 ? 4 : 6;
+}
+
+int audit_journal(const struct audit_record *record, struct journal_record *ret)
+{
+        char sentence[4096];
+        struct text text = {.data = sentence, .size = sizeof(sentence)};
+        struct sink sink = {.journal = ret};
+
+        if (!audit_kind_name(record->kind))
+                return -EINVAL;
+        record_sentence(record, &text);
+        journal_record_init(ret);
+        /* A sentence that was cut is still a sentence: the fields are whole. */
+        journal_put(ret, "MESSAGE", sentence, text.length);
+        journal_put_text(ret, "MESSAGE_ID", audit_message_id(record->kind));
+        journal_put_format(ret, "PRIORITY", "%u", record_priority(record));
+        journal_put_text(ret, "SYSLOG_IDENTIFIER", "tokend");
+        sink_record(&sink, record);
+        return ret->bad ? -EMSGSIZE : 0;
+}

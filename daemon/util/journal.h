@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Structured records to journald, in its native protocol, on a socket opened early. Unlike sd_journal_send()
+ * it never blocks where journald does not read, says so where there is no journald, and opens nothing after
+ * journal_open(): it works in a process that is closed in by seccomp, as long as sendmsg(2) is let through.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+/* Bytes of one record with all its fields. More would need a memfd; ours take 2 KiB. */
+#define JOURNAL_RECORD_MAX 16384U
+
+struct journal_record {
+        size_t length;
+        bool bad; /* something did not fit: not to be sent */
+        char data[JOURNAL_RECORD_MAX];
+};
+
+void journal_record_init(struct journal_record *record);
+
+/* Adds a field. name: A-Z, 0-9 and _, not beginning with _ or a digit, 64 bytes at most (else the record is
+ * bad). The value may hold anything, newlines and NULs too. */
+void journal_put(struct journal_record *record, const char *name, const void *value, size_t length);
+void journal_put_text(struct journal_record *record, const char *name, const char *value);
+void journal_put_format(struct journal_record *record, const char *name, const char *format, ...)
+        _printf_(3, 4);
+
+/* A socket that does not block, close-on-exec. The caller closes. It is not connected: a journald that is
+ * started again with a new socket is found again by itself. */
+int journal_open(int *ret_fd);
+
+/* Hands the record to the journald that listens at path (JOURNAL_SOCKET, but for tests). -EAGAIN: it does not
+ * read; -ENOENT, -ECONNREFUSED: there is none; -EMSGSIZE: the record is bad. Thread-safe. poll(2) cannot tell
+ * when it reads again: ask by sending. */
+int journal_send(int fd, const char *path, const struct journal_record *record);
