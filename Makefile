@@ -44,6 +44,7 @@ JSON_CFLAGS    := $(patsubst %/json-c,%,$(call pkg,--cflags,json-c))
 JSON_LIBS      := $(call pkg,--libs,json-c)
 SYSTEMD_LIBS   := $(call pkg,--libs,libsystemd)
 SECCOMP_LIBS   := $(call pkg,--libs,libseccomp)
+NETTLE_LIBS    := $(call pkg,--libs,nettle)
 
 # ---- layers ----
 sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
@@ -54,11 +55,13 @@ CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker))
 WORKER     := $(call objects,$(call sources,daemon/worker))
+AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client))
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 
-PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker $(BUILD)/tokendctl
+PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \
+	$(BUILD)/tokend-audit $(BUILD)/tokendctl
 SONAME   := libtokend.so.0
 LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a
 
@@ -94,6 +97,7 @@ $(BUILD)/lib/channel.a: $(CHANNEL)
 $(BUILD)/lib/supervisor.a: $(SUPERVISOR)
 $(BUILD)/lib/broker.a: $(BROKER)
 $(BUILD)/lib/worker.a: $(WORKER)
+$(BUILD)/lib/audit.a: $(AUDIT)
 $(BUILD)/lib/proto.a: $(PROTO)
 $(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
 $(BUILD)/lib/%.a:
@@ -107,6 +111,8 @@ $(BUILD)/tokend-broker: $(BUILD)/obj/daemon/broker/main.o $(BUILD)/lib/broker.a 
 $(BUILD)/tokend-broker: LIBS = $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
 $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a $(DAEMON_LIBS)
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
+$(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(DAEMON_LIBS)
+$(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a
 $(BUILD)/tokendctl: LIBS = $(NSS_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
@@ -130,6 +136,11 @@ $(BUILD)/obj/daemon/broker/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_C
 $(BUILD)/obj/%.o: %.c
 	$(say) CC $<
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+# Where an installed tokend finds the others is compiled in: another LIBEXECDIR, another object.
+$(call objects,$(wildcard daemon/supervisor/*.c)): $(BUILD)/gen/libexecdir
+$(BUILD)/gen/libexecdir: always
+	$(Q)mkdir -p $(@D) && echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
+.PHONY: always
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -156,7 +167,8 @@ INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BU
 	$(foreach f,$(wildcard systemd/*.sysusers),$(f)>$(SYSTEMDDIR)/sysusers.d) \
 	$(foreach f,$(wildcard systemd/*.tmpfiles),$(f)>$(SYSTEMDDIR)/tmpfiles.d)
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
-	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR)
+	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend \
+	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR)
 # x.sysusers and x.tmpfiles are called x.conf where they are installed.
 target       = $(lastword $(subst >, ,$(1)))/$(patsubst %.tmpfiles,%.conf,$(patsubst %.sysusers,%.conf,$(notdir $(firstword $(subst >, ,$(1))))))
 
