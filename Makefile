@@ -43,6 +43,7 @@ NSS_LIBS       := $(call pkg,--libs,nss nspr)
 JSON_CFLAGS    := $(patsubst %/json-c,%,$(call pkg,--cflags,json-c))
 JSON_LIBS      := $(call pkg,--libs,json-c)
 SYSTEMD_LIBS   := $(call pkg,--libs,libsystemd)
+NETTLE_LIBS    := $(call pkg,--libs,nettle)
 SECCOMP_LIBS   := $(call pkg,--libs,libseccomp)
 NETTLE_LIBS    := $(call pkg,--libs,nettle)
 
@@ -55,6 +56,7 @@ CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker))
 WORKER     := $(call objects,$(call sources,daemon/worker))
+AUDIT      := $(call objects,$(call sources,daemon/audit))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client))
@@ -98,6 +100,7 @@ $(BUILD)/lib/supervisor.a: $(SUPERVISOR)
 $(BUILD)/lib/broker.a: $(BROKER)
 $(BUILD)/lib/worker.a: $(WORKER)
 $(BUILD)/lib/audit.a: $(AUDIT)
+$(BUILD)/lib/audit.a: $(AUDIT)
 $(BUILD)/lib/proto.a: $(PROTO)
 $(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
 $(BUILD)/lib/%.a:
@@ -112,6 +115,8 @@ $(BUILD)/tokend-broker: LIBS = $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
 $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a $(DAEMON_LIBS)
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(DAEMON_LIBS)
+$(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
+$(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a
 $(BUILD)/tokendctl: LIBS = $(NSS_LIBS) $(JSON_LIBS) -lpthread
@@ -160,10 +165,10 @@ INSTALL     ?= install
 section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
 	$(foreach f,$(wildcard README.md CHANGELOG.md LICENSE PROTOCOL.md),$(f)>$(DOCDIR)) \
-	$(foreach f,$(wildcard systemd/tokend.conf),$(f)>$(DOCDIR)) \
+	$(foreach f,$(wildcard systemd/*.conf systemd/examples/*),$(f)>$(DOCDIR)/examples) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
 	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f))) \
-	$(foreach f,$(wildcard systemd/*.service systemd/*.socket),$(f)>$(SYSTEMDDIR)/systemd/system) \
+	$(foreach f,$(wildcard systemd/*.service systemd/*.socket systemd/*.timer),$(f)>$(SYSTEMDDIR)/systemd/system) \
 	$(foreach f,$(wildcard systemd/*.sysusers),$(f)>$(SYSTEMDDIR)/sysusers.d) \
 	$(foreach f,$(wildcard systemd/*.tmpfiles),$(f)>$(SYSTEMDDIR)/tmpfiles.d)
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
@@ -183,7 +188,7 @@ install: all
 		ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokend.so
 uninstall:
 	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so
-	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR) 2>/dev/null || :
+	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 
 C_FILES = $(shell find proto daemon client tests -name '*.[ch]')
 format:

@@ -13,13 +13,14 @@ FOREIGN = {
     ("json-c",): {"proto", "daemon/broker", "client"},
     ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker"},
     ("seccomp",): {"daemon/broker"},
+    ("nettle",): {"daemon/audit"},
 }
 EVERYWHERE = {"proto/limits.h"}
 
 
 def table(page):
     layers = {}
-    rows = re.findall(r"^\| ([a-z/]+) \| ([^|]*) \| [^|]* \|$", page, re.M)
+    rows = re.findall(r"^\| ([a-z/]+) \|([^|]*)\|[^|]*\|$", page, re.M)
     for folder, may, in rows:
         if folder == "folder":
             continue
