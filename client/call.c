@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One call of a user's: attempts, pauses between them, the one deadline over all of it, and the rule of what
+ * may be sent again. A request counts as sent when its last byte, the NUL, has left: the daemon acts on no
+ * message that has not ended. So a connection that proves dead before that costs nothing, whatever the
+ * request.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "client/internal.h"
+#include "proto/base64.h"
+#include "proto/json.h"
+#include "proto/limits.h"
+
+#define PAUSE_MIN_USEC 10000
+#define PAUSE_MAX_USEC 250000
+
+enum verdict {
+        VERDICT_DONE,     /* the result stands */
+        VERDICT_NOT_SENT, /* try again, whatever it is */
+        VERDICT_LOST,     /* sent, and no answer came */
+        VERDICT_BUSY,     /* refused for now, retry_ms later perhaps not */
+};
+
+struct attempt {
+        struct tokend_failure failure;
+        enum tokend_error error;
+        bool sent;
+        int64_t retry_ms;
+};
+
+/* ---- the request ---- */
+
+enum tokend_error call_init(struct call *call, const char *method, enum call_kind kind, int timeout_ms,
+        int otherwise_ms, struct tokend_failure *ret_failure)
+{
+        *call = (struct call){.method = method, .kind = kind};
+        if (timeout_ms < 0 || timeout_ms > (int)LIMIT_TIMEOUT_MS)
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a timeout of %d ms is not within 0 and %u",
+                        timeout_ms, LIMIT_TIMEOUT_MS);
+        call->deadline = clock_usec() + (int64_t)(timeout_ms > 0 ? timeout_ms : otherwise_ms) * 1000;
+        call->parameters = json_object_new_object();
+        return TOKEND_OK;
+}
+
+void call_done(struct call *call)
+{
+        json_object_put(call->parameters);
+        call->parameters = NULL;
+}
+
+/* Where memory is short parameters become NULL, which call_run() reports. */
+static void add(struct call *call, const char *name, struct json_object *value)
+{
+        if (call->parameters && value && json_object_object_add(call->parameters, name, value) == 0)
+                return;
+        json_object_put(value);
+        call_done(call);
+}
+
+void call_add_string(struct call *call, const char *name, const char *value)
+{
+        if (value)
+                add(call, name, json_object_new_string(value));
+}
+
+void call_add_bytes(struct call *call, const char *name, const void *bytes, size_t length)
+{
+        /* More cannot be sent; call_run() refuses what is just too long. */
+        size_t n = length <= LIMIT_MESSAGE ? length : LIMIT_MESSAGE;
+        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(n) + 1);
+
+        if (text)
+                base64_encode(bytes, n, text);
+        add(call, name, text ? json_object_new_string(text) : NULL);
+}
+
+void call_add_int(struct call *call, const char *name, int64_t value)
+{
+        add(call, name, json_object_new_int64(value));
+}
+
+enum tokend_error call_add_input(struct call *call, enum tokend_input kind, const void *input, size_t length,
+        struct tokend_failure *ret_failure)
+{
+        if ((kind != TOKEND_DIGEST && kind != TOKEND_MESSAGE) || (!input && length > 0))
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "neither a digest nor a message was given");
+        call_add_bytes(call, kind == TOKEND_DIGEST ? "digest" : "message", input, length);
+        return TOKEND_OK;
+}
+
+/* What the daemon may take: a little less than is left, so that its word about the deadline arrives in time.
+ */
+static int64_t timeout_ms_left(const struct call *call)
+{
+        int64_t left = (call->deadline - clock_usec()) / 1000, margin = left / 10 < 100 ? left / 10 : 100;
+
+        left -= margin;
+        return left < 1 ? 1 : left > LIMIT_TIMEOUT_MS ? LIMIT_TIMEOUT_MS : left;
+}
+
+static struct json_object *build_request(struct call *call)
+{
+        struct json_object *request = json_object_new_object();
+
+        if (call->with_timeout)
+                call_add_int(call, "timeoutMs", timeout_ms_left(call));
+        if (!request || !call->parameters)
+                goto no_memory;
+        if (json_object_object_add(request, "method", json_object_new_string(call->method)) < 0 ||
+                json_object_object_add(request, "parameters", json_object_get(call->parameters)) < 0 ||
+                (call->more && json_object_object_add(request, "more", json_object_new_boolean(1)) < 0))
+                goto no_memory;
+        return request;
+
+no_memory:
+        json_object_put(request);
+        return NULL;
+}
+
+/* A caller's string that is not UTF-8 would make the daemon close the connection, again and again. */
+static bool is_json(const char *text, size_t length)
+{
+        _cleanup_(json_putp) struct json_object *object = NULL;
+        size_t i = 0;
+
+        while (i < length && (unsigned char)text[i] < 0x80)
+                i++;
+        return i == length || json_parse(text, length, &object) == 0;
+}
+
+static int64_t send_request(struct call *call, struct connection *connection, struct attempt *a)
+{
+        _cleanup_(json_putp) struct json_object *request = build_request(call);
+        const char *text = request ? json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN) : NULL;
+        size_t length = text ? strlen(text) : 0;
+
+        if (!text) {
+                a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the request");
+        } else if (length > LIMIT_MESSAGE) {
+                a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT,
+                        "the request is longer than the %u bytes that the daemon takes", LIMIT_MESSAGE);
+        } else if (!is_json(text, length)) {
+                a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT, "an argument is not UTF-8");
+        } else {
+                return connection_send(connection, text, call->deadline, &a->sent);
+        }
+        return 0;
+}
+
+/* ---- the reply ---- */
+
+enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *method, const char *field)
+{
+        return fail(ret_failure, TOKEND_PROTOCOL_VIOLATION, "the reply to %s is not as it should be: %s",
+                method, field);
+}
+
+struct reply {
+        const char *error;
+        struct json_object *parameters;
+        bool continues;
+};
+
+static const struct field reply_fields[] = {
+        {"error", FIELD_STRING, false, offsetof(struct reply, error), 0, 0, 0},
+        {"parameters", FIELD_OBJECT, false, offsetof(struct reply, parameters), 0, 0, 0},
+        {"continues", FIELD_BOOL, false, offsetof(struct reply, continues), 0, 0, 0},
+};
+
+/* Takes one message. *ret_more: another one follows. */
+static enum verdict take_reply(
+        struct call *call, const char *text, size_t length, struct attempt *a, bool *ret_more)
+{
+        _cleanup_(json_putp) struct json_object *object = NULL;
+        struct reply reply;
+        const char *bad = "not JSON";
+        int r = json_parse(text, length, &object);
+
+        if (r == 0)
+                r = fields_parse(reply_fields, N_ELEMENTS(reply_fields), object, false, &reply, &bad);
+        if (r == -ENOMEM)
+                a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the reply");
+        else if (r != 0)
+                a->error = fail_field(&a->failure, call->method, bad);
+        else if (reply.error)
+                a->error = fail_reply(&a->failure, reply.error, reply.parameters, &a->retry_ms);
+        else if (reply.continues && !call->more)
+                a->error = fail_field(&a->failure, call->method, "continues");
+        else
+                a->error = call->take ? call->take(call->userdata, reply.parameters, false, &a->failure)
+                                      : TOKEND_OK;
+        *ret_more = a->error == TOKEND_OK && reply.continues;
+        return a->error == TOKEND_OVERLOADED ? VERDICT_BUSY : VERDICT_DONE;
+}
+
+static enum verdict receive_failed(int r, struct attempt *a)
+{
+        switch (r) {
+        case -ETIMEDOUT:
+                a->error = fail(&a->failure, TOKEND_TIMED_OUT, "the daemon did not answer in time");
+                return VERDICT_DONE;
+        case -EMSGSIZE:
+                a->error = fail(
+                        &a->failure, TOKEND_PROTOCOL_VIOLATION, "a reply is longer than %u bytes", REPLY_MAX);
+                return VERDICT_DONE;
+        case -ENOMEM:
+                a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the reply");
+                return VERDICT_DONE;
+        default:
+                a->error = fail(&a->failure, TOKEND_CANNOT_CONNECT,
+                        "the daemon closed the connection without an answer");
+                return VERDICT_LOST;
+        }
+}
+
+static enum verdict receive_replies(struct call *call, struct connection *connection, struct attempt *a)
+{
+        int64_t deadline = call->deadline;
+        size_t total = 0;
+
+        for (;;) {
+                enum verdict verdict;
+                size_t length;
+                char *text;
+                bool more;
+                int r = connection_receive(connection, deadline, &text, &length);
+
+                if (r < 0)
+                        return receive_failed(r, a);
+                verdict = take_reply(call, text, length, a, &more);
+                if (!more)
+                        return verdict;
+                total += length;
+                if (call->gap_ms > 0) {
+                        deadline = clock_usec() + (int64_t)call->gap_ms * 1000;
+                } else if (total > REPLIES_MAX) {
+                        a->error = fail(&a->failure, TOKEND_PROTOCOL_VIOLATION, "the replies do not end");
+                        return VERDICT_DONE;
+                }
+        }
+}
+
+/* ---- attempts ---- */
+
+static enum verdict open_connection(struct tokend *handle, struct connection **ret, struct attempt *a)
+{
+        struct connection *connection;
+        int r = pool_new(handle, &connection);
+
+        if (r == 0) {
+                r = connection_connect(connection, handle->path);
+                if (r < 0)
+                        pool_drop(handle, connection);
+        }
+        if (r == 0) {
+                *ret = connection;
+                return VERDICT_DONE;
+        }
+        a->error = fail(&a->failure, r == -ENOMEM ? TOKEND_NO_MEMORY : TOKEND_CANNOT_CONNECT, "%s: %s",
+                handle->path, strerror(-r));
+        if (r == -EAGAIN || r == -EINTR)
+                return VERDICT_NOT_SENT;
+        if (r == -ENOENT || r == -ECONNREFUSED)
+                return handle->flags & TOKEND_NO_WAIT ? VERDICT_DONE : VERDICT_NOT_SENT;
+        return VERDICT_DONE;
+}
+
+static enum verdict attempt(struct tokend *handle, struct call *call, struct attempt *a)
+{
+        struct connection *connection = pool_take(handle);
+        enum verdict verdict;
+        int64_t r;
+
+        *a = (struct attempt){.error = TOKEND_OK};
+        if (!connection) {
+                verdict = open_connection(handle, &connection, a);
+                if (a->error != TOKEND_OK)
+                        return verdict;
+        }
+        r = send_request(call, connection, a);
+        if (r == -ETIMEDOUT) {
+                a->error = fail(&a->failure, TOKEND_TIMED_OUT, "the daemon did not take the request in time");
+                verdict = VERDICT_DONE;
+        } else if (r < 0) {
+                a->error = fail(&a->failure, TOKEND_CANNOT_CONNECT, "the daemon closed the connection");
+                verdict = VERDICT_NOT_SENT;
+        } else if (a->error != TOKEND_OK) {
+                verdict = VERDICT_DONE;
+        } else {
+                verdict = receive_replies(call, connection, a);
+        }
+        /* Only after a whole answer is it known where on the connection the next one begins. */
+        if (a->error == TOKEND_OK || (a->error < TOKEND_CANNOT_CONNECT && !call->gap_ms))
+                pool_give_back(handle, connection);
+        else
+                pool_drop(handle, connection);
+        return verdict;
+}
+
+/* Whether the daemon may have done what it was asked, and will not say so. */
+static bool is_unknown(const struct call *call, const struct attempt *a, enum verdict verdict)
+{
+        return call->kind == CALL_ONCE && a->sent &&
+               (verdict == VERDICT_LOST || a->error == TOKEND_TIMED_OUT ||
+                       a->error == TOKEND_PROTOCOL_VIOLATION || a->error == TOKEND_NO_MEMORY);
+}
+
+/* Waits before the next attempt. false: there is none. */
+static bool wait_for_next(
+        const struct call *call, enum verdict verdict, const struct attempt *a, int64_t *pause)
+{
+        int64_t next = clock_usec();
+
+        if (verdict == VERDICT_DONE || (verdict == VERDICT_LOST && call->gap_ms > 0))
+                return false;
+        if (verdict == VERDICT_BUSY) {
+                int64_t ms = a->retry_ms < 1                  ? 1
+                             : a->retry_ms > LIMIT_TIMEOUT_MS ? LIMIT_TIMEOUT_MS
+                                                              : a->retry_ms;
+
+                next += ms * 1000;
+        } else {
+                next += *pause;
+                *pause = *pause * 2 < PAUSE_MAX_USEC ? *pause * 2 : PAUSE_MAX_USEC;
+        }
+        if (next >= call->deadline)
+                return false;
+        sleep_until(next);
+        return true;
+}
+
+enum tokend_error call_run(struct tokend *handle, struct call *call, struct tokend_failure *ret_failure)
+{
+        int64_t pause = PAUSE_MIN_USEC;
+        enum verdict verdict;
+        struct attempt a;
+
+        for (;;) {
+                if (call->take)
+                        call->take(call->userdata, NULL, true, NULL);
+                verdict = attempt(handle, call, &a);
+                if (is_unknown(call, &a, verdict))
+                        return fail(ret_failure, TOKEND_OUTCOME_UNKNOWN, "%s may have been done or not: %s",
+                                call->method, a.failure.text);
+                if (!wait_for_next(call, verdict, &a, &pause))
+                        break;
+        }
+        if (a.error != TOKEND_OK && ret_failure)
+                *ret_failure = a.failure;
+        return a.error;
+}

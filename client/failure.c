@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Errors for users: from the daemon's words, and the library's own. Holds no state. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/internal.h"
+#include "proto/error.h"
+
+/* The library's numbers are for good, the table's are not. */
+static const enum tokend_error from_proto[PROTO_ERROR_MAX_] = {
+        [PROTO_OK] = TOKEND_OTHER_ERROR,
+        [PROTO_KEY_NOT_FOUND] = TOKEND_KEY_NOT_FOUND,
+        [PROTO_AMBIGUOUS_NAME] = TOKEND_AMBIGUOUS_NAME,
+        [PROTO_TOKEN_NOT_FOUND] = TOKEND_TOKEN_NOT_FOUND,
+        [PROTO_NICKNAME_EXISTS] = TOKEND_NICKNAME_EXISTS,
+        [PROTO_ALGORITHM_NOT_SUPPORTED] = TOKEND_ALGORITHM_NOT_SUPPORTED,
+        [PROTO_PERMISSION_DENIED] = TOKEND_PERMISSION_DENIED,
+        [PROTO_TOKEN_UNAVAILABLE] = TOKEND_TOKEN_UNAVAILABLE,
+        [PROTO_TOKEN_ERROR] = TOKEND_TOKEN_ERROR,
+        [PROTO_OVERLOADED] = TOKEND_OVERLOADED,
+        [PROTO_DEADLINE_EXCEEDED] = TOKEND_DEADLINE_EXCEEDED,
+        [PROTO_OUTCOME_UNKNOWN] = TOKEND_OUTCOME_UNKNOWN,
+        [PROTO_WORKER_LOST] = TOKEND_WORKER_LOST,
+        [PROTO_INTERFACE_NOT_FOUND] = TOKEND_INTERFACE_NOT_FOUND,
+        [PROTO_METHOD_NOT_FOUND] = TOKEND_METHOD_NOT_FOUND,
+        [PROTO_METHOD_NOT_IMPLEMENTED] = TOKEND_METHOD_NOT_IMPLEMENTED,
+        [PROTO_INVALID_PARAMETER] = TOKEND_INVALID_PARAMETER,
+        [PROTO_EXPECTED_MORE] = TOKEND_EXPECTED_MORE,
+};
+
+static const char *local_name(enum tokend_error error)
+{
+        switch (error) {
+        case TOKEND_OK:
+                return "Ok";
+        case TOKEND_CANNOT_CONNECT:
+                return "CannotConnect";
+        case TOKEND_TIMED_OUT:
+                return "TimedOut";
+        case TOKEND_PROTOCOL_VIOLATION:
+                return "ProtocolViolation";
+        case TOKEND_NO_MEMORY:
+                return "NoMemory";
+        case TOKEND_INVALID_ARGUMENT:
+                return "InvalidArgument";
+        case TOKEND_OTHER_ERROR:
+                return "OtherError";
+        default:
+                return "Unknown";
+        }
+}
+
+const char *tokend_error_name(enum tokend_error error)
+{
+        for (int i = PROTO_OK + 1; i < PROTO_ERROR_MAX_; i++)
+                if (from_proto[i] == error)
+                        return proto_error_name((enum proto_error)i);
+        return local_name(error);
+}
+
+void text_clean(char *text)
+{
+        size_t n = strlen(text), begin = n;
+        unsigned char *c = (unsigned char *)text;
+
+        /* snprintf() cuts bytes: take an unfinished last character away. */
+        while (begin > 0 && n - begin < 3 && (c[begin - 1] & 0xc0) == 0x80)
+                begin--;
+        if (begin > 0 && c[begin - 1] >= 0xc0) {
+                size_t want = c[begin - 1] >= 0xf0 ? 4 : c[begin - 1] >= 0xe0 ? 3 : 2;
+                if (n - begin + 1 < want)
+                        text[begin - 1] = 0;
+        }
+        for (; *c; c++) {
+                if (*c < 0x20 || *c == 0x7f)
+                        *c = '?';
+                else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) /* C1: a terminal may act on it */
+                        c[0] = c[1] = '?';
+        }
+}
+
+enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error error, const char *format, ...)
+{
+        va_list arguments;
+
+        if (!ret_failure)
+                return error;
+        *ret_failure = (struct tokend_failure){.error = error};
+        snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", tokend_error_name(error));
+        va_start(arguments, format);
+        vsnprintf(ret_failure->text, sizeof(ret_failure->text), format, arguments);
+        va_end(arguments);
+        text_clean(ret_failure->text);
+        return error;
+}
+
+/* "sentence (token "hsm", state "failed")" */
+static void describe(char *text, size_t size, const char *sentence, struct json_object *parameters)
+{
+        struct json_object_iterator i, end;
+        size_t at = (size_t)snprintf(text, size, "%s", sentence);
+        const char *separator = " (";
+
+        if (!json_object_is_type(parameters, json_type_object) || json_object_object_length(parameters) == 0)
+                return;
+        i = json_object_iter_begin(parameters);
+        end = json_object_iter_end(parameters);
+        for (; !json_object_iter_equal(&i, &end) && at < size; json_object_iter_next(&i)) {
+                struct json_object *value = json_object_iter_peek_value(&i);
+
+                at += (size_t)snprintf(text + at, size - at, "%s%s %s", separator,
+                        json_object_iter_peek_name(&i),
+                        json_object_to_json_string_ext(
+                                value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+                separator = ", ";
+        }
+        if (at < size)
+                snprintf(text + at, size - at, ")");
+}
+
+enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *name,
+        struct json_object *parameters, int64_t *ret_retry_ms)
+{
+        enum proto_error error = proto_error_from_name(name);
+        struct json_object *value = NULL;
+
+        *ret_retry_ms = 0;
+        if (error == PROTO_OVERLOADED && json_object_object_get_ex(parameters, "retryAfterMs", &value))
+                *ret_retry_ms = json_object_get_int64(value);
+        if (!ret_failure)
+                return from_proto[error];
+        *ret_failure = (struct tokend_failure){.error = from_proto[error]};
+        snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", name);
+        text_clean(ret_failure->name);
+        describe(ret_failure->text, sizeof(ret_failure->text),
+                error == PROTO_OK ? "an error that this library does not know" : proto_error_sentence(error),
+                parameters);
+        text_clean(ret_failure->text);
+        if (json_object_object_get_ex(parameters, "executed", &value))
+                ret_failure->executed = json_object_get_boolean(value);
+        return from_proto[error];
+}

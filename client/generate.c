@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * tokend_generate(): asks once, and finds out what became of it when the answer was lost.
+ *
+ * That a key of the nickname is there afterwards says nothing by itself: it may have been there before, and
+ * then the daemon would have refused. So it is looked for before as well, by Get, which names tokens as
+ * Generate does and asks the device no more than a listing. That it is not there says nothing either: the
+ * worker may be at it still, for a broker that died. So it is looked for until the deadline, or for as long
+ * as the slowest key takes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/internal.h"
+#include "proto/limits.h"
+
+/* A worker makes RSA-8192 in 8 to 11 s, and a new broker has the directory at once. */
+#define LOOK_USEC       15000000
+#define LOOK_PAUSE_USEC 250000
+
+static void add_usage(struct call *call, unsigned usage)
+{
+        struct json_object *names;
+
+        if (usage == 0)
+                return;
+        names = json_object_new_array();
+        for (unsigned bit = 0; names && usage_names[bit]; bit++)
+                if (usage & 1U << bit)
+                        json_object_array_add(names, json_object_new_string(usage_names[bit]));
+        if (!names || !call->parameters || json_object_object_add(call->parameters, "usage", names) < 0) {
+                json_object_put(names);
+                call_done(call);
+        }
+}
+
+static void add_template(struct call *call, const struct tokend_template *wanted)
+{
+        call_add_string(call, "token", wanted->token);
+        call_add_string(call, "nickname", wanted->nickname);
+        call_add_string(call, "type", wanted->type);
+        call_add_string(call, "curve", wanted->curve);
+        if (wanted->size != 0)
+                call_add_int(call, "size", wanted->size);
+        add_usage(call, wanted->usage);
+        if (wanted->loadable && call->parameters)
+                json_object_object_add(call->parameters, "loadable", json_object_new_boolean(1));
+}
+
+/* Milliseconds until then, for a call of its own: at least 1. */
+static int ms_until(int64_t deadline)
+{
+        int64_t ms = (deadline - clock_usec()) / 1000;
+
+        return ms < 1 ? 1 : ms > LIMIT_TIMEOUT_MS ? (int)LIMIT_TIMEOUT_MS : (int)ms;
+}
+
+static bool is_as_wanted(const struct tokend_key *key, const struct tokend_template *wanted)
+{
+        if (strcmp(key->nickname, wanted->nickname) != 0 || strcmp(key->type, wanted->type) != 0 ||
+                !key->local)
+                return false;
+        if (wanted->token && strcmp(key->token, wanted->token) != 0)
+                return false;
+        if (strcmp(wanted->type, "rsa") == 0)
+                return key->size == (wanted->size ? wanted->size : (int)DEFAULT_RSA_BITS);
+        if (strcmp(wanted->type, "ec") == 0)
+                return key->curve && strcmp(key->curve, wanted->curve ? wanted->curve : "secp256r1") == 0;
+        return true;
+}
+
+/* Until the key is there, and is as it was wanted. false: it cannot be told. */
+static bool look_for(struct tokend *handle, const char *name, const struct tokend_template *wanted,
+        int64_t deadline, struct tokend_key **ret)
+{
+        int64_t end = clock_usec() + LOOK_USEC;
+
+        if (end > deadline)
+                end = deadline;
+        while (clock_usec() < end) {
+                struct tokend_key *key;
+                enum tokend_error error = tokend_get(handle, name, ms_until(end), &key, NULL);
+
+                if (error == TOKEND_OK) {
+                        if (is_as_wanted(key, wanted)) {
+                                *ret = key;
+                                return true;
+                        }
+                        tokend_key_free(key);
+                        return false;
+                }
+                if (error != TOKEND_KEY_NOT_FOUND && error != TOKEND_TOKEN_UNAVAILABLE)
+                        return false;
+                sleep_until(clock_usec() + LOOK_PAUSE_USEC < end ? clock_usec() + LOOK_PAUSE_USEC : end);
+        }
+        return false;
+}
+
+/* *ret_is_free: no key bears the name, for sure. Fails only where the daemon cannot be asked: then it need
+ * not be asked for more, and nothing was done. What else is wrong Generate will say. */
+static enum tokend_error look_before(struct tokend *handle, const char *name, int64_t deadline,
+        bool *ret_is_free, struct tokend_failure *ret_failure)
+{
+        struct tokend_key *key = NULL;
+        enum tokend_error error = name ? tokend_get(handle, name, ms_until(deadline), &key, ret_failure)
+                                       : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a name");
+
+        tokend_key_free(key);
+        if (error >= TOKEND_CANNOT_CONNECT)
+                return error;
+        *ret_is_free = error == TOKEND_KEY_NOT_FOUND;
+        return TOKEND_OK;
+}
+
+/* "token:nickname"; NULL: no memory. */
+static char *name_of(const struct tokend_template *wanted)
+{
+        char *name;
+        int r = asprintf(&name, "%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "",
+                wanted->nickname);
+
+        return r < 0 ? NULL : name;
+}
+
+enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *wanted, int timeout_ms,
+        struct tokend_key **ret, struct tokend_failure *ret_failure)
+{
+        _cleanup_(freep) char *name = NULL;
+        struct tokend_key *key = NULL;
+        struct call call;
+        bool was_free;
+        enum tokend_error error = call_init(
+                &call, "io.tokend.Keys.Generate", CALL_ONCE, timeout_ms, LIMIT_TIMEOUT_MS, ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        if (!wanted->nickname || !wanted->type) {
+                call_done(&call);
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a nickname and a type");
+        }
+        add_template(&call, wanted);
+        name = name_of(wanted);
+        was_free =
+                name && tokend_get(handle, name, ms_until(call.deadline), &key, NULL) == TOKEND_KEY_NOT_FOUND;
+
+        call.with_timeout = timeout_ms > 0;
+        call.take = key_take;
+        call.userdata = &key;
+        error = call_run(handle, &call, ret_failure);
+        if (error == TOKEND_OUTCOME_UNKNOWN && was_free &&
+                look_for(handle, name, wanted, call.deadline, &key))
+                error = TOKEND_OK;
+        call_done(&call);
+        if (error == TOKEND_OK)
+                *ret = key;
+        else
+                tokend_key_free(key);
+        return error;
+}

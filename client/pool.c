@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The handle and its connections: those in use and those kept for the next call. Owns every descriptor of the
+ * library. Called by call.c. Holds its lock for a few instructions at a time, never over a system call that
+ * waits.
+ *
+ * fork(2): all handles are in one list, so that the handlers of pthread_atfork(3) can hold every lock while
+ * the process is copied, and the child can close what it inherited. Its copies would keep the parent's
+ * connections open behind the parent's back; used, they would mix two processes' requests. This list is the
+ * library's only global.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+
+#define DEFAULT_SOCKET        "/run/tokend/tokend.sock"
+#define DEFAULT_STATUS_SOCKET "/run/tokend/status.sock"
+
+static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tokend *handles;
+static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+        pthread_mutex_lock(&handles_lock);
+        for (struct tokend *h = handles; h; h = h->next)
+                pthread_mutex_lock(&h->lock);
+}
+
+static void after_fork_in_parent(void)
+{
+        for (struct tokend *h = handles; h; h = h->next)
+                pthread_mutex_unlock(&h->lock);
+        pthread_mutex_unlock(&handles_lock);
+}
+
+/* What was idle is freed. What was in use belonged to a thread that is not here, or to a callback of
+ * tokend_watch() that forked: it is closed and stays listed, for its owner or tokend_close(). */
+static void close_inherited(struct tokend *handle)
+{
+        struct connection **link = &handle->connections;
+
+        while (*link) {
+                struct connection *connection = *link;
+
+                if (connection->fd >= 0)
+                        close(connection->fd);
+                connection->fd = -1;
+                if (!connection->idle) {
+                        link = &connection->next;
+                        continue;
+                }
+                *link = connection->next;
+                frame_done(&connection->frame);
+                free(connection);
+        }
+        handle->n_idle = 0;
+}
+
+static void after_fork_in_child(void)
+{
+        for (struct tokend *h = handles; h; h = h->next) {
+                close_inherited(h);
+                pthread_mutex_unlock(&h->lock);
+        }
+        pthread_mutex_unlock(&handles_lock);
+}
+
+static void install_handlers(void)
+{
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* ---- the handle ---- */
+
+static struct tokend *open_path(const char *path, const char *variable, const char *otherwise, unsigned flags)
+{
+        struct tokend *handle;
+
+        if (!path)
+                path = secure_getenv(variable);
+        if (!path || !*path)
+                path = otherwise;
+        if (flags & ~TOKEND_NO_WAIT) {
+                errno = EINVAL;
+                return NULL;
+        }
+        if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+                errno = ENAMETOOLONG;
+                return NULL;
+        }
+        handle = calloc(1, sizeof(*handle));
+        if (!handle)
+                return NULL;
+        handle->path = strdup(path);
+        if (!handle->path) {
+                free(handle);
+                return NULL;
+        }
+        handle->flags = flags;
+        pthread_mutex_init(&handle->lock, NULL);
+
+        pthread_once(&handlers_once, install_handlers);
+        pthread_mutex_lock(&handles_lock);
+        handle->next = handles;
+        handles = handle;
+        pthread_mutex_unlock(&handles_lock);
+        return handle;
+}
+
+struct tokend *tokend_open(const char *path, unsigned flags)
+{
+        return open_path(path, "TOKEND_SOCKET", DEFAULT_SOCKET, flags);
+}
+
+struct tokend *tokend_open_status(const char *path, unsigned flags)
+{
+        return open_path(path, "TOKEND_STATUS_SOCKET", DEFAULT_STATUS_SOCKET, flags);
+}
+
+static void unlist_handle(struct tokend *handle)
+{
+        struct tokend **link = &handles;
+
+        pthread_mutex_lock(&handles_lock);
+        while (*link != handle)
+                link = &(*link)->next;
+        *link = handle->next;
+        pthread_mutex_unlock(&handles_lock);
+}
+
+void tokend_close(struct tokend *handle)
+{
+        if (!handle)
+                return;
+        unlist_handle(handle);
+        while (handle->connections) {
+                struct connection *connection = handle->connections;
+
+                handle->connections = connection->next;
+                if (connection->fd >= 0)
+                        close(connection->fd);
+                /* In use, with no call in progress: left by a thread that did not survive a fork, perhaps in
+                 * the middle of a change to its buffer. */
+                if (connection->idle)
+                        frame_done(&connection->frame);
+                free(connection);
+        }
+        pthread_mutex_destroy(&handle->lock);
+        free(handle->path);
+        free(handle);
+}
+
+/* ---- its connections ---- */
+
+/* Whether the daemon closed it, or said what nobody asked, while it was idle. */
+static bool is_stale(const struct connection *connection)
+{
+        char byte;
+
+        return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+               (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static struct connection *take_idle(struct tokend *handle)
+{
+        struct connection *connection;
+
+        pthread_mutex_lock(&handle->lock);
+        connection = handle->connections;
+        while (connection && !connection->idle)
+                connection = connection->next;
+        if (connection) {
+                connection->idle = false;
+                handle->n_idle--;
+        }
+        pthread_mutex_unlock(&handle->lock);
+        return connection;
+}
+
+struct connection *pool_take(struct tokend *handle)
+{
+        struct connection *connection;
+
+        while ((connection = take_idle(handle)) && is_stale(connection))
+                pool_drop(handle, connection);
+        return connection;
+}
+
+int pool_new(struct tokend *handle, struct connection **ret)
+{
+        struct connection *connection = calloc(1, sizeof(*connection));
+        int r = 0;
+
+        if (!connection)
+                return -ENOMEM;
+        frame_init(&connection->frame, REPLY_MAX);
+        pthread_mutex_lock(&handle->lock);
+        connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (connection->fd < 0) {
+                r = -errno;
+        } else {
+                connection->next = handle->connections;
+                handle->connections = connection;
+        }
+        pthread_mutex_unlock(&handle->lock);
+        if (r < 0) {
+                free(connection);
+                return r;
+        }
+        *ret = connection;
+        return 0;
+}
+
+void pool_give_back(struct tokend *handle, struct connection *connection)
+{
+        bool keep;
+
+        /* A fork in a callback closed it; or bytes behind the answer, which nobody asked for. */
+        if (connection->fd < 0 || frame_pending(&connection->frame) > 0) {
+                pool_drop(handle, connection);
+                return;
+        }
+        frame_shrink(&connection->frame);
+        pthread_mutex_lock(&handle->lock);
+        keep = handle->n_idle < IDLE_MAX;
+        if (keep) {
+                connection->idle = true;
+                handle->n_idle++;
+        }
+        pthread_mutex_unlock(&handle->lock);
+        if (!keep)
+                pool_drop(handle, connection);
+}
+
+void pool_drop(struct tokend *handle, struct connection *connection)
+{
+        struct connection **link;
+
+        pthread_mutex_lock(&handle->lock);
+        for (link = &handle->connections; *link != connection; link = &(*link)->next)
+                ;
+        *link = connection->next;
+        if (connection->fd >= 0)
+                close(connection->fd);
+        pthread_mutex_unlock(&handle->lock);
+        frame_done(&connection->frame);
+        free(connection);
+}
