@@ -78,10 +78,12 @@ help:
 	@echo 'make demo       shows the main job, on tokens made under build/demo'
 	@echo 'make test       every test, under the sanitizers; the last line says how many passed'
 	@echo 'make unit       the tests of single modules alone; make integration: those of the whole'
+	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
 	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'
 	@echo 'make format     applies clang-format'
 	@echo 'make install    with DESTDIR= and PREFIX=; make uninstall takes it away again'
+	@echo 'make deb        packages for Debian, into build/deb'
 	@echo 'make clean      removes build/'
 	@echo
 	@echo 'CC=clang  WERROR=1  V=1 (show commands)  SANITIZE=address,undefined (a build tree of its own)  BUILD=DIR'
@@ -91,7 +93,7 @@ help:
 # What each command needs; tests/deps asks the package manager and installs what is not there.
 .PHONY: deps
 deps:
-	@tests/deps build demo test lint
+	@tests/deps build demo test systemd lint
 
 $(BUILD)/lib/util.a: $(UTIL)
 $(BUILD)/lib/config.a: $(CONFIG)
@@ -165,12 +167,8 @@ INSTALL     ?= install
 section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
 	$(foreach f,$(wildcard README.md CHANGELOG.md LICENSE PROTOCOL.md),$(f)>$(DOCDIR)) \
-	$(foreach f,$(wildcard systemd/*.conf systemd/examples/*),$(f)>$(DOCDIR)/examples) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
-	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f))) \
-	$(foreach f,$(wildcard systemd/*.service systemd/*.socket systemd/*.timer),$(f)>$(SYSTEMDDIR)/systemd/system) \
-	$(foreach f,$(wildcard systemd/*.sysusers),$(f)>$(SYSTEMDDIR)/sysusers.d) \
-	$(foreach f,$(wildcard systemd/*.tmpfiles),$(f)>$(SYSTEMDDIR)/tmpfiles.d)
+	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR)
@@ -188,7 +186,8 @@ install: all
 		ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokend.so
 uninstall:
 	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so
-	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null || :
+	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) \
+		$(addprefix $(DESTDIR),$(PKGCONFIGDIR) $(PREFIX)/share/varlink $(INSTALL_DIRS)) 2>/dev/null || :
 
 C_FILES = $(shell find proto daemon client tests -name '*.[ch]')
 format:
@@ -199,3 +198,5 @@ clean:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 include tests/tests.mk
+include tests/systemd/systemd.mk
+include packaging/packaging.mk

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MPL-2.0
+# Packages, built from a copy of the sources below build/deb: `make deb`. Included by the Makefile.
+
+.PHONY: deb
+deb:
+	@tests/deps build package
+	@BUILD=$(BUILD) VERSION=$(VERSION) packaging/deb
