@@ -365,7 +365,7 @@ int file_rotate(struct file *file, bool head_signed, const char *reason)
         file_note(file, "rotated", "\"file\":%s,\"headSigned\":%s%s%s", quoted(name, quote),
                 head_signed ? "true" : "false", reason ? ",\"reason\":" : "",
                 reason ? quoted(reason, why) : "");
-        return file_append(file, NULL, NULL);
+        return 0;
 }
 
 const struct chain *file_chain(const struct file *file)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * tokend-audit: keeps the audit file (Audit=file:PATH). Started by the supervisor alone, with the broker's
+ * channel as descriptor 3 and its own as 4. It loads nothing, listens to nobody else, and knows no PIN and no
+ * key.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "daemon/audit/serve.h"
+#include "daemon/util/log.h"
+
+enum {
+        BROKER_FD = 3,
+        CONTROL_FD = 4
+};
+
+static int is_channel(int fd)
+{
+        int type = 0;
+        socklen_t size = sizeof(type);
+
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
+               fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+int main(void)
+{
+        /* It ends when its control closes, after everything else: a signal for the group must not be sooner.
+         * A file that may not grow (SIGXFSZ) is an error of write(2). */
+        static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
+
+        if (!is_channel(BROKER_FD) || !is_channel(CONTROL_FD)) {
+                (void)fprintf(stderr, "tokend-audit: started by tokend, not by hand\n");
+                return 2;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+                (void)signal(ignored[i], SIG_IGN);
+        log_open("tokend-audit");
+        return serve_run(BROKER_FD, CONTROL_FD);
+}
