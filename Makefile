@@ -43,7 +43,6 @@ NSS_LIBS       := $(call pkg,--libs,nss nspr)
 JSON_CFLAGS    := $(patsubst %/json-c,%,$(call pkg,--cflags,json-c))
 JSON_LIBS      := $(call pkg,--libs,json-c)
 SYSTEMD_LIBS   := $(call pkg,--libs,libsystemd)
-NETTLE_LIBS    := $(call pkg,--libs,nettle)
 SECCOMP_LIBS   := $(call pkg,--libs,libseccomp)
 NETTLE_LIBS    := $(call pkg,--libs,nettle)
 
@@ -56,7 +55,6 @@ CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker))
 WORKER     := $(call objects,$(call sources,daemon/worker))
-AUDIT      := $(call objects,$(call sources,daemon/audit))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client))
@@ -102,7 +100,6 @@ $(BUILD)/lib/supervisor.a: $(SUPERVISOR)
 $(BUILD)/lib/broker.a: $(BROKER)
 $(BUILD)/lib/worker.a: $(WORKER)
 $(BUILD)/lib/audit.a: $(AUDIT)
-$(BUILD)/lib/audit.a: $(AUDIT)
 $(BUILD)/lib/proto.a: $(PROTO)
 $(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
 $(BUILD)/lib/%.a:
@@ -116,8 +113,6 @@ $(BUILD)/tokend-broker: $(BUILD)/obj/daemon/broker/main.o $(BUILD)/lib/broker.a 
 $(BUILD)/tokend-broker: LIBS = $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
 $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a $(DAEMON_LIBS)
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
-$(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(DAEMON_LIBS)
-$(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a

@@ -297,17 +297,13 @@ static void serve_broker_message(struct serve *serve, struct wire *wire)
                 serve_fail(serve, "the broker", type);
 }
 
-/* Receives one message. As channel_receive(), but that an end is believed only when it is told twice: a peer
- * that died with something unread makes for one ECONNRESET before what it had sent itself can be read.
- * Descriptors that nobody asked for are closed. */
+/* Receives one message. Descriptors that nobody asked for are closed. */
 static int serve_receive(struct serve *serve, int fd, struct wire *ret, int *ret_fd)
 {
         int fds[LIMIT_CHANNEL_FDS], r;
         size_t length;
 
         r = channel_receive(fd, serve->buffer, sizeof(serve->buffer), &length, fds);
-        if (r == 1)
-                r = channel_receive(fd, serve->buffer, sizeof(serve->buffer), &length, fds);
         if (r != 0)
                 return r;
         *ret = (struct wire){.data = serve->buffer, .size = length};

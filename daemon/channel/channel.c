@@ -29,7 +29,7 @@ int channel_pair(int ret_fds[static 2])
 int channel_send(int fd, const void *data, size_t length, const int *fds, size_t n_fds)
 {
         union control control = {0};
-        struct iovec iov = {.iov_base = (void *)data, .iov_len = length};
+        struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
         struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
         ssize_t n;
 
@@ -75,11 +75,13 @@ int channel_receive(int fd, void *data, size_t size, size_t *ret_length, int ret
         ssize_t n;
 
         memset(fds, -1, sizeof(fds));
+        /* A peer that went with something of ours unread is told once, as ECONNRESET, and before what it had sent
+         * itself: that is still there, and the end behind it. */
         do
                 n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
-                return errno == ECONNRESET ? 1 : -errno;
+                return -errno;
         fds_of_message(&msg, fds);
         if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
                 for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
