@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* tokend-worker: the process of one token. Started by tokend, with descriptors 3 (requests) and 4 (control).
+ */
+#include <fcntl.h>
+
+#include "daemon/util/log.h"
+#include "daemon/worker/monitor.h"
+#include "daemon/worker/serve.h"
+
+int main(void)
+{
+        log_open("tokend-worker");
+        if (fcntl(REQUEST_FD, F_SETFD, FD_CLOEXEC) < 0 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0) {
+                log_error("tokend-worker is started by tokend, with its channels as descriptors 3 and 4");
+                return EXIT_FAILURE;
+        }
+        return monitor_run();
+}

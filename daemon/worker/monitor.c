@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See monitor.h. */
+#include "daemon/worker/monitor.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "daemon/util/log.h"
+#include "daemon/worker/module.h"
+#include "daemon/worker/serve.h"
+
+/* What the loader thread works with; lives as long as the process. */
+struct worker {
+        struct config *config;
+        struct token token;
+        struct serve *serve;
+        bool look;
+};
+
+static void harden(void)
+{
+        const struct rlimit none = {0, 0};
+
+        /* The PIN and the sessions are in this memory. */
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)prctl(PR_SET_DUMPABLE, 0);
+        /* The terminal's signals are the supervisor's to act on. */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+}
+
+/* In a thread of its own: C_Initialize and C_Login may take long, and the monitor must answer meanwhile. */
+static void *load(void *userdata)
+{
+        struct worker *worker = userdata;
+        struct failure failure;
+        int r = module_load(&worker->token, &failure);
+
+        if (r == 0)
+                r = worker->look ? serve_look(&worker->token, &failure)
+                                 : serve_start(worker->serve, &worker->token, &failure);
+        if (r != 0)
+                serve_end(worker->serve, &failure);
+        if (worker->look)
+                _exit(EXIT_SUCCESS);
+        return NULL;
+}
+
+static int receive(uint8_t *buffer, size_t size, struct wire *ret, int fds[static LIMIT_CHANNEL_FDS])
+{
+        size_t length;
+        int r = channel_receive(CONTROL_FD, buffer, size, &length, fds);
+
+        if (r == 0)
+                *ret = (struct wire){.data = buffer, .size = length};
+        return r;
+}
+
+static int begin(struct worker *worker, struct wire *wire, int config_fd)
+{
+        const struct config_token *config;
+        struct message_start start;
+        pthread_t thread;
+        int r;
+
+        if (message_type(wire) != MESSAGE_TYPE_START || message_get_start(wire, &start) < 0 ||
+                start.version != MESSAGE_VERSION || config_fd < 0)
+                return -EBADMSG;
+        r = config_from_memfd(config_fd, &worker->config);
+        if (r < 0)
+                return r;
+        config = config_token(worker->config, start.token);
+        if (!config)
+                return -ENOENT;
+        worker->look = start.look;
+        token_init(&worker->token, config, start.look);
+        r = serve_new(start.epoch, &worker->serve);
+        if (r < 0)
+                return r;
+        return -pthread_create(&thread, NULL, load, worker);
+}
+
+static void control(struct worker *worker, struct wire *wire, int fds[static LIMIT_CHANNEL_FDS])
+{
+        enum message_type type = message_type(wire);
+        struct message_channel channel;
+        struct message_ping ping;
+
+        if (type == MESSAGE_TYPE_PING && message_get_ping(wire, &ping) == 0)
+                (void)message_send_pong(CONTROL_FD, &(struct message_pong){ping.number}, NULL, 0);
+        else if (type == MESSAGE_TYPE_CHANNEL && message_get_channel(wire, &channel) == 0 && fds[0] >= 0)
+                serve_channel(worker->serve, take_fd(&fds[0]), channel.epoch);
+        else
+                log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
+}
+
+static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
+{
+        for (;;) {
+                struct pollfd poll_fd = {.fd = CONTROL_FD, .events = POLLIN};
+                uint64_t usec = serve_watch(worker->serve);
+                int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+                struct wire wire;
+                int r;
+
+                if (poll(&poll_fd, 1, (int)((usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC)) <= 0)
+                        continue;
+                r = receive(buffer, size, &wire, fds);
+                /* The supervisor is gone, or has no more use for this worker. */
+                if (r == 1)
+                        _exit(EXIT_SUCCESS);
+                if (r == 0)
+                        control(worker, &wire, fds);
+                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                        closep(&fds[i]);
+        }
+}
+
+int monitor_run(void)
+{
+        static struct worker worker;
+        static uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
+        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+        struct wire wire;
+        int r;
+
+        harden();
+        r = receive(buffer, sizeof(buffer), &wire, fds);
+        if (r == 1)
+                return EXIT_SUCCESS;
+        if (r == 0)
+                r = begin(&worker, &wire, fds[0]);
+        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                closep(&fds[i]);
+        if (r < 0) {
+                log_error("no START from the supervisor: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        watch(&worker, buffer, sizeof(buffer));
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One request as a session thread runs it, and the rule of DESIGN.md's five classes, which is applied here
+ * and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ */
+#pragma once
+
+#include "daemon/worker/directory.h"
+#include "proto/limits.h"
+
+struct result {
+        enum reply_status status;
+        CK_RV ckr;
+        uint8_t payload[LIMIT_RANDOM > LIMIT_SIGNATURE ? LIMIT_RANDOM : LIMIT_SIGNATURE];
+        size_t payload_length;
+        char text[256];
+};
+
+struct operation {
+        struct session *session;
+        struct directory *directory;
+        const struct sink *sink;
+        struct result result;
+        bool ending; /* after the reply the worker ends, for this reason */
+        struct failure failure;
+};
+
+/* One attempt: CKR_OK with the result filled (any status: REPLY_KEY_GONE is an answer), else what the token
+ * said. */
+typedef CK_RV operation_attempt(struct operation *operation, const void *request);
+
+/* Runs it once, and once more after class session (recovered, directory renewed) or busy (a short wait).
+ * Afterwards result is whole, and ending says whether the worker must end. */
+void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
+
+/* Sets status and text of the result; returns CKR_OK, so that an attempt can return what it answers. */
+CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
+        _printf_(3, 4);
+
+/* An operation that changes the token failed in its middle: REPLY_OUTCOME_UNKNOWN, and where the class is
+ * device, session or PIN the worker ends. Returns CKR_OK: nothing is tried again. */
+CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what);
+
+/* The requests of message.h, one file each. */
+operation_attempt sign_attempt;     /* const struct message_sign */
+operation_attempt generate_attempt; /* const struct message_generate */
+operation_attempt settle_attempt;   /* const struct message_settle */
+operation_attempt delete_attempt;   /* const struct message_delete */
+operation_attempt verify_attempt;   /* const struct message_verify */
+operation_attempt random_attempt;   /* const struct message_random */
+operation_attempt probe_attempt;    /* const struct message_probe */

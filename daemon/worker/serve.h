@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The session threads and the request channel (descriptor 3): receive, do, reply. Started by the loader
+ * thread, watched by the monitor, which also swaps in a new channel when there is a new broker.
+ *
+ * channel: a thread holds it for reading while it takes a request as its own or sends, the monitor for
+ * writing while it swaps: so what HELLO says of busy threads is true, no request of an old broker is taken
+ * after it, and nothing goes out on a new channel before its HELLO.
+ */
+#pragma once
+
+#include "daemon/worker/operation.h"
+
+#define REQUEST_FD 3
+#define CONTROL_FD 4
+
+struct serve;
+
+/* epoch: of the channel that is there. -ENOMEM. */
+int serve_new(uint32_t epoch, struct serve **ret);
+
+/* Opens the sessions, logs in, says UP and HELLO, and starts the threads. 1: failure. In the loader thread.
+ */
+int serve_start(struct serve *serve, struct token *token, struct failure *failure);
+
+/* A look (see MESSAGE_START): HELLO, the directory, SETTLED. 1: failure. */
+int serve_look(struct token *token, struct failure *failure);
+
+/* The channel of a new broker; takes the descriptor over. In the monitor. */
+void serve_channel(struct serve *serve, int fd, uint32_t epoch);
+
+/* Ends the process where a call has outlived its limit; else returns after how many microseconds to look
+ * again. In the monitor. */
+uint64_t serve_watch(struct serve *serve);
+
+/* Gives the other threads a moment to send what they have, says ENDING and ends the process. From any thread.
+ */
+_Noreturn void serve_end(struct serve *serve, const struct failure *failure);

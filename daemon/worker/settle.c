@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * After a worker died in a generate: what is there of the pair? Nobody else had the nickname before
+ * (generate.c looked) and nobody else has the id, so an object with the one or the other is recognised.
+ * Called by a session thread through operation_run(); may run twice.
+ */
+#include <string.h>
+
+#include "daemon/worker/pair.h"
+
+static bool is_id(const struct object *object, const void *id, size_t length)
+{
+        return object->id_length == length && memcmp(object->id, id, length) == 0;
+}
+
+/* Both halves under the label: ours if each has our id or the one that generate.c gives afterwards (it may
+ * have died between the two). Makes the ids equal. */
+static CK_RV mend(struct operation *operation, const struct message_settle *message, CK_OBJECT_HANDLE private,
+        CK_OBJECT_HANDLE public, bool *ret_ours, struct wire_bytes *id)
+{
+        _cleanup_(object_freep) struct object *a = NULL, *b = NULL;
+        struct session *session = operation->session;
+        CK_RV rv = object_read(session, CKO_PRIVATE_KEY, private, &a);
+
+        if (rv == CKR_OK)
+                rv = object_read(session, CKO_PUBLIC_KEY, public, &b);
+        if (rv == CKR_OK)
+                rv = pair_id(session, public, (unsigned char *)(uintptr_t)id->data);
+        if (rv != CKR_OK)
+                return rv;
+        *ret_ours = (is_id(a, id->data, id->length) || is_id(a, message->id.data, message->id.length)) &&
+                    (is_id(b, id->data, id->length) || is_id(b, message->id.data, message->id.length));
+        if (*ret_ours && object_same_id(a, b) && !is_id(a, id->data, id->length))
+                *id = message->id;
+        else if (*ret_ours && !object_same_id(a, b) &&
+                 !pair_set_id(session, private, public, *id, message->id))
+                return CKR_ATTRIBUTE_READ_ONLY;
+        return CKR_OK;
+}
+
+static CK_RV found(struct operation *operation, struct wire_bytes id, const char *nickname)
+{
+        struct result *result = &operation->result;
+        struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
+        CK_RV rv = directory_refresh(operation->directory, operation->session, operation->sink, false);
+        uint64_t number;
+
+        if (rv != CKR_OK)
+                return rv;
+        number = directory_find(operation->directory, id, nickname);
+        if (number == 0)
+                return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
+                        "the pair is there, and the token does not list it");
+        wire_put_u64(&wire, number);
+        result->payload_length = wire.at;
+        return CKR_OK;
+}
+
+CK_RV settle_attempt(struct operation *operation, const void *request)
+{
+        const struct message_settle *message = request;
+        struct session *session = operation->session;
+        unsigned char own[PAIR_ID_LENGTH];
+        struct wire_bytes id = wire_bytes(own, sizeof(own)), none = wire_bytes(NULL, 0);
+        CK_OBJECT_HANDLE private[2], public[2];
+        size_t n_private, n_public;
+        bool ours = false;
+        CK_RV rv;
+
+        if (message->id.length == 0 || message->id.length > LIMIT_KEY_ID || message->nickname[0] == '\0')
+                return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
+        /* Without a login there would be nothing to find. */
+        rv = session_check(session);
+        if (rv == CKR_OK)
+                rv = pair_search(session, CKO_PRIVATE_KEY, none, message->nickname, private, 2, &n_private);
+        if (rv == CKR_OK)
+                rv = pair_search(session, CKO_PUBLIC_KEY, none, message->nickname, public, 2, &n_public);
+        if (rv == CKR_OK && n_private == 1 && n_public == 1)
+                rv = mend(operation, message, private[0], public[0], &ours, &id);
+        if (rv != CKR_OK)
+                return rv;
+        if (ours)
+                return found(operation, id, message->nickname);
+        rv = pair_remove(session, message->id);
+        if (rv == CKR_OK)
+                rv = directory_refresh(operation->directory, session, operation->sink, false);
+        return rv == CKR_OK ? operation_answer(operation, REPLY_KEY_GONE, "nothing of the pair is there")
+                            : rv;
+}
