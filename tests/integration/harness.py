@@ -99,6 +99,13 @@ class SoftToken:
     def make_key(self, label, key_id, kind="EC:prime256v1"):
         return self.tool("--keypairgen", "--key-type", kind, "--label", label, "--id", key_id)
 
+    def import_key(self, label, key_id):
+        """An RSA key brought by softhsm2-util, which takes an id of any length."""
+        path = self.place.path / "import.pem"
+        run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", path)
+        run("softhsm2-util", "--import", path, "--token", self.label, "--label", label, "--id", key_id, "--pin", self.pin,
+            env=self.environment)
+
 
 class Process:
     """What /proc says of one process."""

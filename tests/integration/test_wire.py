@@ -367,8 +367,8 @@ class BadInput(OneToken):
 
     def test_key_id_limit(self):
         """LIMIT_KEY_ID: a key with an id of 128 bytes is listed, one of 129 is not"""
-        self.token.make_key("id-128", "ab" * 128)
-        self.token.make_key("id-129", "cd" * 129)
+        self.token.import_key("id-128", "ab" * 128)
+        self.token.import_key("id-129", "cd" * 129)
         found = until(lambda: self.call("List", token="hsm", nickname="id-128")["keys"], "the first is listed", 15)
         self.assertEqual(found[0]["id"], "ab" * 128)
         until(lambda: self.daemon.token("hsm")["keys"], "keys are counted", 5)
