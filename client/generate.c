@@ -140,9 +140,11 @@ enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_tem
         }
         add_template(&call, wanted);
         name = name_of(wanted);
-        was_free =
-                name && tokend_get(handle, name, ms_until(call.deadline), &key, NULL) == TOKEND_KEY_NOT_FOUND;
-
+        error = look_before(handle, name, call.deadline, &was_free, ret_failure);
+        if (error != TOKEND_OK) {
+                call_done(&call);
+                return error;
+        }
         call.with_timeout = timeout_ms > 0;
         call.take = key_take;
         call.userdata = &key;
