@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * libtestmodule.so: a PKCS #11 module for tests that hands every call on to a real one, counts it, and fails
+ * on demand. Never installed.
+ *
+ * TESTMODULE_TARGET    path of the real module (libsofthsm2.so)
+ * TESTMODULE_COUNTERS  a file that is made where absent, and mapped by every process that loads the module:
+ * 128 records of 48 bytes { char name[40]; uint64_t calls; } in the order of CK_FUNCTION_LIST (calls are
+ *                      counted before they are made, failed ones too), then the state of the faults
+ * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
+ * looked at on every call. One fault a line:
+ *
+ *     FUNCTION ACTION [after] [skip=N] [count=N]
+ *
+ * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
+ * them (all), counted over all processes since the file was last changed. after: the real call is made first.
+ * ACTION is one of
+ *
+ *     ckr=0x30      returns that
+ *     hang          never returns
+ *     crash         SIGKILL to this process
+ *     delay_ms=200  waits, then goes on
+ *     absent        C_GetSlotList: no slot
+ *     short         C_Sign: one byte of the signature is missing
+ *     garbage       C_Sign: the signature's first byte is flipped
+ *     max=4         C_OpenSession: CKR_SESSION_COUNT while that many are open
+ *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
+ *     clear=0x400   C_GetTokenInfo: these flags are taken off
+ *     limit=4       C_GetTokenInfo: ulMaxSessionCount and ulMaxRwSessionCount
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <nss/pkcs11.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define N_RECORDS 128
+#define N_FAULTS  32
+
+enum function {
+#define FUNCTION(name, parameters, arguments) F_##name,
+#include "tests/module/functions.h"
+#undef FUNCTION
+};
+
+enum action {
+        ACTION_NONE,
+        ACTION_CKR,
+        ACTION_HANG,
+        ACTION_CRASH,
+        ACTION_DELAY,
+        ACTION_ABSENT,
+        ACTION_SHORT,
+        ACTION_GARBAGE,
+        ACTION_MAX,
+        ACTION_FLAGS,
+        ACTION_CLEAR,
+        ACTION_LIMIT,
+};
+
+static const struct {
+        const char *word;
+        enum action action;
+} words[] = {
+        {"ckr", ACTION_CKR},
+        {"hang", ACTION_HANG},
+        {"crash", ACTION_CRASH},
+        {"delay_ms", ACTION_DELAY},
+        {"absent", ACTION_ABSENT},
+        {"short", ACTION_SHORT},
+        {"garbage", ACTION_GARBAGE},
+        {"max", ACTION_MAX},
+        {"flags", ACTION_FLAGS},
+        {"clear", ACTION_CLEAR},
+        {"limit", ACTION_LIMIT},
+};
+
+struct fault {
+        char function[40];
+        enum action action;
+        unsigned long value, skip, count;
+        bool after;
+};
+
+struct shared {
+        struct {
+                char name[40];
+                _Atomic uint64_t calls;
+        } records[N_RECORDS];
+        _Atomic uint64_t stamp;          /* which text of the faults the next is about */
+        _Atomic uint64_t seen[N_FAULTS]; /* calls that each line has met */
+};
+
+static struct {
+        pthread_mutex_t lock;
+        CK_FUNCTION_LIST_PTR target;
+        struct shared *shared;
+        struct fault faults[N_FAULTS];
+        size_t n_faults;
+        uint64_t stamp;
+        atomic_long open;
+} module = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void parse_word(struct fault *fault, const char *word)
+{
+        const char *equals = strchr(word, '=');
+        size_t length = equals ? (size_t)(equals - word) : strlen(word);
+        unsigned long value = equals ? strtoul(equals + 1, NULL, 0) : 0;
+
+        if (strcmp(word, "after") == 0)
+                fault->after = true;
+        else if (strncmp(word, "skip=", 5) == 0)
+                fault->skip = value;
+        else if (strncmp(word, "count=", 6) == 0)
+                fault->count = value;
+        else
+                for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                        if (strlen(words[i].word) == length && strncmp(words[i].word, word, length) == 0) {
+                                fault->action = words[i].action;
+                                fault->value = value;
+                                return;
+                        }
+}
+
+static void parse(FILE *file)
+{
+        char line[256];
+
+        module.n_faults = 0;
+        while (module.n_faults < N_FAULTS && fgets(line, sizeof(line), file)) {
+                struct fault fault = {.count = ULONG_MAX};
+                char *save = NULL, *word = strtok_r(line, " \t\n", &save);
+
+                if (!word || *word == '#')
+                        continue;
+                snprintf(fault.function, sizeof(fault.function), "%s", word);
+                while ((word = strtok_r(NULL, " \t\n", &save)))
+                        parse_word(&fault, word);
+                module.faults[module.n_faults++] = fault;
+        }
+}
+
+/* Reads the faults again where the file is another one. With the lock held. */
+static void refresh(void)
+{
+        const char *path = getenv("TESTMODULE_FAULTS");
+        struct stat st = {0};
+        uint64_t stamp = 0;
+        FILE *file;
+
+        if (path && stat(path, &st) == 0)
+                stamp = ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec) * 1000000007U +
+                        (uint64_t)st.st_mtim.tv_nsec * 31 + (uint64_t)st.st_size;
+        if (stamp == module.stamp)
+                return;
+        module.stamp = stamp;
+        module.n_faults = 0;
+        file = stamp ? fopen(path, "re") : NULL;
+        if (file) {
+                parse(file);
+                fclose(file);
+        }
+        /* The first process that sees a new text counts anew, for all. */
+        if (module.shared && atomic_exchange(&module.shared->stamp, stamp) != stamp)
+                for (size_t i = 0; i < N_FAULTS; i++)
+                        atomic_store(&module.shared->seen[i], 0);
+}
+
+/* The fault that is due at this call, at this side of it. */
+static struct fault due(const char *function, bool after)
+{
+        struct fault found = {.action = ACTION_NONE};
+
+        pthread_mutex_lock(&module.lock);
+        refresh();
+        for (size_t i = 0; i < module.n_faults && module.shared; i++) {
+                const struct fault *fault = &module.faults[i];
+                uint64_t seen;
+
+                if (fault->after != after ||
+                        (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0))
+                        continue;
+                seen = atomic_fetch_add(&module.shared->seen[i], 1);
+                if (seen < fault->skip || seen - fault->skip >= fault->count)
+                        continue;
+                found = *fault;
+                break;
+        }
+        pthread_mutex_unlock(&module.lock);
+        return found;
+}
+
+/* What can be done before any call; true: *ret is what to return instead of calling. */
+static bool act(const struct fault *fault, CK_RV *ret)
+{
+        switch (fault->action) {
+        case ACTION_CKR:
+                *ret = fault->value;
+                return true;
+        case ACTION_HANG:
+                for (;;)
+                        pause();
+        case ACTION_CRASH:
+                kill(getpid(), SIGKILL);
+                for (;;)
+                        pause();
+        case ACTION_DELAY:
+                usleep((useconds_t)fault->value * 1000U);
+                return false;
+        default:
+                return false;
+        }
+}
+
+static bool before(enum function function, const char *name, struct fault *fault, CK_RV *ret)
+{
+        if (module.shared)
+                atomic_fetch_add(&module.shared->records[function].calls, 1);
+        *fault = due(name, false);
+        return act(fault, ret);
+}
+
+static void after(const char *name, CK_RV *rv)
+{
+        struct fault fault = due(name, true);
+
+        (void)act(&fault, rv);
+}
+
+/* ---- every function, as it is handed on; those below do more ---- */
+
+#define PLAIN(name, parameters, arguments)                                                                   \
+        static CK_RV plain_##name parameters                                                                 \
+        {                                                                                                    \
+                struct fault fault;                                                                          \
+                CK_RV rv;                                                                                    \
+                if (before(F_##name, #name, &fault, &rv))                                                    \
+                        return rv;                                                                           \
+                rv = module.target->name arguments;                                                          \
+                after(#name, &rv);                                                                           \
+                return rv;                                                                                   \
+        }
+#define FUNCTION(name, parameters, arguments) PLAIN(name, parameters, arguments)
+#include "tests/module/functions.h"
+#undef FUNCTION
+
+static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetSlotList, "C_GetSlotList", &fault, &rv))
+                return rv;
+        if (fault.action == ACTION_ABSENT) {
+                *n = 0;
+                return CKR_OK;
+        }
+        return module.target->C_GetSlotList(present, slots, n);
+}
+
+static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetTokenInfo, "C_GetTokenInfo", &fault, &rv))
+                return rv;
+        rv = module.target->C_GetTokenInfo(slot, info);
+        if (rv == CKR_OK && fault.action == ACTION_FLAGS)
+                info->flags |= fault.value;
+        if (rv == CKR_OK && fault.action == ACTION_CLEAR)
+                info->flags &= ~(CK_FLAGS)fault.value;
+        if (rv == CKR_OK && fault.action == ACTION_LIMIT)
+                info->ulMaxSessionCount = info->ulMaxRwSessionCount = fault.value;
+        return rv;
+}
+
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
+        CK_SESSION_HANDLE_PTR session)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_OpenSession, "C_OpenSession", &fault, &rv))
+                return rv;
+        if (fault.action == ACTION_MAX && atomic_load(&module.open) >= (long)fault.value)
+                return CKR_SESSION_COUNT;
+        rv = module.target->C_OpenSession(slot, flags, application, notify, session);
+        if (rv == CKR_OK)
+                atomic_fetch_add(&module.open, 1);
+        return rv;
+}
+
+static CK_RV close_session(CK_SESSION_HANDLE session)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_CloseSession, "C_CloseSession", &fault, &rv))
+                return rv;
+        rv = module.target->C_CloseSession(session);
+        if (rv == CKR_OK)
+                atomic_fetch_sub(&module.open, 1);
+        return rv;
+}
+
+static CK_RV sign(
+        CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG_PTR n)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_Sign, "C_Sign", &fault, &rv))
+                return rv;
+        rv = module.target->C_Sign(session, data, length, signature, n);
+        if (rv == CKR_OK && signature && fault.action == ACTION_SHORT)
+                (*n)--;
+        if (rv == CKR_OK && signature && fault.action == ACTION_GARBAGE)
+                signature[0] ^= 0xff;
+        after("C_Sign", &rv);
+        return rv;
+}
+
+/* ---- loading ---- */
+
+static void map_counters(void)
+{
+        static const char *const names[] = {
+#define FUNCTION(name, parameters, arguments) #name,
+#include "tests/module/functions.h"
+#undef FUNCTION
+        };
+        const char *path = getenv("TESTMODULE_COUNTERS");
+        int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+        void *map;
+
+        if (fd >= 0 && ftruncate(fd, sizeof(struct shared)) < 0)
+                fprintf(stderr, "testmodule: %s cannot be made\n", path);
+        map = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+                fd >= 0 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, fd, 0);
+        if (fd >= 0)
+                close(fd);
+        if (map == MAP_FAILED)
+                return;
+        module.shared = map;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                snprintf(module.shared->records[i].name, sizeof(module.shared->records[i].name), "%s",
+                        names[i]);
+}
+
+static CK_RV load(void)
+{
+        const char *path = getenv("TESTMODULE_TARGET");
+        void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL, *symbol;
+        CK_C_GetFunctionList get;
+
+        if (!library) {
+                fprintf(stderr, "testmodule: TESTMODULE_TARGET does not load: %s\n",
+                        path ? dlerror() : "not set");
+                return CKR_GENERAL_ERROR;
+        }
+        symbol = dlsym(library, "C_GetFunctionList");
+        if (!symbol)
+                return CKR_GENERAL_ERROR;
+        memcpy(&get, &symbol, sizeof(get));
+        map_counters();
+        return get(&module.target);
+}
+
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR ret)
+{
+        static CK_FUNCTION_LIST list = {
+                .version = {2, 40},
+#define FUNCTION(name, parameters, arguments) .name = plain_##name,
+#include "tests/module/functions.h"
+#undef FUNCTION
+        };
+        CK_RV rv = CKR_OK;
+
+        pthread_mutex_lock(&module.lock);
+        if (!module.target)
+                rv = load();
+        pthread_mutex_unlock(&module.lock);
+        if (rv != CKR_OK)
+                return rv;
+        list.C_GetFunctionList = C_GetFunctionList;
+        list.C_GetSlotList = get_slot_list;
+        list.C_GetTokenInfo = get_token_info;
+        list.C_OpenSession = open_session;
+        list.C_CloseSession = close_session;
+        list.C_Sign = sign;
+        *ret = &list;
+        return CKR_OK;
+}
