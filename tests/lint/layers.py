@@ -9,7 +9,7 @@ import sys
 
 # Who may include headers of others' libraries: the start of the include's path, and the folders that may.
 FOREIGN = {
-    ("nss", "nspr", "pk11", "sec", "cert", "prio", "prtypes", "pkcs11"): {"daemon/worker", "client/tokendctl/hash.c"},
+    ("nss", "nspr", "pk11", "sec(?!comp)", "cert", "prio", "prtypes", "pkcs11"): {"daemon/worker", "client/tokendctl/hash.c"},
     ("json-c",): {"proto", "daemon/broker", "client"},
     ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker"},
     ("seccomp",): {"daemon/broker"},
