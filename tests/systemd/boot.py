@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Boots systemd as PID 1 of a container, runs one command in it as root, and ends with the command's status.
 
-The container's root is an overlay: the layers given by --layer over the running system's own files, and a tmpfs that
-takes what is written, so that nothing outside changes. Everything of it (mounts, processes) lives in a mount and a PID
+The container's root is an overlay of the running system's own files and a tmpfs that takes what is written, so that nothing
+outside changes; --layer copies more files into it. Everything of it (mounts, processes) lives in a mount and a PID
 namespace whose end is the end of it all, also when this program is killed; the control group is removed by this
 program, and one that a killed predecessor left by the next. Needs root, systemd-nspawn and dbus.
 
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import uuid
 
-GROUP_PREFIX = "tokend-boot-"
+PREFIX = "tokend-boot-"
 INSIDE = "/tokend-boot"  # where the exchange directory is seen in the container
 PR_SET_PDEATHSIG = 1
 GRACE = 20  # seconds for mounting and for what is printed at the end
@@ -66,8 +66,9 @@ def prepare_root(scratch, layers):
     for name in ("upper", "work", "root", "exchange"):
         (scratch / name).mkdir()
     root = scratch / "root"
-    lower = ":".join([*layers, "/"])
-    mount("-t", "overlay", "tokend-boot", "-o", f"lowerdir={lower},upperdir={scratch}/upper,workdir={scratch}/work", root)
+    mount("-t", "overlay", "tokend-boot", "-o", f"lowerdir=/,upperdir={scratch}/upper,workdir={scratch}/work", root)
+    for layer in layers:  # not as lower layers: those must not lie in each other
+        subprocess.run(["cp", "-a", f"{layer}/.", root], check=True)
     mount("-t", "tmpfs", "-o", "mode=0755", "tokend-boot", "/run")  # nspawn's own state; not the host's business
     (root / "etc/machine-id").unlink(missing_ok=True)
     (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
@@ -105,7 +106,7 @@ def inside(options):
         "--private-network", "--link-journal=no", f"--machine={options.group}", "--console=pipe",
         # What a service manager grants to a unit it must have itself; nspawn holds back mlock, keyrings and bpf.
         "--capability=all", "--drop-capability=CAP_SYS_MODULE", "--system-call-filter=@known",
-        f"--bind={exchange}:{INSIDE}", "systemd.unit=tokend-boot.target", "systemd.show_status=0"]
+        f"--bind={exchange}:{INSIDE}", *(f"--bind-ro={path}" for path in options.bind), "systemd.unit=tokend-boot.target", "systemd.show_status=0"]
     late = False
     with open(scratch / "console", "wb") as console:
         try:
@@ -140,28 +141,22 @@ def hierarchies():
     return [path for path in dict.fromkeys(found) if os.access(path, os.W_OK)]
 
 
-def alive(pid):
-    return os.path.exists(f"/proc/{pid}")
-
-
-def remove_group(group):
-    kill = group / "cgroup.kill"
-    for directory, _, _ in list(os.walk(group, topdown=False)):
+def remove_tree(top):
+    """Removes the directories of a control group, or an empty directory."""
+    for directory, _, _ in list(os.walk(top, topdown=False)):
         try:
-            if kill.exists():
-                kill.write_text("1")
             os.rmdir(directory)
         except OSError:
             pass  # processes that are just ending hold it: whoever comes next takes it away
 
 
-def sweep_groups():
+def sweep():
     """Removes what a predecessor that was killed has left."""
-    for hierarchy in hierarchies():
-        for group in hierarchy.glob(GROUP_PREFIX + "*"):
-            owner = group.name.rsplit("-", 1)[-1]
-            if owner.isdigit() and not alive(owner):
-                remove_group(group)
+    for directory in (*hierarchies(), pathlib.Path(tempfile.gettempdir())):
+        for left in directory.glob(PREFIX + "*"):
+            owner = left.name.removeprefix(PREFIX)
+            if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+                remove_tree(left)  # the scratch directory is empty: what was mounted there went with its namespace
 
 
 def enter(groups):
@@ -172,10 +167,11 @@ def enter(groups):
 
 
 def outside(options):
-    sweep_groups()
-    options.group = f"{GROUP_PREFIX}{os.getpid()}"
+    sweep()
+    options.group = f"{PREFIX}{os.getpid()}"
     groups = [hierarchy / options.group for hierarchy in hierarchies()]
-    scratch = tempfile.mkdtemp(prefix=GROUP_PREFIX)
+    scratch = os.path.join(tempfile.gettempdir(), options.group)
+    os.mkdir(scratch, 0o700)
     command = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
                sys.executable, "-B", os.path.abspath(__file__), "--scratch", scratch, "--group", options.group, *sys.argv[1:]]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -194,17 +190,18 @@ def outside(options):
             child.wait()
         for group in groups:
             for _ in range(50):
-                remove_group(group)
+                remove_tree(group)
                 if not group.exists():
                     break
                 signal.sigtimedwait([], 0.1)
-        os.rmdir(scratch)
+        remove_tree(pathlib.Path(scratch))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--timeout", type=float, default=120, help="seconds, for everything")
     parser.add_argument("--layer", action="append", default=[], help="a directory whose files are laid over the system's")
+    parser.add_argument("--bind", action="append", default=[], help="a directory that is seen inside, read only")
     parser.add_argument("--env", action="append", default=[], help="NAME=VALUE for the command")
     parser.add_argument("--cwd", default="/", help="the command's working directory")
     parser.add_argument("--journal", help="a file that gets the journal")
