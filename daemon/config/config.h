@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The configuration: read and checked by the supervisor, an immutable snapshot from then on. The other processes
- * get it as text (config_format), with users and groups already as numbers, and read it with the same code, so
- * that neither of them opens a file. CONFIG.md's contract; tokend.conf(5) explains each key.
+ * The configuration: read and checked by the supervisor, an immutable snapshot from then on. The other
+ * processes get it as text (config_format), with users and groups already as numbers, and read it with the
+ * same code, so that neither of them opens a file. CONFIG.md's contract; tokend.conf(5) explains each key.
  */
 #pragma once
 
@@ -32,14 +32,14 @@ enum config_right {
 
 struct config_token {
         char *name;
-        char *module; /* a path, or "internal" */
-        char *uri;    /* NULL: the only slot with a token */
-        char *pin;    /* file:PATH or credential:NAME; NULL: none */
-        char *directory; /* of the NSS databases; set for an internal token and for no other */
+        char *module;       /* a path, or "internal" */
+        char *uri;          /* NULL: the only slot with a token */
+        char *pin;          /* file:PATH or credential:NAME; NULL: none */
+        char *directory;    /* of the NSS databases; set for an internal token and for no other */
         char **environment; /* NAME=VALUE, NULL at the end; never NULL itself, as every list here */
         unsigned sessions;
         uint64_t timeout_usec, generate_timeout_usec, start_timeout_usec, refresh_usec, keep_alive_usec;
-        unsigned role; /* enum token_role */
+        unsigned role;     /* enum token_role */
         char *accelerator; /* the name of another token, or NULL */
         unsigned accelerated_keys;
 };
@@ -51,7 +51,7 @@ struct config_instance {
         char *unit;  /* NULL: any */
         char *token; /* NULL: every token, the first being its own */
         char **other_tokens;
-        char **keys; /* globs, fnmatch(3) without flags */
+        char **keys;    /* globs, fnmatch(3) without flags */
         unsigned allow; /* mask of enum config_right */
         unsigned weight, max_queued, max_connections;
 };
@@ -64,8 +64,8 @@ struct config {
         size_t n_instances;
 };
 
-/* Reads path, then path.d/<name>.conf in name order. Every fault is one call of report, with `FILE:LINE: text`.
- * 1: there were faults. -errno: path itself could not be read (reported too). The caller frees. */
+/* Reads path, then path.d/<name>.conf in name order. Every fault is one call of report, with `FILE:LINE:
+ * text`. 1: there were faults. -errno: path itself could not be read (reported too). The caller frees. */
 int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
         struct config **ret);
 
@@ -73,8 +73,8 @@ int config_load(const char *path, void (*report)(void *userdata, const char *lin
 int config_parse(const char *name, const char *text, size_t length,
         void (*report)(void *userdata, const char *line), void *userdata, struct config **ret);
 
-/* A text that config_parse() reads to an equal configuration: defaults spelled out, users and groups as numbers.
- * -ENOMEM. The caller frees. */
+/* A text that config_parse() reads to an equal configuration: defaults spelled out, users and groups as
+ * numbers. -ENOMEM. The caller frees. */
 int config_format(const struct config *config, char **ret);
 
 /* Into a sealed memfd, and out of one. The caller closes, frees. -errno; a text with faults is -EBADMSG. */

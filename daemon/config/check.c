@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What one line alone cannot show: keys that must be there, keys that do not go together, tokens named by
+ * others. And the values that follow from other sections: the token of a configuration without one, and where
+ * its databases lie. Runs once, behind the last file.
+ */
+#include <string.h>
+
+#include "daemon/config/keys.h"
+#include "daemon/config/type.h"
+#include "daemon/util/text.h"
+
+static bool is_internal(const struct config_token *token)
+{
+        return token->module && strcmp(token->module, "internal") == 0;
+}
+
+static void default_directory(struct parser *parser, struct config_token *token)
+{
+        token->directory = text_format("%s/%s", parser->config->state_directory, token->name);
+        if (!token->directory)
+                parser->error = -ENOMEM;
+}
+
+static void check_token(struct parser *parser, const struct section *section)
+{
+        struct config_token *token = section->object;
+        struct place directory = key_place(section, offsetof(struct config_token, directory));
+        struct place uri = key_place(section, offsetof(struct config_token, uri));
+
+        if (!key_place(section, offsetof(struct config_token, module)).file)
+                parser_fault(parser, section->place,
+                        "[Token %s] needs Module=: the path of a PKCS #11 module, or `internal`",
+                        token->name);
+        if (is_internal(token)) {
+                if (uri.file)
+                        parser_fault(parser, uri,
+                                "Uri= does not go with Module=internal, which Directory= says all of");
+                if (!directory.file)
+                        default_directory(parser, token);
+        } else if (token->module && directory.file)
+                parser_fault(parser, directory, "Directory= goes with Module=internal alone");
+}
+
+static void check_instance(struct parser *parser, const struct section *section)
+{
+        const struct config_instance *instance = section->object;
+
+        if (!key_place(section, offsetof(struct config_instance, keys)).file)
+                parser_fault(parser, section->place,
+                        "[Instance %s] needs Keys=: globs of nicknames (Keys=* for all)", instance->name);
+        if (!key_place(section, offsetof(struct config_instance, user)).file &&
+                !key_place(section, offsetof(struct config_instance, group)).file &&
+                !key_place(section, offsetof(struct config_instance, unit)).file)
+                parser_fault(parser, section->place,
+                        "[Instance %s] needs one of User=, Group= and Unit=: else it is everybody",
+                        instance->name);
+}
+
+static void check_sockets(struct parser *parser, const struct section *section)
+{
+        const struct config *config = section->object;
+        struct place one = key_place(section, offsetof(struct config, socket));
+        struct place two = key_place(section, offsetof(struct config, status_socket));
+
+        if (strcmp(config->socket, config->status_socket) == 0)
+                parser_fault(parser, two.file && (!one.file || two.line > one.line) ? two : one,
+                        "Socket= and StatusSocket= must differ");
+}
+
+static void check_reference(struct parser *parser, const struct reference *reference)
+{
+        const struct config_token *token = config_token(parser->config, reference->name);
+        const struct section *from = reference->section;
+
+        if (!token) {
+                if (!parser->incomplete)
+                        parser_fault(parser, reference->place, "%s=: there is no [Token %s]", reference->key,
+                                reference->name);
+        } else if (reference->kind == REFERENCE_ACCELERATOR && token == from->object)
+                parser_fault(
+                        parser, reference->place, "%s= must name another token than its own", reference->key);
+        else if (reference->kind == REFERENCE_ACCELERATOR && token->role != ROLE_ACCELERATOR)
+                parser_fault(parser, reference->place, "%s=: [Token %s] has no Role=accelerator",
+                        reference->key, reference->name);
+        else if (reference->kind == REFERENCE_OWN && token->role == ROLE_ACCELERATOR)
+                parser_fault(parser, reference->place,
+                        "%s=: [Token %s] has Role=accelerator, and keys are not generated there",
+                        reference->key, reference->name);
+}
+
+/* No [Token] at all: one internal token. */
+static void add_default_token(struct parser *parser)
+{
+        struct config_token *token;
+
+        for (size_t i = 0; i < parser->n_sections; i++)
+                if (parser->sections[i]->kind == SECTION_TOKEN)
+                        return;
+        if (parser->incomplete)
+                return;
+        token = parser_add_token(parser, "internal");
+        if (!token)
+                return;
+        token->module = strdup("internal");
+        if (!token->module)
+                parser->error = -ENOMEM;
+        default_directory(parser, token);
+}
+
+void check_all(struct parser *parser)
+{
+        add_default_token(parser);
+        for (size_t i = 0; i < parser->n_sections && !parser->error; i++) {
+                const struct section *section = parser->sections[i];
+
+                if (section->scrap || !section->object)
+                        continue;
+                if (section->kind == SECTION_TOKEN)
+                        check_token(parser, section);
+                else if (section->kind == SECTION_INSTANCE)
+                        check_instance(parser, section);
+                else
+                        check_sockets(parser, section);
+        }
+        for (size_t i = 0; i < parser->n_references && !parser->error; i++)
+                check_reference(parser, &parser->references[i]);
+}

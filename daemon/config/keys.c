@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See keys.h. */
+#include "daemon/config/keys.h"
+
+#include <string.h>
+
+#include "daemon/config/type.h"
+#include "daemon/config/value.h"
+#include "proto/limits.h"
+
+#define DAEMON(field)   offsetof(struct config, field)
+#define TOKEN(field)    offsetof(struct config_token, field)
+#define INSTANCE(field) offsetof(struct config_instance, field)
+/* The least and the most that a number may be, and what it is where it is not given. */
+#define RANGE(least, most, otherwise) .min = (least), .max = (most), .default_number = (otherwise)
+#define DAY_USEC                      (86400U * USEC_PER_SEC)
+
+/* clang-format off */
+static const struct config_key daemon_keys[] = {
+        {"Socket",          &type_socket, DAEMON(socket),          .default_text = "/run/tokend/tokend.sock"},
+        {"StatusSocket",    &type_socket, DAEMON(status_socket),   .default_text = "/run/tokend/status.sock"},
+        {"StateDirectory",  &type_path,   DAEMON(state_directory), .default_text = "/var/lib/tokend"},
+};
+
+static const struct config_key token_keys[] = {
+        {"Module",          &type_module,      TOKEN(module), .default_text = NULL},
+        {"Uri",             &type_uri,         TOKEN(uri), .default_text = NULL},
+        {"Pin",             &type_pin,         TOKEN(pin), .default_text = NULL},
+        {"Directory",       &type_path,        TOKEN(directory), .default_text = NULL},
+        {"Environment",     &type_environment, TOKEN(environment), .default_text = NULL},
+        {"Sessions",        &type_number,      TOKEN(sessions), RANGE(LIMIT_SESSIONS_MIN, LIMIT_SESSIONS_MAX, 6)},
+        {"Timeout",         &type_duration,    TOKEN(timeout_usec), RANGE(1, DAY_USEC, 10 * USEC_PER_SEC)},
+        {"GenerateTimeout", &type_duration,    TOKEN(generate_timeout_usec), RANGE(1, DAY_USEC, 120 * USEC_PER_SEC)},
+        {"StartTimeout",    &type_duration,    TOKEN(start_timeout_usec), RANGE(1, DAY_USEC, 10 * USEC_PER_SEC)},
+        {"Refresh",         &type_duration,    TOKEN(refresh_usec), RANGE(1, DAY_USEC, 5 * USEC_PER_SEC)},
+        {"KeepAlive",       &type_duration,    TOKEN(keep_alive_usec), RANGE(1, DAY_USEC, 15 * USEC_PER_SEC)},
+        {"Role",            &type_role,        TOKEN(role), .default_number = ROLE_KEYS},
+        {"Accelerator",     &type_accelerator, TOKEN(accelerator), .default_text = NULL},
+        {"AcceleratedKeys", &type_number,      TOKEN(accelerated_keys), RANGE(1, 65536, 64)},
+};
+
+static const struct config_key instance_keys[] = {
+        {"User",            &type_user,         INSTANCE(user), .default_number = UINT32_MAX},
+        {"Group",           &type_group,        INSTANCE(group), .default_number = UINT32_MAX},
+        {"Unit",            &type_unit,         INSTANCE(unit), .default_text = NULL},
+        {"Token",           &type_own_token,    INSTANCE(token), .default_text = NULL},
+        {"OtherTokens",     &type_other_tokens, INSTANCE(other_tokens), .default_text = NULL},
+        {"Keys",            &type_globs,        INSTANCE(keys), .default_text = NULL},
+        {"Allow",           &type_rights,       INSTANCE(allow), .default_number = RIGHT_LIST | RIGHT_SIGN | RIGHT_VERIFY},
+        {"Weight",          &type_number,       INSTANCE(weight), RANGE(1, 10000, 100)},
+        {"MaxQueued",       &type_number,       INSTANCE(max_queued), RANGE(1, 65536, 256)},
+        {"MaxConnections",  &type_number,       INSTANCE(max_connections), RANGE(1, 65536, 1024)},
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_SIZE(daemon_keys) <= SECTION_KEYS_MAX, "room for places");
+_Static_assert(ARRAY_SIZE(token_keys) <= SECTION_KEYS_MAX, "room for places");
+_Static_assert(ARRAY_SIZE(instance_keys) <= SECTION_KEYS_MAX, "room for places");
+_Static_assert(sizeof(uid_t) == 4 && sizeof(gid_t) == 4, "STORAGE_ID");
+
+const struct config_section config_sections[SECTION_KINDS_] = {
+        [SECTION_DAEMON] = {"Daemon", false, daemon_keys, ARRAY_SIZE(daemon_keys)},
+        [SECTION_TOKEN] = {"Token", true, token_keys, ARRAY_SIZE(token_keys)},
+        [SECTION_INSTANCE] = {"Instance", true, instance_keys, ARRAY_SIZE(instance_keys)},
+};
+
+static void *field_of(const struct config_key *key, void *object)
+{
+        return (char *)object + key->offset;
+}
+
+static const void *field_in(const struct config_key *key, const void *object)
+{
+        return (const char *)object + key->offset;
+}
+
+static uint64_t number_in(const struct config_key *key, const void *object)
+{
+        const void *field = field_in(key, object);
+
+        return key->type->storage == STORAGE_USEC ? *(const uint64_t *)field : *(const uint32_t *)field;
+}
+
+static void set_number(const struct config_key *key, void *object, uint64_t value)
+{
+        if (key->type->storage == STORAGE_USEC)
+                *(uint64_t *)field_of(key, object) = value;
+        else
+                *(uint32_t *)field_of(key, object) = (uint32_t)value;
+}
+
+static char *text_in(const struct config_key *key, const void *object)
+{
+        return *(char *const *)field_in(key, object);
+}
+
+static char **list_in(const struct config_key *key, const void *object)
+{
+        return *(char **const *)field_in(key, object);
+}
+
+int keys_init(enum section_kind kind, void *object)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++) {
+                const struct config_key *key = &config_sections[kind].keys[i];
+
+                if (key->type->storage == STORAGE_LIST) {
+                        char **list = calloc(1, sizeof(*list));
+                        if (!list)
+                                return -ENOMEM;
+                        *(char ***)field_of(key, object) = list;
+                } else if (key->type->storage != STORAGE_TEXT)
+                        set_number(key, object, key->default_number);
+                else if (key->default_text) {
+                        char *text = strdup(key->default_text);
+                        if (!text)
+                                return -ENOMEM;
+                        *(char **)field_of(key, object) = text;
+                }
+        }
+        return 0;
+}
+
+void keys_done(enum section_kind kind, void *object)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++) {
+                const struct config_key *key = &config_sections[kind].keys[i];
+
+                if (key->type->storage == STORAGE_TEXT)
+                        free(text_in(key, object));
+                else if (key->type->storage == STORAGE_LIST) {
+                        char **list = list_in(key, object);
+                        for (size_t j = 0; list && list[j]; j++)
+                                free(list[j]);
+                        free(list);
+                }
+        }
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+        return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool list_equal(char **a, char **b)
+{
+        while (*a && *b && strcmp(*a, *b) == 0) {
+                a++;
+                b++;
+        }
+        return !*a && !*b;
+}
+
+static bool key_equal(const struct config_key *key, const void *a, const void *b)
+{
+        if (key->type->storage == STORAGE_TEXT)
+                return text_equal(text_in(key, a), text_in(key, b));
+        if (key->type->storage == STORAGE_LIST)
+                return list_equal(list_in(key, a), list_in(key, b));
+        return number_in(key, a) == number_in(key, b);
+}
+
+bool keys_equal(enum section_kind kind, const void *a, const void *b)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++)
+                if (!key_equal(&config_sections[kind].keys[i], a, b))
+                        return false;
+        return true;
+}
+
+const struct config_key *keys_find(enum section_kind kind, const char *name)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++)
+                if (strcmp(config_sections[kind].keys[i].name, name) == 0)
+                        return &config_sections[kind].keys[i];
+        return NULL;
+}
+
+bool key_may_repeat(const struct config_key *key)
+{
+        return key->type->storage == STORAGE_LIST || key->type->storage == STORAGE_RIGHTS;
+}
+
+struct place key_place(const struct section *section, size_t offset)
+{
+        const struct config_section *table = &config_sections[section->kind];
+
+        for (size_t i = 0; i < table->n_keys; i++)
+                if (table->keys[i].offset == offset)
+                        return section->keys[i];
+        return (struct place){0};
+}
+
+/* ---- reading ---- */
+
+static void say_expected(const struct config_key *key, struct parser *parser, struct place place)
+{
+        if (key->type->storage == STORAGE_NUMBER)
+                parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
+                        (uintmax_t)key->min, (uintmax_t)key->max);
+        else
+                parser_fault(parser, place, "%s= must be %s", key->name, key->type->expected);
+}
+
+static void add_reference(
+        const struct config_key *key, struct parser *parser, struct place place, const char *name)
+{
+        struct reference *grown, *reference;
+
+        grown = parser_grow(parser, parser->references, parser->n_references, sizeof(*grown));
+        if (!grown)
+                return;
+        parser->references = grown;
+        reference = &grown[parser->n_references];
+        reference->name = strdup(name);
+        if (!reference->name) {
+                parser->error = -ENOMEM;
+                return;
+        }
+        reference->place = place;
+        reference->key = key->name;
+        reference->section = parser->current;
+        reference->kind = key->type->reference;
+        parser->n_references++;
+}
+
+static void add_item(const struct config_key *key, struct parser *parser, void *object, char **item)
+{
+        char **list = list_in(key, object), **grown;
+        size_t n = 0;
+
+        while (list[n])
+                n++;
+        grown = parser_grow(parser, list, n + 1, sizeof(*grown));
+        if (!grown)
+                return;
+        grown[n] = TAKE_PTR(*item);
+        *(char ***)field_of(key, object) = grown;
+}
+
+/* One word of a list, or the whole of a text. False: it is not right. */
+static bool take_text(
+        const struct config_key *key, struct parser *parser, struct place place, void *object, char **text)
+{
+        if (!key->type->valid(*text))
+                return false;
+        if (key->type->reference)
+                add_reference(key, parser, place, *text);
+        if (key->type->storage == STORAGE_LIST)
+                add_item(key, parser, object, text);
+        else {
+                free(text_in(key, object));
+                *(char **)field_of(key, object) = TAKE_PTR(*text);
+        }
+        return true;
+}
+
+static bool take_number(const struct config_key *key, struct parser *parser, void *object, const char *text)
+{
+        uint64_t value = 0;
+
+        if (key->type->number(text, &value) < 0)
+                return false;
+        if (key->max > 0 && (value < key->min || value > key->max))
+                return false;
+        if (key->type->storage == STORAGE_RIGHTS)
+                value |= number_in(key, object);
+        set_number(key, object, value);
+        return true;
+}
+
+/* A list: each word that is not right is a fault of its own only once, for all of them are of one kind. */
+static int parse_words(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        const char *value)
+{
+        bool right = true;
+
+        for (;;) {
+                _cleanup_(freep) char *word = NULL;
+                int r = value_next_word(&value, &word);
+
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        break;
+                if (key->type->storage == STORAGE_RIGHTS)
+                        right = take_number(key, parser, object, word) && right;
+                else
+                        right = take_text(key, parser, place, object, &word) && right;
+        }
+        if (!right)
+                say_expected(key, parser, place);
+        return 0;
+}
+
+static int parse_one(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        const char *value)
+{
+        _cleanup_(freep) char *text = NULL;
+        bool right;
+        int r;
+
+        r = value_text(value, &text);
+        if (r < 0)
+                return r;
+        if (key->type->storage == STORAGE_TEXT)
+                right = take_text(key, parser, place, object, &text);
+        else
+                right = take_number(key, parser, object, text);
+        if (!right)
+                say_expected(key, parser, place);
+        return 0;
+}
+
+void key_parse(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        bool again, const char *value)
+{
+        int r;
+
+        if (*value == '\0') {
+                parser_fault(parser, place, "%s= is empty", key->name);
+                return;
+        }
+        /* What is given replaces the default, and adds to what was given before. */
+        if (key->type->storage == STORAGE_RIGHTS && !again)
+                set_number(key, object, 0);
+        if (key_may_repeat(key))
+                r = parse_words(key, parser, place, object, value);
+        else
+                r = parse_one(key, parser, place, object, value);
+        if (r == -EINVAL)
+                parser_fault(
+                        parser, place, "%s= has a quote that does not end, or text behind one", key->name);
+        else if (r < 0)
+                parser->error = r;
+}
+
+/* ---- writing ---- */
+
+static int format_text(const char *text, const char *before, FILE *out)
+{
+        _cleanup_(freep) char *quoted = value_quote(text);
+
+        if (!quoted)
+                return -ENOMEM;
+        return fprintf(out, "%s%s", before, quoted) < 0 ? -ENOMEM : 0;
+}
+
+static int format_list(const struct config_key *key, char **list, FILE *out)
+{
+        int r = 0;
+
+        if (!*list)
+                return 0;
+        fprintf(out, "%s=", key->name);
+        for (size_t i = 0; list[i] && r == 0; i++)
+                r = format_text(list[i], i > 0 ? " " : "", out);
+        fputc('\n', out);
+        return r;
+}
+
+static void format_rights(const struct config_key *key, uint64_t rights, FILE *out)
+{
+        fprintf(out, "%s=", key->name);
+        for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
+                if (rights & right)
+                        fprintf(out, "%s ", key->type->name(right));
+        fputc('\n', out);
+}
+
+static int key_format(const struct config_key *key, const void *object, FILE *out)
+{
+        int r = 0;
+
+        switch (key->type->storage) {
+        case STORAGE_TEXT:
+                if (text_in(key, object)) {
+                        fprintf(out, "%s=", key->name);
+                        r = format_text(text_in(key, object), "", out);
+                        fputc('\n', out);
+                }
+                break;
+        case STORAGE_LIST:
+                r = format_list(key, list_in(key, object), out);
+                break;
+        case STORAGE_NUMBER:
+                fprintf(out, "%s=%ju\n", key->name, (uintmax_t)number_in(key, object));
+                break;
+        case STORAGE_USEC:
+                fprintf(out, "%s=%juus\n", key->name, (uintmax_t)number_in(key, object));
+                break;
+        case STORAGE_ID:
+                if (number_in(key, object) != UINT32_MAX)
+                        fprintf(out, "%s=%ju\n", key->name, (uintmax_t)number_in(key, object));
+                break;
+        case STORAGE_ROLE:
+                fprintf(out, "%s=%s\n", key->name, key->type->name((unsigned)number_in(key, object)));
+                break;
+        case STORAGE_RIGHTS:
+                format_rights(key, number_in(key, object), out);
+                break;
+        }
+        return r;
+}
+
+int keys_format(enum section_kind kind, const void *object, FILE *out)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++) {
+                int r = key_format(&config_sections[kind].keys[i], object, out);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The table of all keys: from it values are read, written out, compared, freed, and given their defaults. A
+ * new key is a line here, a field in config.h and a paragraph in tokend.conf(5).
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "daemon/config/parser.h"
+
+struct config_type;
+
+struct config_key {
+        const char *name;
+        const struct config_type *type;
+        size_t offset;
+        uint64_t min, max;        /* of numbers */
+        uint64_t default_number;  /* of numbers, durations, masks */
+        const char *default_text; /* of texts; NULL: none */
+};
+
+struct config_section {
+        const char *name;
+        bool named; /* [Token NAME] */
+        const struct config_key *keys;
+        size_t n_keys;
+};
+
+extern const struct config_section config_sections[SECTION_KINDS_];
+
+/* Sets every default in a zeroed object. -ENOMEM. */
+int keys_init(enum section_kind kind, void *object);
+/* Frees every value of an object, not the object. */
+void keys_done(enum section_kind kind, void *object);
+bool keys_equal(enum section_kind kind, const void *a, const void *b);
+
+/* The key of that name, or NULL. */
+const struct config_key *keys_find(enum section_kind kind, const char *name);
+bool key_may_repeat(const struct config_key *key);
+
+/* Reads a value into the object, again where the key was given before; reports what is wrong with it. */
+void key_parse(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        bool again, const char *value);
+/* Appends `Key=Value` lines for every key that is not at "none". */
+int keys_format(enum section_kind kind, const void *object, FILE *out);
+
+/* Where the key of that field was given in a section. */
+struct place key_place(const struct section *section, size_t offset);

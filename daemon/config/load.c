@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* config_load(): which files are read, in which order, and how much of them. The supervisor alone calls it.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "daemon/config/parser.h"
+#include "daemon/util/text.h"
+#include "proto/limits.h"
+
+/* Reads at most max + 1 bytes of a file. */
+static int read_file(const char *path, size_t max, char **ret, size_t *ret_length)
+{
+        _cleanup_(freep) char *text = NULL;
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        size_t length = 0, size = 0;
+
+        if (fd < 0)
+                return -errno;
+        for (;;) {
+                ssize_t n;
+
+                if (length == size) {
+                        char *grown = realloc(text, size + 16384);
+                        if (!grown)
+                                return -ENOMEM;
+                        text = grown;
+                        size += 16384;
+                }
+                n = read(fd, text + length, MIN_OF(size - length, max + 1 - length));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                length += (size_t)n;
+        }
+        *ret = TAKE_PTR(text);
+        *ret_length = length;
+        return 0;
+}
+
+static unsigned line_at(const char *text, size_t length)
+{
+        unsigned line = 1;
+
+        for (size_t i = 0; i < length; i++)
+                line += text[i] == '\n';
+        return line;
+}
+
+/* The name stays for as long as the parser: places point to it. */
+static const char *keep_name(struct parser *parser, const char *path)
+{
+        char **grown = parser_grow(parser, parser->files, parser->n_files, sizeof(*grown));
+
+        if (!grown)
+                return NULL;
+        parser->files = grown;
+        grown[parser->n_files] = strdup(path);
+        if (!grown[parser->n_files]) {
+                parser->error = -ENOMEM;
+                return NULL;
+        }
+        return grown[parser->n_files++];
+}
+
+/* -errno: it could not be read; a fault, too. */
+static int load_file(struct parser *parser, const char *path)
+{
+        _cleanup_(freep) char *text = NULL;
+        const char *name = keep_name(parser, path);
+        size_t left = LIMIT_CONFIG - parser->n_bytes, length = 0;
+        int r;
+
+        if (!name)
+                return -ENOMEM;
+        r = read_file(path, left, &text, &length);
+        if (r < 0) {
+                parser->incomplete = true;
+                parser_fault(parser, (struct place){name, 1}, "cannot be read: %s", strerror(-r));
+                return r;
+        }
+        if (length > left) {
+                parser->incomplete = true;
+                parser_fault(parser, (struct place){name, line_at(text, left)},
+                        "here the files together pass %u bytes, which is the limit", LIMIT_CONFIG);
+                length = left;
+                while (length > 0 && text[length - 1] != '\n')
+                        length--;
+        }
+        parser->n_bytes += length;
+        parser->current = NULL;
+        reader_run(parser, name, text, length);
+        return 0;
+}
+
+static int is_conf(const struct dirent *entry)
+{
+        size_t length = strlen(entry->d_name);
+
+        return entry->d_name[0] != '.' && length > 5 && strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+        return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void load_directory(struct parser *parser, const char *path)
+{
+        struct dirent **entries = NULL;
+        int n = scandir(path, &entries, is_conf, by_name);
+
+        if (n < 0 && errno != ENOENT) {
+                const char *name = keep_name(parser, path);
+                int error = errno;
+
+                parser->incomplete = true;
+                if (name)
+                        parser_fault(parser, (struct place){name, 1}, "cannot be read: %s", strerror(error));
+        }
+        for (int i = 0; i < n; i++) {
+                _cleanup_(freep) char *file = text_format("%s/%s", path, entries[i]->d_name);
+
+                free(entries[i]);
+                if (!file)
+                        parser->error = -ENOMEM;
+                if (!parser->error)
+                        (void)load_file(parser, file);
+        }
+        free(entries);
+}
+
+int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
+        struct config **ret)
+{
+        _cleanup_(parser_done) struct parser parser;
+        _cleanup_(freep) char *directory = text_format("%s.d", path);
+        int r, unread;
+
+        r = parser_init(&parser, report, userdata);
+        if (r < 0 || !directory)
+                return -ENOMEM;
+        unread = load_file(&parser, path);
+        load_directory(&parser, directory);
+        check_all(&parser);
+        if (parser.error)
+                return parser.error;
+        if (unread < 0)
+                return unread;
+        if (parser.n_faults > 0)
+                return 1;
+        *ret = TAKE_PTR(parser.config);
+        return 0;
+}

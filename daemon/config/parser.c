@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Sections and keys as the reader finds them: each is looked up in the table, its value goes into the object
+ * of its section, and where it stood is kept for the checks at the end.
+ */
+#include "daemon/config/parser.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config/keys.h"
+#include "daemon/config/value.h"
+#include "daemon/util/text.h"
+#include "proto/limits.h"
+
+void parser_fault(struct parser *parser, struct place place, const char *format, ...)
+{
+        _cleanup_(freep) char *text = NULL, *line = NULL;
+        va_list args;
+        int r;
+
+        parser->n_faults++;
+        va_start(args, format);
+        r = vasprintf(&text, format, args);
+        va_end(args);
+        if (r < 0)
+                text = NULL;
+        line = text_format("%s:%u: %s", place.file, place.line, text ? text : "at fault");
+        if (parser->report && line)
+                parser->report(parser->userdata, line);
+}
+
+void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size)
+{
+        char *grown = reallocarray(array, n + 1, element_size);
+
+        if (!grown) {
+                parser->error = -ENOMEM;
+                return NULL;
+        }
+        memset(grown + n * element_size, 0, element_size);
+        return grown;
+}
+
+/* Names come from files: what is shown of one is short and without control characters. */
+static const char *shown(const char *name, char buffer[static 65])
+{
+        size_t n = 0;
+
+        for (; name[n] && n < 64; n++)
+                buffer[n] = (unsigned char)name[n] < 0x20 || name[n] == 0x7f ? '?' : name[n];
+        buffer[n] = '\0';
+        return buffer;
+}
+
+static struct section *section_new(struct parser *parser, struct place place)
+{
+        struct section **grown =
+                parser_grow(parser, parser->sections, parser->n_sections, sizeof(struct section *));
+        struct section *section;
+
+        if (!grown)
+                return NULL;
+        parser->sections = grown;
+        section = calloc(1, sizeof(*section));
+        if (!section) {
+                parser->error = -ENOMEM;
+                return NULL;
+        }
+        section->kind = SECTION_KINDS_;
+        section->place = place;
+        grown[parser->n_sections++] = section;
+        return section;
+}
+
+static enum section_kind kind_of(const char *kind)
+{
+        for (unsigned i = 0; i < SECTION_KINDS_; i++)
+                if (strcmp(config_sections[i].name, kind) == 0)
+                        return (enum section_kind)i;
+        return SECTION_KINDS_;
+}
+
+static const struct section *section_find(
+        const struct parser *parser, enum section_kind kind, const char *name)
+{
+        for (size_t i = 0; i < parser->n_sections; i++) {
+                const struct section *section = parser->sections[i];
+
+                if (section->kind == kind && section->name && (!name || strcmp(section->name, name) == 0))
+                        return section;
+        }
+        return NULL;
+}
+
+static size_t section_count(const struct parser *parser, enum section_kind kind)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < parser->n_sections; i++)
+                n += parser->sections[i]->kind == kind && !parser->sections[i]->scrap;
+        return n;
+}
+
+/* Whether the head of a section is right; where it is not, says so. */
+static bool head_ok(struct parser *parser, struct place place, enum section_kind kind, const char *name)
+{
+        const struct config_section *table = &config_sections[kind];
+        const struct section *other;
+        char buffer[65];
+
+        if (!table->named && name) {
+                parser_fault(parser, place, "[%s] has no name", table->name);
+                return false;
+        }
+        if (table->named && !name) {
+                parser_fault(parser, place, "[%s] needs a name: [%s NAME]", table->name, table->name);
+                return false;
+        }
+        if (name && !value_is_name(name)) {
+                parser_fault(parser, place,
+                        "[%s %s]: a name has 1 to 64 bytes, no colon, slash, white space or control "
+                        "character, and "
+                        "does not begin with a dot",
+                        table->name, shown(name, buffer));
+                return false;
+        }
+        other = section_find(parser, kind, name);
+        if (other) {
+                parser_fault(parser, place, "[%s%s%s] was there before, at %s:%u", table->name,
+                        name ? " " : "", name ? name : "", other->place.file, other->place.line);
+                return false;
+        }
+        if (table->named && section_count(parser, kind) == LIMIT_SECTIONS) {
+                parser_fault(parser, place, "more than %u [%s] sections", LIMIT_SECTIONS, table->name);
+                return false;
+        }
+        return true;
+}
+
+/* A new token or instance, as the defaults have it, with its name. */
+static void *object_new(struct parser *parser, enum section_kind kind, const char *name)
+{
+        static const size_t sizes[] = {
+                [SECTION_DAEMON] = sizeof(struct config),
+                [SECTION_TOKEN] = sizeof(struct config_token),
+                [SECTION_INSTANCE] = sizeof(struct config_instance),
+        };
+        void *object = calloc(1, sizes[kind]);
+        int r = object ? keys_init(kind, object) : -ENOMEM;
+
+        if (r == 0 && kind != SECTION_DAEMON) {
+                char *copy = strdup(name ? name : "");
+
+                /* Both begin with it. */
+                *(char **)object = copy;
+                r = copy ? 0 : -ENOMEM;
+        }
+        if (r < 0) {
+                parser->error = r;
+                object_free(kind, object);
+                return NULL;
+        }
+        return object;
+}
+
+void object_free(enum section_kind kind, void *object)
+{
+        if (!object)
+                return;
+        keys_done(kind, object);
+        if (kind != SECTION_DAEMON)
+                free(*(char **)object);
+        free(object);
+}
+
+_Static_assert(offsetof(struct config_token, name) == 0 && offsetof(struct config_instance, name) == 0,
+        "name is first");
+
+/* Puts an object into the snapshot, which owns it from then on. */
+static bool object_keep(struct parser *parser, enum section_kind kind, void *object)
+{
+        struct config *config = parser->config;
+        void **grown;
+
+        if (kind == SECTION_TOKEN) {
+                grown = parser_grow(parser, config->tokens, config->n_tokens, sizeof(*grown));
+                if (!grown)
+                        return false;
+                grown[config->n_tokens++] = object;
+                config->tokens = (struct config_token **)grown;
+        } else {
+                grown = parser_grow(parser, config->instances, config->n_instances, sizeof(*grown));
+                if (!grown)
+                        return false;
+                grown[config->n_instances++] = object;
+                config->instances = (struct config_instance **)grown;
+        }
+        return true;
+}
+
+struct config_token *parser_add_token(struct parser *parser, const char *name)
+{
+        struct config_token *token = object_new(parser, SECTION_TOKEN, name);
+
+        if (token && !object_keep(parser, SECTION_TOKEN, token)) {
+                object_free(SECTION_TOKEN, token);
+                return NULL;
+        }
+        return token;
+}
+
+void parser_section(struct parser *parser, struct place place, const char *kind_name, const char *name)
+{
+        struct section *section = section_new(parser, place);
+        enum section_kind kind;
+        char buffer[65];
+
+        parser->current = section;
+        if (!section || !kind_name)
+                return;
+        kind = kind_of(kind_name);
+        if (kind == SECTION_KINDS_) {
+                parser_fault(parser, place,
+                        "[%s] is no section: there are [Daemon], [Token NAME] and [Instance NAME]",
+                        shown(kind_name, buffer));
+                return;
+        }
+        section->scrap = !head_ok(parser, place, kind, name);
+        section->kind = kind;
+        if (kind == SECTION_DAEMON && !section->scrap) {
+                section->object = parser->config;
+                section->name = config_sections[kind].name;
+                return;
+        }
+        section->object = object_new(parser, kind, name);
+        if (!section->object || section->scrap)
+                return;
+        if (!object_keep(parser, kind, section->object)) {
+                object_free(kind, section->object);
+                section->object = NULL;
+                return;
+        }
+        section->name = *(char **)section->object;
+}
+
+void parser_assign(struct parser *parser, struct place place, const char *name, const char *value)
+{
+        struct section *section = parser->current;
+        const struct config_key *key;
+        struct place *before;
+        char buffer[65];
+
+        if (!section) {
+                parser_fault(parser, place, "%s= stands before the first section", shown(name, buffer));
+                return;
+        }
+        if (!section->object)
+                return;
+        key = keys_find(section->kind, name);
+        if (!key) {
+                parser_fault(parser, place, "%s= is no key of [%s]", shown(name, buffer),
+                        config_sections[section->kind].name);
+                return;
+        }
+        before = &section->keys[key - config_sections[section->kind].keys];
+        if (before->file && !key_may_repeat(key)) {
+                parser_fault(parser, place, "%s= was given before, at %s:%u", key->name, before->file,
+                        before->line);
+                return;
+        }
+        key_parse(key, parser, place, section->object, before->file != NULL, value);
+        if (!before->file)
+                *before = place;
+}
+
+int parser_init(struct parser *parser, void (*report)(void *userdata, const char *line), void *userdata)
+{
+        *parser = (struct parser){.report = report, .userdata = userdata};
+        parser->config = calloc(1, sizeof(*parser->config));
+        if (!parser->config)
+                return -ENOMEM;
+        return keys_init(SECTION_DAEMON, parser->config);
+}
+
+void parser_done(struct parser *parser)
+{
+        for (size_t i = 0; i < parser->n_sections; i++) {
+                struct section *section = parser->sections[i];
+
+                if (section->scrap)
+                        object_free(section->kind, section->object);
+                free(section);
+        }
+        for (size_t i = 0; i < parser->n_references; i++)
+                free(parser->references[i].name);
+        for (size_t i = 0; i < parser->n_files; i++)
+                free(parser->files[i]);
+        free(parser->sections);
+        free(parser->references);
+        free(parser->files);
+        config_free(parser->config);
+}

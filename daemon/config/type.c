@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See type.h. */
+#include "daemon/config/type.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "daemon/config/config.h"
+#include "daemon/config/value.h"
+#include "daemon/util/uri.h"
+
+static bool is_path(const char *text)
+{
+        return *text == '/';
+}
+
+static bool is_socket(const char *text)
+{
+        size_t length = strlen(text);
+
+        return is_path(text) && text[length - 1] != '/' &&
+               length < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static bool is_module(const char *text)
+{
+        return is_path(text) || strcmp(text, "internal") == 0;
+}
+
+static bool is_uri(const char *text)
+{
+        struct uri uri;
+
+        if (uri_parse(text, &uri) < 0)
+                return false;
+        uri_done(&uri);
+        return true;
+}
+
+static bool is_pin(const char *text)
+{
+        if (strncmp(text, "file:", 5) == 0)
+                return is_path(text + 5);
+        if (strncmp(text, "credential:", 11) != 0)
+                return false;
+        text += 11;
+        return *text && !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+static bool is_unit(const char *text)
+{
+        return *text && !strpbrk(text, "/ \t");
+}
+
+static bool is_glob(const char *text)
+{
+        return *text;
+}
+
+static bool is_assignment(const char *text)
+{
+        size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+        return length > 0 && text[length] == '=' && !(*text >= '0' && *text <= '9');
+}
+
+static const char *role_name(unsigned role)
+{
+        return role == ROLE_ACCELERATOR ? "accelerator" : "keys";
+}
+
+static int role_number(const char *text, uint64_t *ret)
+{
+        for (unsigned role = ROLE_KEYS; role <= ROLE_ACCELERATOR; role++)
+                if (strcmp(text, role_name(role)) == 0) {
+                        *ret = role;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+const char *config_right_name(unsigned right)
+{
+        static const char *const names[] = {
+                "list", "sign", "verify", "random", "generate", "delete", "request", "import", "check"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (right == 1U << i)
+                        return names[i];
+        return "?";
+}
+
+static int right_number(const char *text, uint64_t *ret)
+{
+        for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
+                if (strcmp(text, config_right_name(right)) == 0) {
+                        *ret = right;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+/* Numbers are taken as they are, and no database is asked: so may a process that is closed in. -1 is no user.
+ */
+static int numeric_id(const char *text, uint64_t *ret)
+{
+        uint64_t id = 0;
+        int r = value_number(text, &id);
+
+        if (r < 0)
+                return r;
+        if (id >= UINT32_MAX)
+                return -ERANGE;
+        *ret = id;
+        return 0;
+}
+
+static int user_number(const char *text, uint64_t *ret)
+{
+        const struct passwd *entry;
+        int r = numeric_id(text, ret);
+
+        if (r != -EINVAL)
+                return r;
+        entry = getpwnam(text);
+        if (!entry)
+                return -ENOENT;
+        *ret = entry->pw_uid;
+        return 0;
+}
+
+static int group_number(const char *text, uint64_t *ret)
+{
+        const struct group *entry;
+        int r = numeric_id(text, ret);
+
+        if (r != -EINVAL)
+                return r;
+        entry = getgrnam(text);
+        if (!entry)
+                return -ENOENT;
+        *ret = entry->gr_gid;
+        return 0;
+}
+
+const struct config_type type_path = {
+        .storage = STORAGE_TEXT, .valid = is_path, .expected = "an absolute path"};
+const struct config_type type_socket = {
+        .storage = STORAGE_TEXT, .valid = is_socket, .expected = "an absolute path of at most 107 bytes"};
+const struct config_type type_module = {.storage = STORAGE_TEXT,
+        .valid = is_module,
+        .expected = "the absolute path of a PKCS #11 module, or `internal`"};
+const struct config_type type_uri = {.storage = STORAGE_TEXT,
+        .valid = is_uri,
+        .expected = "an RFC 7512 URI (pkcs11:token=NAME) without a query"};
+const struct config_type type_pin = {
+        .storage = STORAGE_TEXT, .valid = is_pin, .expected = "file:/ABSOLUTE/PATH or credential:NAME"};
+const struct config_type type_unit = {
+        .storage = STORAGE_TEXT, .valid = is_unit, .expected = "the name of a systemd unit"};
+const struct config_type type_globs = {
+        .storage = STORAGE_LIST, .valid = is_glob, .expected = "a list of globs, none of them empty"};
+const struct config_type type_environment = {
+        .storage = STORAGE_LIST, .valid = is_assignment, .expected = "a list of NAME=VALUE"};
+const struct config_type type_own_token = {.storage = STORAGE_TEXT,
+        .valid = value_is_name,
+        .reference = REFERENCE_OWN,
+        .expected = "the name of a [Token] section"};
+const struct config_type type_other_tokens = {.storage = STORAGE_LIST,
+        .valid = value_is_name,
+        .reference = REFERENCE_OTHER,
+        .expected = "a list of names of [Token] sections"};
+const struct config_type type_accelerator = {.storage = STORAGE_TEXT,
+        .valid = value_is_name,
+        .reference = REFERENCE_ACCELERATOR,
+        .expected = "the name of a [Token] section with Role=accelerator"};
+const struct config_type type_number = {
+        .storage = STORAGE_NUMBER, .number = value_number, .expected = "a number"};
+const struct config_type type_duration = {.storage = STORAGE_USEC,
+        .number = value_duration,
+        .expected = "a duration (500ms, 10s, 1min 30s) of more than nothing and at most a day"};
+const struct config_type type_role = {.storage = STORAGE_ROLE,
+        .number = role_number,
+        .name = role_name,
+        .expected = "`keys` or `accelerator`"};
+const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
+        .number = right_number,
+        .name = config_right_name,
+        .expected = "a list of: list sign verify random generate delete request import check"};
+const struct config_type type_user = {
+        .storage = STORAGE_ID, .number = user_number, .expected = "a user that exists, or a number"};
+const struct config_type type_group = {
+        .storage = STORAGE_ID, .number = group_number, .expected = "a group that exists, or a number"};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a value may be: one of these for each kind, with what is right about it in words. Used by the table of
+ * keys. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+
+enum storage {
+        STORAGE_TEXT,   /* char *, NULL: none */
+        STORAGE_LIST,   /* char **, NULL at the end */
+        STORAGE_NUMBER, /* unsigned */
+        STORAGE_USEC,   /* uint64_t, of a duration */
+        STORAGE_ID,     /* uid_t or gid_t, -1: none */
+        STORAGE_ROLE,   /* unsigned, enum token_role */
+        STORAGE_RIGHTS, /* unsigned, mask of enum config_right */
+};
+
+enum type_reference {
+        REFERENCE_NONE,
+        REFERENCE_OWN,   /* to a token that serves keys */
+        REFERENCE_OTHER, /* to any token */
+        REFERENCE_ACCELERATOR,
+};
+
+struct config_type {
+        enum storage storage;
+        enum type_reference reference;                  /* of a text or of each item: the name of a token */
+        const char *expected;                           /* "must be …"; for numbers the range is said */
+        bool (*valid)(const char *text);                /* of a text, and of each item of a list */
+        int (*number)(const char *text, uint64_t *ret); /* of all the others; of rights: of one word */
+        const char *(*name)(unsigned value);            /* of a role and of one right */
+};
+
+extern const struct config_type type_path, type_socket, type_module, type_uri, type_pin, type_unit,
+        type_globs, type_environment, type_own_token, type_other_tokens, type_accelerator, type_number,
+        type_duration, type_role, type_rights, type_user, type_group;

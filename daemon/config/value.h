@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* How single values are written in the configuration: words and quotes, numbers, durations. Pure. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+
+/* Takes the next word off *at. Words are separated by white space; what stands in single quotes is taken as
+ * it is, in double quotes \\ and \" stand for a backslash and a quote, and everything else for itself; a
+ * quote may begin anywhere in a word. 1: there is none left. -EINVAL: a quote that does not end. The caller
+ * frees. */
+int value_next_word(const char **at, char **ret);
+
+/* A value that is no list: the text as it stands; where it begins with a quote, the one word that it is then.
+ * -EINVAL: a quote that does not end, or something behind it. The caller frees. */
+int value_text(const char *text, char **ret);
+
+/* The text in double quotes, so that the two above read it back. NULL when memory is short. The caller frees.
+ */
+char *value_quote(const char *text);
+
+/* Decimal digits and nothing else. -EINVAL, -ERANGE (beyond 64 bits). */
+int value_number(const char *text, uint64_t *ret);
+
+/* As systemd.time(7) writes time spans: `500ms`, `1min 30s`, `1.5h`; a bare number is in seconds. -EINVAL:
+ * not one; -ERANGE: more than a day. */
+int value_duration(const char *text, uint64_t *ret_usec);
+
+/* Whether it may be the name of a token or an instance: 1 to 64 bytes of UTF-8, without a colon, a slash,
+ * white space or a control character, and not beginning with a dot. */
+bool value_is_name(const char *text);
+
+static inline bool value_is_space(char c)
+{
+        return c == ' ' || (c >= '\t' && c <= '\r');
+}
