@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See chain.h. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tokendctl/chain.h"
+#include "client/tokendctl/tokendctl.h"
+
+/* How many hashes are remembered for the heads that sign them: a signature comes within half a minute. */
+#define HASHES_MAX (1U << 20)
+#define HEX        (2U * CHAIN_HASH)
+/* `,"hash":"` HEX `"}` */
+#define TAIL (9U + HEX + 2U)
+
+/* A line taken apart by place. */
+struct record {
+        uint64_t seq;
+        unsigned char prev[CHAIN_HASH], hash[CHAIN_HASH];
+        size_t body; /* bytes that the hash is of */
+        struct json_object *json;
+};
+
+static int json_putp(struct json_object **object)
+{
+        return json_object_put(*object);
+}
+
+void chain_check_done(struct chain_check *check)
+{
+        free(check->hashes);
+        check->hashes = NULL;
+}
+
+const char *chain_fault_text(enum chain_fault fault)
+{
+        static const char *const texts[] = {
+                [CHAIN_GOOD] = "good",
+                [CHAIN_NO_RECORD] = "no record: the line is cut or not of an audit file",
+                [CHAIN_CHANGED] = "changed: its content does not fit its hash",
+                [CHAIN_REWRITTEN] = "rewritten: it does not follow from the record before it",
+                [CHAIN_MISSING] = "records before it are missing",
+                [CHAIN_REORDERED] = "reordered: it stands behind a record that comes after it, or stands twice",
+                [CHAIN_RESTARTED] = "a second chain begins here",
+                [CHAIN_BAD_HEAD] = "it signs something else than what the chain has there",
+                [CHAIN_OTHER_KEY] = "signed with another key",
+                [CHAIN_BAD_SIGNATURE] = "its signature is not good",
+        };
+
+        return texts[fault];
+}
+
+static bool hex_take(const char *text, unsigned char ret[static CHAIN_HASH])
+{
+        for (size_t i = 0; i < HEX; i++) {
+                const char *digits = "0123456789abcdef", *digit = text[i] ? strchr(digits, text[i]) : NULL;
+
+                if (!digit)
+                        return false;
+                ret[i / 2] = (unsigned char)(i % 2 ? ret[i / 2] | (digit - digits) : (digit - digits) << 4);
+        }
+        return true;
+}
+
+/* Where the digits of seq end; 0: the line does not begin with one. */
+static size_t seq_take(const char *line, size_t length, uint64_t *ret)
+{
+        static const char start[] = "{\"seq\":";
+        size_t at = sizeof(start) - 1;
+        uint64_t seq = 0;
+
+        if (length <= at || memcmp(line, start, at) != 0 || line[at] < '1' || line[at] > '9')
+                return 0;
+        for (; at < length && line[at] >= '0' && line[at] <= '9'; at++) {
+                if (seq > (UINT64_MAX - 9) / 10)
+                        return 0;
+                seq = seq * 10 + (uint64_t)(line[at] - '0');
+        }
+        *ret = seq;
+        return at;
+}
+
+uint64_t chain_line_seq(const char *line, size_t length)
+{
+        uint64_t seq = 0;
+
+        return seq_take(line, length, &seq) > 0 ? seq : 0;
+}
+
+static const char *member_text(struct json_object *object, const char *name)
+{
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(object, name, &member) || !json_object_is_type(member, json_type_string))
+                return NULL;
+        return json_object_get_string(member);
+}
+
+static bool member_number(struct json_object *object, const char *name, uint64_t *ret)
+{
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(object, name, &member) || !json_object_is_type(member, json_type_int))
+                return false;
+        *ret = json_object_get_uint64(member);
+        return true;
+}
+
+static struct json_object *json_take(const char *line, size_t length)
+{
+        struct json_tokener *tokener = json_tokener_new_ex(8);
+        struct json_object *object;
+
+        if (!tokener)
+                return NULL;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        object = json_tokener_parse_ex(tokener, line, (int)length);
+        if (json_tokener_get_error(tokener) != json_tokener_success ||
+                !json_object_is_type(object, json_type_object)) {
+                json_object_put(object);
+                object = NULL;
+        }
+        json_tokener_free(tokener);
+        return object;
+}
+
+/* What stands at its place must also be what a reader of the JSON sees: a second `seq` inside would deceive him. */
+static bool places_agree(const struct record *record, const char *line, size_t at)
+{
+        const char *prev = member_text(record->json, "prev"), *hash = member_text(record->json, "hash");
+        uint64_t seq;
+
+        return member_number(record->json, "seq", &seq) && seq == record->seq && prev && strlen(prev) == HEX &&
+                memcmp(prev, line + at + 9, HEX) == 0 && hash && strlen(hash) == HEX &&
+                memcmp(hash, line + record->body + 9, HEX) == 0;
+}
+
+/* The caller json_object_put()s record->json, in any case. */
+static bool record_take(const char *line, size_t length, struct record *record)
+{
+        size_t at = seq_take(line, length, &record->seq);
+
+        if (at == 0 || length > CHAIN_LINE_MAX || length < at + 9 + HEX + 2 + TAIL)
+                return false;
+        record->body = length - TAIL;
+        if (memcmp(line + at, ",\"prev\":\"", 9) != 0 || memcmp(line + at + 9 + HEX, "\",", 2) != 0 ||
+                !hex_take(line + at + 9, record->prev))
+                return false;
+        if (memcmp(line + record->body, ",\"hash\":\"", 9) != 0 || memcmp(line + length - 2, "\"}", 2) != 0 ||
+                !hex_take(line + record->body + 9, record->hash))
+                return false;
+        record->json = json_take(line, length);
+        return record->json && places_agree(record, line, at);
+}
+
+/* ---- heads ---- */
+
+static int remember(struct chain_check *check, const struct record *record)
+{
+        if (record->seq - check->first_seq >= check->n_hashes && check->n_hashes < HASHES_MAX) {
+                size_t n = check->n_hashes > 0 ? 2 * check->n_hashes : 1024;
+                unsigned char(*hashes)[CHAIN_HASH] = calloc(n, sizeof(*hashes));
+
+                if (!hashes)
+                        return -1;
+                for (size_t i = 0; i < check->n_hashes && check->last_seq >= check->first_seq + i; i++) {
+                        uint64_t seq = check->last_seq - i;
+
+                        memcpy(hashes[seq % n], check->hashes[seq % check->n_hashes], CHAIN_HASH);
+                }
+                free(check->hashes);
+                check->hashes = hashes;
+                check->n_hashes = n;
+        }
+        memcpy(check->hashes[record->seq % check->n_hashes], record->hash, CHAIN_HASH);
+        return 0;
+}
+
+/* CHAIN_GOOD; 1 where the record it signs is not among those that are known any more, or were given. */
+static enum chain_fault head_fits(const struct chain_check *check, const char *signed_hash, uint64_t signed_seq,
+        bool *ret_known)
+{
+        unsigned char hash[CHAIN_HASH];
+
+        *ret_known = false;
+        if (signed_seq == 0 || signed_seq >= check->last_seq || strlen(signed_hash) != HEX ||
+                !hex_take(signed_hash, hash))
+                return CHAIN_BAD_HEAD;
+        if (signed_seq < check->first_seq || check->last_seq - signed_seq >= check->n_hashes)
+                return CHAIN_GOOD;
+        *ret_known = true;
+        return memcmp(hash, check->hashes[signed_seq % check->n_hashes], CHAIN_HASH) == 0 ? CHAIN_GOOD : CHAIN_BAD_HEAD;
+}
+
+static int head_ask(struct chain_check *check, const struct chain_head *head)
+{
+        int r = check->signature ? check->signature(check->userdata, head) : CHAIN_GOOD;
+
+        if (r == CHAIN_GOOD)
+                check->n_heads++;
+        return r;
+}
+
+static int head_check(struct chain_check *check, struct json_object *json)
+{
+        const char *hash = member_text(json, "signedHash"), *public_key = member_text(json, "publicKey"),
+                   *signature = member_text(json, "signature"), *time = member_text(json, "time");
+        struct chain_head head = {.algorithm = member_text(json, "algorithm"), .key = member_text(json, "key")};
+        _cleanup_(freep) unsigned char *public_key_bytes = NULL, *signature_bytes = NULL;
+        bool known;
+        int r;
+
+        if (!member_number(json, "signedSeq", &head.signed_seq) || !hash || !public_key || !signature || !time ||
+                !head.algorithm || !head.key)
+                return CHAIN_BAD_HEAD;
+        if (hex_parse(public_key, &public_key_bytes, &head.public_key_length) < 0 ||
+                hex_parse(signature, &signature_bytes, &head.signature_length) < 0)
+                return CHAIN_BAD_HEAD;
+        r = (int)head_fits(check, hash, head.signed_seq, &known);
+        if (r != CHAIN_GOOD)
+                return r;
+        head.public_key = public_key_bytes;
+        head.signature = signature_bytes;
+        head.message_length = (size_t)snprintf(head.message, sizeof(head.message),
+                "tokend audit head 1\nseq=%" PRIu64 "\nhash=%s\n", head.signed_seq, hash);
+        r = head_ask(check, &head);
+        if (r == CHAIN_GOOD && known && head.signed_seq > check->signed_seq) {
+                check->signed_seq = head.signed_seq;
+                (void)snprintf(check->signed_time, sizeof(check->signed_time), "%s", time);
+        }
+        return r;
+}
+
+/* ---- the chain ---- */
+
+static bool is_zero(const unsigned char hash[static CHAIN_HASH])
+{
+        static const unsigned char zero[CHAIN_HASH];
+
+        return memcmp(hash, zero, CHAIN_HASH) == 0;
+}
+
+/* How the record stands to the one before. */
+static enum chain_fault follows(struct chain_check *check, const struct record *record)
+{
+        if (check->last_seq == 0)
+                return record->seq == 1 && !is_zero(record->prev) ? CHAIN_REWRITTEN : CHAIN_GOOD;
+        if (record->seq == 1 && is_zero(record->prev) && memcmp(record->hash, check->hash, CHAIN_HASH) != 0)
+                return CHAIN_RESTARTED;
+        if (record->seq <= check->last_seq)
+                return CHAIN_REORDERED;
+        if (record->seq > check->last_seq + 1) {
+                check->missing_from = check->last_seq + 1;
+                return CHAIN_MISSING;
+        }
+        return memcmp(record->prev, check->hash, CHAIN_HASH) == 0 ? CHAIN_GOOD : CHAIN_REWRITTEN;
+}
+
+/* From here on the chain is what this record says: the next one is measured against it. */
+static int move_to(struct chain_check *check, const struct record *record, enum chain_fault fault)
+{
+        if (fault == CHAIN_REORDERED)
+                return 0;
+        if (check->last_seq == 0 || fault == CHAIN_RESTARTED) {
+                check->first_seq = record->seq;
+                check->signed_seq = 0;
+                free(check->hashes);
+                check->hashes = NULL;
+                check->n_hashes = 0;
+        }
+        if (remember(check, record) < 0)
+                return -1;
+        check->last_seq = record->seq;
+        memcpy(check->hash, record->hash, CHAIN_HASH);
+        return 0;
+}
+
+static int check_record(struct chain_check *check, const char *line, const struct record *record)
+{
+        unsigned char hash[CHAIN_HASH];
+        const char *kind = member_text(record->json, "kind");
+        enum chain_fault fault = follows(check, record);
+
+        if (move_to(check, record, fault) < 0 || check->sha256(line, record->body, hash) < 0)
+                return -1;
+        if (memcmp(hash, record->hash, CHAIN_HASH) != 0)
+                return CHAIN_CHANGED;
+        if (fault != CHAIN_GOOD)
+                return (int)fault;
+        return kind && strcmp(kind, "head") == 0 ? head_check(check, record->json) : CHAIN_GOOD;
+}
+
+int chain_check_line(struct chain_check *check, const char *line, size_t length, uint64_t *ret_seq)
+{
+        struct record record = {0};
+        int r = CHAIN_NO_RECORD;
+
+        if (record_take(line, length, &record))
+                r = check_record(check, line, &record);
+        json_putp(&record.json);
+        *ret_seq = record.seq;
+        check->n_records++;
+        if (r > CHAIN_GOOD)
+                check->n_faults++;
+        return r;
+}

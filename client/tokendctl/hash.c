@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Hashes files with NSS, piece by piece, so that a file of any size is signed by its digest. The one file of
+ * tokendctl that is compiled with NSS's headers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <nss/nss.h>
+#include <nss/sechash.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+#define PIECE 65536U
+
+static HASH_HashType hash_of(const char *algorithm)
+{
+        const char *name = strrchr(algorithm, '_');
+
+        if (name && strcmp(name, "_sha256") == 0)
+                return HASH_AlgSHA256;
+        if (name && strcmp(name, "_sha384") == 0)
+                return HASH_AlgSHA384;
+        if (name && strcmp(name, "_sha512") == 0)
+                return HASH_AlgSHA512;
+        return HASH_AlgNULL;
+}
+
+static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, size_t *ret_length)
+{
+        static unsigned char piece[PIECE];
+        HASHContext *context = HASH_Create(type);
+        unsigned length = 0;
+        ssize_t n;
+
+        if (!context)
+                return -EIO;
+        HASH_Begin(context);
+        while ((n = read(fd, piece, sizeof(piece))) != 0) {
+                if (n > 0)
+                        HASH_Update(context, piece, (unsigned)n);
+                else if (errno != EINTR)
+                        break;
+        }
+        if (n == 0)
+                HASH_End(context, digest, &length, 64);
+        else
+                n = -errno;
+        HASH_Destroy(context);
+        if (n < 0)
+                return (int)n;
+        *ret_length = length;
+        return length > 0 ? 0 : -EIO;
+}
+
+int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length)
+{
+        HASH_HashType type = hash_of(algorithm);
+        int fd = STDIN_FILENO, r = -EIO;
+
+        if (type == HASH_AlgNULL)
+                return -EINVAL;
+        if (path && strcmp(path, "-") != 0)
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (NSS_NoDB_Init(NULL) == SECSuccess) {
+                r = hash_descriptor(fd, type, digest, ret_length);
+                if (NSS_Shutdown() != SECSuccess && r == 0)
+                        r = -EIO;
+        }
+        if (fd != STDIN_FILENO)
+                close(fd);
+        return r;
+}

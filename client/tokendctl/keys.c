@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* list, generate, pubkey, delete. */
+#include <string.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+static const char *const usages[] = {"sign", "decrypt", "unwrap", "derive"};
+
+static void add_flags(struct table *table, const struct tokend_key *key)
+{
+        char text[256] = "";
+
+        for (size_t i = 0; i < N_ELEMENTS(usages); i++)
+                if (key->usage & 1U << i)
+                        strcat(strcat(text, *text ? "," : ""), usages[i]);
+        if (key->has_certificate)
+                strcat(text, " certificate");
+        if (!key->sensitive)
+                strcat(text, " not-sensitive");
+        if (key->extractable)
+                strcat(text, " extractable");
+        else if (!key->never_extractable)
+                strcat(text, " was-extractable");
+        if (!key->local)
+                strcat(text, " imported");
+        if (key->accelerated_by)
+                strcat(text, " accelerated");
+        table_add(table, text + strspn(text, " "));
+}
+
+static int print_table(struct tokend_key *const *keys, size_t n)
+{
+        static const char *const heads[] = {"TOKEN", "NICKNAME", "TYPE", "ID", "FLAGS"};
+        struct table table;
+        int r;
+
+        table_init(&table, heads, N_ELEMENTS(heads));
+        for (size_t i = 0; i < n; i++) {
+                const struct tokend_key *key = keys[i];
+
+                table_add(&table, key->token);
+                table_add(&table, key->nickname);
+                if (strcmp(key->type, "rsa") == 0)
+                        table_addf(&table, "rsa-%d", (int)key->size);
+                else
+                        table_add(&table, key->curve ? key->curve : key->type);
+                table_add(&table, key->id);
+                add_flags(&table, key);
+        }
+        r = table_print(&table, stdout, NULL);
+        table_done(&table);
+        if (r == 0)
+                return EXIT_DONE;
+        complain("no memory for the table");
+        return EXIT_UNREACHABLE;
+}
+
+int verb_list(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
+        struct tokend_failure failure;
+        struct tokend_keys *keys;
+        int r = EXIT_DONE;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_list(handle, o->arguments[0], NULL, o->timeout_ms, &keys, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json) {
+                printf("{\"keys\":[");
+                for (size_t i = 0; i < keys->n_keys; i++)
+                        printf("%s%s", i > 0 ? ",\n" : "\n", keys->keys[i]->json);
+                printf("%s]}\n", keys->n_keys > 0 ? "\n" : "");
+        } else {
+                r = print_table(keys->keys, keys->n_keys);
+        }
+        tokend_keys_free(keys);
+        return r;
+}
+
+/* "sign,decrypt"; 0: a word is none. */
+static unsigned parse_usage(const char *text)
+{
+        unsigned usage = 0;
+
+        for (;;) {
+                size_t length = strcspn(text, ","), i = 0;
+
+                while (i < N_ELEMENTS(usages) &&
+                        (strlen(usages[i]) != length || strncmp(usages[i], text, length) != 0))
+                        i++;
+                if (i == N_ELEMENTS(usages))
+                        return 0;
+                usage |= 1U << i;
+                if (!text[length])
+                        return usage;
+                text += length + 1;
+        }
+}
+
+int verb_generate(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
+        _cleanup_(freep) char *token = NULL;
+        struct tokend_template wanted = {
+                .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable};
+        struct tokend_failure failure;
+        const char *colon = strchr(o->arguments[0], ':');
+
+        if (!o->type)
+                return usage("generate needs --type rsa, ec or ed25519");
+        if (o->usage) {
+                wanted.usage = parse_usage(o->usage);
+                if (wanted.usage == 0)
+                        return usage("--usage takes sign, decrypt, unwrap, derive, with commas between them");
+        }
+        /* A new nickname has no colon: what stands before one can only be a token. */
+        if (colon) {
+                token = strndup(o->arguments[0], (size_t)(colon - o->arguments[0]));
+                if (!token)
+                        return EXIT_UNREACHABLE;
+        }
+        wanted.token = token;
+        wanted.nickname = colon ? colon + 1 : o->arguments[0];
+
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (!o->json)
+                return print_table(&key, 1);
+        printf("{\"key\":%s}\n", key->json);
+        return EXIT_DONE;
+}
+
+int verb_pubkey(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
+        _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
+        struct tokend_failure failure;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                printf("{\"key\":%s}\n", key->json);
+        else if (o->der)
+                return file_write(NULL, key->public_key, key->public_key_length);
+        else if (pem_write(stdout, "PUBLIC KEY", key->public_key, key->public_key_length) < 0)
+                return EXIT_UNREACHABLE;
+        return EXIT_DONE;
+}
+
+int verb_delete(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        struct tokend_failure failure;
+
+        if (!o->yes)
+                return usage("delete destroys the key for good: say --yes if that is meant");
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                printf("{}\n");
+        return EXIT_DONE;
+}

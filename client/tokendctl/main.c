@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * tokendctl: the command line, and which verb it is. Verbs are one table, options another; a verb names the
+ * options that it takes. Everything the program knows of the daemon it knows from libtokend.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+/* What --timeout takes at most: the library's bound. */
+#define TIMEOUT_MAX_MS 600000
+
+enum {
+        OPTION_SOCKET = 256,
+        OPTION_STATUS_SOCKET,
+        OPTION_JSON,
+        OPTION_TIMEOUT,
+        OPTION_HELP,
+        OPTION_VERSION,
+        OPTION_TYPE, /* from here on: of some verbs alone */
+        OPTION_SIZE,
+        OPTION_CURVE,
+        OPTION_USAGE,
+        OPTION_LOADABLE,
+        OPTION_ALGORITHM,
+        OPTION_DIGEST,
+        OPTION_IN,
+        OPTION_OUT,
+        OPTION_BASE64,
+        OPTION_SIGNATURE,
+        OPTION_DER,
+        OPTION_YES,
+        OPTION_WATCH,
+};
+
+#define BIT(option) (1U << ((option)-OPTION_TYPE))
+
+static const struct option long_options[] = {
+        {"socket", required_argument, NULL, OPTION_SOCKET},
+        {"status-socket", required_argument, NULL, OPTION_STATUS_SOCKET},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"type", required_argument, NULL, OPTION_TYPE},
+        {"size", required_argument, NULL, OPTION_SIZE},
+        {"curve", required_argument, NULL, OPTION_CURVE},
+        {"usage", required_argument, NULL, OPTION_USAGE},
+        {"loadable", no_argument, NULL, OPTION_LOADABLE},
+        {"algorithm", required_argument, NULL, OPTION_ALGORITHM},
+        {"digest", required_argument, NULL, OPTION_DIGEST},
+        {"in", required_argument, NULL, OPTION_IN},
+        {"out", required_argument, NULL, OPTION_OUT},
+        {"base64", no_argument, NULL, OPTION_BASE64},
+        {"signature", required_argument, NULL, OPTION_SIGNATURE},
+        {"der", no_argument, NULL, OPTION_DER},
+        {"yes", no_argument, NULL, OPTION_YES},
+        {"watch", no_argument, NULL, OPTION_WATCH},
+        {0},
+};
+
+struct verb {
+        const char *name;
+        int (*run)(const struct options *o);
+        unsigned min_arguments, max_arguments;
+        unsigned options; /* BIT()s */
+        const char *synopsis, *help;
+};
+
+static const struct verb verbs[] = {
+        {"list", verb_list, 0, 1, 0, "[TOKEN]", "keys that you may see"},
+        {"generate", verb_generate, 1, 1,
+                BIT(OPTION_TYPE) | BIT(OPTION_SIZE) | BIT(OPTION_CURVE) | BIT(OPTION_USAGE) |
+                        BIT(OPTION_LOADABLE),
+                "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable]",
+                "make a key"},
+        {"sign", verb_sign, 1, 1,
+                BIT(OPTION_ALGORITHM) | BIT(OPTION_DIGEST) | BIT(OPTION_IN) | BIT(OPTION_OUT) |
+                        BIT(OPTION_BASE64),
+                "KEY --algorithm NAME [--digest HEX | --in FILE|-] [--out FILE] [--base64]",
+                "sign a file or a digest"},
+        {"pubkey", verb_pubkey, 1, 1, BIT(OPTION_DER), "KEY [--der]", "the public key, PEM"},
+        {"verify", verb_verify, 1, 1,
+                BIT(OPTION_ALGORITHM) | BIT(OPTION_DIGEST) | BIT(OPTION_IN) | BIT(OPTION_SIGNATURE) |
+                        BIT(OPTION_BASE64),
+                "KEY --algorithm NAME --signature FILE [--digest HEX | --in FILE|-] [--base64]",
+                "verify a signature"},
+        {"random", verb_random, 1, 1, BIT(OPTION_BASE64), "LENGTH [--base64]",
+                "random bytes of a device"},
+        {"delete", verb_delete, 1, 1, BIT(OPTION_YES), "KEY --yes", "destroy a key"},
+        {"status", verb_status, 0, 0, BIT(OPTION_WATCH), "[--watch]", "tokens, sessions, queues, instances"},
+        {"metrics", verb_metrics, 0, 0, 0, "", "OpenMetrics text"},
+        {"probe", verb_probe, 0, 1, 0, "[TOKEN]", "ask the device itself"},
+};
+
+void complain(const char *format, ...)
+{
+        _cleanup_(freep) char *text = NULL, *escaped = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        va_end(arguments);
+        escaped = text ? text_escape(text) : NULL;
+        fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
+}
+
+int usage(const char *format, ...)
+{
+        _cleanup_(freep) char *text = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        va_end(arguments);
+        complain("%s", text ? text : "no memory");
+        return EXIT_USAGE;
+}
+
+int refused(const struct tokend_failure *failure)
+{
+        complain("%s: %s", failure->name, failure->text);
+        switch (failure->error) {
+        case TOKEND_INVALID_ARGUMENT:
+                return EXIT_USAGE;
+        case TOKEND_CANNOT_CONNECT:
+        case TOKEND_TIMED_OUT:
+        case TOKEND_PROTOCOL_VIOLATION:
+        case TOKEND_NO_MEMORY:
+                return EXIT_UNREACHABLE;
+        default:
+                return EXIT_REFUSED;
+        }
+}
+
+static struct tokend *opened(struct tokend *handle, const char *what)
+{
+        if (!handle)
+                complain("%s: %s", what, strerror(errno));
+        return handle;
+}
+
+struct tokend *open_main(const struct options *o)
+{
+        return opened(tokend_open(o->socket, TOKEND_NO_WAIT), "--socket");
+}
+
+struct tokend *open_status(const struct options *o)
+{
+        return opened(tokend_open_status(o->status_socket, TOKEND_NO_WAIT), "--status-socket");
+}
+
+static void print_help(void)
+{
+        printf("tokendctl [--socket PATH] [--status-socket PATH] [--json] [--timeout DURATION] VERB ...\n\n"
+               "KEY is token:nickname, nickname, or a pkcs11: URI.\n\n");
+        for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+                printf("  %s %s\n        %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].help);
+        printf("\n  --socket PATH         else $TOKEND_SOCKET, else /run/tokend/tokend.sock\n"
+               "  --status-socket PATH  else $TOKEND_STATUS_SOCKET, else /run/tokend/status.sock\n"
+               "  --json                for programs\n"
+               "  --timeout DURATION    500ms, 10s, 2min; 30s where left out\n\n"
+               "Exit status: 0 done, 1 the daemon said no, 2 usage, 3 the daemon could not be asked. "
+               "tokendctl(1).\n");
+}
+
+static int parse_size(const char *text, int *ret)
+{
+        char *end;
+        long size;
+
+        errno = 0;
+        size = strtol(text, &end, 10);
+        if (*end || end == text || errno != 0 || size < 1 || size > INT32_MAX)
+                return usage("--size takes a number of bits");
+        *ret = (int)size;
+        return EXIT_DONE;
+}
+
+/* Options that every verb takes. */
+static int take_common(int option, struct options *o)
+{
+        switch (option) {
+        case OPTION_SOCKET:
+                o->socket = optarg;
+                break;
+        case OPTION_STATUS_SOCKET:
+                o->status_socket = optarg;
+                break;
+        case OPTION_JSON:
+                o->json = true;
+                break;
+        case OPTION_TIMEOUT:
+                o->timeout_ms = duration_parse(optarg, TIMEOUT_MAX_MS);
+                if (o->timeout_ms < 0)
+                        return usage("--timeout takes a duration of 1ms to 10min");
+                break;
+        default:
+                return EXIT_USAGE; /* getopt_long() has said why */
+        }
+        return EXIT_DONE;
+}
+
+static int take_option(int option, struct options *o)
+{
+        switch (option) {
+        case OPTION_TYPE:
+                o->type = optarg;
+                break;
+        case OPTION_SIZE:
+                return parse_size(optarg, &o->size);
+        case OPTION_CURVE:
+                o->curve = optarg;
+                break;
+        case OPTION_USAGE:
+                o->usage = optarg;
+                break;
+        case OPTION_LOADABLE:
+                o->loadable = true;
+                break;
+        case OPTION_ALGORITHM:
+                o->algorithm = optarg;
+                break;
+        case OPTION_DIGEST:
+                o->digest = optarg;
+                break;
+        case OPTION_IN:
+                o->in = optarg;
+                break;
+        case OPTION_OUT:
+                o->out = optarg;
+                break;
+        case OPTION_BASE64:
+                o->base64 = true;
+                break;
+        case OPTION_SIGNATURE:
+                o->signature = optarg;
+                break;
+        case OPTION_DER:
+                o->der = true;
+                break;
+        case OPTION_YES:
+                o->yes = true;
+                break;
+        case OPTION_WATCH:
+                o->watch = true;
+                break;
+        default:
+                return take_common(option, o);
+        }
+        return EXIT_DONE;
+}
+
+/* *ret_given: BIT()s. EXIT_DONE; *ret_end: help or version were asked for, and were given. */
+static int parse_options(int argc, char **argv, struct options *o, unsigned *ret_given, bool *ret_end)
+{
+        int option;
+
+        *ret_given = 0;
+        *ret_end = false;
+        while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+                int r;
+
+                if (option == OPTION_HELP || option == 'h' || option == OPTION_VERSION) {
+                        if (option == OPTION_VERSION)
+                                printf("tokendctl %s\n", TOKEND_VERSION);
+                        else
+                                print_help();
+                        *ret_end = true;
+                        return EXIT_DONE;
+                }
+                if (option >= OPTION_TYPE)
+                        *ret_given |= BIT(option);
+                r = take_option(option, o);
+                if (r != EXIT_DONE)
+                        return r;
+        }
+        return EXIT_DONE;
+}
+
+static const char *option_name(unsigned bit)
+{
+        for (size_t i = 0; long_options[i].name; i++)
+                if (long_options[i].val >= OPTION_TYPE && BIT(long_options[i].val) & bit)
+                        return long_options[i].name;
+        return "?";
+}
+
+static int run_verb(const char *name, unsigned given, const struct options *o)
+{
+        const struct verb *verb = NULL;
+
+        for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        verb = &verbs[i];
+        if (!verb)
+                return usage("%s: no such verb; see tokendctl --help", name);
+        if (given & ~verb->options)
+                return usage("%s does not take --%s", verb->name, option_name(given & ~verb->options));
+        if (o->n_arguments < verb->min_arguments || o->n_arguments > verb->max_arguments)
+                return usage("usage: tokendctl %s %s", verb->name, verb->synopsis);
+        return verb->run(o);
+}
+
+int main(int argc, char **argv)
+{
+        struct options o = {0};
+        unsigned given;
+        bool end;
+        int r;
+
+        /* Widths of characters, whatever the user's locale: names are UTF-8 on the wire. */
+        setlocale(LC_CTYPE, "C.UTF-8");
+        r = parse_options(argc, argv, &o, &given, &end);
+        if (r != EXIT_DONE)
+                return r;
+        if (!end) {
+                if (optind >= argc)
+                        return usage("no verb; see tokendctl --help");
+                o.arguments = argv + optind + 1;
+                o.n_arguments = (unsigned)(argc - optind - 1);
+                r = run_verb(argv[optind], given, &o);
+        }
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                complain("standard output: %s", strerror(errno));
+                return r != EXIT_DONE ? r : EXIT_UNREACHABLE;
+        }
+        return r;
+}

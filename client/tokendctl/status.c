@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* status, metrics, probe: what works, what does not, since when and why. */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+#define WATCH_INTERVAL_MS 1000
+/* How long --watch waits before it looks for a daemon that went away. */
+#define WATCH_RETRY_SECONDS 1
+
+/* Counters of the last picture, for rates: by name, because a reload may add tokens and take them away. */
+struct last {
+        char *name;
+        int64_t requests;
+};
+
+struct view {
+        bool json, color, clear, rates;
+        int64_t last_usec; /* of the last picture; 0: none */
+        struct last *last;
+        size_t n_last;
+};
+
+static int64_t wall_usec(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static bool is_ready(const struct tokend_token_status *token)
+{
+        return strcmp(token->state, "ready") == 0;
+}
+
+static const char *state_color(unsigned column, const char *text)
+{
+        if (column != 1)
+                return NULL;
+        if (strcmp(text, "ready") == 0)
+                return "\033[32m";
+        return strcmp(text, "failed") == 0 ? "\033[1;31m" : "\033[1;33m";
+}
+
+static void print_headline(const struct tokend_status *status, const struct view *view, int64_t now)
+{
+        _cleanup_(freep) char *version = text_escape(status->version);
+        size_t n_ready = 0;
+        bool good;
+        char up[32];
+
+        for (size_t i = 0; i < status->n_tokens; i++)
+                n_ready += is_ready(&status->tokens[i]);
+        good = n_ready == status->n_tokens;
+        duration_format(now - status->started_usec, up, sizeof(up));
+        printf("tokend %s, up %s: %s", version ? version : "", up,
+                !view->color ? ""
+                : good       ? "\033[32m"
+                             : "\033[1;31m");
+        if (status->n_tokens == 0)
+                printf("no token");
+        else if (good)
+                printf(n_ready == 1 ? "its token works" : "all %zu tokens work", n_ready);
+        else
+                printf("%zu of %zu tokens %s not work", status->n_tokens - n_ready, status->n_tokens,
+                        status->n_tokens - n_ready == 1 ? "does" : "do");
+        printf("%s\n", view->color ? "\033[0m" : "");
+}
+
+static void print_when(int64_t usec, int64_t now)
+{
+        time_t seconds = (time_t)(usec / 1000000);
+        struct tm tm;
+        char date[64], ago[32];
+
+        if (usec <= 0 || !localtime_r(&seconds, &tm) ||
+                strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm) == 0) {
+                printf("?");
+                return;
+        }
+        duration_format(now - usec, ago, sizeof(ago));
+        printf("%s, %s ago", date, ago);
+}
+
+/* First what does not work, and why; then what the devices that work complained of last. */
+static void print_troubles(const struct tokend_status *status, int64_t now)
+{
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                const struct tokend_token_status *token = &status->tokens[i];
+                _cleanup_(freep) char *name = text_escape(token->name), *state = text_escape(token->state);
+                _cleanup_(freep) char *reason = text_escape(token->reason ? token->reason : "");
+
+                if (is_ready(token) || !name || !state || !reason)
+                        continue;
+                printf("  %s is %s since ", name, state);
+                print_when(token->since_usec, now);
+                printf("%s%s\n", *reason ? ": " : "", reason);
+        }
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                const struct tokend_token_status *token = &status->tokens[i];
+                _cleanup_(freep) char *name = text_escape(token->name);
+                _cleanup_(freep) char *ckr = text_escape(token->last_error_ckr ? token->last_error_ckr : "");
+
+                if (!name || !ckr || !*ckr)
+                        continue;
+                printf("  last error of %s: %s, ", name, ckr);
+                print_when(token->last_error_usec, now);
+                printf("\n");
+        }
+}
+
+static double rate_of(const struct view *view, const struct tokend_token_status *token, int64_t now)
+{
+        for (size_t i = 0; i < view->n_last; i++)
+                if (strcmp(view->last[i].name, token->name) == 0 &&
+                        token->requests >= view->last[i].requests && now > view->last_usec)
+                        return (double)(token->requests - view->last[i].requests) * 1e6 /
+                               (double)(now - view->last_usec);
+        return -1;
+}
+
+static void add_latencies(struct table *table, const struct tokend_latency *latency)
+{
+        char text[32];
+
+        latency_format(latency->count > 0 ? latency->p50 : 0, text, sizeof(text));
+        table_add(table, text);
+        latency_format(latency->count > 0 ? latency->p99 : 0, text, sizeof(text));
+        table_add(table, text);
+}
+
+static void add_token(
+        struct table *table, const struct tokend_token_status *token, const struct view *view, int64_t now)
+{
+        double rate = rate_of(view, token, now);
+        char since[32];
+
+        table_add(table, token->name);
+        table_add(table, token->state);
+        duration_format(now - token->since_usec, since, sizeof(since));
+        table_add(table, since);
+        table_add(table, token->role);
+        table_addf(table, "%" PRId64, token->keys);
+        table_addf(table, "%" PRId64 "/%" PRId64 "/%" PRId64, token->sessions_busy, token->sessions_open,
+                token->sessions_limit);
+        table_addf(table, "%" PRId64, token->queued);
+        table_addf(table, "%" PRId64, token->in_flight);
+        table_addf(table, "%" PRId64, token->requests);
+        if (rate < 0)
+                table_add(table, NULL);
+        else
+                table_addf(table, "%.*f", rate < 10 ? 1 : 0, rate);
+        table_addf(table, "%" PRId64, token->errors);
+        table_addf(table, "%" PRId64, token->restarts);
+        add_latencies(table, &token->device);
+        add_latencies(table, &token->request);
+}
+
+static int print_tokens(const struct tokend_status *status, const struct view *view, int64_t now)
+{
+        static const char *const heads[] = {"TOKEN", "STATE", ">FOR", "ROLE", ">KEYS", ">BUSY/OPEN/LIMIT",
+                ">QUEUED", ">ACTIVE", ">REQUESTS", ">PER-S", ">ERRORS", ">RESTARTS", ">DEV-P50", ">DEV-P99",
+                ">ALL-P50", ">ALL-P99"};
+        struct table table;
+        int r;
+
+        table_init(&table, heads, N_ELEMENTS(heads));
+        for (size_t i = 0; i < status->n_tokens; i++)
+                add_token(&table, &status->tokens[i], view, now);
+        r = table_print(&table, stdout, view->color ? state_color : NULL);
+        table_done(&table);
+        return r;
+}
+
+static int print_instances(const struct tokend_status *status)
+{
+        static const char *const heads[] = {
+                "INSTANCE", ">CONNECTIONS", ">REQUESTS", ">DENIED", ">QUEUED", ">ERRORS"};
+        struct table table;
+        int r;
+
+        table_init(&table, heads, N_ELEMENTS(heads));
+        for (size_t i = 0; i < status->n_instances; i++) {
+                const struct tokend_instance_status *instance = &status->instances[i];
+
+                table_add(&table, instance->name);
+                table_addf(&table, "%" PRId64, instance->connections);
+                table_addf(&table, "%" PRId64, instance->requests);
+                table_addf(&table, "%" PRId64, instance->denied);
+                table_addf(&table, "%" PRId64, instance->queued);
+                table_addf(&table, "%" PRId64, instance->errors);
+        }
+        r = table_print(&table, stdout, NULL);
+        table_done(&table);
+        return r;
+}
+
+static void forget(struct view *view)
+{
+        for (size_t i = 0; i < view->n_last; i++)
+                free(view->last[i].name);
+        free(view->last);
+        view->last = NULL;
+        view->n_last = 0;
+}
+
+static void remember(struct view *view, const struct tokend_status *status, int64_t now)
+{
+        forget(view);
+        view->last_usec = now;
+        view->last = calloc(status->n_tokens + 1, sizeof(*view->last));
+        for (size_t i = 0; view->last && i < status->n_tokens; i++) {
+                char *name = strdup(status->tokens[i].name);
+
+                if (name)
+                        view->last[view->n_last++] = (struct last){name, status->tokens[i].requests};
+        }
+}
+
+/* One picture. false: memory is short, or nobody reads. */
+static bool show(const struct tokend_status *status, struct view *view)
+{
+        int64_t now = wall_usec();
+        int r = 0;
+
+        if (view->json) {
+                printf("%s\n", status->json);
+        } else {
+                if (view->clear)
+                        printf("\033[H\033[2J");
+                print_headline(status, view, now);
+                print_troubles(status, now);
+                if (status->n_tokens > 0) {
+                        printf("\n");
+                        r = print_tokens(status, view, now);
+                }
+                if (status->n_instances > 0) {
+                        printf("\n");
+                        r |= print_instances(status);
+                }
+        }
+        if (view->rates)
+                remember(view, status, now);
+        return fflush(stdout) == 0 && r == 0;
+}
+
+static bool show_next(const struct tokend_status *status, void *userdata)
+{
+        struct view *view = userdata;
+
+        if (view->rates && view->last_usec && !view->clear && !view->json)
+                printf("\n");
+        return show(status, view);
+}
+
+/* Until someone ends the program. A daemon that goes away is waited for, once it has been there. */
+static int watch(struct tokend *handle, const struct options *o, struct view *view)
+{
+        struct tokend_failure failure;
+
+        view->rates = true;
+        for (;;) {
+                enum tokend_error error =
+                        tokend_watch(handle, WATCH_INTERVAL_MS, o->timeout_ms, show_next, view, &failure);
+
+                if (error == TOKEND_OK) {
+                        complain("standard output cannot be written, or memory is short");
+                        return EXIT_UNREACHABLE;
+                }
+                if (view->last_usec == 0 || (error != TOKEND_CANNOT_CONNECT && error != TOKEND_TIMED_OUT))
+                        return refused(&failure);
+                if (view->clear)
+                        printf("\033[H\033[2J");
+                fflush(stdout);
+                complain("%s: %s", failure.name, failure.text);
+                sleep(WATCH_RETRY_SECONDS);
+        }
+}
+
+int verb_status(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        bool terminal = isatty(STDOUT_FILENO) && !o->json;
+        const char *no_color = getenv("NO_COLOR");
+        struct view view = {.json = o->json, .color = terminal && !(no_color && *no_color)};
+        struct tokend_status *status;
+        struct tokend_failure failure;
+        bool shown;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (o->watch) {
+                int r;
+
+                view.clear = terminal;
+                r = watch(handle, o, &view);
+                forget(&view);
+                return r;
+        }
+        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
+                return refused(&failure);
+        shown = show(status, &view);
+        tokend_status_free(status);
+        return shown ? EXIT_DONE : EXIT_UNREACHABLE;
+}
+
+int verb_metrics(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        _cleanup_(freep) char *text = NULL;
+        struct tokend_failure failure;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (!o->json)
+                return file_write(NULL, text, strlen(text));
+        printf("{\"openMetrics\":");
+        json_string(stdout, text);
+        printf("}\n");
+        return EXIT_DONE;
+}
+
+/* ---- probe ---- */
+
+static int probe(struct tokend *handle, const struct options *o, const char *token)
+{
+        _cleanup_(freep) char *name = text_escape(token);
+        struct tokend_failure failure;
+        struct tokend_probe result;
+        char latency[32];
+
+        if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
+                return refused(&failure);
+        latency_format(result.latency_usec, latency, sizeof(latency));
+        if (o->json) {
+                printf("{\"token\":");
+                json_string(stdout, token);
+                printf(",\"ok\":%s,\"ckr\":", result.ok ? "true" : "false");
+                if (*result.ckr)
+                        json_string(stdout, result.ckr);
+                else
+                        printf("null");
+                printf(",\"latencyUSec\":%" PRId64 "}\n", result.latency_usec);
+        } else if (result.ok) {
+                printf("%s: answered in %s\n", name ? name : "", latency);
+        } else {
+                printf("%s: %s after %s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
+                        latency);
+        }
+        return result.ok ? EXIT_DONE : EXIT_REFUSED;
+}
+
+/* One token, or all: the worst of their results. */
+int verb_probe(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        struct tokend_status *status;
+        struct tokend_failure failure;
+        int worst = EXIT_DONE;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (o->n_arguments > 0)
+                return probe(handle, o, o->arguments[0]);
+        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
+                return refused(&failure);
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                int r = probe(handle, o, status->tokens[i].name);
+
+                worst = r > worst ? r : worst;
+        }
+        tokend_status_free(status);
+        return worst;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Tables for people: every column as wide as its widest cell, in columns of the terminal and not in bytes. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+void table_init(struct table *table, const char *const *heads, unsigned n_columns)
+{
+        *table = (struct table){.heads = heads, .n_columns = n_columns};
+}
+
+void table_done(struct table *table)
+{
+        for (size_t i = 0; i < table->n_cells; i++)
+                free(table->cells[i]);
+        free(table->cells);
+        *table = (struct table){0};
+}
+
+void table_add(struct table *table, const char *text)
+{
+        char **cells = reallocarray(table->cells, table->n_cells + 1, sizeof(*cells));
+        char *cell = text_escape(text && *text ? text : "-");
+
+        if (cells)
+                table->cells = cells;
+        if (cells && cell)
+                cells[table->n_cells++] = cell;
+        else
+                free(cell);
+        table->failed |= !cells || !cell;
+}
+
+void table_addf(struct table *table, const char *format, ...)
+{
+        _cleanup_(freep) char *text = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        va_end(arguments);
+        table->failed |= !text;
+        table_add(table, text);
+}
+
+static bool is_right(const struct table *table, unsigned column)
+{
+        return table->heads[column][0] == '>';
+}
+
+static const char *head_of(const struct table *table, unsigned column)
+{
+        return table->heads[column] + is_right(table, column);
+}
+
+static size_t width_of(const struct table *table, unsigned column)
+{
+        size_t width = text_width(head_of(table, column));
+
+        for (size_t i = column; i < table->n_cells; i += table->n_columns) {
+                size_t cell = text_width(table->cells[i]);
+
+                width = cell > width ? cell : width;
+        }
+        return width;
+}
+
+static void print_cell(const struct table *table, unsigned column, size_t width, const char *text,
+        const char *color, FILE *to)
+{
+        bool last = column + 1 == table->n_columns, right = is_right(table, column);
+        int pad = (int)(width - text_width(text));
+
+        fprintf(to, "%*s%s%s%s%*s%s", right ? pad : 0, "", color ? color : "", text, color ? "\033[0m" : "",
+                right || last ? 0 : pad, "", last ? "\n" : "  ");
+}
+
+int table_print(
+        const struct table *table, FILE *to, const char *(*color_of)(unsigned column, const char *text))
+{
+        _cleanup_(freep) size_t *widths = calloc(table->n_columns, sizeof(*widths));
+
+        if (table->failed || !widths)
+                return -1;
+        for (unsigned i = 0; i < table->n_columns; i++) {
+                widths[i] = width_of(table, i);
+                print_cell(table, i, widths[i], head_of(table, i), NULL, to);
+        }
+        for (size_t i = 0; i < table->n_cells; i++) {
+                unsigned column = (unsigned)(i % table->n_columns);
+
+                print_cell(table, column, widths[column], table->cells[i],
+                        color_of ? color_of(column, table->cells[i]) : NULL, to);
+        }
+        return 0;
+}

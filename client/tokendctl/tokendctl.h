@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the files of tokendctl share: the options, the verbs, and how things are written for people and
+ * programs. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/tokend.h"
+
+#define _cleanup_(function) __attribute__((cleanup(function)))
+#define N_ELEMENTS(a)       (sizeof(a) / sizeof((a)[0]))
+
+/* Of the program; tokendctl(1). */
+enum {
+        EXIT_DONE = 0,
+        EXIT_REFUSED = 1,     /* the daemon said no, or a signature is not good */
+        EXIT_USAGE = 2,       /* the command line, or a file that it names */
+        EXIT_UNREACHABLE = 3, /* the daemon could not be asked, or the answer not be written */
+};
+
+/* What the command line says. Absent strings are NULL. */
+struct options {
+        const char *socket, *status_socket;
+        bool json;
+        int timeout_ms; /* 0: the library's own */
+
+        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature;
+        int size;
+        bool loadable, base64, der, yes, watch;
+
+        char **arguments; /* behind the verb */
+        unsigned n_arguments;
+};
+
+/* ---- the verbs: each returns an exit status, and has said what is wrong ---- */
+
+int verb_list(const struct options *o);
+int verb_generate(const struct options *o);
+int verb_pubkey(const struct options *o);
+int verb_delete(const struct options *o);
+int verb_sign(const struct options *o);
+int verb_verify(const struct options *o);
+int verb_random(const struct options *o);
+int verb_status(const struct options *o);
+int verb_metrics(const struct options *o);
+int verb_probe(const struct options *o);
+
+/* ---- main.c ---- */
+
+/* A line on standard error. usage() returns EXIT_USAGE. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says what the library said, and returns the exit status for it. */
+int refused(const struct tokend_failure *failure);
+
+/* A handle for the main or the status socket; NULL: has complained, EXIT_USAGE. */
+struct tokend *open_main(const struct options *o);
+struct tokend *open_status(const struct options *o);
+
+/* ---- text.c: pure ---- */
+
+/* "500ms", "10s", "2min", "1min 30s", a bare number is seconds: milliseconds, 1 to max. -1: it is none. */
+int duration_parse(const char *text, int max);
+
+/* "3d 4h", "12min", "5s" into buffer, of microseconds. */
+void duration_format(int64_t usec, char *buffer, size_t size);
+
+/* A latency: "850us", "12.3ms", "1.2s"; "-" for none. */
+void latency_format(int64_t usec, char *buffer, size_t size);
+
+/* For a terminal: control characters, what turns the direction of text, and what is not UTF-8 as \xNN. The
+ * caller frees; NULL: no memory. */
+char *text_escape(const char *text);
+
+/* Columns that text takes on a terminal. */
+size_t text_width(const char *text);
+
+/* With quotes and escapes. */
+void json_string(FILE *to, const char *text);
+
+/* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". -1: no memory. */
+int pem_write(FILE *to, const char *label, const void *der, size_t length);
+
+/* Hex of either case into a new buffer, which the caller frees. -1. */
+int hex_parse(const char *text, unsigned char **ret, size_t *ret_length);
+
+/* ---- table.c ---- */
+
+/* Rows of cells, aligned by their width; numbers to the right. */
+struct table {
+        const char *const *heads; /* a '>' first: to the right */
+        unsigned n_columns;
+        char **cells;
+        size_t n_cells;
+        bool failed; /* memory was short */
+};
+
+void table_init(struct table *table, const char *const *heads, unsigned n_columns);
+void table_done(struct table *table);
+
+/* The next cell, row by row; escaped. color: "" or an escape sequence that is not counted; NULL text is "-".
+ */
+void table_add(struct table *table, const char *text);
+void table_addf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* color_of: an escape sequence for a cell's text in its column, or NULL; may itself be NULL. -1: memory was
+ * short. */
+int table_print(
+        const struct table *table, FILE *to, const char *(*color_of)(unsigned column, const char *text));
+
+/* ---- file.c ---- */
+
+/* Reads a whole file ("-" or NULL: standard input) of at most max bytes. -errno; -EFBIG. The caller frees. */
+int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_length);
+
+/* Writes to a file (NULL or "-": standard output). Has complained; an exit status. */
+int file_write(const char *path, const void *bytes, size_t length);
+
+/* ---- hash.c: the one file that knows NSS ---- */
+
+/* Digest of a file of any size. algorithm: its hash is in its name. 0; -EINVAL: no hash in that name; -errno
+ * of the file; -EIO: NSS would not. digest: 64 bytes. */
+int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
+
+static inline void freep(void *pointer)
+{
+        free(*(void **)pointer);
+}
+static inline void tokend_closep(struct tokend **handle)
+{
+        tokend_close(*handle);
+}
+static inline void tokend_key_freep(struct tokend_key **key)
+{
+        tokend_key_free(*key);
+}
