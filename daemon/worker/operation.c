@@ -22,11 +22,16 @@ CK_RV operation_answer(struct operation *operation, enum reply_status status, co
         return CKR_OK;
 }
 
+static const char *failed_call(const struct operation *operation)
+{
+        return operation->session->failed_name ? operation->session->failed_name : "NSS";
+}
+
 static void end_worker(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why)
 {
         char name[CKR_TEXT], call[64];
 
-        snprintf(call, sizeof(call), "%s", atomic_load(&operation->session->call_name));
+        snprintf(call, sizeof(call), "%s", failed_call(operation));
         operation->ending = true;
         failure_set(&operation->failure, end, ckr, "%s: %s (%s)", why, ckr_text(ckr, name), call);
 }
@@ -39,8 +44,7 @@ static void conclude(struct operation *operation, CK_RV rv)
 
         result->ckr = rv;
         result->payload_length = 0;
-        snprintf(result->text, sizeof(result->text), "%s: %s", atomic_load(&operation->session->call_name),
-                ckr_text(rv, name));
+        snprintf(result->text, sizeof(result->text), "%s: %s", failed_call(operation), ckr_text(rv, name));
         switch (ckr_class(rv)) {
         case CKR_CLASS_OK:
         case CKR_CLASS_REQUEST:
@@ -97,36 +101,51 @@ static void conclude_unrecovered(struct operation *operation, CK_RV rv)
         operation->ending = true;
 }
 
-void operation_run(struct operation *operation, operation_attempt *attempt, const void *request)
+/* Class session: a new session, one login, the handles looked up again. CKR_OK: the operation may run once
+ * more. */
+static CK_RV recover(struct operation *operation)
+{
+        CK_RV rv = session_recover(operation->session, &operation->failure);
+
+        if (rv != CKR_OK) {
+                conclude_unrecovered(operation, rv);
+                return rv;
+        }
+        rv = directory_refresh(operation->directory, operation->session, operation->sink, false);
+        if (rv != CKR_OK)
+                conclude(operation, rv);
+        return rv;
+}
+
+static CK_RV attempt_once(struct operation *operation, operation_attempt *attempt, const void *request)
 {
         struct result *result = &operation->result;
+        CK_RV rv;
 
-        for (bool again = false;; again = true) {
-                CK_RV rv;
-
-                result->status = REPLY_OK;
-                result->ckr = CKR_OK;
-                result->payload_length = 0;
-                result->text[0] = '\0';
+        result->status = REPLY_OK;
+        result->ckr = CKR_OK;
+        result->payload_length = 0;
+        result->text[0] = '\0';
+        rv = attempt(operation, request);
+        /* Some tokens keep an operation that failed open, against the standard: it did not run, and a new
+         * session is rid of the old one. This is no try of its own. */
+        if (rv == CKR_OPERATION_ACTIVE && session_recover(operation->session, &operation->failure) == CKR_OK)
                 rv = attempt(operation, request);
-                if (rv == CKR_OK)
+        return rv;
+}
+
+void operation_run(struct operation *operation, operation_attempt *attempt, const void *request)
+{
+        CK_RV rv = attempt_once(operation, attempt, request);
+
+        if (ckr_class(rv) == CKR_CLASS_BUSY) {
+                usleep(BUSY_WAIT_USEC);
+                rv = attempt_once(operation, attempt, request);
+        } else if (ckr_class(rv) == CKR_CLASS_SESSION) {
+                if (recover(operation) != CKR_OK)
                         return;
-                if (!again && ckr_class(rv) == CKR_CLASS_BUSY) {
-                        usleep(BUSY_WAIT_USEC);
-                        continue;
-                }
-                if (!again && ckr_class(rv) == CKR_CLASS_SESSION) {
-                        rv = session_recover(operation->session, &operation->failure);
-                        if (rv != CKR_OK) {
-                                conclude_unrecovered(operation, rv);
-                                return;
-                        }
-                        rv = directory_refresh(
-                                operation->directory, operation->session, operation->sink, false);
-                        if (rv == CKR_OK)
-                                continue;
-                }
-                conclude(operation, rv);
-                return;
+                rv = attempt_once(operation, attempt, request);
         }
+        if (rv != CKR_OK)
+                conclude(operation, rv);
 }

@@ -12,7 +12,8 @@ struct session {
         struct token *token;
         CK_SESSION_HANDLE handle;
         bool read_only;
-        uint64_t device_usec; /* in the module since session_reset_clock(); the owner's alone */
+        const char *failed_name; /* of the last call that did not return CKR_OK; the owner's alone */
+        uint64_t device_usec;    /* in the module since its owner set it to 0; the owner's alone */
         /* For the monitor. call_since 0: not in the module. */
         _Atomic uint64_t call_since_usec;
         _Atomic uint64_t call_limit_usec;
@@ -24,6 +25,8 @@ struct session {
         ({                                                                                                   \
                 session_enter((session), #function);                                                         \
                 CK_RV rv_ = (session)->token->p11->function(__VA_ARGS__);                                    \
+                if (rv_ != CKR_OK)                                                                           \
+                        (session)->failed_name = #function;                                                  \
                 session_leave((session));                                                                    \
                 rv_;                                                                                         \
         })
@@ -40,6 +43,5 @@ void session_close(struct session *session);
 CK_RV session_check(struct session *session);
 
 /* Class session: a new session is opened before the old one is closed, and one login is tried where the login
- * was lost. CKR_OK, or what the token said: then the caller ends the worker. 1 in *ret_failed with the
- * failure where that was about the login. */
+ * was lost. CKR_OK, or what the token said: then *failure is set and the caller ends the worker. */
 CK_RV session_recover(struct session *session, struct failure *failure);

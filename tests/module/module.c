@@ -20,6 +20,8 @@
  *     hang          never returns
  *     crash         SIGKILL to this process
  *     delay_ms=200  waits, then goes on
+ *     logout        C_Logout behind the caller's back, then goes on
+ *     closeall      C_CloseAllSessions of every slot, likewise
  *     absent        C_GetSlotList: no slot
  *     short         C_Sign: one byte of the signature is missing
  *     garbage       C_Sign: the signature's first byte is flipped
@@ -59,6 +61,8 @@ enum action {
         ACTION_HANG,
         ACTION_CRASH,
         ACTION_DELAY,
+        ACTION_LOGOUT,
+        ACTION_CLOSEALL,
         ACTION_ABSENT,
         ACTION_SHORT,
         ACTION_GARBAGE,
@@ -76,6 +80,8 @@ static const struct {
         {"hang", ACTION_HANG},
         {"crash", ACTION_CRASH},
         {"delay_ms", ACTION_DELAY},
+        {"logout", ACTION_LOGOUT},
+        {"closeall", ACTION_CLOSEALL},
         {"absent", ACTION_ABSENT},
         {"short", ACTION_SHORT},
         {"garbage", ACTION_GARBAGE},
@@ -200,6 +206,28 @@ static struct fault due(const char *function, bool after)
         return found;
 }
 
+/* As a device does that was reset: sessions or login are gone, and the caller is not told. */
+static void lose(enum action action)
+{
+        CK_SLOT_ID slots[16];
+        CK_ULONG n = 16;
+
+        if (module.target->C_GetSlotList(CK_TRUE, slots, &n) != CKR_OK)
+                return;
+        for (CK_ULONG i = 0; i < n; i++) {
+                CK_SESSION_HANDLE session;
+
+                if (action == ACTION_CLOSEALL) {
+                        (void)module.target->C_CloseAllSessions(slots[i]);
+                        atomic_store(&module.open, 0);
+                } else if (module.target->C_OpenSession(slots[i], CKF_SERIAL_SESSION, NULL, NULL, &session) ==
+                           CKR_OK) {
+                        (void)module.target->C_Logout(session);
+                        (void)module.target->C_CloseSession(session);
+                }
+        }
+}
+
 /* What can be done before any call; true: *ret is what to return instead of calling. */
 static bool act(const struct fault *fault, CK_RV *ret)
 {
@@ -214,6 +242,10 @@ static bool act(const struct fault *fault, CK_RV *ret)
                 kill(getpid(), SIGKILL);
                 for (;;)
                         pause();
+        case ACTION_LOGOUT:
+        case ACTION_CLOSEALL:
+                lose(fault->action);
+                return false;
         case ACTION_DELAY:
                 usleep((useconds_t)fault->value * 1000U);
                 return false;
