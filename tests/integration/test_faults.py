@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Tokens that misbehave: a module (tests/module) stands before SoftHSM2, counts its calls, and fails on demand."""
+import os
+import struct
+
+from harness import BUILD, SOFTHSM, Case, SoftToken, openssl_verify, until
+from varlink import b64, unb64
+
+MODULE = BUILD / "tests/libtestmodule.so"
+RECORD = struct.Struct("40sQ")
+
+
+class FaultyToken(SoftToken):
+    """A SoftHSM2 token behind the module that counts and fails."""
+
+    def __init__(self, place, label, keys=("k",)):
+        super().__init__(place, label)
+        for number, key in enumerate(keys):
+            self.make_key(key, f"{number + 1:02x}")
+        self.module = MODULE
+        self.faults = place.path / f"{label}.faults"
+        self.counters = place.path / f"{label}.counters"
+        self.set()
+
+    def set(self, *lines):
+        new = self.place.write(f"{self.label}.faults.new", "".join(line + "\n" for line in lines))
+        os.replace(new, self.faults)
+
+    def counts(self):
+        data = self.counters.read_bytes()
+        rows = (RECORD.unpack_from(data, i * RECORD.size) for i in range(128))
+        return {name.rstrip(b"\0").decode(): calls for name, calls in rows if name.rstrip(b"\0")}
+
+    def section(self, name=None, extra="", **options):
+        return super().section(name, f"Environment=TESTMODULE_TARGET={SOFTHSM} TESTMODULE_COUNTERS={self.counters} "
+                               f"TESTMODULE_FAULTS={self.faults}\n{extra}", **options)
+
+
+class Faults(Case):
+    """Each test has a token and a daemon of its own."""
+
+    def begin(self, extra="", keys=("k",), instances="", before=(), wait=True, **options):
+        label = f"t{len(os.listdir(self.place.path))}"
+        self.token = FaultyToken(self.place, label, keys)
+        self.token.set(*before)
+        options.setdefault("refresh", "1h")
+        self.daemon = self.own(self.token.section("hsm", extra + "KeepAlive=1h\n", **options), instances=instances, wait=wait)
+        return self.daemon
+
+    def sign(self, **more):
+        return self.daemon.call("Sign", **{"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m"), **more})
+
+    def is_good(self, signature):
+        key = self.daemon.call("Get", key="hsm:k")["key"]
+        self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), "ecdsa_sha256", b"m", unb64(signature)))
+
+
+class Calls(Faults):
+    def test_two_calls(self):
+        """in steady state a signature is exactly two device calls, with every algorithm"""
+        self.begin()
+        self.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048)
+        self.daemon.call("Generate", token="hsm", nickname="ed", type="ed25519")
+        for key, algorithm in (("k", "ecdsa_sha256"), ("k", "ecdsa_sha512"), ("rsa", "rsa_pkcs1_sha256"),
+                               ("rsa", "rsa_pss_sha384"), ("ed", "ed25519")):
+            self.sign(key=f"hsm:{key}", algorithm=algorithm)
+            before = self.token.counts()
+            for _ in range(50):
+                self.sign(key=f"hsm:{key}", algorithm=algorithm)
+            after = self.token.counts()
+            self.assertEqual({n: after[n] - before[n] for n in after if after[n] != before[n]}, {"C_SignInit": 50, "C_Sign": 50},
+                             algorithm)
+
+    def test_no_calls(self):
+        """Get, List, a Sign that does not fit, and the status make no device call"""
+        self.begin()
+        self.sign()
+        before = self.token.counts()
+        for _ in range(10):
+            self.daemon.call("Get", key="hsm:k")
+            self.daemon.call("List")
+            self.daemon.status()
+            self.fails("AlgorithmNotSupported", self.sign, algorithm="rsa_pss_sha256")
+            self.fails("InvalidParameter", self.sign, message=None, digest=b64(b"short"))
+        self.assertEqual(self.token.counts(), before)
+
+    def test_session_budget(self):
+        """Sessions= is all that is ever open on the device: a token that has no more never says CKR_SESSION_COUNT"""
+        self.begin(before=["C_OpenSession max=3"], sessions=3)
+        clients = [self.daemon.client() for _ in range(8)]
+        for client in clients:
+            for _ in range(20):
+                client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+        for client in clients:
+            for _ in range(20):
+                client.result()
+            client.close()
+        token = self.daemon.token("hsm")
+        self.assertLessEqual(token["sessions"]["open"], 3)
+        self.assertEqual((token["errors"], token["restarts"]), (0, 0))
+
+    def test_token_maximum(self):
+        """Sessions= is capped by the token's own maximum"""
+        self.begin(before=["C_GetTokenInfo limit=3", "C_OpenSession max=3"], sessions=6)
+        self.sign()
+        self.assertEqual(self.daemon.token("hsm")["sessions"]["limit"], 3)
+
+    def test_fewer_sessions(self):
+        """a device that gives fewer sessions than asked for is used with what it gives"""
+        self.begin(before=["C_OpenSession max=3"], sessions=6)
+        self.sign()
+        self.assertLessEqual(self.daemon.token("hsm")["sessions"]["open"], 3)
+
+
+class Errors(Faults):
+    def test_session_class(self):
+        """a session or handle that the device has lost is renewed, and the caller sees nothing of it"""
+        self.begin()
+        for ckr in ("0xb3", "0xb0", "0x101", "0x82", "0x60"):
+            for function in ("C_SignInit", "C_Sign"):
+                with self.subTest(f"{function} {ckr}"):
+                    self.token.set(f"{function} ckr={ckr} count=1")
+                    self.is_good(self.sign()["signature"])
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+
+    def test_busy_class(self):
+        """a device that is busy once is asked once more"""
+        self.begin()
+        for ckr in ("0xb1", "0x31", "0x02", "0x06"):
+            with self.subTest(ckr):
+                self.token.set(f"C_Sign ckr={ckr} count=1")
+                self.is_good(self.sign()["signature"])
+
+    def test_device_class(self):
+        """a device that is gone and comes back: the worker is replaced, the interrupted sign runs again"""
+        self.begin()
+        for ckr in ("0x30", "0x32", "0xe0", "0xe1", "0x05", "0x190"):
+            with self.subTest(ckr):
+                before = self.daemon.token("hsm")["restarts"]
+                self.token.set(f"C_Sign ckr={ckr} count=1")
+                self.is_good(self.sign()["signature"])
+                until(lambda: self.daemon.token("hsm")["restarts"] > before, "the worker was replaced", 10)
+
+    def test_token_error(self):
+        """TokenError: what the device says of the request itself is told by its name, and costs nothing else"""
+        self.begin()
+        self.token.set("C_Sign ckr=0x200")
+        worker = self.daemon.worker().pid
+        self.assertEqual(self.fails("TokenError", self.sign), {"token": "hsm", "ckr": "CKR_FUNCTION_REJECTED"})
+        token = self.daemon.token("hsm")
+        self.assertEqual((token["state"], token["lastError"]["ckr"]), ("ready", "CKR_FUNCTION_REJECTED"))
+        self.token.set()
+        self.sign()
+        self.assertEqual(self.daemon.worker().pid, worker)
+
+    def test_short_signature(self):
+        """a signature of the wrong length never leaves the worker"""
+        self.begin()
+        self.token.set("C_Sign short")
+        with self.assertRaises(Exception) as caught:
+            self.sign()
+        self.assertIn(caught.exception.name, ("TokenError", "WorkerLost"))
+
+    def test_worker_lost(self):
+        """WorkerLost: a request that ends the worker alone is not tried a third time, and the next one is served"""
+        self.begin()
+        before = self.token.counts()["C_Sign"]
+        self.token.set("C_Sign crash")
+        self.assertEqual(self.fails("WorkerLost", self.sign), {"token": "hsm"})
+        self.assertLessEqual(self.token.counts()["C_Sign"] - before, 2)
+        self.token.set()
+        self.is_good(self.sign()["signature"])
+
+    def test_innocent_neighbours(self):
+        """when a worker dies under several requests, all that are innocent are answered"""
+        self.begin(sessions=6)
+        with self.daemon.client() as client:
+            self.token.set("C_Sign delay_ms=300 count=3", "C_Sign crash skip=3 count=1")
+            for _ in range(12):
+                client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            for _ in range(12):
+                self.assertIn("signature", client.result())
+
+    def test_hang(self):
+        """a call that outlives Timeout= ends the worker: WorkerLost for it, the next ones are served"""
+        self.begin("Timeout=1s\n")
+        self.token.set("C_Sign hang count=1")
+        self.fails("WorkerLost", self.sign)
+        self.is_good(self.sign()["signature"])
+
+    def test_hang_spares_others(self):
+        """while one call hangs, other sessions sign on"""
+        self.begin("Timeout=5s\n")
+        self.token.set("C_Sign hang count=1")
+        with self.daemon.client() as client:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            until(lambda: self.daemon.token("hsm")["inFlight"] == 1, "it hangs", 10)
+            for _ in range(5):
+                self.sign(timeoutMs=4000)
+            self.fails("WorkerLost", client.result)
+
+    def test_slow_in_time(self):
+        """a call that is slow but in time is only slow"""
+        self.begin("Timeout=5s\n")
+        self.token.set("C_Sign delay_ms=700")
+        self.is_good(self.sign()["signature"])
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+
+    def test_deadline_exceeded(self):
+        """DeadlineExceeded: executed tells whether the request had reached the device"""
+        self.begin(sessions=3)
+        self.token.set("C_Sign delay_ms=1500")
+        threads = self.daemon.token("hsm")["sessions"]["limit"]
+        clients = [self.daemon.client() for _ in range(threads + 2)]
+        for client in clients:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m"), "timeoutMs": 400})
+        executed = sorted(self.fails("DeadlineExceeded", client.result)["executed"] for client in clients)
+        self.assertEqual((executed[0], executed[-1]), (False, True))
+        for client in clients:
+            client.close()
+        self.token.set()
+        until(lambda: self.daemon.token("hsm")["inFlight"] == 0, "the late answers are dropped", 10)
+        self.is_good(self.sign()["signature"])
+
+    def test_overloaded(self):
+        """Overloaded: a queue that is full says so, with a hint when to come again; the rest is served"""
+        self.begin(instances="[Instance i]\nUser=0\nKeys=*\nMaxQueued=2\n", sessions=2)
+        self.token.set("C_Sign delay_ms=100")
+        with self.daemon.client() as client:
+            for _ in range(20):
+                client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            replies = [client.receive() for _ in range(20)]
+        refused = [r for r in replies if "error" in r]
+        self.assertTrue(0 < len(refused) < 20, len(refused))
+        for reply in refused:
+            self.assertEqual(reply["error"], "io.tokend.Keys.Overloaded")
+            self.assertEqual(reply["parameters"]["token"], "hsm")
+            self.assertGreater(reply["parameters"]["retryAfterMs"], 0)
+
+    def test_fairness(self):
+        """a flood from one instance delays another's request by at most a round"""
+        if os.getuid():
+            self.skipTest("only root can be other users")
+        import varlink
+        self.begin(instances="[Instance flood]\nUser=61001\nKeys=*\n[Instance calm]\nUser=61002\nKeys=*\n", sessions=2)
+        self.token.set("C_Sign delay_ms=20")
+        flood = varlink.Client(sock=varlink.connect_as(self.daemon.socket, 61001, 61001))
+        calm = varlink.Client(sock=varlink.connect_as(self.daemon.socket, 61002, 61002))
+        request = {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")}
+        for _ in range(60):
+            flood.send("Sign", request)
+        until(lambda: self.daemon.token("hsm")["queued"] > 40, "the flood is there", 10)
+        calm.call("Sign", **request)
+        self.assertGreater(self.daemon.token("hsm")["queued"], 30)
+        flood.close()
+        calm.close()
+
+
+class Changes(Faults):
+    """What changes a token is never repeated blindly."""
+
+    def generate(self, nickname="new", **more):
+        return self.daemon.call("Generate", token="hsm", nickname=nickname, type="ec", **more)
+
+    def test_generate_settled(self):
+        """a Generate whose worker died after the device had done it is found out: success, and one key"""
+        self.begin()
+        self.token.set("C_GenerateKeyPair crash after count=1")
+        key = self.generate()["key"]
+        self.assertEqual(key["nickname"], "new")
+        self.assertEqual(len(self.daemon.call("List", nickname="new")["keys"]), 1)
+        self.sign(key="hsm:new")
+
+    def test_generate_lost(self):
+        """a Generate whose worker died before is WorkerLost, and there is no key"""
+        self.begin()
+        before = self.token.counts()["C_GenerateKeyPair"]
+        self.token.set("C_GenerateKeyPair crash count=1")
+        self.fails("WorkerLost", self.generate)
+        self.assertEqual(self.token.counts()["C_GenerateKeyPair"] - before, 1)
+        self.fails("KeyNotFound", self.daemon.call, "Get", key="hsm:new")
+        self.generate()
+
+    def test_outcome_unknown(self):
+        """OutcomeUnknown: a Generate that was interrupted and cannot be settled"""
+        self.begin()
+        self.token.set("C_GenerateKeyPair crash after count=1", "C_Login ckr=0xa4")
+        self.assertEqual(self.fails("OutcomeUnknown", self.generate), {"token": "hsm", "operation": "generate"})
+
+    def test_delete_interrupted(self):
+        """a Delete that was interrupted is not repeated blindly: it is settled or unknown"""
+        self.begin()
+        before = self.token.counts()["C_DestroyObject"]
+        self.token.set("C_DestroyObject crash count=1")
+        try:
+            self.daemon.call("Delete", key="hsm:k")
+        except Exception as error:
+            self.assertIn(error.name, ("OutcomeUnknown", "WorkerLost"))
+        self.assertLessEqual(self.token.counts()["C_DestroyObject"] - before, 2)
+
+    def test_generate_timeout(self):
+        """a Generate that outlives GenerateTimeout= ends the worker, and is not repeated"""
+        self.begin("GenerateTimeout=1s\n")
+        before = self.token.counts()["C_GenerateKeyPair"]
+        self.token.set("C_GenerateKeyPair hang count=1")
+        with self.assertRaises(Exception) as caught:
+            self.generate()
+        self.assertIn(caught.exception.name, ("WorkerLost", "OutcomeUnknown"))
+        self.assertEqual(self.token.counts()["C_GenerateKeyPair"] - before, 1)
+        self.sign()
+
+    def test_one_generate_at_a_time(self):
+        """two Generates on one token run one after the other, and a Sign between them is not held up"""
+        self.begin(sessions=4)
+        self.token.set("C_GenerateKeyPair delay_ms=600")
+        clients = [self.daemon.client() for _ in range(2)]
+        for number, client in enumerate(clients):
+            client.send("Generate", {"token": "hsm", "nickname": f"g{number}", "type": "ec"})
+        until(lambda: self.daemon.token("hsm")["inFlight"] == 1, "one is on the device", 5)
+        self.assertEqual(self.daemon.token("hsm")["queued"], 1)
+        self.sign(timeoutMs=500)
+        for client in clients:
+            client.result()
+            client.close()
+
+
+class Pin(Faults):
+    def failed(self, *faults):
+        """A start that ends in `failed`; how often C_Login was called."""
+        daemon = self.begin("StartTimeout=2s\n", before=faults, wait=False)
+        token = daemon.wait_state("hsm", "failed")
+        self.assertIn("PIN", token["reason"].upper())
+        self.fails("TokenUnavailable", self.sign)
+        return self.token.counts().get("C_Login", 0)
+
+    def test_wrong(self):
+        """a wrong PIN is tried once"""
+        self.assertEqual(self.failed("C_Login ckr=0xa0"), 1)
+
+    def test_locked(self):
+        """CKR_PIN_LOCKED and CKR_PIN_EXPIRED: failed, after one attempt"""
+        self.assertEqual(self.failed("C_Login ckr=0xa4"), 1)
+        self.assertEqual(self.failed("C_Login ckr=0xa3"), 1)
+
+    def test_last_try(self):
+        """CKF_USER_PIN_FINAL_TRY and CKF_USER_PIN_LOCKED seen before login: failed, without an attempt"""
+        self.assertEqual(self.failed("C_GetTokenInfo flags=0x20000"), 0)
+        self.assertEqual(self.failed("C_GetTokenInfo flags=0x40000"), 0)
+
+    def test_broker_killed(self):
+        """a wrong PIN is not tried again because a broker died"""
+        self.failed("C_Login ckr=0xa0")
+        broker = self.daemon.broker()
+        broker.kill()
+        until(broker.gone, "it is gone")
+        self.daemon.wait_state("hsm", "failed")
+        self.assertEqual(self.token.counts()["C_Login"], 1)
+
+
+class Start(Faults):
+    def test_absent_and_back(self):
+        """a token that is removed is recovering, and ready again by itself when it is back"""
+        self.begin(refresh="300ms")
+        self.token.set("C_GetSlotList absent", "C_Sign ckr=0x32", "C_GetSessionInfo ckr=0x32")
+        with self.daemon.client() as client:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            token = self.daemon.wait_state("hsm", "recovering")
+            self.assertTrue(token["reason"])
+            self.token.set()
+            self.assertIn("signature", client.result())
+        self.daemon.wait_state("hsm", "ready")
+
+    def test_crash_at_start(self):
+        """a module that crashes at its start is tried again with pauses, and serves once it works"""
+        daemon = self.begin("StartTimeout=1s\n", before=["C_Initialize crash"], wait=False)
+        until(lambda: self.token.counters.exists() and self.token.counts().get("C_Initialize", 0) >= 3, "three tries", 20)
+        daemon.wait_notify("READY=1")
+        self.assertLess(self.token.counts()["C_Initialize"], 40)
+        self.fails("TokenUnavailable", self.sign, timeoutMs=300)
+        self.token.set()
+        self.sign()
+
+    def test_hang_at_start(self):
+        """a module that hangs at its start is given up and started again"""
+        self.begin("StartTimeout=1s\nTimeout=1s\n", before=["C_Initialize hang count=1"], wait=False)
+        self.is_good(self.sign()["signature"])
+
+    def test_slow_login(self):
+        """READY does not wait longer than StartTimeout= for a slow token, and its requests wait for it"""
+        daemon = self.begin("StartTimeout=1s\nTimeout=10s\n", before=["C_Login delay_ms=3000"], wait=False)
+        daemon.wait_notify("READY=1")
+        self.is_good(self.sign()["signature"])
