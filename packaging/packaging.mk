@@ -4,4 +4,4 @@
 .PHONY: deb
 deb:
 	@tests/deps build package
-	@BUILD=$(BUILD) VERSION=$(VERSION) packaging/deb
+	@PYTHON=$(PYTHON) BUILD=$(BUILD) VERSION=$(VERSION) packaging/deb

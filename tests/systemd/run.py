@@ -2,7 +2,8 @@
 """Runs tests/systemd/test_*.py, each class in a booted container of its own (boot.py) over what `make install` gives; two
 at a time. The last line is `N passed, N failed`. T names files, classes or tests, as in tests/integration.
 
-Called by `make test-systemd` with BUILD, MAKE and T.
+Called by `make test-systemd` with BUILD, MAKE and T; by `make deb` with DEBS, the directory of the packages, in place of
+what `make install` gives.
 """
 import concurrent.futures
 import importlib.util
@@ -19,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 INTEGRATION = SOURCE / "tests/integration"
 BUILD = pathlib.Path(os.environ.get("BUILD") or "build").resolve()
+DEBS = os.environ.get("DEBS") or ""
 LIMIT_S = 300  # of one container
 sys.path[:0] = [str(HERE), str(INTEGRATION)]
 
@@ -65,10 +67,13 @@ def boot(name, tests, stage):
     """One container; its rows."""
     journal = BUILD / "test-logs" / f"systemd-{name}.journal"
     journal.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-B", HERE / "boot.py", "--timeout", LIMIT_S, "--layer", stage, "--bind", SOURCE,
-               "--bind", BUILD, "--env", f"BUILD={BUILD}", "--env", f"STAGE={stage}", "--env", f"MAKE={os.environ.get('MAKE', 'make')}",
-               "--env", f"MAKEFLAGS={os.environ.get('MAKEFLAGS', '')}", "--bind", stage, "--journal", journal, "--",
-               sys.executable, "-B", HERE / "run.py", "--inner", *tests]
+    environment = {"BUILD": BUILD, "STAGE": stage, "DEBS": DEBS, "MAKE": os.environ.get("MAKE") or "make",
+                   "MAKEFLAGS": os.environ.get("MAKEFLAGS") or ""}
+    command = [sys.executable, "-B", HERE / "boot.py", "--timeout", LIMIT_S, "--journal", journal,
+               "--bind", SOURCE, "--bind", BUILD, *(("--layer", stage, "--bind", stage) if stage else ())]
+    for key, value in environment.items():
+        command += ["--env", f"{key}={value}"]
+    command += ["--", sys.executable, "-B", HERE / "run.py", "--inner", *tests]
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     noise, _, rows = done.stdout.rpartition("\nROWS ")
@@ -107,7 +112,7 @@ def main(names):
     if reason:
         print(f"tests under systemd are skipped: {reason}\n0 passed, 0 failed, 1 skipped")
         return 0
-    stage = install()
+    stage = "" if DEBS else install()
     counts, failures = {"ok": 0, "FAILED": 0, "skipped": 0}, []
     try:
         with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
@@ -119,7 +124,8 @@ def main(names):
                 if noise.strip():
                     print(noise.strip())
     finally:
-        shutil.rmtree(stage)
+        if stage:
+            shutil.rmtree(stage)
     for row in failures:
         print(f"\n---- {row['name']}: {row['sentence']}\n{row['text']}")
     tail = f", {counts['skipped']} skipped" if counts["skipped"] else ""

@@ -6,14 +6,15 @@ UNITS := $(patsubst %,$(BUILD)/%,$(wildcard systemd/*.service systemd/*.socket s
 SYSUSERS := $(patsubst %,$(BUILD)/%,$(wildcard systemd/*.sysusers))
 TMPFILES := $(patsubst %,$(BUILD)/%,$(wildcard systemd/*.tmpfiles))
 DATADIR ?= $(PREFIX)/share
+UNITDIR ?= $(SYSTEMDDIR)/systemd/system
 $(UNITS) $(SYSUSERS) $(TMPFILES): $(BUILD)/%: % always
 	$(Q)mkdir -p $(@D) && sed 's|/usr/sbin/tokend|$(SBINDIR)/tokend|; s|/usr/bin/tokendctl|$(BINDIR)/tokendctl|; \
 		s|/usr/share/tokend|$(DATADIR)/tokend|' $< > $@
-INSTALL_DATA += $(foreach f,$(UNITS),$(f)>$(SYSTEMDDIR)/systemd/system) \
+INSTALL_DATA += $(foreach f,$(UNITS),$(f)>$(UNITDIR)) \
 	$(foreach f,$(SYSUSERS),$(f)>$(SYSTEMDDIR)/sysusers.d) $(foreach f,$(TMPFILES),$(f)>$(SYSTEMDDIR)/tmpfiles.d) \
 	systemd/tokend.conf>$(DATADIR)/tokend $(foreach f,$(wildcard systemd/examples/*),$(f)>$(DOCDIR)/examples)
 # What uninstall removes where nothing else is in it.
-INSTALL_DIRS = $(DATADIR)/tokend $(addprefix $(SYSTEMDDIR)/,systemd/system systemd sysusers.d tmpfiles.d)
+INSTALL_DIRS = $(DATADIR)/tokend $(UNITDIR) $(addprefix $(SYSTEMDDIR)/,systemd sysusers.d tmpfiles.d)
 install: $(UNITS) $(SYSUSERS) $(TMPFILES)
 
 # A user of tokend.h alone, as the PROBES of the integration tests.
