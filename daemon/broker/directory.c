@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See directory.h. Three hash tables of one size over the same entries, chained through them. */
+#include "daemon/broker/directory.h"
+
+#include <string.h>
+
+#include "daemon/broker/output.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
+
+#define FIRST_BUCKETS 64U
+/* Bits of the largest RSA key that is listed: its signature is LIMIT_SIGNATURE. */
+#define RSA_BITS_LISTED (LIMIT_SIGNATURE * 8U)
+
+struct directory {
+        char *token;
+        size_t n_buckets, n, n_keys;
+        struct entry **numbers, **nicknames, **ids;
+        struct entry **sorted; /* NULL: not made since the last change */
+};
+
+struct entry *entry_ref(struct entry *entry)
+{
+        entry->refs++;
+        return entry;
+}
+
+void entry_unref(struct entry *entry)
+{
+        if (!entry || --entry->refs > 0)
+                return;
+        free(entry->json);
+        free(entry);
+}
+
+static bool bytes_equal(const void *a, size_t n_a, const void *b, size_t n_b)
+{
+        return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a) == 0);
+}
+
+bool entry_is_same(const struct entry *a, const struct entry *b)
+{
+        return a->kind == b->kind && bytes_equal(a->id, a->id_length, b->id, b->id_length) &&
+               bytes_equal(a->der, a->der_length, b->der, b->der_length);
+}
+
+int entry_compare(const struct entry *a, const struct entry *b)
+{
+        int r = strcmp(a->nickname, b->nickname);
+
+        if (r == 0)
+                r = memcmp(a->id, b->id, MIN_OF(a->id_length, b->id_length));
+        if (r == 0 && a->id_length != b->id_length)
+                r = a->id_length < b->id_length ? -1 : 1;
+        if (r == 0 && a->number != b->number)
+                r = a->number < b->number ? -1 : 1;
+        return r;
+}
+
+/* FNV-1a. Whoever can put nicknames of a choice on a token could make chains long, and gains nothing by it.
+ */
+static size_t hash_bytes(const void *bytes, size_t n)
+{
+        const unsigned char *at = bytes;
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < n; i++)
+                hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+        return (size_t)(hash ^ hash >> 32);
+}
+
+static struct entry **slot_number(const struct directory *d, uint64_t number)
+{
+        return &d->numbers[hash_bytes(&number, sizeof(number)) & (d->n_buckets - 1)];
+}
+
+static struct entry **slot_nickname(const struct directory *d, const char *nickname)
+{
+        return &d->nicknames[hash_bytes(nickname, strlen(nickname)) & (d->n_buckets - 1)];
+}
+
+static struct entry **slot_id(const struct directory *d, const void *id, size_t n)
+{
+        return &d->ids[hash_bytes(id, n) & (d->n_buckets - 1)];
+}
+
+int directory_new(const char *token, struct directory **ret)
+{
+        struct directory *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        d->n_buckets = FIRST_BUCKETS;
+        d->token = strdup(token);
+        d->numbers = calloc(3 * FIRST_BUCKETS, sizeof(*d->numbers));
+        if (!d->token || !d->numbers) {
+                directory_free(d);
+                return -ENOMEM;
+        }
+        d->nicknames = d->numbers + FIRST_BUCKETS;
+        d->ids = d->nicknames + FIRST_BUCKETS;
+        *ret = d;
+        return 0;
+}
+
+void directory_free(struct directory *d)
+{
+        if (!d)
+                return;
+        for (size_t i = 0; d->numbers && i < d->n_buckets; i++)
+                for (struct entry *entry = d->numbers[i], *next; entry; entry = next) {
+                        next = entry->next_number;
+                        entry->live = false;
+                        entry_unref(entry);
+                }
+        free(d->sorted);
+        free(d->numbers);
+        free(d->token);
+        free(d);
+}
+
+static void link_entry(struct directory *d, struct entry *entry)
+{
+        struct entry **number = slot_number(d, entry->number), **nickname = slot_nickname(d, entry->nickname),
+                     **id = slot_id(d, entry->id, entry->id_length);
+
+        entry->next_number = *number;
+        *number = entry;
+        entry->next_nickname = *nickname;
+        *nickname = entry;
+        entry->next_id = *id;
+        *id = entry;
+}
+
+static int directory_grow(struct directory *d)
+{
+        size_t n_old = d->n_buckets;
+        struct entry **old = d->numbers, **buckets = calloc(3 * 2 * n_old, sizeof(*buckets));
+
+        if (!buckets)
+                return -ENOMEM;
+        d->n_buckets = 2 * n_old;
+        d->numbers = buckets;
+        d->nicknames = buckets + d->n_buckets;
+        d->ids = d->nicknames + d->n_buckets;
+        for (size_t i = 0; i < n_old; i++)
+                for (struct entry *entry = old[i], *next; entry; entry = next) {
+                        next = entry->next_number;
+                        link_entry(d, entry);
+                }
+        free(old);
+        return 0;
+}
+
+static void unlink_from(struct entry **at, struct entry *entry, size_t next_offset)
+{
+        while (*at != entry)
+                at = (struct entry **)(void *)((char *)*at + next_offset);
+        *at = *(struct entry **)(void *)((char *)entry + next_offset);
+}
+
+static void directory_changed(struct directory *d)
+{
+        free(d->sorted);
+        d->sorted = NULL;
+}
+
+static void remove_entry(struct directory *d, struct entry *entry)
+{
+        unlink_from(slot_number(d, entry->number), entry, offsetof(struct entry, next_number));
+        unlink_from(slot_nickname(d, entry->nickname), entry, offsetof(struct entry, next_nickname));
+        unlink_from(slot_id(d, entry->id, entry->id_length), entry, offsetof(struct entry, next_id));
+        d->n--;
+        d->n_keys -= entry->kind == OBJECT_KEY;
+        entry->live = false;
+        entry_unref(entry);
+        directory_changed(d);
+}
+
+static bool key_is_possible(const struct message_entry *m)
+{
+        switch (m->key_type) {
+        case KEY_RSA:
+                return m->size >= 512 && m->size <= RSA_BITS_LISTED;
+        case KEY_EC:
+        case KEY_ED25519:
+                return curve_name(m->size) && (m->key_type == KEY_ED25519) == (m->size == 255);
+        default:
+                return false;
+        }
+}
+
+static bool message_is_possible(const struct message_entry *m)
+{
+        size_t length = strlen(m->nickname);
+
+        if (m->id.length > LIMIT_KEY_ID || (length > 0 && !text_is_listable(m->nickname, length)))
+                return false;
+        if (m->kind == OBJECT_KEY)
+                return m->der.length > 0 && key_is_possible(m);
+        return m->kind == OBJECT_CERTIFICATE;
+}
+
+static void render_usage(struct output *out, uint32_t usage)
+{
+        const char *comma = "";
+
+        output_text(out, "[");
+        for (unsigned bit = USAGE_SIGN; bit <= USAGE_DERIVE; bit <<= 1)
+                if (usage & bit) {
+                        output_text(out, comma);
+                        output_string(out, usage_name(bit));
+                        comma = ",";
+                }
+        output_text(out, "]");
+}
+
+static const char *json_bool(uint32_t flag)
+{
+        return flag ? "true" : "false";
+}
+
+static int render_key(struct entry *entry, const char *token)
+{
+        char id[2 * LIMIT_KEY_ID + 1];
+        struct output out = {0};
+
+        text_hex(entry->id, entry->id_length, id);
+        output_text(&out, "{\"token\":");
+        output_string(&out, token);
+        output_text(&out, ",\"nickname\":");
+        output_string(&out, entry->nickname);
+        output_format(&out, ",\"id\":\"%s\",\"type\":\"%s\",\"size\":%u", id, key_type_name(entry->key_type),
+                entry->size);
+        if (entry->key_type != KEY_RSA)
+                output_format(&out, ",\"curve\":\"%s\"", curve_name(entry->size));
+        output_text(&out, ",\"publicKey\":");
+        output_base64(&out, entry->der, entry->der_length);
+        output_text(&out, ",\"usage\":");
+        render_usage(&out, entry->usage);
+        output_format(&out,
+                ",\"sensitive\":%s,\"extractable\":%s,\"neverExtractable\":%s,\"local\":%s,"
+                "\"hasCertificate\":%s}",
+                json_bool(entry->flags & FLAG_SENSITIVE), json_bool(entry->flags & FLAG_EXTRACTABLE),
+                json_bool(entry->flags & FLAG_NEVER_EXTRACTABLE), json_bool(entry->flags & FLAG_LOCAL),
+                json_bool(entry->flags & FLAG_HAS_CERTIFICATE));
+        if (out.failed) {
+                output_done(&out);
+                return -ENOMEM;
+        }
+        entry->json_length = output_pending(&out);
+        /* Cut to size: there is one for each key of the token, for good. */
+        entry->json = realloc(out.data, entry->json_length);
+        if (!entry->json)
+                entry->json = out.data;
+        return 0;
+}
+
+static int entry_new(const char *token, const struct message_entry *m, struct entry **ret)
+{
+        size_t n_nickname = strlen(m->nickname) + 1;
+        struct entry *entry = malloc(sizeof(*entry) + n_nickname + m->id.length + m->der.length);
+        char *at;
+
+        if (!entry)
+                return -ENOMEM;
+        *entry = (struct entry){.refs = 1,
+                .live = true,
+                .kind = m->kind,
+                .key_type = m->key_type,
+                .number = m->number,
+                .size = m->size,
+                .usage = m->usage,
+                .flags = m->flags,
+                .id_length = m->id.length,
+                .der_length = m->der.length};
+        at = (char *)(entry + 1);
+        entry->nickname = memcpy(at, m->nickname, n_nickname);
+        entry->id = (unsigned char *)at + n_nickname;
+        entry->der = entry->id + m->id.length;
+        if (m->id.length > 0)
+                memcpy(at + n_nickname, m->id.data, m->id.length);
+        if (m->der.length > 0)
+                memcpy(at + n_nickname + m->id.length, m->der.data, m->der.length);
+        if (entry->kind == OBJECT_KEY && render_key(entry, token) < 0) {
+                entry_unref(entry);
+                return -ENOMEM;
+        }
+        *ret = entry;
+        return 0;
+}
+
+int directory_put(struct directory *d, const struct message_entry *message)
+{
+        struct entry *entry, *old;
+        int r;
+
+        if (!message_is_possible(message))
+                return -EBADMSG;
+        if (d->n >= d->n_buckets) {
+                r = directory_grow(d);
+                if (r < 0)
+                        return r;
+        }
+        r = entry_new(d->token, message, &entry);
+        if (r < 0)
+                return r;
+        old = directory_number(d, message->number);
+        if (old)
+                remove_entry(d, old);
+        link_entry(d, entry);
+        d->n++;
+        d->n_keys += entry->kind == OBJECT_KEY;
+        directory_changed(d);
+        return 0;
+}
+
+int directory_drop(struct directory *d, uint64_t number)
+{
+        struct entry *entry = directory_number(d, number);
+
+        if (!entry)
+                return 1;
+        remove_entry(d, entry);
+        return 0;
+}
+
+size_t directory_n_keys(const struct directory *d)
+{
+        return d->n_keys;
+}
+
+struct entry *directory_number(const struct directory *d, uint64_t number)
+{
+        struct entry *entry = *slot_number(d, number);
+
+        while (entry && entry->number != number)
+                entry = entry->next_number;
+        return entry;
+}
+
+struct entry *directory_nickname(const struct directory *d, const char *nickname, struct entry *after)
+{
+        struct entry *entry = after ? after->next_nickname : *slot_nickname(d, nickname);
+
+        while (entry && strcmp(entry->nickname, nickname) != 0)
+                entry = entry->next_nickname;
+        return entry;
+}
+
+struct entry *directory_id(const struct directory *d, const void *id, size_t length, struct entry *after)
+{
+        struct entry *entry = after ? after->next_id : *slot_id(d, id, length);
+
+        while (entry && !bytes_equal(entry->id, entry->id_length, id, length))
+                entry = entry->next_id;
+        return entry;
+}
+
+struct entry *directory_same_key(const struct directory *d, const struct entry *entry)
+{
+        struct entry *at = NULL;
+
+        while ((at = directory_id(d, entry->id, entry->id_length, at)))
+                if (entry_is_same(at, entry))
+                        return at;
+        return NULL;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+        return entry_compare(*(struct entry *const *)a, *(struct entry *const *)b);
+}
+
+struct entry **directory_sorted(struct directory *d, bool *ret_failed)
+{
+        size_t n = 0;
+
+        *ret_failed = false;
+        if (d->sorted || d->n_keys == 0)
+                return d->sorted;
+        d->sorted = malloc(d->n_keys * sizeof(*d->sorted));
+        if (!d->sorted) {
+                *ret_failed = true;
+                return NULL;
+        }
+        for (size_t i = 0; i < d->n_buckets; i++)
+                for (struct entry *entry = d->numbers[i]; entry; entry = entry->next_number)
+                        if (entry->kind == OBJECT_KEY)
+                                d->sorted[n++] = entry;
+        qsort(d->sorted, n, sizeof(*d->sorted), compare_places);
+        return d->sorted;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See job.h. What a job is on the channel, and what may come back for it. Touches no descriptor. */
+#include "daemon/broker/job.h"
+
+#include "daemon/util/algorithm.h"
+
+struct job *job_new(enum job_kind kind)
+{
+        struct job *job = calloc(1, sizeof(*job));
+
+        if (!job)
+                return NULL;
+        job->kind = kind;
+        job->item.slow = job_changes(job);
+        job->deadline_usec = USEC_NEVER;
+        link_init(&job->link);
+        link_init(&job->item.link);
+        return job;
+}
+
+void job_free(struct job *job)
+{
+        if (!job)
+                return;
+        entry_unref(job->entry);
+        free(job->data);
+        free(job->spki);
+        free(job->signature);
+        free(job->nickname);
+        free(job);
+}
+
+static void put_settle(const struct job *job, struct wire *wire)
+{
+        struct wire_bytes id = wire_bytes(job->id, sizeof(job->id));
+
+        if (job->kind == JOB_DELETE)
+                id = wire_bytes(job->entry->id, job->entry->id_length);
+        message_put_settle(
+                wire, &(struct message_settle){.request = job->number,
+                              .nickname = job->kind == JOB_DELETE ? job->entry->nickname : job->nickname,
+                              .id = id});
+}
+
+void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
+{
+        struct wire_bytes data = wire_bytes(job->data, job->n_data);
+
+        if (job->settling) {
+                put_settle(job, wire);
+                return;
+        }
+        switch (job->kind) {
+        case JOB_LOOKUP:
+                wire->bad = true;
+                break;
+        case JOB_SIGN:
+                message_put_sign(wire, &(struct message_sign){.request = job->number,
+                                               .key = key,
+                                               .algorithm = job->algorithm,
+                                               .prehashed = job->prehashed,
+                                               .data = data});
+                break;
+        case JOB_VERIFY:
+                message_put_verify(wire, &(struct message_verify){.request = job->number,
+                                                 .spki = wire_bytes(job->spki, job->n_spki),
+                                                 .algorithm = job->algorithm,
+                                                 .prehashed = job->prehashed,
+                                                 .data = data,
+                                                 .signature = wire_bytes(job->signature, job->n_signature)});
+                break;
+        case JOB_RANDOM:
+                message_put_random(
+                        wire, &(struct message_random){.request = job->number, .length = job->length});
+                break;
+        case JOB_GENERATE:
+                message_put_generate(wire, &(struct message_generate){.request = job->number,
+                                                   .nickname = job->nickname,
+                                                   .id = wire_bytes(job->id, sizeof(job->id)),
+                                                   .key_type = job->key_type,
+                                                   .size = job->size,
+                                                   .usage = job->usage});
+                break;
+        case JOB_DELETE:
+                message_put_delete(wire, &(struct message_delete){.request = job->number, .key = key});
+                break;
+        case JOB_PROBE:
+                message_put_probe(wire, &(struct message_probe){.request = job->number});
+                break;
+        case JOB_REFRESH:
+                message_put_refresh(wire, &(struct message_refresh){.request = job->number, .all = all});
+                break;
+        }
+}
+
+/* A DER ECDSA-Sig-Value: two integers of at most the curve's bytes and one more for the sign, each with a
+ * header. */
+static bool ecdsa_is_possible(unsigned bits, struct wire_bytes signature)
+{
+        size_t longest = 2 * ((bits + 7U) / 8U + 1 + 2) + 3;
+
+        return signature.length >= 8 && signature.length <= longest && signature.data[0] == 0x30;
+}
+
+static bool signature_is_possible(const struct entry *key, struct wire_bytes signature)
+{
+        switch (key->key_type) {
+        case KEY_RSA:
+                return signature.length == (key->size + 7U) / 8U;
+        case KEY_EC:
+                return ecdsa_is_possible(key->size, signature);
+        default:
+                return signature.length == 64;
+        }
+}
+
+bool job_accepts(const struct job *job, struct wire_bytes payload)
+{
+        if (job->settling)
+                return true;
+        switch (job->kind) {
+        case JOB_SIGN:
+                return signature_is_possible(job->entry, payload);
+        case JOB_VERIFY:
+                return payload.length == 1 && payload.data[0] <= 1;
+        case JOB_RANDOM:
+                return payload.length == job->length;
+        case JOB_GENERATE:
+                return payload.length == sizeof(uint64_t);
+        default:
+                return true;
+        }
+}

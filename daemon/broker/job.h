@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One thing asked of a token's worker. Made by a method (or by the token for itself), given to
+ * token_submit(), owned by the token from then on: it calls done exactly once, unless the job was cancelled
+ * or detached, and frees it.
+ */
+#pragma once
+
+#include "daemon/broker/directory.h"
+#include "daemon/broker/list.h"
+#include "daemon/broker/queue.h"
+#include "daemon/channel/message.h"
+
+struct instance;
+struct request;
+struct token;
+
+enum job_kind {
+        JOB_LOOKUP, /* waits for the directory to be there, or to be renewed; asks nothing by itself */
+        JOB_SIGN,
+        JOB_VERIFY,
+        JOB_RANDOM,
+        JOB_GENERATE,
+        JOB_DELETE,
+        JOB_PROBE,
+        JOB_REFRESH,
+};
+
+/* Where a job is; the list it is in follows from it. */
+enum job_place {
+        JOB_NOWHERE,
+        JOB_WAITING,   /* a lookup */
+        JOB_QUEUED,    /* in its instance's queue */
+        JOB_FIRST,     /* before all queues: a suspect, or a probe */
+        JOB_OUT,       /* with the worker */
+        JOB_UNSETTLED, /* it changes the token, and its worker died: SETTLE decides */
+};
+
+enum job_end {
+        JOB_OK,
+        JOB_CKR,
+        JOB_KEY_GONE,
+        JOB_NICKNAME_EXISTS,
+        JOB_NOT_SUPPORTED,
+        JOB_INVALID,
+        JOB_FULL,        /* its instance has as many waiting as it may */
+        JOB_UNAVAILABLE, /* the token is not ready; state and reason are the token's */
+        JOB_REMOVED,     /* the token is not configured any more */
+        JOB_DEADLINE,    /* it never reached the device */
+        JOB_DEADLINE_EXECUTED,
+        JOB_WORKER_LOST,
+        JOB_OUTCOME_UNKNOWN,
+        JOB_NO_MEMORY,
+};
+
+struct job_result {
+        enum job_end end;
+        uint64_t ckr, device_usec;
+        struct wire_bytes payload; /* good during the call of done */
+        struct entry *entry;       /* of the key that was made; borrowed */
+};
+
+struct job {
+        struct queue_item item;
+        struct link link;
+        enum job_kind kind;
+        enum job_place place;
+        struct token *token;
+        struct instance *instance;      /* NULL: none of a client's */
+        struct queue_flow *reservation; /* of a lookup */
+        uint64_t number, begun_usec, deadline_usec;
+        bool suspect;       /* its worker died, or lost the device, while it was out */
+        bool settling;      /* what is out is its SETTLE */
+        unsigned n_settles; /* how often its SETTLE did not come back */
+        uint64_t lost_ckr;  /* of the device that was lost with it; 0: the worker just died */
+
+        struct entry *entry; /* sign, delete: the key; a reference */
+        uint8_t algorithm, prehashed;
+        unsigned char *data, *spki, *signature; /* owned */
+        size_t n_data, n_spki, n_signature;
+        uint32_t length; /* random */
+        char *nickname;  /* generate; owned */
+        unsigned char id[16];
+        uint8_t key_type;
+        uint32_t size, usage;
+
+        void (*done)(struct job *job, const struct job_result *result);
+        void *userdata;
+        /* What userdata's request goes on with; used by resolve.c alone. */
+        void (*request_done)(struct request *request, struct token *token, const struct job_result *result);
+};
+
+/* NULL when memory is short. */
+struct job *job_new(enum job_kind kind);
+/* Of one that was not submitted. */
+void job_free(struct job *job);
+DEFINE_CLEANUP(struct job *, job_free);
+
+/* Whether it changes the token: never run twice. */
+static inline bool job_changes(const struct job *job)
+{
+        return job->kind == JOB_GENERATE || job->kind == JOB_DELETE;
+}
+
+/* Whether it counts as one of a client's requests of this token. */
+static inline bool job_is_request(const struct job *job)
+{
+        return job->kind >= JOB_SIGN && job->kind <= JOB_DELETE;
+}
+
+/* Puts it into wire as the message that asks the worker for it (or for its SETTLE). key: its number in the
+ * directory. */
+void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire);
+
+/* Whether the payload of an OK reply can be an answer to this job. A worker is not trusted. */
+bool job_accepts(const struct job *job, struct wire_bytes payload);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See listener.h. Who the caller is, is asked of the kernel here, once: it is who it was at its connect. */
+#include "daemon/broker/listener.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "daemon/broker/connection.h"
+#include "daemon/util/log.h"
+
+/* Connections taken in one turn of the loop. */
+#define ACCEPTS_A_TURN 16U
+/* How long to rest when the process has no descriptor left. */
+#define REST_USEC (100 * USEC_PER_MSEC)
+
+static struct listener *listener_of(struct broker *broker, enum listen_kind kind)
+{
+        return kind == LISTEN_KEYS ? &broker->keys : &broker->status;
+}
+
+static void listener_close(struct listener *listener)
+{
+        sd_event_source_disable_unref(listener->source);
+        listener->source = NULL;
+        if (listener->fd >= 0)
+                close(listener->fd);
+        listener->fd = -1;
+}
+
+static int caller_groups(int fd, struct caller *caller)
+{
+        socklen_t length = 0;
+        gid_t *groups;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &length) == 0)
+                return 0;
+        if (errno != ERANGE)
+                return -errno;
+        groups = malloc(length);
+        if (!groups)
+                return -ENOMEM;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0) {
+                free(groups);
+                return -errno;
+        }
+        caller->groups = groups;
+        caller->n_groups = length / sizeof(gid_t);
+        return 0;
+}
+
+static int caller_of(int fd, struct caller *ret)
+{
+        struct ucred cred;
+        socklen_t length = sizeof(cred);
+        struct caller caller = {0};
+        int r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) < 0)
+                return -errno;
+        caller = (struct caller){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
+        r = caller_groups(fd, &caller);
+        if (r < 0)
+                return r;
+        *ret = caller;
+        return 0;
+}
+
+/* Whether there is room for one more of this instance (NULL: a stranger). */
+static bool has_room(const struct listener *listener, const struct instance *instance)
+{
+        const struct broker *broker = listener->broker;
+
+        if (listener->kind == LISTEN_STATUS)
+                return listener->n_connections < LIMIT_STATUS_CONNECTIONS;
+        if (listener->n_connections >= broker->max_keys_connections)
+                return false;
+        if (!instance)
+                return broker->n_strangers < LIMIT_STRANGERS;
+        return instance->n_connections < instance->config->max_connections;
+}
+
+static void admit(struct listener *listener, int fd)
+{
+        struct broker *broker = listener->broker;
+        struct instance *instance = NULL;
+        struct caller caller;
+        int r = caller_of(fd, &caller);
+
+        if (r < 0) {
+                log_warning("cannot tell who a caller is: %s", strerror(-r));
+                close(fd);
+                return;
+        }
+        instance = broker_instance(broker, policy_match(broker->config, &caller, broker->own_uid));
+        if (has_room(listener, instance)) {
+                r = connection_new(listener, fd, &caller, instance);
+                if (r < 0)
+                        log_warning("cannot take a connection: %s", strerror(-r));
+                return;
+        }
+        free(caller.groups);
+        close(fd);
+}
+
+static void rest(struct broker *broker)
+{
+        broker->accept_again_usec = now_usec() + REST_USEC;
+        if (broker->keys.source)
+                (void)sd_event_source_set_enabled(broker->keys.source, SD_EVENT_OFF);
+        if (broker->status.source)
+                (void)sd_event_source_set_enabled(broker->status.source, SD_EVENT_OFF);
+        broker_arm(broker, broker->accept_again_usec);
+}
+
+static int on_io(sd_event_source *source, int listen_fd, uint32_t events, void *userdata)
+{
+        struct listener *listener = userdata;
+
+        for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+                int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (fd >= 0) {
+                        admit(listener, fd);
+                        continue;
+                }
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                        log_warning("cannot accept: %s", strerror(errno));
+                        rest(listener->broker);
+                } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        log_error("cannot accept: %s", strerror(errno));
+                break;
+        }
+        broker_settle(listener->broker);
+        return 0;
+}
+
+static int listener_watch(struct listener *listener)
+{
+        if (listener->fd < 0 || listener->source)
+                return 0;
+        return sd_event_add_io(
+                listener->broker->event, &listener->source, listener->fd, EPOLLIN, on_io, listener);
+}
+
+int listener_set(struct broker *broker, enum listen_kind kind, int fd)
+{
+        struct listener *listener = listener_of(broker, kind);
+
+        listener_close(listener);
+        listener->fd = fd;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        return broker->sealed && !broker->draining ? listener_watch(listener) : 0;
+}
+
+int listener_start(struct broker *broker)
+{
+        int r = listener_watch(&broker->keys);
+
+        return r < 0 ? r : listener_watch(&broker->status);
+}
+
+void listener_stop(struct broker *broker)
+{
+        listener_close(&broker->keys);
+        listener_close(&broker->status);
+}
+
+uint64_t listener_tick(struct broker *broker, uint64_t now)
+{
+        if (broker->accept_again_usec > now)
+                return broker->accept_again_usec;
+        broker->accept_again_usec = USEC_NEVER;
+        if (broker->keys.source)
+                (void)sd_event_source_set_enabled(broker->keys.source, SD_EVENT_ON);
+        if (broker->status.source)
+                (void)sd_event_source_set_enabled(broker->status.source, SD_EVENT_ON);
+        return USEC_NEVER;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The look of a fresh process at a token. A module may hide from a running process what another wrote
+ * (SoftHSM does, once the process has itself written; nShield by default): what a look shows and the worker
+ * does not, after a refresh of its own, means that the worker must be replaced. Keeps who each object is
+ * until then, and no more.
+ */
+#include "daemon/broker/token.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/broker/broker.h"
+#include "daemon/broker/control.h"
+#include "daemon/util/log.h"
+
+/* A look is a login and a session: at most one in this time. */
+#define LOOK_USEC (5 * USEC_PER_SEC)
+/* Objects that one look may show: a token that is full of keys has some thousands. */
+#define LOOK_OBJECTS 100000U
+
+static void look_close(struct look *look)
+{
+        sd_event_source_disable_unref(look->source);
+        look->source = NULL;
+        if (look->fd >= 0)
+                close(look->fd);
+        look->fd = -1;
+}
+
+void look_forget(struct token *token)
+{
+        struct look *look = &token->look;
+
+        look_close(look);
+        while (look->seen) {
+                struct sight *sight = look->seen;
+
+                look->seen = sight->next;
+                free(sight);
+        }
+        look->n_seen = 0;
+        look->saw = false;
+}
+
+void look_please(struct token *token)
+{
+        /* The databases of NSS show a running process everything. */
+        if (strcmp(token->config->module, "internal") == 0)
+                return;
+        token->look.wanted = true;
+        broker_arm(token->broker, token->look.asked_usec ? token->look.asked_usec + LOOK_USEC : now_usec());
+}
+
+uint64_t look_tick(struct token *token, uint64_t now)
+{
+        struct look *look = &token->look;
+
+        if (!look->wanted)
+                return USEC_NEVER;
+        if (look->asked_usec && now < look->asked_usec + LOOK_USEC)
+                return look->asked_usec + LOOK_USEC;
+        look->wanted = false;
+        look->asked_usec = now;
+        token->misses = 0;
+        control_look_please(token->broker, token->name);
+        return USEC_NEVER;
+}
+
+static int keep_sight(struct look *look, const struct message_entry *entry)
+{
+        struct sight *sight;
+
+        if (entry->id.length > LIMIT_KEY_ID || look->n_seen >= LOOK_OBJECTS)
+                return -EBADMSG;
+        if (entry->id.length == 0)
+                return 0;
+        sight = malloc(sizeof(*sight));
+        if (!sight)
+                return -ENOMEM;
+        sight->kind = entry->kind;
+        sight->n_id = entry->id.length;
+        memcpy(sight->id, entry->id.data, entry->id.length);
+        sight->next = look->seen;
+        look->seen = sight;
+        look->n_seen++;
+        return 0;
+}
+
+/* 1: that was all. */
+static int on_message(struct token *token, struct wire *wire)
+{
+        struct message_entry entry;
+
+        switch (message_type(wire)) {
+        case MESSAGE_TYPE_HELLO:
+        case MESSAGE_TYPE_SESSIONS:
+                return 0;
+        case MESSAGE_TYPE_ENTRY:
+                return message_get_entry(wire, &entry) < 0 ? -EBADMSG : keep_sight(&token->look, &entry);
+        case MESSAGE_TYPE_SETTLED:
+                return 1;
+        default:
+                return -EBADMSG;
+        }
+}
+
+static int look_receive(struct token *token)
+{
+        uint8_t *buffer = token->broker->buffer;
+        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+        struct wire wire = {.data = buffer};
+        int r = channel_receive(token->look.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size, fds);
+
+        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                closep(&fds[i]);
+        if (r == 1)
+                return -ECONNRESET;
+        return r < 0 ? r : on_message(token, &wire);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct token *token = userdata;
+        struct broker *broker = token->broker;
+        int r = 0;
+
+        for (unsigned i = 0; i < 64 && r == 0; i++)
+                r = look_receive(token);
+        if (r == 1) {
+                look_close(&token->look);
+                token->look.saw = true;
+                token->look.settled_usec = now_usec();
+                token->refresh_wanted = token->dirty = broker->tokens_dirty = true;
+        } else if (r < 0 && r != -EAGAIN) {
+                log_info("token %s: a look ended before it saw everything: %s", token->name, strerror(-r));
+                look_forget(token);
+        }
+        broker_settle(broker);
+        return 0;
+}
+
+int look_attach(struct token *token, int fd)
+{
+        struct look *look = &token->look;
+        int r;
+
+        look_forget(token);
+        look->fd = fd;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        else
+                r = sd_event_add_io(token->broker->event, &look->source, fd, EPOLLIN, on_io, token);
+        if (r < 0)
+                look_forget(token);
+        return r;
+}
+
+static bool is_here(const struct token *token, const struct sight *sight)
+{
+        struct entry *entry = NULL;
+
+        while ((entry = directory_id(token->directory, sight->id, sight->n_id, entry)))
+                if (entry->kind == sight->kind)
+                        return true;
+        return false;
+}
+
+void look_compare(struct token *token)
+{
+        bool missing = false;
+
+        /* A refresh that was on its way when the look ended may be older than what the look saw. */
+        if (!token->look.saw || token->refresh_sent_usec < token->look.settled_usec)
+                return;
+        for (const struct sight *sight = token->look.seen; sight && !missing; sight = sight->next)
+                missing = !is_here(token, sight);
+        look_forget(token);
+        if (missing)
+                worker_replace(token, "a fresh process sees objects on the token that it does not", true);
+}
+
+void look_dropped(struct token *token, const struct entry *entry)
+{
+        for (struct sight **at = &token->look.seen; *at; at = &(*at)->next) {
+                struct sight *sight = *at;
+
+                if (sight->kind != entry->kind || sight->n_id != entry->id_length ||
+                        memcmp(sight->id, entry->id, sight->n_id) != 0)
+                        continue;
+                *at = sight->next;
+                free(sight);
+                token->look.n_seen--;
+                return;
+        }
+}

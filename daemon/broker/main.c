@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * tokend-broker: everything that a client sees. Started by the supervisor with descriptor 3, the control,
+ * over which everything else comes. It ends when the control does. All it does is in the other files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "daemon/broker/broker.h"
+#include "daemon/util/log.h"
+
+#define CONTROL_FD 3
+
+/* As many clients as the system lets us have; without a select(2) in the process there is no reason for less.
+ */
+static void raise_descriptors(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
+}
+
+int main(int argc, char *argv[])
+{
+        struct broker broker;
+        int r;
+
+        log_open("tokend-broker");
+        if (fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0) {
+                log_error("descriptor 3 is not there: tokend starts this program, nobody else does");
+                return 1;
+        }
+        /* What a terminal sends to all of its processes is for the supervisor to act on. */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        raise_descriptors();
+        r = broker_init(&broker, CONTROL_FD);
+        if (r == 0)
+                r = sd_event_loop(broker.event);
+        if (r < 0)
+                log_error("ends: %s", strerror(-r));
+        broker_done(&broker);
+        return r < 0 ? 1 : r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* How a caller names a key: `token:nickname`, `nickname` alone, or an RFC 7512 URI. Pure. */
+#pragma once
+
+#include "daemon/broker/directory.h"
+#include "daemon/config/config.h"
+#include "daemon/util/uri.h"
+
+struct name {
+        const struct config_token *token; /* the one that was named; NULL: none was */
+        const char *nickname;             /* points into the text; NULL: a URI */
+        struct uri uri;
+};
+
+/* What stands before the first colon is a token only where one is configured by that name; else the whole is
+ * a nickname. 1: a URI that does not parse; -ENOMEM. The caller calls name_done() after 0. */
+int name_parse(const char *text, const struct config *config, struct name *ret);
+void name_done(struct name *name);
+
+/* Whether a URI says anything of the token. */
+bool name_says_token(const struct name *name);
+
+/* Whether a URI means this token. The slot number, which changes, is unknown here: slot-id matches none. */
+bool name_matches_token(const struct name *name, const char *label, const char *serial,
+        const char *manufacturer, const char *model);
+
+/* Whether the entry is the one that nickname, object and id name. */
+bool name_matches_entry(const struct name *name, const struct entry *entry);

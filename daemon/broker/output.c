@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See output.h. */
+#include "daemon/broker/output.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base64.h"
+
+void output_done(struct output *output)
+{
+        free(output->data);
+        *output = (struct output){0};
+}
+
+size_t output_pending(const struct output *output)
+{
+        return output->end - output->begin;
+}
+
+void output_sent(struct output *output, size_t n)
+{
+        output->begin += n;
+        if (output->begin == output->end)
+                output_done(output);
+}
+
+/* Room for n bytes and a NUL at the end; NULL where there is none. */
+static char *output_room(struct output *output, size_t n)
+{
+        size_t size;
+        char *data;
+
+        if (output->failed)
+                return NULL;
+        if (output->size - output->end > n)
+                return output->data + output->end;
+        if (output->begin > 0) {
+                memmove(output->data, output->data + output->begin, output_pending(output));
+                output->end -= output->begin;
+                output->begin = 0;
+        }
+        size = MAX_OF(output->size, (size_t)512);
+        while (size - output->end <= n)
+                size *= 2;
+        if (size != output->size) {
+                data = realloc(output->data, size);
+                if (!data) {
+                        output->failed = true;
+                        return NULL;
+                }
+                output->data = data;
+                output->size = size;
+        }
+        return output->data + output->end;
+}
+
+void output_bytes(struct output *output, const void *bytes, size_t n)
+{
+        char *room = output_room(output, n);
+
+        if (!room || n == 0)
+                return;
+        memcpy(room, bytes, n);
+        output->end += n;
+}
+
+void output_text(struct output *output, const char *text)
+{
+        output_bytes(output, text, strlen(text));
+}
+
+void output_format(struct output *output, const char *format, ...)
+{
+        va_list args;
+        char *room;
+        int n;
+
+        va_start(args, format);
+        n = vsnprintf(NULL, 0, format, args);
+        va_end(args);
+        if (n < 0) {
+                output->failed = true;
+                return;
+        }
+        room = output_room(output, (size_t)n);
+        if (!room)
+                return;
+        va_start(args, format);
+        vsnprintf(room, (size_t)n + 1, format, args);
+        va_end(args);
+        output->end += (size_t)n;
+}
+
+void output_string(struct output *output, const char *text)
+{
+        const char *plain = text;
+
+        if (!text) {
+                output_text(output, "null");
+                return;
+        }
+        output_text(output, "\"");
+        for (; *text; text++) {
+                unsigned char c = (unsigned char)*text;
+
+                if (c >= 0x20 && c != '"' && c != '\\')
+                        continue;
+                output_bytes(output, plain, (size_t)(text - plain));
+                if (c < 0x20)
+                        output_format(output, "\\u%04x", c);
+                else
+                        output_format(output, "\\%c", c);
+                plain = text + 1;
+        }
+        output_bytes(output, plain, (size_t)(text - plain));
+        output_text(output, "\"");
+}
+
+void output_base64(struct output *output, const void *bytes, size_t n)
+{
+        char *room;
+
+        output_text(output, "\"");
+        room = output_room(output, BASE64_LENGTH(n));
+        if (room) {
+                base64_encode(bytes, n, room);
+                output->end += BASE64_LENGTH(n);
+        }
+        output_text(output, "\"");
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Text that grows: replies in JSON, and the metrics. A failure for want of memory sticks and is asked for
+ * once. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/util/macros.h"
+
+struct output {
+        char *data;
+        size_t begin, end, size; /* what is unsent lies between begin and end */
+        bool failed;
+};
+
+void output_done(struct output *output);
+size_t output_pending(const struct output *output);
+/* n bytes were sent. Memory goes when all were. */
+void output_sent(struct output *output, size_t n);
+
+void output_bytes(struct output *output, const void *bytes, size_t n);
+void output_text(struct output *output, const char *text);
+void output_format(struct output *output, const char *format, ...) _printf_(2, 3);
+
+/* A JSON string, quoted and escaped. NULL is null. */
+void output_string(struct output *output, const char *text);
+/* A JSON string of base64. */
+void output_base64(struct output *output, const void *bytes, size_t n);

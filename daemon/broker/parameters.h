@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The parameters of the methods, as structs; which JSON fields fill them stands in parameters.c, and nowhere
+ * else. */
+#pragma once
+
+#include "proto/fields.h"
+
+struct list_parameters {
+        const char *token, *nickname;
+};
+
+struct get_parameters {
+        const char *key;
+};
+
+struct generate_parameters {
+        const char *token, *nickname, *type, *curve;
+        struct json_object *usage;
+        int64_t size, timeout_ms; /* 0: left out */
+        bool loadable;
+};
+
+struct sign_parameters {
+        const char *key, *algorithm;
+        struct field_bytes digest, message;
+        int64_t timeout_ms;
+};
+
+struct verify_parameters {
+        const char *key, *algorithm;
+        struct field_bytes public_key, digest, message, signature;
+};
+
+struct random_parameters {
+        int64_t length;
+};
+
+struct description_parameters {
+        const char *interface;
+};
+
+struct watch_parameters {
+        int64_t interval_ms;
+};
+
+struct probe_parameters {
+        const char *token;
+};
+
+/* The message itself. */
+struct envelope {
+        const char *method;
+        struct json_object *parameters;
+        bool oneway, more, upgrade;
+};
+
+#define N_ENVELOPE_FIELDS    5
+#define N_LIST_FIELDS        2
+#define N_GET_FIELDS         1
+#define N_GENERATE_FIELDS    8
+#define N_SIGN_FIELDS        5
+#define N_VERIFY_FIELDS      6
+#define N_RANDOM_FIELDS      1
+#define N_DESCRIPTION_FIELDS 1
+#define N_WATCH_FIELDS       1
+#define N_PROBE_FIELDS       1
+
+extern const struct field envelope_fields[N_ENVELOPE_FIELDS];
+extern const struct field list_fields[N_LIST_FIELDS];
+extern const struct field get_fields[N_GET_FIELDS];
+extern const struct field generate_fields[N_GENERATE_FIELDS];
+extern const struct field sign_fields[N_SIGN_FIELDS];
+extern const struct field verify_fields[N_VERIFY_FIELDS];
+extern const struct field random_fields[N_RANDOM_FIELDS];
+extern const struct field description_fields[N_DESCRIPTION_FIELDS];
+extern const struct field watch_fields[N_WATCH_FIELDS];
+extern const struct field probe_fields[N_PROBE_FIELDS];

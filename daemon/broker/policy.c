@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See policy.h. */
+#include "daemon/broker/policy.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+static char default_name[] = "default", any_nickname[] = "*";
+static char *no_tokens[] = {NULL}, *any_nicknames[] = {any_nickname, NULL};
+
+const struct config_instance policy_default_instance = {
+        .name = default_name,
+        .user = (uid_t)-1,
+        .group = (gid_t)-1,
+        .other_tokens = no_tokens,
+        .keys = any_nicknames,
+        .allow = RIGHT_ALL,
+        .weight = 100,
+        .max_queued = 256,
+        .max_connections = 1024,
+};
+
+static bool caller_has_group(const struct caller *caller, gid_t group)
+{
+        if (caller->gid == group)
+                return true;
+        for (size_t i = 0; i < caller->n_groups; i++)
+                if (caller->groups[i] == group)
+                        return true;
+        return false;
+}
+
+static bool instance_matches(const struct config_instance *instance, const struct caller *caller)
+{
+        if (instance->user != (uid_t)-1 && instance->user != caller->uid)
+                return false;
+        if (instance->group != (gid_t)-1 && !caller_has_group(caller, instance->group))
+                return false;
+        return !instance->unit || (caller->unit && strcmp(instance->unit, caller->unit) == 0);
+}
+
+const struct config_instance *policy_match(
+        const struct config *config, const struct caller *caller, uid_t own_uid)
+{
+        if (config->n_instances == 0)
+                return caller->uid == 0 || caller->uid == own_uid ? &policy_default_instance : NULL;
+        for (size_t i = 0; i < config->n_instances; i++)
+                if (instance_matches(config->instances[i], caller))
+                        return config->instances[i];
+        return NULL;
+}
+
+bool policy_sees_token(const struct config_instance *instance, const struct config_token *token)
+{
+        if (!instance->token)
+                return token->role == ROLE_KEYS;
+        if (strcmp(instance->token, token->name) == 0)
+                return true;
+        for (char **name = instance->other_tokens; *name; name++)
+                if (strcmp(*name, token->name) == 0)
+                        return true;
+        return false;
+}
+
+bool policy_sees_nickname(const struct config_instance *instance, const char *nickname)
+{
+        for (char **glob = instance->keys; *glob; glob++)
+                if (fnmatch(*glob, nickname, 0) == 0)
+                        return true;
+        return false;
+}
+
+const struct config_token *policy_own_token(
+        const struct config *config, const struct config_instance *instance)
+{
+        if (instance->token)
+                return config_token(config, instance->token);
+        for (size_t i = 0; i < config->n_tokens; i++)
+                if (config->tokens[i]->role == ROLE_KEYS)
+                        return config->tokens[i];
+        return NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Who a caller is in the configuration, and what that lets it see and do. Pure: no descriptor, no clock. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "daemon/config/config.h"
+
+/* Of a connection, taken when it was accepted. */
+struct caller {
+        uid_t uid;
+        gid_t gid;
+        pid_t pid;
+        gid_t *groups; /* supplementary; owned */
+        size_t n_groups;
+        const char *unit; /* the systemd unit it runs in; NULL: not known, and no Unit= matches */
+};
+
+/* What root and the daemon's own user are where nothing is configured. */
+extern const struct config_instance policy_default_instance;
+
+/* The first [Instance] that the caller matches; NULL: none. own_uid: the daemon's. */
+const struct config_instance *policy_match(
+        const struct config *config, const struct caller *caller, uid_t own_uid);
+
+/* Whether it may see the token at all. */
+bool policy_sees_token(const struct config_instance *instance, const struct config_token *token);
+
+/* Whether a key of that nickname exists for it; "": a key without one. */
+bool policy_sees_nickname(const struct config_instance *instance, const char *nickname);
+
+/* The token that a nickname alone means; NULL: there is none. */
+const struct config_token *policy_own_token(
+        const struct config *config, const struct config_instance *instance);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What operators see: as the JSON of io.tokend.Status.Get, and as OpenMetrics text. Touches no device and
+ * waits for nothing. */
+#pragma once
+
+#include "daemon/broker/broker.h"
+#include "daemon/broker/output.h"
+
+void status_put(struct broker *broker, struct output *output);
+void metrics_put(struct broker *broker, struct output *output);
+
+/* As on the wire. */
+const char *token_state_name(enum token_state state);

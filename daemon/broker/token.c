@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A token's jobs, from token_submit() to their end: what waits, in which order it is sent, and what a
+ * deadline does to it. Called by methods, by the control and by worker.c. Never waits for anything.
+ */
+#include "daemon/broker/token.h"
+
+#include <string.h>
+
+#include "daemon/broker/broker.h"
+#include "daemon/util/log.h"
+
+/* A miss asks for at most one refresh in this time. */
+#define MISS_USEC USEC_PER_SEC
+
+int token_new(struct broker *broker, const struct config_token *config, struct token **ret)
+{
+        struct token *token = calloc(1, sizeof(*token));
+
+        if (!token)
+                return -ENOMEM;
+        link_init(&token->link);
+        link_init(&token->first);
+        link_init(&token->waiting);
+        link_init(&token->unsettled);
+        link_init(&token->worker.out);
+        queue_init(&token->queue);
+        token->broker = broker;
+        token->config = config;
+        token->state = TOKEN_STARTING;
+        token->since_usec = wall_usec();
+        token->worker.fd = token->look.fd = -1;
+        token->refresh_due_usec = USEC_NEVER;
+        token->name = strdup(config->name);
+        token->reason = strdup("");
+        if (!token->name || !token->reason) {
+                token_free(token);
+                return -ENOMEM;
+        }
+        *ret = token;
+        return 0;
+}
+
+static void end_list(struct token *token, struct link *list, enum job_end end)
+{
+        while (!link_is_empty(list))
+                token_end(token, LINK_OF(list->next, struct job, link), end);
+}
+
+void token_free(struct token *token)
+{
+        if (!token)
+                return;
+        token_end_waiting(token, JOB_REMOVED);
+        end_list(token, &token->unsettled, JOB_OUTCOME_UNKNOWN);
+        end_list(token, &token->worker.out, JOB_REMOVED);
+        worker_detach(token);
+        look_forget(token);
+        queue_done(&token->queue);
+        directory_free(token->directory);
+        directory_free(token->loading);
+        link_remove(&token->link);
+        free(token->label);
+        free(token->manufacturer);
+        free(token->model);
+        free(token->serial);
+        free(token->mechanisms);
+        free(token->reason);
+        free(token->name);
+        free(token);
+}
+
+/* ---- the end of a job ---- */
+
+static bool end_is_error(enum job_end end)
+{
+        return end == JOB_CKR || end == JOB_UNAVAILABLE || end == JOB_DEADLINE ||
+               end == JOB_DEADLINE_EXECUTED || end == JOB_WORKER_LOST || end == JOB_OUTCOME_UNKNOWN;
+}
+
+void token_answer_job(struct token *token, struct job *job, const struct job_result *result)
+{
+        void (*done)(struct job *, const struct job_result *) = job->done;
+
+        job->done = NULL;
+        if (!done)
+                return;
+        if (job_is_request(job)) {
+                histogram_add(&token->whole, now_usec() - job->begun_usec);
+                token->errors += end_is_error(result->end);
+        }
+        done(job, result);
+}
+
+static void job_take_out(struct token *token, struct job *job)
+{
+        if (job->place == JOB_QUEUED)
+                queue_remove(&token->queue, &job->item);
+        link_remove(&job->link);
+        if (job->place == JOB_WAITING)
+                token->n_waiting--;
+        if (job->place == JOB_OUT) {
+                token->worker.n_out--;
+                if (job->kind == JOB_REFRESH)
+                        token->worker.refresh_out = false;
+                else if (job_changes(job))
+                        token->worker.slow_out = false;
+        }
+        job->place = JOB_NOWHERE;
+        token->dirty = token->broker->tokens_dirty = true;
+}
+
+void token_end_job(struct token *token, struct job *job, const struct job_result *result)
+{
+        job_take_out(token, job);
+        if (job->reservation)
+                queue_release(job->reservation);
+        if (job->suspect)
+                token->n_suspects--;
+        token_answer_job(token, job, result);
+        job_free(job);
+}
+
+void token_end(struct token *token, struct job *job, enum job_end end)
+{
+        token_end_job(token, job, &(struct job_result){.end = end});
+}
+
+void token_cancel(struct job *job)
+{
+        struct token *token = job->token;
+
+        job->done = NULL;
+        if (job->place != JOB_OUT && job->place != JOB_UNSETTLED)
+                token_end(token, job, JOB_OK);
+}
+
+void token_end_waiting(struct token *token, enum job_end end)
+{
+        struct queue_item *item;
+
+        while ((item = queue_any(&token->queue)))
+                token_end(token, LINK_OF(item, struct job, item), end);
+        end_list(token, &token->first, end);
+        end_list(token, &token->waiting, end);
+}
+
+void token_wake_lookups(struct token *token)
+{
+        struct link woken;
+
+        /* Those that wait now: one may wait anew from its own callback. */
+        link_init(&woken);
+        link_append_all(&woken, &token->waiting);
+        end_list(token, &woken, JOB_OK);
+}
+
+void token_set_state(struct token *token, const struct message_token *message)
+{
+        char *reason = strdup(message->reason);
+
+        if (reason) {
+                free(token->reason);
+                token->reason = reason;
+        }
+        token->state = message->state;
+        token->since_usec = message->since_usec;
+        token->restarts = message->restarts;
+        if (token->state == TOKEN_FAILED)
+                token_give_up(token);
+}
+
+void token_give_up(struct token *token)
+{
+        /* What the last directory can answer, it does. */
+        if (token->directory)
+                token_wake_lookups(token);
+        token_end_waiting(token, JOB_UNAVAILABLE);
+        end_list(token, &token->unsettled, JOB_OUTCOME_UNKNOWN);
+}
+
+/* ---- waiting ---- */
+
+static void queue_job(struct token *token, struct job *job)
+{
+        const struct config_instance *instance = job->instance->config;
+        int r = queue_push(&token->queue, job->instance, instance->weight, instance->max_queued, &job->item);
+
+        if (r != 0)
+                token_end(token, job, r < 0 ? JOB_NO_MEMORY : JOB_FULL);
+        else
+                job->place = JOB_QUEUED;
+}
+
+static void wait_lookup(struct token *token, struct job *job)
+{
+        const struct config_instance *instance = job->instance->config;
+        int r = queue_reserve(
+                &token->queue, job->instance, instance->weight, instance->max_queued, &job->reservation);
+
+        if (r != 0) {
+                token_end(token, job, r < 0 ? JOB_NO_MEMORY : JOB_FULL);
+                return;
+        }
+        job->place = JOB_WAITING;
+        link_append(&token->waiting, &job->link);
+        token->n_waiting++;
+}
+
+void token_put_first(struct token *token, struct job *job)
+{
+        job->place = JOB_FIRST;
+        link_append(&token->first, &job->link);
+}
+
+void token_submit(struct token *token, struct job *job)
+{
+        job->token = token;
+        if (job_is_request(job))
+                token->requests++;
+        if (!token_has_hope(token) || (job->kind == JOB_PROBE && token->worker.phase != WORKER_SERVING)) {
+                token_end(token, job, JOB_UNAVAILABLE);
+                return;
+        }
+        broker_arm(token->broker, job->deadline_usec);
+        if (job->kind == JOB_LOOKUP)
+                wait_lookup(token, job);
+        else if (job->kind == JOB_PROBE)
+                token_put_first(token, job);
+        else
+                queue_job(token, job);
+        /* At once, so that what a free session takes does not count as waiting. */
+        token_pump(token);
+}
+
+bool token_missed(struct token *token)
+{
+        if (!token->directory || token->worker.phase != WORKER_SERVING)
+                return token_has_hope(token);
+        if (token->worker.refresh_out || token->refresh_wanted)
+                return true;
+        if (now_usec() - token->refresh_sent_usec < MISS_USEC)
+                return false;
+        token->refresh_wanted = true;
+        return true;
+}
+
+void token_missed_again(struct token *token)
+{
+        if (++token->misses >= 2)
+                look_please(token);
+}
+
+bool token_has_mechanism(const struct token *token, uint64_t mechanism)
+{
+        for (size_t i = 0; i < token->n_mechanisms; i++)
+                if (token->mechanisms[i] == mechanism)
+                        return true;
+        return false;
+}
+
+unsigned token_retry_ms(const struct token *token)
+{
+        uint64_t threads = MAX_OF(token->worker.threads, 1U);
+        uint64_t ms = (token->queue.n + token->worker.n_out) * token->latency_usec / threads / USEC_PER_MSEC;
+
+        return (unsigned)MIN_OF(MAX_OF(ms, UINT64_C(1)), UINT64_C(5000));
+}
+
+size_t token_queued(const struct token *token)
+{
+        size_t n = token->queue.n + token->n_waiting;
+
+        LINK_FOREACH(first, (struct link *)(uintptr_t)&token->first)
+        {
+                n++;
+        }
+        LINK_FOREACH(unsettled, (struct link *)(uintptr_t)&token->unsettled)
+        {
+                n++;
+        }
+        return n;
+}
+
+/* ---- sending ---- */
+
+static bool worker_has_room(const struct token *token)
+{
+        const struct worker *worker = &token->worker;
+
+        if (worker->phase < WORKER_LOADING || worker->blocked || worker->ending || worker->retiring)
+                return false;
+        /* One at a time while one of them may have ended a worker: the next death has one culprit. */
+        if (token->n_suspects > 0 && worker->n_out > 0)
+                return false;
+        return worker->n_out + worker->busy < worker->threads;
+}
+
+static struct job *next_refresh(struct token *token)
+{
+        struct job *job = token->worker.refresh_out ? NULL : job_new(JOB_REFRESH);
+
+        if (job)
+                job->token = token;
+        return job;
+}
+
+/* What is to be sent next. It stays in its list (but one from the queue, which is out of it) until it is out.
+ */
+static struct job *next_job(struct token *token)
+{
+        struct queue_item *item;
+        struct job *job = NULL;
+
+        if (token->worker.phase == WORKER_LOADING)
+                return token->refresh_wanted ? next_refresh(token) : NULL;
+        if (!link_is_empty(&token->unsettled) && !token->worker.slow_out) {
+                job = LINK_OF(token->unsettled.next, struct job, link);
+                job->settling = true;
+                return job;
+        }
+        if (token->refresh_wanted)
+                job = next_refresh(token);
+        if (job)
+                return job;
+        if (!link_is_empty(&token->first))
+                return LINK_OF(token->first.next, struct job, link);
+        item = queue_pop(&token->queue, !token->worker.slow_out);
+        if (!item)
+                return NULL;
+        job = LINK_OF(item, struct job, item);
+        return job;
+}
+
+/* The key's number in this life of the worker, in *ret. 1: it is not on the token any more. */
+static int job_resolve(struct token *token, struct job *job, uint64_t *ret)
+{
+        struct entry *entry = job->entry;
+
+        if (!entry || job->settling) {
+                *ret = 0;
+                return 0;
+        }
+        if (!entry->live) {
+                entry = directory_same_key(token->directory, entry);
+                if (!entry)
+                        return 1;
+                entry_ref(entry);
+                entry_unref(job->entry);
+                job->entry = entry;
+        }
+        *ret = entry->number;
+        return 0;
+}
+
+static int job_send(struct token *token, struct job *job, uint64_t key)
+{
+        struct worker *worker = &token->worker;
+        uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
+        struct wire wire = {.data = buffer, .size = sizeof(buffer)};
+
+        job->number = (uint64_t)worker->epoch << 32 | ++worker->counter;
+        job_put(job, key, worker->phase == WORKER_LOADING, &wire);
+        return wire.bad ? -EMSGSIZE : channel_send(worker->fd, buffer, wire.at, NULL, 0);
+}
+
+static void job_is_out(struct token *token, struct job *job)
+{
+        struct worker *worker = &token->worker;
+
+        link_remove(&job->link);
+        job->place = JOB_OUT;
+        link_append(&worker->out, &job->link);
+        worker->n_out++;
+        if (job->kind == JOB_REFRESH) {
+                worker->refresh_out = true;
+                token->refresh_wanted = false;
+                token->refresh_sent_usec = now_usec();
+        } else if (job_changes(job))
+                worker->slow_out = true;
+}
+
+/* The channel took nothing: as it was before. */
+static void job_put_back(struct token *token, struct job *job)
+{
+        if (job->kind == JOB_REFRESH)
+                job_free(job);
+        else if (job->place == JOB_QUEUED)
+                queue_restore(&token->queue, job->instance, &job->item);
+}
+
+/* 1: no more for now. */
+static int send_one(struct token *token)
+{
+        struct job *job = next_job(token);
+        uint64_t key;
+        int r;
+
+        if (!job)
+                return 1;
+        if (job_resolve(token, job, &key) > 0) {
+                token_end(token, job, JOB_KEY_GONE);
+                return 0;
+        }
+        r = job_send(token, job, key);
+        if (r == 0) {
+                job_is_out(token, job);
+                return 0;
+        }
+        if (r == -EMSGSIZE) {
+                token_end(token, job, JOB_INVALID);
+                return 0;
+        }
+        job_put_back(token, job);
+        if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
+                token->worker.blocked = true;
+                worker_watch(token, true);
+        } else
+                token->worker.ending = true; /* its EOF is on the way */
+        return 1;
+}
+
+void token_pump(struct token *token)
+{
+        token->dirty = false;
+        while (worker_has_room(token))
+                if (send_one(token) != 0)
+                        break;
+        if (token->worker.n_out == 0)
+                worker_idle(token);
+}
+
+/* ---- time ---- */
+
+struct tick {
+        struct token *token;
+        uint64_t now, next;
+};
+
+/* What a deadline says of a job that was not sent. */
+static enum job_end late_end(const struct token *token)
+{
+        return token->worker.phase == WORKER_SERVING ? JOB_DEADLINE : JOB_UNAVAILABLE;
+}
+
+static void tick_waiting(struct tick *tick, struct job *job)
+{
+        if (job->deadline_usec <= tick->now)
+                token_end(tick->token, job, late_end(tick->token));
+        else
+                tick->next = MIN_OF(tick->next, job->deadline_usec);
+}
+
+static void tick_queued(struct queue_item *item, void *userdata)
+{
+        tick_waiting(userdata, LINK_OF(item, struct job, item));
+}
+
+/* One that is out, or to be settled, stays: only who waits for it is told. */
+static void tick_out(struct tick *tick, struct job *job)
+{
+        bool unsettled = job->place == JOB_UNSETTLED || job->settling;
+
+        if (!job->done)
+                return;
+        if (job->deadline_usec <= tick->now)
+                token_answer_job(tick->token, job,
+                        &(struct job_result){.end = unsettled ? JOB_OUTCOME_UNKNOWN : JOB_DEADLINE_EXECUTED});
+        else
+                tick->next = MIN_OF(tick->next, job->deadline_usec);
+}
+
+uint64_t token_tick(struct token *token, uint64_t now)
+{
+        struct tick tick = {.token = token, .now = now, .next = USEC_NEVER};
+
+        queue_each(&token->queue, tick_queued, &tick);
+        LINK_FOREACH_SAFE(at, &token->first)
+        {
+                tick_waiting(&tick, LINK_OF(at, struct job, link));
+        }
+        LINK_FOREACH_SAFE(waiting, &token->waiting)
+        {
+                tick_waiting(&tick, LINK_OF(waiting, struct job, link));
+        }
+        LINK_FOREACH(unsettled, &token->unsettled)
+        {
+                tick_out(&tick, LINK_OF(unsettled, struct job, link));
+        }
+        LINK_FOREACH(out, &token->worker.out)
+        {
+                tick_out(&tick, LINK_OF(out, struct job, link));
+        }
+        if (token->refresh_due_usec <= now) {
+                token->refresh_wanted = true;
+                token->refresh_due_usec = now + token->config->refresh_usec;
+        }
+        token_pump(token);
+        return MIN_OF(MIN_OF(tick.next, token->refresh_due_usec), look_tick(token, now));
+}
