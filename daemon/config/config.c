@@ -38,12 +38,12 @@ void config_free(struct config *config)
         if (!config)
                 return;
         for (size_t i = 0; i < config->n_tokens; i++)
-                object_free(SECTION_TOKEN, config->tokens[i]);
+                section_free_object(SECTION_TOKEN, config->tokens[i]);
         for (size_t i = 0; i < config->n_instances; i++)
-                object_free(SECTION_INSTANCE, config->instances[i]);
+                section_free_object(SECTION_INSTANCE, config->instances[i]);
         free(config->tokens);
         free(config->instances);
-        object_free(SECTION_DAEMON, config);
+        section_free_object(SECTION_DAEMON, config);
 }
 
 static int format_into(const struct config *config, FILE *out)

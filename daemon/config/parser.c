@@ -159,13 +159,13 @@ static void *object_new(struct parser *parser, enum section_kind kind, const cha
         }
         if (r < 0) {
                 parser->error = r;
-                object_free(kind, object);
+                section_free_object(kind, object);
                 return NULL;
         }
         return object;
 }
 
-void object_free(enum section_kind kind, void *object)
+void section_free_object(enum section_kind kind, void *object)
 {
         if (!object)
                 return;
@@ -205,7 +205,7 @@ struct config_token *parser_add_token(struct parser *parser, const char *name)
         struct config_token *token = object_new(parser, SECTION_TOKEN, name);
 
         if (token && !object_keep(parser, SECTION_TOKEN, token)) {
-                object_free(SECTION_TOKEN, token);
+                section_free_object(SECTION_TOKEN, token);
                 return NULL;
         }
         return token;
@@ -238,7 +238,7 @@ void parser_section(struct parser *parser, struct place place, const char *kind_
         if (!section->object || section->scrap)
                 return;
         if (!object_keep(parser, kind, section->object)) {
-                object_free(kind, section->object);
+                section_free_object(kind, section->object);
                 section->object = NULL;
                 return;
         }
@@ -290,7 +290,7 @@ void parser_done(struct parser *parser)
                 struct section *section = parser->sections[i];
 
                 if (section->scrap)
-                        object_free(section->kind, section->object);
+                        section_free_object(section->kind, section->object);
                 free(section);
         }
         for (size_t i = 0; i < parser->n_references; i++)

@@ -86,4 +86,4 @@ void check_all(struct parser *parser);
 void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size);
 
 /* Frees an object with its values; NULL is fine. */
-void object_free(enum section_kind kind, void *object);
+void section_free_object(enum section_kind kind, void *object);
