@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MPL-2.0
 # Test programs, lint and bench. Included by the Makefile.
 
-# One CUnit program: every tests/unit/test_*.c registers its suite by a constructor.
-UNIT := $(call objects,$(wildcard tests/unit/*.c))
-UNIT_LIBS = $(BUILD)/lib/broker.a $(BUILD)/lib/supervisor.a $(BUILD)/lib/worker.a \
-	$(BUILD)/lib/audit.a $(BUILD)/libtokend.a $(DAEMON_LIBS)
+# CUnit: every tests/unit/test_LAYER_MODULE.c registers its suite by a constructor. The programs of the daemon are not
+# made to live in one (each has its directory.c, its token.c), so their tests are programs of their own as well.
+unit        = $(call objects,tests/unit/main.c $(wildcard tests/unit/test_$(1)_*.c))
+UNIT_ALONE := $(foreach l,broker worker supervisor audit,$(if $(wildcard tests/unit/test_$(l)_*.c),$(l)))
+UNIT       := $(addprefix $(BUILD)/tests/unit-,$(UNIT_ALONE) rest)
+UNIT_REST  := $(filter-out $(foreach l,$(UNIT_ALONE),$(wildcard tests/unit/test_$(l)_*.c)),$(wildcard tests/unit/*.c))
+$(foreach l,$(UNIT_ALONE),$(eval $(BUILD)/tests/unit-$(l): $(call unit,$(l)) $(BUILD)/lib/$(l).a))
+$(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a
 $(BUILD)/obj/tests/unit/test_worker_%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
-$(BUILD)/tests/unit: $(UNIT) $(UNIT_LIBS)
+$(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $(UNIT) \
-		-Wl,--start-group $(UNIT_LIBS) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
 
 # A PKCS #11 module that stands before another one, counts its calls, and fails on demand.
 $(BUILD)/obj/tests/module/%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
@@ -35,7 +39,7 @@ again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-
 SANITIZERS = address,undefined
 
 .PHONY: test-programs demo test unit integration lint lint-build bench
-test-programs: all $(BUILD)/tests/unit $(BUILD)/tests/libtestmodule.so $(PROBES)
+test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(PROBES)
 
 demo:
 	@tests/deps build demo
