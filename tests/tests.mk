@@ -51,7 +51,7 @@ test unit integration:
 	@tests/deps build test
 	$(again) test-programs
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
-	@PYTHON=$(PYTHON) BUILD=$(BUILD) T='$(T)' tests/run $@
+	@PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
 
 # clang compiles everything in a tree of its own; what is left is one script.
 lint:
