@@ -8,7 +8,7 @@ UNIT_ALONE := $(foreach l,broker worker supervisor audit,$(if $(wildcard tests/u
 UNIT       := $(addprefix $(BUILD)/tests/unit-,$(UNIT_ALONE) rest)
 UNIT_REST  := $(filter-out $(foreach l,$(UNIT_ALONE),$(wildcard tests/unit/test_$(l)_*.c)),$(wildcard tests/unit/*.c))
 $(foreach l,$(UNIT_ALONE),$(eval $(BUILD)/tests/unit-$(l): $(call unit,$(l)) $(BUILD)/lib/$(l).a))
-$(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a
+$(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a $(BUILD)/lib/tokendctl.a
 $(BUILD)/obj/tests/unit/test_worker_%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
