@@ -73,6 +73,8 @@ static int login_locked(struct session *session, struct failure *failure)
                 return 0;
         if (rv != CKR_USER_NOT_LOGGED_IN)
                 return failure_ckr(failure, rv, "C_GetSessionInfo");
+        if (token->pin_refused)
+                return failure_ckr(failure, CKR_PIN_INCORRECT, "the PIN was refused");
         r = check_flags(session, failure);
         if (r == 0)
                 r = login_read_pin(token, &pin, failure);
@@ -83,6 +85,7 @@ static int login_locked(struct session *session, struct failure *failure)
                 secret_length(pin));
         if (rv == CKR_USER_ALREADY_LOGGED_IN)
                 return 0;
+        token->pin_refused = ckr_class(rv) == CKR_CLASS_PIN;
         if (rv != CKR_OK)
                 return failure_ckr(
                         failure, rv, ckr_class(rv) == CKR_CLASS_PIN ? "the PIN was refused" : "C_Login");
