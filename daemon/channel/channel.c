@@ -65,11 +65,14 @@ static void fds_of_message(struct msghdr *msg, int ret_fds[static LIMIT_CHANNEL_
         }
 }
 
-int channel_receive(int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS])
+int channel_receive(
+        int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS])
 {
         union control control;
         struct iovec iov = {.iov_base = data, .iov_len = size};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+        struct msghdr msg = {.msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.space,
                 .msg_controllen = sizeof(control.space)};
         int fds[LIMIT_CHANNEL_FDS];
         ssize_t n;

@@ -19,4 +19,5 @@ int channel_send(int fd, const void *data, size_t length, const int *fds, size_t
 /* Receives one message into data, its length into *ret_length; descriptors, close-on-exec, into ret_fds (-1
  * where none came): the caller closes them. 1: the peer is gone (EOF). -EAGAIN; -EMSGSIZE: the message or its
  * descriptors were more than fit, all dropped. Thread-safe: a message goes to one of the callers. */
-int channel_receive(int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS]);
+int channel_receive(
+        int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS]);

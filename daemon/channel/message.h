@@ -22,16 +22,16 @@
 /* How a request ended, in the worker. What the client is told is the broker's to decide. */
 enum reply_status {
         REPLY_OK = 1,
-        REPLY_CKR,             /* the token said no to this request; ckr says how */
-        REPLY_KEY_GONE,        /* the object is not on the token any more */
+        REPLY_CKR,      /* the token said no to this request; ckr says how */
+        REPLY_KEY_GONE, /* the object is not on the token any more */
         REPLY_NICKNAME_EXISTS,
-        REPLY_NOT_SUPPORTED,   /* the token has no such mechanism, or the key does not allow it */
-        REPLY_BUSY,            /* sessions or memory of the device ran out, twice */
-        REPLY_DEVICE_LOST,     /* class device: the worker ends itself after this; not executed as far as known */
-        REPLY_PIN,             /* class PIN: likewise */
-        REPLY_WORKER_LOST,     /* the call outlived its deadline: the worker ends itself after this */
+        REPLY_NOT_SUPPORTED, /* the token has no such mechanism, or the key does not allow it */
+        REPLY_BUSY,          /* sessions or memory of the device ran out, twice */
+        REPLY_DEVICE_LOST, /* class device: the worker ends itself after this; not executed as far as known */
+        REPLY_PIN,         /* class PIN: likewise */
+        REPLY_WORKER_LOST, /* the call outlived its deadline: the worker ends itself after this */
         REPLY_OUTCOME_UNKNOWN, /* the operation that changes the token failed, and what it left cannot be told */
-        REPLY_INVALID,         /* the data was refused by the worker (a DER that is none, say); text says what */
+        REPLY_INVALID, /* the data was refused by the worker (a DER that is none, say); text says what */
         REPLY_STATUS_MAX_,
 };
 

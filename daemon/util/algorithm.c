@@ -23,7 +23,8 @@ struct name {
 };
 
 static const struct name key_types[] = {{"rsa", KEY_RSA}, {"ec", KEY_EC}, {"ed25519", KEY_ED25519}};
-static const struct name curves[] = {{"secp256r1", 256}, {"secp384r1", 384}, {"secp521r1", 521}, {"ed25519", 255}};
+static const struct name curves[] = {
+        {"secp256r1", 256}, {"secp384r1", 384}, {"secp521r1", 521}, {"ed25519", 255}};
 static const struct name usages[] = {
         {"sign", USAGE_SIGN}, {"decrypt", USAGE_DECRYPT}, {"unwrap", USAGE_UNWRAP}, {"derive", USAGE_DERIVE}};
 

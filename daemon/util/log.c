@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 1024 };
+enum {
+        LINE_MAX_BYTES = 1024
+};
 
 static const char *log_process = "tokend";
 static bool log_journal;

@@ -29,12 +29,12 @@
 #define USEC_NEVER    UINT64_MAX
 
 /* Defines NAMEp(), the form that _cleanup_ wants, of a function that frees a pointer. */
-#define DEFINE_CLEANUP(type, function)                                                                        \
-        static inline void function##p(type *pointer)                                                         \
-        {                                                                                                     \
-                if (*pointer)                                                                                 \
-                        function(*pointer);                                                                   \
-        }                                                                                                     \
+#define DEFINE_CLEANUP(type, function)                                                                       \
+        static inline void function##p(type *pointer)                                                        \
+        {                                                                                                    \
+                if (*pointer)                                                                                \
+                        function(*pointer);                                                                  \
+        }                                                                                                    \
         struct function##_needs_a_semicolon
 
 static inline void freep(void *pointer)
@@ -55,12 +55,12 @@ static inline int take_fd(int *fd)
         *fd = -1;
         return taken;
 }
-#define TAKE_PTR(p)                                                                                           \
-        ({                                                                                                    \
-                __typeof__(p) *place_ = &(p);                                                                 \
-                __typeof__(p) taken_ = *place_;                                                               \
-                *place_ = NULL;                                                                               \
-                taken_;                                                                                       \
+#define TAKE_PTR(p)                                                                                          \
+        ({                                                                                                   \
+                __typeof__(p) *place_ = &(p);                                                                \
+                __typeof__(p) taken_ = *place_;                                                              \
+                *place_ = NULL;                                                                              \
+                taken_;                                                                                      \
         })
 
 /* Microseconds of CLOCK_MONOTONIC, which every deadline is counted in. */

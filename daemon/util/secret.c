@@ -17,7 +17,8 @@ struct secret {
 
 static int secret_new(struct secret **ret)
 {
-        struct secret *secret = mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct secret *secret =
+                mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         if (secret == MAP_FAILED)
                 return -errno;
@@ -43,7 +44,8 @@ int secret_read_file(const char *path, struct secret **ret)
                 return r;
         /* One byte more than is allowed, so that too long is seen; the last byte stays the NUL. */
         while (secret->length < sizeof(secret->text) - 1) {
-                ssize_t n = read(fd, secret->text + secret->length, sizeof(secret->text) - 1 - secret->length);
+                ssize_t n =
+                        read(fd, secret->text + secret->length, sizeof(secret->text) - 1 - secret->length);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)

@@ -20,7 +20,8 @@ int main(void)
         if (CU_initialize_registry() != CUE_SUCCESS)
                 return 1;
         for (struct suite *suite = suites; suite; suite = suite->next) {
-                CU_SuiteInfo infos[] = {{suite->name, NULL, NULL, NULL, NULL, suite->tests}, CU_SUITE_INFO_NULL};
+                CU_SuiteInfo infos[] = {
+                        {suite->name, NULL, NULL, NULL, NULL, suite->tests}, CU_SUITE_INFO_NULL};
 
                 if (CU_register_suites(infos) != CUE_SUCCESS)
                         return 1;

@@ -18,11 +18,11 @@ struct suite {
 
 void suite_register(struct suite *suite);
 
-#define SUITE(suite_name, ...)                                                                                \
-        static CU_TestInfo suite_name##_tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                           \
-        static struct suite suite_name##_suite = {#suite_name, suite_name##_tests, NULL};                     \
-        __attribute__((constructor)) static void suite_name##_register(void)                                  \
-        {                                                                                                     \
-                suite_register(&suite_name##_suite);                                                          \
-        }                                                                                                     \
+#define SUITE(suite_name, ...)                                                                               \
+        static CU_TestInfo suite_name##_tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                          \
+        static struct suite suite_name##_suite = {#suite_name, suite_name##_tests, NULL};                    \
+        __attribute__((constructor)) static void suite_name##_register(void)                                 \
+        {                                                                                                    \
+                suite_register(&suite_name##_suite);                                                         \
+        }                                                                                                    \
         struct suite_name##_needs_a_semicolon
