@@ -23,11 +23,6 @@ struct record {
         struct json_object *json;
 };
 
-static int json_putp(struct json_object **object)
-{
-        return json_object_put(*object);
-}
-
 void chain_check_done(struct chain_check *check)
 {
         free(check->hashes);
@@ -42,7 +37,8 @@ const char *chain_fault_text(enum chain_fault fault)
                 [CHAIN_CHANGED] = "changed: its content does not fit its hash",
                 [CHAIN_REWRITTEN] = "rewritten: it does not follow from the record before it",
                 [CHAIN_MISSING] = "records before it are missing",
-                [CHAIN_REORDERED] = "reordered: it stands behind a record that comes after it, or stands twice",
+                [CHAIN_REORDERED] =
+                        "reordered: it stands behind a record that comes after it, or stands twice",
                 [CHAIN_RESTARTED] = "a second chain begins here",
                 [CHAIN_BAD_HEAD] = "it signs something else than what the chain has there",
                 [CHAIN_OTHER_KEY] = "signed with another key",
@@ -93,7 +89,8 @@ static const char *member_text(struct json_object *object, const char *name)
 {
         struct json_object *member;
 
-        if (!json_object_object_get_ex(object, name, &member) || !json_object_is_type(member, json_type_string))
+        if (!json_object_object_get_ex(object, name, &member) ||
+                !json_object_is_type(member, json_type_string))
                 return NULL;
         return json_object_get_string(member);
 }
@@ -126,15 +123,16 @@ static struct json_object *json_take(const char *line, size_t length)
         return object;
 }
 
-/* What stands at its place must also be what a reader of the JSON sees: a second `seq` inside would deceive him. */
+/* What stands at its place must also be what a reader of the JSON sees: a second `seq` inside would deceive
+ * him. */
 static bool places_agree(const struct record *record, const char *line, size_t at)
 {
         const char *prev = member_text(record->json, "prev"), *hash = member_text(record->json, "hash");
         uint64_t seq;
 
-        return member_number(record->json, "seq", &seq) && seq == record->seq && prev && strlen(prev) == HEX &&
-                memcmp(prev, line + at + 9, HEX) == 0 && hash && strlen(hash) == HEX &&
-                memcmp(hash, line + record->body + 9, HEX) == 0;
+        return member_number(record->json, "seq", &seq) && seq == record->seq && prev &&
+               strlen(prev) == HEX && memcmp(prev, line + at + 9, HEX) == 0 && hash && strlen(hash) == HEX &&
+               memcmp(hash, line + record->body + 9, HEX) == 0;
 }
 
 /* The caller json_object_put()s record->json, in any case. */
@@ -178,9 +176,9 @@ static int remember(struct chain_check *check, const struct record *record)
         return 0;
 }
 
-/* CHAIN_GOOD; 1 where the record it signs is not among those that are known any more, or were given. */
-static enum chain_fault head_fits(const struct chain_check *check, const char *signed_hash, uint64_t signed_seq,
-        bool *ret_known)
+/* *ret_known: the record that it signs is among those that were given, and is remembered. */
+static enum chain_fault head_fits(
+        const struct chain_check *check, const char *signed_hash, uint64_t signed_seq, bool *ret_known)
 {
         unsigned char hash[CHAIN_HASH];
 
@@ -191,7 +189,8 @@ static enum chain_fault head_fits(const struct chain_check *check, const char *s
         if (signed_seq < check->first_seq || check->last_seq - signed_seq >= check->n_hashes)
                 return CHAIN_GOOD;
         *ret_known = true;
-        return memcmp(hash, check->hashes[signed_seq % check->n_hashes], CHAIN_HASH) == 0 ? CHAIN_GOOD : CHAIN_BAD_HEAD;
+        return memcmp(hash, check->hashes[signed_seq % check->n_hashes], CHAIN_HASH) == 0 ? CHAIN_GOOD
+                                                                                          : CHAIN_BAD_HEAD;
 }
 
 static int head_ask(struct chain_check *check, const struct chain_head *head)
@@ -207,13 +206,14 @@ static int head_check(struct chain_check *check, struct json_object *json)
 {
         const char *hash = member_text(json, "signedHash"), *public_key = member_text(json, "publicKey"),
                    *signature = member_text(json, "signature"), *time = member_text(json, "time");
-        struct chain_head head = {.algorithm = member_text(json, "algorithm"), .key = member_text(json, "key")};
+        struct chain_head head = {
+                .algorithm = member_text(json, "algorithm"), .key = member_text(json, "key")};
         _cleanup_(freep) unsigned char *public_key_bytes = NULL, *signature_bytes = NULL;
         bool known;
         int r;
 
-        if (!member_number(json, "signedSeq", &head.signed_seq) || !hash || !public_key || !signature || !time ||
-                !head.algorithm || !head.key)
+        if (!member_number(json, "signedSeq", &head.signed_seq) || !hash || !public_key || !signature ||
+                !time || !head.algorithm || !head.key)
                 return CHAIN_BAD_HEAD;
         if (hex_parse(public_key, &public_key_bytes, &head.public_key_length) < 0 ||
                 hex_parse(signature, &signature_bytes, &head.signature_length) < 0)
@@ -247,7 +247,7 @@ static enum chain_fault follows(struct chain_check *check, const struct record *
 {
         if (check->last_seq == 0)
                 return record->seq == 1 && !is_zero(record->prev) ? CHAIN_REWRITTEN : CHAIN_GOOD;
-        if (record->seq == 1 && is_zero(record->prev) && memcmp(record->hash, check->hash, CHAIN_HASH) != 0)
+        if (record->seq == 1 && is_zero(record->prev))
                 return CHAIN_RESTARTED;
         if (record->seq <= check->last_seq)
                 return CHAIN_REORDERED;
@@ -299,7 +299,7 @@ int chain_check_line(struct chain_check *check, const char *line, size_t length,
 
         if (record_take(line, length, &record))
                 r = check_record(check, line, &record);
-        json_putp(&record.json);
+        json_object_put(record.json);
         *ret_seq = record.seq;
         check->n_records++;
         if (r > CHAIN_GOOD)

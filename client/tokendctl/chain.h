@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Checks the chain of an audit file, line by line: tokendctl(1) has the format. Shares nothing with tokend-audit, which
- * writes it, so that a fault there does not hide itself here. Pure: hashing and the word on a signature come in as
- * functions.
+ * Checks the chain of an audit file, line by line: tokendctl(1) has the format. Shares nothing with
+ * tokend-audit, which writes it, so that a fault there does not hide itself here. Pure: hashing and the word
+ * on a signature come in as functions.
  */
 #pragma once
 
@@ -38,8 +38,8 @@ struct chain_head {
 };
 
 struct chain_check {
-        /* Of the caller. sha256: 0 or -1. signature: CHAIN_GOOD, CHAIN_OTHER_KEY, CHAIN_BAD_SIGNATURE; -1: it could not be
-         * told, and the check is over. NULL: heads are not asked about. */
+        /* Of the caller. sha256: 0 or -1. signature: CHAIN_GOOD, CHAIN_OTHER_KEY, CHAIN_BAD_SIGNATURE; -1: it
+         * could not be told, and the check is over. NULL: heads are not asked about. */
         int (*sha256)(const void *bytes, size_t length, unsigned char digest[static CHAIN_HASH]);
         int (*signature)(void *userdata, const struct chain_head *head);
         void *userdata;
@@ -51,7 +51,7 @@ struct chain_check {
         uint64_t missing_from; /* with CHAIN_MISSING: from here to the record before this line */
 
         /* Inside. */
-        unsigned char hash[CHAIN_HASH]; /* of last_seq, as it says itself */
+        unsigned char hash[CHAIN_HASH];      /* of last_seq, as it says itself */
         unsigned char (*hashes)[CHAIN_HASH]; /* of record seq at seq % n_hashes */
         size_t n_hashes;
 };
@@ -59,8 +59,9 @@ struct chain_check {
 /* sha256, signature and userdata are set, the rest is zero. */
 void chain_check_done(struct chain_check *check);
 
-/* The next line, its newline not counted. *ret_seq: the record's number; 0 where it has none. CHAIN_GOOD, or the fault,
- * which is counted; the check goes on behind it with the next line. -1: no memory, or it could not be told. */
+/* The next line, its newline not counted. *ret_seq: the record's number; 0 where it has none. CHAIN_GOOD, or
+ * the fault, which is counted; the check goes on behind it with the next line. -1: no memory, or it could not
+ * be told. */
 int chain_check_line(struct chain_check *check, const char *line, size_t length, uint64_t *ret_seq);
 
 /* The number of the record in a line, by its place alone; 0: none. To sort files. */

@@ -75,3 +75,20 @@ int hash_file(const char *path, const char *algorithm, unsigned char *digest, si
                 close(fd);
         return r;
 }
+
+int hash_begin(void)
+{
+        return NSS_NoDB_Init(NULL) == SECSuccess ? 0 : -1;
+}
+
+void hash_end(void)
+{
+        (void)NSS_Shutdown();
+}
+
+int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32])
+{
+        if (length > INT32_MAX || HASH_HashBuf(HASH_AlgSHA256, digest, bytes, (unsigned)length) != SECSuccess)
+                return -1;
+        return 0;
+}

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <string.h>
@@ -35,6 +36,11 @@ enum {
         OPTION_DER,
         OPTION_YES,
         OPTION_WATCH,
+        OPTION_KEY,
+        OPTION_PUBKEY,
+        OPTION_FIRST_SEQ,
+        OPTION_EXPECT_SEQ,
+        OPTION_NO_SIGNATURES,
 };
 
 #define BIT(option) (1U << ((option)-OPTION_TYPE))
@@ -60,6 +66,11 @@ static const struct option long_options[] = {
         {"der", no_argument, NULL, OPTION_DER},
         {"yes", no_argument, NULL, OPTION_YES},
         {"watch", no_argument, NULL, OPTION_WATCH},
+        {"key", required_argument, NULL, OPTION_KEY},
+        {"pubkey", required_argument, NULL, OPTION_PUBKEY},
+        {"first-seq", required_argument, NULL, OPTION_FIRST_SEQ},
+        {"expect-seq", required_argument, NULL, OPTION_EXPECT_SEQ},
+        {"no-signatures", no_argument, NULL, OPTION_NO_SIGNATURES},
         {0},
 };
 
@@ -89,12 +100,17 @@ static const struct verb verbs[] = {
                         BIT(OPTION_BASE64),
                 "KEY --algorithm NAME --signature FILE [--digest HEX | --in FILE|-] [--base64]",
                 "verify a signature"},
-        {"random", verb_random, 1, 1, BIT(OPTION_BASE64), "LENGTH [--base64]",
-                "random bytes of a device"},
+        {"random", verb_random, 1, 1, BIT(OPTION_BASE64), "LENGTH [--base64]", "random bytes of a device"},
         {"delete", verb_delete, 1, 1, BIT(OPTION_YES), "KEY --yes", "destroy a key"},
         {"status", verb_status, 0, 0, BIT(OPTION_WATCH), "[--watch]", "tokens, sessions, queues, instances"},
         {"metrics", verb_metrics, 0, 0, 0, "", "OpenMetrics text"},
         {"probe", verb_probe, 0, 1, 0, "[TOKEN]", "ask the device itself"},
+        {"audit", verb_audit, 2, UINT_MAX,
+                BIT(OPTION_KEY) | BIT(OPTION_PUBKEY) | BIT(OPTION_FIRST_SEQ) | BIT(OPTION_EXPECT_SEQ) |
+                        BIT(OPTION_NO_SIGNATURES),
+                "verify FILE... [--key KEY | --pubkey FILE]... [--first-seq N] [--expect-seq N] "
+                "[--no-signatures]",
+                "check audit files: changed, cut, missing, rewritten, reordered"},
 };
 
 void complain(const char *format, ...)
@@ -183,6 +199,25 @@ static int parse_size(const char *text, int *ret)
         return EXIT_DONE;
 }
 
+static int parse_seq(const char *option, const char *text, uint64_t *ret)
+{
+        char *end;
+
+        errno = 0;
+        *ret = strtoull(text, &end, 10);
+        if (*end || text[0] < '1' || text[0] > '9' || errno != 0)
+                return usage("--%s takes the number of a record", option);
+        return EXIT_DONE;
+}
+
+static int add_audit_key(struct options *o, const char *name, const char *file)
+{
+        if (o->n_audit_keys == N_ELEMENTS(o->audit_keys))
+                return usage("at most %zu keys", N_ELEMENTS(o->audit_keys));
+        o->audit_keys[o->n_audit_keys++] = (struct audit_key){name, file};
+        return EXIT_DONE;
+}
+
 /* Options that every verb takes. */
 static int take_common(int option, struct options *o)
 {
@@ -250,6 +285,17 @@ static int take_option(int option, struct options *o)
                 break;
         case OPTION_WATCH:
                 o->watch = true;
+                break;
+        case OPTION_KEY:
+                return add_audit_key(o, optarg, NULL);
+        case OPTION_PUBKEY:
+                return add_audit_key(o, NULL, optarg);
+        case OPTION_FIRST_SEQ:
+                return parse_seq("first-seq", optarg, &o->first_seq);
+        case OPTION_EXPECT_SEQ:
+                return parse_seq("expect-seq", optarg, &o->expect_seq);
+        case OPTION_NO_SIGNATURES:
+                o->no_signatures = true;
                 break;
         default:
                 return take_common(option, o);

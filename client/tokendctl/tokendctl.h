@@ -32,6 +32,15 @@ struct options {
         int size;
         bool loadable, base64, der, yes, watch;
 
+        /* Of audit: the keys that may have signed, `--key` and `--pubkey` in the order they were given. */
+        struct audit_key {
+                const char *name; /* of a key, or */
+                const char *file;
+        } audit_keys[8];
+        unsigned n_audit_keys;
+        uint64_t first_seq, expect_seq; /* 0: not given */
+        bool no_signatures;
+
         char **arguments; /* behind the verb */
         unsigned n_arguments;
 };
@@ -48,6 +57,7 @@ int verb_random(const struct options *o);
 int verb_status(const struct options *o);
 int verb_metrics(const struct options *o);
 int verb_probe(const struct options *o);
+int verb_audit(const struct options *o);
 
 /* ---- main.c ---- */
 
@@ -126,6 +136,11 @@ int file_write(const char *path, const void *bytes, size_t length);
 /* Digest of a file of any size. algorithm: its hash is in its name. 0; -EINVAL: no hash in that name; -errno
  * of the file; -EIO: NSS would not. digest: 64 bytes. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
+
+/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). 0, or -1: NSS would not. */
+int hash_begin(void);
+void hash_end(void);
+int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32]);
 
 static inline void freep(void *pointer)
 {

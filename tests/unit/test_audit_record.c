@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Records as JSON and as journal fields, with names that were made to deceive, and the sender to the journal. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "daemon/util/audit.h"
+#include "proto/limits.h"
+#include "tests/unit/suite.h"
+
+static const uint8_t id[] = {0x01, 0xff}, digest[] = {0xab, 0xcd};
+
+static struct audit_record record_full(void)
+{
+        return (struct audit_record){.kind = AUDIT_SIGN,
+                .when_usec = UINT64_C(1764009708123456),
+                .instance = "ca",
+                .has_peer = true,
+                .uid = 17,
+                .gid = 18,
+                .pid = 4711,
+                .unit = "pki-tomcatd@ca.service",
+                .token = "hsm",
+                .nickname = "CA Signing",
+                .key_id = id,
+                .key_id_length = sizeof(id),
+                .algorithm = "rsa_pkcs1_sha256",
+                .digest = digest,
+                .digest_length = sizeof(digest),
+                .result = "ok",
+                .request = 99,
+                .attempt = 1};
+}
+
+static void test_json(void)
+{
+        struct audit_record record = record_full();
+        char text[LIMIT_AUDIT_RECORD];
+        size_t length;
+
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), 0);
+        CU_ASSERT_EQUAL(length, strlen(text));
+        CU_ASSERT_STRING_EQUAL(text,
+                "{\"time\":\"2025-11-24T18:41:48.123456Z\",\"kind\":\"sign\",\"operation\":\"sign\","
+                "\"result\":\"ok\","
+                "\"instance\":\"ca\",\"uid\":17,\"gid\":18,\"pid\":4711,\"unit\":\"pki-tomcatd@ca.service\","
+                "\"token\":\"hsm\",\"key\":\"CA "
+                "Signing\",\"keyId\":\"01ff\",\"algorithm\":\"rsa_pkcs1_sha256\","
+                "\"digest\":\"abcd\",\"request\":99,\"attempt\":1}");
+}
+
+static void test_left_out(void)
+{
+        struct audit_record record = {
+                .kind = AUDIT_LOGIN, .token = "hsm", .result = "TokenError", .ckr = "CKR_PIN_INCORRECT"};
+        char text[512];
+        size_t length;
+
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), 0);
+        CU_ASSERT_STRING_EQUAL(text,
+                "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"kind\":\"login\",\"operation\":\"login\","
+                "\"result\":\"TokenError\",\"token\":\"hsm\",\"ckr\":\"CKR_PIN_INCORRECT\"}");
+}
+
+static void test_message(void)
+{
+        struct audit_record record = {.kind = AUDIT_SIGN, .of_message = true};
+        char text[512];
+        size_t length;
+
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, ",\"messageLength\":0}"));
+}
+
+static void test_hostile(void)
+{
+        static const struct {
+                const char *name, *json;
+        } names[] = {
+                {"\",\"result\":\"ok", "\"\\\",\\\"result\\\":\\\"ok\""},
+                {"a\nb\tc\x1b[2J\x7f", "\"a\\u000ab\\u0009c\\u001b[2J\\u007f\""},
+                {"back\\slash", "\"back\\\\slash\""},
+                {"\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\x91", "\"\xc3\xbc \xe2\x82\xac \xf0\x9f\x94\x91\""},
+                {"\xc2\x9b"
+                 "2J",
+                        "\"\\u009b2J\""},
+                {"\xe2\x80\xae"
+                 "AC",
+                        "\"\\u202eAC\""},
+                {"zero\xe2\x80\x8bwidth", "\"zero\\u200bwidth\""},
+                {"\xff\xc0\x80x", "\"\\ufffd\\ufffd\\ufffdx\""},
+                {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""},
+                {"cut \xe2\x82", "\"cut \\ufffd\\ufffd\""},
+                {"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""},
+        };
+        char text[128];
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                CU_ASSERT_EQUAL(audit_quote(names[i].name, text, sizeof(text)), strlen(names[i].json));
+                CU_ASSERT_STRING_EQUAL(text, names[i].json);
+        }
+}
+
+static void test_one_object(void)
+{
+        struct audit_record record = record_full();
+        struct json_object *object, *member;
+        char text[LIMIT_AUDIT_RECORD];
+        size_t length;
+
+        record.nickname = "x\",\"kind\":\"delete\n";
+        record.reason = "\"}\n{\"";
+        CU_ASSERT_EQUAL_FATAL(audit_json(&record, text, sizeof(text), &length), 0);
+        CU_ASSERT_PTR_NULL(memchr(text, '\n', length));
+        object = json_tokener_parse(text);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(object);
+        CU_ASSERT(json_object_object_get_ex(object, "kind", &member));
+        CU_ASSERT_STRING_EQUAL(json_object_get_string(member), "sign");
+        CU_ASSERT(json_object_object_get_ex(object, "key", &member));
+        CU_ASSERT_STRING_EQUAL(json_object_get_string(member), record.nickname);
+        json_object_put(object);
+}
+
+static void test_no_room(void)
+{
+        struct audit_record record = record_full();
+        char text[LIMIT_AUDIT_RECORD], small[LIMIT_AUDIT_RECORD];
+        size_t length, other = 77;
+
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), 0);
+        for (size_t size = 1; size <= length; size++)
+                CU_ASSERT_EQUAL(audit_json(&record, small, size, &other), -EMSGSIZE);
+        CU_ASSERT_EQUAL(other, 77);
+        CU_ASSERT_EQUAL(audit_json(&record, small, length + 1, &other), 0);
+        record.key_id_length = LIMIT_KEY_ID + 1;
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), -EMSGSIZE);
+        record.kind = 0;
+        CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), -EINVAL);
+}
+
+/* Whether the fields hold one of this name and value, in either framing. */
+static bool has_field(const struct journal_record *record, const char *name, const char *value, size_t length)
+{
+        char wanted[2048];
+        size_t n = (size_t)snprintf(
+                wanted, sizeof(wanted), "%s%c", name, memchr(value, '\n', length) ? '\n' : '=');
+
+        if (memchr(value, '\n', length)) {
+                memset(wanted + n, 0, 8);
+                wanted[n] = (char)length;
+                n += 8;
+        }
+        memcpy(wanted + n, value, length);
+        n += length;
+        wanted[n++] = '\n';
+        return memmem(record->data, record->length, wanted, n) != NULL;
+}
+#define HAS(record, name, value) has_field(record, name, value, sizeof(value) - 1)
+
+static void test_journal(void)
+{
+        struct audit_record record = record_full();
+        static struct journal_record fields;
+
+        record.nickname = "two\nlines\nMESSAGE=forged";
+        CU_ASSERT_EQUAL(audit_journal(&record, &fields), 0);
+        CU_ASSERT(HAS(&fields, "MESSAGE_ID", "064d8fdbdff84aef805098ac97d963e8"));
+        CU_ASSERT(HAS(&fields, "MESSAGE",
+                "ca (uid 17, pid 4711): sign hsm:two\\u000alines\\u000aMESSAGE=forged rsa_pkcs1_sha256: ok"));
+        CU_ASSERT(HAS(&fields, "PRIORITY", "6"));
+        CU_ASSERT(HAS(&fields, "TOKEND_KEY", "two\nlines\nMESSAGE=forged"));
+        CU_ASSERT(HAS(&fields, "TOKEND_DIGEST", "abcd"));
+        CU_ASSERT(HAS(&fields, "TOKEND_PEER_UNIT", "pki-tomcatd@ca.service"));
+        record.result = "PermissionDenied";
+        CU_ASSERT_EQUAL(audit_journal(&record, &fields), 0);
+        CU_ASSERT(HAS(&fields, "PRIORITY", "4"));
+}
+
+static void test_kinds(void)
+{
+        for (unsigned i = 1; i < AUDIT_KIND_MAX_; i++) {
+                CU_ASSERT_PTR_NOT_NULL(audit_kind_name(i));
+                CU_ASSERT_EQUAL_FATAL(strspn(audit_message_id(i), "0123456789abcdef"), 32);
+                for (unsigned j = 1; j < i; j++)
+                        CU_ASSERT_STRING_NOT_EQUAL(audit_message_id(i), audit_message_id(j));
+        }
+        CU_ASSERT_PTR_NULL(audit_kind_name(0));
+        CU_ASSERT_PTR_NULL(audit_message_id(AUDIT_KIND_MAX_));
+}
+
+/* The catalog is read from the top of the project, where make runs the tests. */
+static void test_catalog(void)
+{
+        FILE *file = fopen("systemd/tokend.catalog", "re");
+        static char text[65536];
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+        text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+        fclose(file);
+        for (unsigned i = 1; i < AUDIT_KIND_MAX_; i++) {
+                char line[64];
+
+                (void)snprintf(line, sizeof(line), "\n-- %s\n", audit_message_id(i));
+                CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
+        }
+}
+
+static void test_names(void)
+{
+        static const char *const bad[] = {"", "_PID", "1A", "a", "A=B", "A\nB",
+                "A1234567890123456789012345678901234567890123456789012345678901234"};
+        static struct journal_record fields;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                journal_record_init(&fields);
+                journal_put_text(&fields, bad[i], "x");
+                CU_ASSERT(fields.bad);
+                CU_ASSERT_EQUAL(journal_send(-1, JOURNAL_SOCKET, &fields), -EMSGSIZE);
+        }
+}
+
+static void test_too_much(void)
+{
+        static struct journal_record fields;
+        static char value[JOURNAL_RECORD_MAX];
+
+        journal_record_init(&fields);
+        journal_put(&fields, "A", value, sizeof(value) - 3);
+        CU_ASSERT_FALSE(fields.bad);
+        CU_ASSERT_EQUAL(fields.length, sizeof(value));
+        journal_put(&fields, "B", "", 0);
+        CU_ASSERT(fields.bad);
+}
+
+struct fake {
+        char directory[32], path[64];
+        int fd;
+};
+
+static void fake_bind(struct fake *fake)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+        fake->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        strcpy(address.sun_path, fake->path);
+        CU_ASSERT_EQUAL_FATAL(bind(fake->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static void fake_close(struct fake *fake)
+{
+        close(fake->fd);
+        unlink(fake->path);
+}
+
+static void test_send(void)
+{
+        struct fake fake = {.directory = "/tmp/tokend-journal-XXXXXX"};
+        static struct journal_record fields;
+        char got[256];
+        int fd, n = 0, r;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(fake.directory));
+        (void)snprintf(fake.path, sizeof(fake.path), "%s/socket", fake.directory);
+        CU_ASSERT_EQUAL_FATAL(journal_open(&fd), 0);
+        journal_record_init(&fields);
+        journal_put_text(&fields, "MESSAGE", "one");
+        journal_put(&fields, "TOKEND_KEY", "a\nb", 3);
+        CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), -ENOENT);
+        fake_bind(&fake);
+        CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), 0);
+        CU_ASSERT_EQUAL(recv(fake.fd, got, sizeof(got), 0), 35);
+        CU_ASSERT_EQUAL(memcmp(got, "MESSAGE=one\nTOKEND_KEY\n\3\0\0\0\0\0\0\0a\nb\n", 35), 0);
+        /* It does not read: never blocked, and said. */
+        while ((r = journal_send(fd, fake.path, &fields)) == 0)
+                n++;
+        CU_ASSERT_EQUAL(r, -EAGAIN);
+        CU_ASSERT(n > 0);
+        CU_ASSERT(recv(fake.fd, got, sizeof(got), 0) > 0);
+        CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), 0);
+        /* It ends, and another comes at the same path. */
+        close(fake.fd);
+        CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), -ECONNREFUSED);
+        unlink(fake.path);
+        fake_bind(&fake);
+        CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), 0);
+        fake_close(&fake);
+        rmdir(fake.directory);
+        close(fd);
+}
+
+SUITE(audit_record, {"a record as JSON has every field once", test_json},
+        {"what a record does not have is left out", test_left_out},
+        {"an empty message that was signed has its length", test_message},
+        {"names made to deceive are escaped", test_hostile},
+        {"no name breaks out of its field or its line", test_one_object},
+        {"a record that does not fit is an error, not cut", test_no_room},
+        {"a record as journal fields cannot be forged by a newline", test_journal},
+        {"each kind has a name and an id of its own", test_kinds},
+        {"the catalog explains each kind", test_catalog},
+        {"journal fields of a bad name are not sent", test_names},
+        {"a journal record is bounded", test_too_much},
+        {"the journal's sender never blocks, and finds a new journald", test_send});
