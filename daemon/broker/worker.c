@@ -288,21 +288,39 @@ static void refresh_done(struct token *token, bool ok)
                 look_compare(token);
 }
 
+/* The key that the worker says was made, by its number: an entry that came before this reply. Its CKA_ID is the
+ * token's word: the worker gives it the one that NSS would. */
+static int generated(
+        struct token *token, const struct job *job, struct wire_bytes payload, struct entry **ret)
+{
+        struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
+        struct entry *entry = directory_number(token->directory, wire_get_u64(&wire));
+
+        if (!entry || entry->kind != OBJECT_KEY || strcmp(entry->nickname, job->nickname) != 0 ||
+                entry->key_type != job->key_type || entry->size != job->size)
+                return -EBADMSG;
+        *ret = entry;
+        return 0;
+}
+
 /* SETTLE's word on a generate or a delete that its worker did not live to answer. */
-static void settled(struct token *token, struct job *job, enum reply_status status)
+static int settled(struct token *token, struct job *job, const struct message_reply *reply)
 {
         struct job_result result = {.end = JOB_OUTCOME_UNKNOWN, .ckr = job->lost_ckr};
-        bool there = status == REPLY_OK, gone = status == REPLY_KEY_GONE;
+        bool there = reply->status == REPLY_OK, gone = reply->status == REPLY_KEY_GONE;
 
         if (job->kind == JOB_GENERATE && there) {
-                result.entry = directory_id(token->directory, job->id, sizeof(job->id), NULL);
-                if (result.entry && result.entry->kind == OBJECT_KEY)
-                        result.end = JOB_OK;
+                int r = generated(token, job, reply->payload, &result.entry);
+
+                if (r < 0)
+                        return r;
+                result.end = JOB_OK;
         } else if (job->kind == JOB_DELETE && gone)
                 result.end = JOB_OK;
         else if (there || gone)
                 result.end = job->lost_ckr ? JOB_CKR : JOB_WORKER_LOST;
         token_end_job(token, job, &result);
+        return 0;
 }
 
 static const enum job_end ends[REPLY_STATUS_MAX_] = {
@@ -315,18 +333,6 @@ static const enum job_end ends[REPLY_STATUS_MAX_] = {
         [REPLY_OUTCOME_UNKNOWN] = JOB_OUTCOME_UNKNOWN,
         [REPLY_INVALID] = JOB_INVALID,
 };
-
-static int generated(struct token *token, struct job *job, struct wire_bytes payload, struct entry **ret)
-{
-        struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
-        struct entry *entry = directory_number(token->directory, wire_get_u64(&wire));
-
-        if (!entry || entry->kind != OBJECT_KEY || entry->id_length != sizeof(job->id) ||
-                memcmp(entry->id, job->id, sizeof(job->id)) != 0)
-                return -EBADMSG;
-        *ret = entry;
-        return 0;
-}
 
 /* The worker says that it ends itself, and whose request it was. */
 static void ended_by(struct token *token, struct job *job, const struct message_reply *reply)
@@ -418,7 +424,7 @@ static int on_reply(struct token *token, struct wire *wire)
                 reply.status == REPLY_WORKER_LOST)
                 ended_by(token, job, &reply);
         else if (job->settling)
-                settled(token, job, reply.status);
+                return settled(token, job, &reply);
         else if (job->kind == JOB_REFRESH) {
                 token_end(token, job, JOB_OK);
                 refresh_done(token, reply.status == REPLY_OK);
