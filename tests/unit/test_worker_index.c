@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The directory's three orders, and the lookups on them, without a token. */
+#include <string.h>
+
+#include "daemon/worker/index.h"
+#include "tests/unit/suite.h"
+
+static struct object *make(CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *id, const char *label)
+{
+        struct object *object = calloc(1, sizeof(*object));
+
+        object->class = class;
+        object->handle = handle;
+        object->number = handle + 100;
+        object->id = (uint8_t *)strdup(id);
+        object->id_length = strlen(id);
+        object->label = strdup(label);
+        object->label_length = strlen(label);
+        object->listable = true;
+        return object;
+}
+
+static struct directory *fill(void)
+{
+        struct directory *directory = NULL;
+        struct object **objects = calloc(8, sizeof(*objects));
+
+        objects[0] = make(CKO_PUBLIC_KEY, 9, "a", "one");
+        objects[1] = make(CKO_PRIVATE_KEY, 3, "a", "one");
+        objects[2] = make(CKO_CERTIFICATE, 4, "a", "certificate");
+        objects[3] = make(CKO_PRIVATE_KEY, 1, "bb", "two");
+        objects[4] = make(CKO_PRIVATE_KEY, 7, "bb", "three");
+        objects[5] = make(CKO_PUBLIC_KEY, 2, "bb", "three");
+        objects[6] = make(CKO_PRIVATE_KEY, 5, "", "no id");
+        objects[7] = make(CKO_PUBLIC_KEY, 6, "", "no id");
+        CU_ASSERT_EQUAL_FATAL(directory_new(&directory), 0);
+        CU_ASSERT_EQUAL_FATAL(index_init(&directory->index, objects, 8), 0);
+        return directory;
+}
+
+static void test_lookups(void)
+{
+        _cleanup_(directory_freep) struct directory *directory = fill();
+        struct directory_key key;
+
+        CU_ASSERT_EQUAL(index_by_handle(&directory->index, CKO_PUBLIC_KEY, 9)->number, 109);
+        CU_ASSERT_PTR_NULL(index_by_handle(&directory->index, CKO_PRIVATE_KEY, 9));
+        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT_EQUAL(key.handle, 3);
+        CU_ASSERT_FALSE(directory_key(directory, 109, &key));
+        CU_ASSERT_FALSE(directory_key(directory, 0, &key));
+        CU_ASSERT_FALSE(directory_key(directory, UINT64_MAX, &key));
+        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "three"), 107);
+        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "one"), 0);
+        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("c", 1), "one"), 0);
+}
+
+static void test_nicknames(void)
+{
+        _cleanup_(directory_freep) struct directory *directory = fill();
+
+        CU_ASSERT(directory_has_nickname(directory, "certificate"));
+        CU_ASSERT(directory_has_nickname(directory, "three"));
+        CU_ASSERT_FALSE(directory_has_nickname(directory, "thre"));
+        CU_ASSERT_FALSE(directory_has_nickname(directory, "four"));
+}
+
+static void test_pairs(void)
+{
+        _cleanup_(directory_freep) struct directory *directory = fill();
+        CK_OBJECT_HANDLE handles[4];
+
+        CU_ASSERT_EQUAL(directory_pair(directory, 103, handles, 4), 2);
+        CU_ASSERT(handles[0] == 3 && handles[1] == 9);
+        CU_ASSERT_EQUAL(directory_pair(directory, 103, handles, 1), 1);
+        /* Two private keys of one id: the public key is the one's of its label. */
+        CU_ASSERT_EQUAL(directory_pair(directory, 101, handles, 4), 1);
+        CU_ASSERT_EQUAL(directory_pair(directory, 107, handles, 4), 2);
+        CU_ASSERT_EQUAL(handles[1], 2);
+        /* An empty id joins nothing. */
+        CU_ASSERT_EQUAL(directory_pair(directory, 105, handles, 4), 1);
+        CU_ASSERT_EQUAL(directory_pair(directory, 1, handles, 4), 0);
+}
+
+static void test_copies(void)
+{
+        _cleanup_(directory_freep) struct directory *directory = fill();
+        struct directory_key key;
+
+        CU_ASSERT(directory_set_copy(directory, 103, 55));
+        CU_ASSERT_FALSE(directory_set_copy(directory, 103, 56));
+        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT_EQUAL(key.copy, 55);
+        directory_forget_copy(directory, 103, 56);
+        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT_EQUAL(key.copy, 55);
+        directory_forget_copy(directory, 103, 55);
+        CU_ASSERT(directory_set_copy(directory, 103, CK_INVALID_HANDLE));
+        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT(key.no_copy);
+        CU_ASSERT_FALSE(directory_set_copy(directory, 999, 57));
+}
+
+static void test_same(void)
+{
+        _cleanup_(object_freep) struct object *a = make(CKO_PRIVATE_KEY, 1, "x", "y"),
+                                              *b = make(CKO_PRIVATE_KEY, 2, "x", "y");
+
+        CU_ASSERT(object_same(a, b));
+        b->usage = 1;
+        CU_ASSERT_FALSE(object_same(a, b));
+        b->usage = 0;
+        a->der = (uint8_t *)strdup("1");
+        a->der_length = 1;
+        CU_ASSERT(object_same(a, b));
+        b->der = (uint8_t *)strdup("2");
+        b->der_length = 1;
+        CU_ASSERT_FALSE(object_same(a, b));
+}
+
+SUITE(worker_index, {"objects are found by handle, number and id", test_lookups},
+        {"a nickname counts on any object, whole", test_nicknames},
+        {"a pair is the private key and the public keys that are its own", test_pairs},
+        {"one copy of a key is remembered, until it is lost", test_copies},
+        {"objects are the same in everything or not at all", test_same});

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* From algorithm and digest to what the token is given. */
+#include <string.h>
+
+#include "daemon/worker/signing.h"
+#include "tests/unit/suite.h"
+
+static uint8_t digest[64];
+
+static struct wire_bytes of(size_t length)
+{
+        for (size_t i = 0; i < sizeof(digest); i++)
+                digest[i] = (uint8_t)(i + 1);
+        return wire_bytes(digest, length);
+}
+
+static void check_ecdsa(unsigned algorithm, size_t length, unsigned bits, size_t given, size_t signature)
+{
+        struct signing signing;
+
+        CU_ASSERT_EQUAL_FATAL(signing_init(&signing, algorithm, true, of(length), KEY_EC, bits), 0);
+        CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_ECDSA);
+        CU_ASSERT_EQUAL(signing.input.length, given);
+        CU_ASSERT_EQUAL(memcmp(signing.input.data, digest, given), 0);
+        CU_ASSERT_EQUAL(signing.signature_length, signature);
+}
+
+static void test_truncated(void)
+{
+        check_ecdsa(ECDSA_SHA256, 32, 256, 32, 64);
+        check_ecdsa(ECDSA_SHA384, 48, 256, 32, 64);
+        check_ecdsa(ECDSA_SHA512, 64, 256, 32, 64);
+        check_ecdsa(ECDSA_SHA256, 32, 384, 32, 96);
+        check_ecdsa(ECDSA_SHA512, 64, 384, 48, 96);
+        check_ecdsa(ECDSA_SHA512, 64, 521, 64, 132);
+}
+
+static void test_rsa(void)
+{
+        struct signing signing;
+
+        CU_ASSERT_EQUAL_FATAL(signing_init(&signing, RSA_PKCS1_SHA256, true, of(32), KEY_RSA, 2048), 0);
+        CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_RSA_PKCS);
+        CU_ASSERT_EQUAL(signing.input.length, 51);
+        CU_ASSERT_EQUAL(signing.signature_length, 256);
+        CU_ASSERT_EQUAL_FATAL(signing_init(&signing, RSA_PSS_SHA512, true, of(64), KEY_RSA, 3072), 0);
+        CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_RSA_PKCS_PSS);
+        CU_ASSERT_PTR_EQUAL(signing.mechanism.pParameter, &signing.pss);
+        CU_ASSERT_EQUAL(signing.pss.hashAlg, CKM_SHA512);
+        CU_ASSERT_EQUAL(signing.pss.mgf, CKG_MGF1_SHA512);
+        CU_ASSERT_EQUAL(signing.pss.sLen, 64);
+        CU_ASSERT_EQUAL(signing.input.length, 64);
+        CU_ASSERT_EQUAL(signing.signature_length, 384);
+}
+
+static void test_edwards(void)
+{
+        struct signing signing;
+
+        CU_ASSERT_EQUAL_FATAL(signing_init(&signing, ED25519, false, of(5), KEY_ED25519, 255), 0);
+        CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_EDDSA);
+        CU_ASSERT_PTR_EQUAL(signing.input.data, digest);
+        CU_ASSERT_EQUAL(signing.signature_length, 64);
+        CU_ASSERT_EQUAL(signing_init(&signing, ED25519, true, of(32), KEY_ED25519, 255), -EINVAL);
+}
+
+static void test_refused(void)
+{
+        struct signing signing;
+
+        CU_ASSERT_EQUAL(signing_init(&signing, RSA_PKCS1_SHA256, true, of(31), KEY_RSA, 2048), -EINVAL);
+        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(48), KEY_EC, 256), -EINVAL);
+        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(32), KEY_RSA, 2048), -ENOTSUP);
+        CU_ASSERT_EQUAL(signing_init(&signing, RSA_PSS_SHA512, true, of(64), KEY_RSA, 1024), -ENOTSUP);
+        CU_ASSERT_EQUAL(signing_init(&signing, 0, true, of(32), KEY_RSA, 2048), -ENOTSUP);
+        CU_ASSERT_EQUAL(signing_init(&signing, 255, true, of(32), KEY_RSA, 2048), -ENOTSUP);
+        CU_ASSERT_EQUAL(signing_mechanism(0), CKM_VENDOR_DEFINED);
+}
+
+SUITE(worker_signing, {"a digest longer than the curve's order is cut to its left bytes", test_truncated},
+        {"RSA gets a DigestInfo, or the digest and the parameters of PSS", test_rsa},
+        {"Ed25519 gets the message itself, and no digest", test_edwards},
+        {"what does not fit the key or the algorithm is refused", test_refused});
