@@ -6,26 +6,35 @@
 
 static const char *const usages[] = {"sign", "decrypt", "unwrap", "derive"};
 
+static void add_word(char *text, size_t size, const char *separator, const char *word)
+{
+        size_t at = strlen(text);
+
+        snprintf(text + at, size - at, "%s%s", at > 0 ? separator : "", word);
+}
+
 static void add_flags(struct table *table, const struct tokend_key *key)
 {
+        const struct {
+                bool holds;
+                const char *word;
+        } flags[] = {
+                {key->has_certificate, "certificate"},
+                {!key->sensitive, "not-sensitive"},
+                {key->extractable, "extractable"},
+                {!key->extractable && !key->never_extractable, "was-extractable"},
+                {!key->local, "imported"},
+                {key->accelerated_by != NULL, "accelerated"},
+        };
         char text[256] = "";
 
         for (size_t i = 0; i < N_ELEMENTS(usages); i++)
                 if (key->usage & 1U << i)
-                        strcat(strcat(text, *text ? "," : ""), usages[i]);
-        if (key->has_certificate)
-                strcat(text, " certificate");
-        if (!key->sensitive)
-                strcat(text, " not-sensitive");
-        if (key->extractable)
-                strcat(text, " extractable");
-        else if (!key->never_extractable)
-                strcat(text, " was-extractable");
-        if (!key->local)
-                strcat(text, " imported");
-        if (key->accelerated_by)
-                strcat(text, " accelerated");
-        table_add(table, text + strspn(text, " "));
+                        add_word(text, sizeof(text), ",", usages[i]);
+        for (size_t i = 0; i < N_ELEMENTS(flags); i++)
+                if (flags[i].holds)
+                        add_word(text, sizeof(text), " ", flags[i].word);
+        table_add(table, text);
 }
 
 static int print_table(struct tokend_key *const *keys, size_t n)

@@ -143,7 +143,6 @@ static void add_token(
         table_add(table, token->state);
         duration_format(now - token->since_usec, since, sizeof(since));
         table_add(table, since);
-        table_add(table, token->role);
         table_addf(table, "%" PRId64, token->keys);
         table_addf(table, "%" PRId64 "/%" PRId64 "/%" PRId64, token->sessions_busy, token->sessions_open,
                 token->sessions_limit);
@@ -160,11 +159,12 @@ static void add_token(
         add_latencies(table, &token->request);
 }
 
+/* SESSIONS: busy/open/limit. DEV: of the device; ALL: of the whole request. */
 static int print_tokens(const struct tokend_status *status, const struct view *view, int64_t now)
 {
-        static const char *const heads[] = {"TOKEN", "STATE", ">FOR", "ROLE", ">KEYS", ">BUSY/OPEN/LIMIT",
-                ">QUEUED", ">ACTIVE", ">REQUESTS", ">PER-S", ">ERRORS", ">RESTARTS", ">DEV-P50", ">DEV-P99",
-                ">ALL-P50", ">ALL-P99"};
+        static const char *const heads[] = {"TOKEN", "STATE", ">FOR", ">KEYS", ">SESSIONS", ">QUEUED",
+                ">ACTIVE", ">REQUESTS", ">PER-S", ">ERRORS", ">RESTARTS", ">DEV-P50", ">DEV-P99", ">ALL-P50",
+                ">ALL-P99"};
         struct table table;
         int r;
 

@@ -34,7 +34,7 @@ void fake_init(struct fake *fake, fake_handler handler)
         memset(fake, 0, sizeof(*fake));
         fake->handler = handler;
         fake->held = -1;
-        strcpy(fake->directory, "/tmp/tokend-unit-XXXXXX");
+        snprintf(fake->directory, sizeof(fake->directory), "/tmp/tokend-unit-XXXXXX");
         must(mkdtemp(fake->directory) != NULL, "mkdtemp");
         snprintf(fake->path, sizeof(fake->path), "%s/socket", fake->directory);
 }
@@ -102,7 +102,7 @@ void fake_start(struct fake *fake)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-        strcpy(address.sun_path, fake->path);
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", fake->path);
         fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         must(fake->listener >= 0, "socket");
         must(bind(fake->listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");

@@ -174,8 +174,12 @@ static void test_fork(void)
         begin(works);
         CU_ASSERT_EQUAL(sign_within(LONG_MS), TOKEND_OK);
         child = fork();
-        if (child == 0)
-                _exit(sign_within(LONG_MS) == TOKEND_OK && sign_within(LONG_MS) == TOKEND_OK ? 0 : 1);
+        if (child == 0) {
+                int bad = sign_within(LONG_MS) != TOKEND_OK;
+
+                bad |= sign_within(LONG_MS) != TOKEND_OK;
+                _exit(bad);
+        }
         waitpid(child, &status, 0);
         CU_ASSERT_EQUAL(status, 0);
         CU_ASSERT_EQUAL(fake.n_connections, 2);
@@ -556,7 +560,8 @@ static bool counts_bytes(struct fake *f, int fd, const char *request)
         size_t at = (size_t)sprintf(reply, "{\"parameters\":{\"bytes\":\"");
 
         base64_encode(zeros, (size_t)n, reply + at);
-        strcat(reply, "\"}}");
+        at += BASE64_LENGTH((size_t)n);
+        snprintf(reply + at, sizeof(reply) - at, "\"}}");
         fake_send(fd, reply);
         return true;
 }

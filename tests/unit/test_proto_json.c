@@ -138,15 +138,16 @@ static void test_equal_keys(void)
 /* levels of objects and arrays, the outermost an object. */
 static int parse_deep(unsigned levels, const char *open, const char *close)
 {
-        char text[512] = "{\"a\":";
+        char text[512];
+        size_t length = (size_t)snprintf(text, sizeof(text), "{\"a\":");
 
         for (unsigned i = 1; i < levels; i++)
-                strcat(text, open);
-        strcat(text, "1");
+                length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", open);
+        text[length++] = '1';
         for (unsigned i = 1; i < levels; i++)
-                strcat(text, close);
-        strcat(text, "}");
-        return parse(text, strlen(text));
+                length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", close);
+        text[length++] = '}';
+        return parse(text, length);
 }
 
 static void test_depth(void)
