@@ -3,5 +3,6 @@
 
 .PHONY: deb
 deb:
-	@tests/deps build package
+	@tests/deps build package systemd
+	$(again) $(BUILD)/tests/load
 	@PYTHON=$(PYTHON) BUILD=$(BUILD) VERSION=$(VERSION) packaging/deb

@@ -8,8 +8,8 @@ TMPFILES := $(patsubst %,$(BUILD)/%,$(wildcard systemd/*.tmpfiles))
 DATADIR ?= $(PREFIX)/share
 UNITDIR ?= $(SYSTEMDDIR)/systemd/system
 $(UNITS) $(SYSUSERS) $(TMPFILES): $(BUILD)/%: % always
-	$(Q)mkdir -p $(@D) && sed 's|/usr/sbin/tokend|$(SBINDIR)/tokend|; s|/usr/bin/tokendctl|$(BINDIR)/tokendctl|; \
-		s|/usr/share/tokend|$(DATADIR)/tokend|' $< > $@
+	$(Q)mkdir -p $(@D) && sed -e 's|/usr/sbin/tokend|$(SBINDIR)/tokend|' -e 's|/usr/bin/tokendctl|$(BINDIR)/tokendctl|' \
+		-e 's|/usr/share/tokend|$(DATADIR)/tokend|' $< > $@
 INSTALL_DATA += $(foreach f,$(UNITS),$(f)>$(UNITDIR)) \
 	$(foreach f,$(SYSUSERS),$(f)>$(SYSTEMDDIR)/sysusers.d) $(foreach f,$(TMPFILES),$(f)>$(SYSTEMDDIR)/tmpfiles.d) \
 	systemd/tokend.conf>$(DATADIR)/tokend $(foreach f,$(wildcard systemd/examples/*),$(f)>$(DOCDIR)/examples)
