@@ -529,7 +529,9 @@ class Recovery(Case):
                          ["start", "sign", "sign", "reopened", "sign", "sign"])
 
 
-class Heads(Case):
+class Signing(Case):
+    """Has an audit key, and plays the broker who signs with it."""
+
     @classmethod
     def setUpClass(cls):
         cls.keys = pathlib.Path(tempfile.mkdtemp(prefix="tokend-audit-"))
@@ -566,6 +568,8 @@ class Heads(Case):
             signed.append(head["signedSeq"])
         return signed
 
+
+class Heads(Signing):
     def test_interval(self):
         """the head is signed when the interval is over, and not again while there is nothing new"""
         audit = self.audit(sign_interval_usec=100000)
