@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The broker's life: started, told what there is, started again when it dies. What it says is checked: it talks to
+ * clients, and may have been taken over by one.
+ */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "daemon/supervisor/spawn.h"
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/util/log.h"
+
+/* A life that was shorter was of no use to anybody. */
+#define SHORT_LIFE_USEC USEC_PER_SEC
+
+static const struct child_class broker_class;
+
+void broker_init(struct broker *broker, struct supervisor *supervisor)
+{
+        *broker = (struct broker){.supervisor = supervisor};
+        child_init(&broker->child, supervisor->event, &broker_class, broker, "tokend-broker", NULL);
+}
+
+void broker_done(struct broker *broker)
+{
+        child_done(&broker->child);
+        broker->timer = sd_event_source_disable_unref(broker->timer);
+}
+
+/* ---- what it is told. To one that is not there nothing is said: the next is told everything. ---- */
+
+void broker_configure(struct broker *broker)
+{
+        const struct supervisor *supervisor = broker->supervisor;
+        const struct message_config message = {
+                .version = MESSAGE_VERSION, .started_usec = supervisor->started_usec};
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child,
+                        message_send_config(broker->child.control_fd, &message, &supervisor->config_fd, 1));
+}
+
+static void tell_listen(struct broker *broker, enum listen_kind kind, int fd)
+{
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_listen(broker->child.control_fd,
+                                                   &(struct message_listen){.kind = (uint8_t)kind}, &fd, 1));
+}
+
+void broker_go(struct broker *broker)
+{
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_go(broker->child.control_fd,
+                                                   &(struct message_go){.unused = 0}, NULL, 0));
+}
+
+void broker_worker(struct broker *broker, const struct token *token, uint32_t epoch, int fd)
+{
+        const struct message_worker message = {
+                .token = token->name, .life = token->life_number, .epoch = epoch};
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_worker(broker->child.control_fd, &message, &fd, 1));
+}
+
+void broker_look(struct broker *broker, const struct token *token, int fd)
+{
+        const struct message_look message = {.token = token->name};
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_look(broker->child.control_fd, &message, &fd, 1));
+}
+
+void broker_gone(struct broker *broker, const struct token *token, uint64_t life)
+{
+        const struct message_gone message = {.token = token->name, .life = life};
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_gone(broker->child.control_fd, &message, NULL, 0));
+}
+
+void broker_token(struct broker *broker, const struct token *token)
+{
+        const struct message_token message = {
+                .token = token->name,
+                .state = (uint8_t)token->life.state,
+                .reason = token->life.reason,
+                .since_usec = token->life.since_usec,
+                .restarts = life_restarts(&token->life),
+        };
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_token(broker->child.control_fd, &message, NULL, 0));
+}
+
+void broker_drain(struct broker *broker, uint64_t deadline_usec)
+{
+        const struct message_drain message = {.deadline_usec = deadline_usec};
+
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_drain(broker->child.control_fd, &message, NULL, 0));
+}
+
+static void tell_everything(struct broker *broker)
+{
+        struct supervisor *supervisor = broker->supervisor;
+
+        broker_configure(broker);
+        tell_listen(broker, LISTEN_KEYS, supervisor->sockets.keys.fd);
+        tell_listen(broker, LISTEN_STATUS, supervisor->sockets.status.fd);
+        for (size_t i = 0; i < supervisor->n_tokens; i++) {
+                if (!supervisor->tokens[i]->config)
+                        continue;
+                broker_token(broker, supervisor->tokens[i]);
+                token_connect(supervisor->tokens[i]);
+        }
+        broker_go(broker);
+        child_ping(&broker->child, now_usec(), false);
+}
+
+/* ---- its life ---- */
+
+/* A descriptor for each connection: as many as may be. */
+static void raise_limit(pid_t pid)
+{
+        struct rlimit limit;
+
+        if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+        }
+}
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct broker *broker = userdata;
+
+        if (!broker->supervisor->stopping)
+                (void)broker_start(broker);
+        return 0;
+}
+
+static void start_again(struct broker *broker)
+{
+        uint64_t wait;
+
+        if (now_usec() - broker->started_usec < SHORT_LIFE_USEC)
+                broker->n_short++;
+        else
+                broker->n_short = 0;
+        /* The first time at once. */
+        wait = broker->n_short > 1 ? backoff_usec(broker->n_short - 2) : 0;
+        timer_set(broker->supervisor, &broker->timer, now_usec() + wait, on_restart, broker);
+}
+
+int broker_start(struct broker *broker)
+{
+        char *argv[] = {(char[]){"tokend-broker"}, NULL};
+        _cleanup_(freep) char **environment = NULL;
+        int r;
+
+        broker->started_usec = now_usec();
+        r = environment_of_broker(&environment);
+        if (r == 0)
+                r = child_start(&broker->child, "tokend-broker", argv, environment, -1);
+        if (r < 0) {
+                log_error("tokend-broker cannot be started: %s", strerror(-r));
+                start_again(broker);
+                return r;
+        }
+        raise_limit(broker->child.pid);
+        tell_everything(broker);
+        return 0;
+}
+
+static void on_gone(struct child *child, const char *how)
+{
+        struct broker *broker = child->userdata;
+
+        if (broker->supervisor->stopping) {
+                supervisor_drained(broker->supervisor);
+                supervisor_reaped(broker->supervisor);
+                return;
+        }
+        log_warning("the broker %s; another is started", how);
+        start_again(broker);
+}
+
+void broker_tick(struct broker *broker, uint64_t now, bool forgive)
+{
+        if (!forgive && child_is_overdue(&broker->child, now)) {
+                log_error("the broker (pid %d) did not answer for 5 s: killing it", (int)broker->child.pid);
+                child_kill(&broker->child);
+        }
+        child_ping(&broker->child, now, forgive);
+}
+
+/* ---- what it says ---- */
+
+/* A token that it does not know any more: what it says crossed a reload. */
+static struct token *named(struct broker *broker, const char *name)
+{
+        struct token *token = supervisor_token(broker->supervisor, name);
+
+        return token && token->config ? token : NULL;
+}
+
+static int on_serving(struct broker *broker, struct wire *wire)
+{
+        struct message_serving message;
+        struct token *token;
+        int r = message_get_serving(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = named(broker, message.token);
+        if (token)
+                token_serving(token, message.life);
+        return 0;
+}
+
+static int on_look_please(struct broker *broker, struct wire *wire)
+{
+        struct message_look_please message;
+        struct token *token;
+        int r = message_get_look_please(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = named(broker, message.token);
+        if (token)
+                look_start(token);
+        return 0;
+}
+
+static int on_replace(struct broker *broker, struct wire *wire)
+{
+        struct message_replace message;
+        struct token *token;
+        int r = message_get_replace(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = named(broker, message.token);
+        if (token)
+                token_replace(token, message.life, message.reason);
+        return 0;
+}
+
+static int on_pong(struct broker *broker, struct wire *wire)
+{
+        struct message_pong message;
+        int r = message_get_pong(wire, &message);
+
+        if (r == 0)
+                r = child_pong(&broker->child, message.number);
+        if (r == 0)
+                notify_state(broker->supervisor);
+        return r;
+}
+
+static int on_message(struct child *child, enum message_type type, struct wire *wire)
+{
+        struct broker *broker = child->userdata;
+        struct message_drained drained;
+        int r;
+
+        switch (type) {
+        case MESSAGE_TYPE_PONG:
+                return on_pong(broker, wire);
+        case MESSAGE_TYPE_SERVING:
+                return on_serving(broker, wire);
+        case MESSAGE_TYPE_LOOK_PLEASE:
+                return on_look_please(broker, wire);
+        case MESSAGE_TYPE_REPLACE:
+                return on_replace(broker, wire);
+        case MESSAGE_TYPE_DRAINED:
+                r = message_get_drained(wire, &drained);
+                if (r == 0 && !broker->supervisor->stopping)
+                        r = -EBADMSG;
+                if (r == 0)
+                        supervisor_drained(broker->supervisor);
+                return r;
+        default:
+                return -EBADMSG;
+        }
+}
+
+static const struct child_class broker_class = {.on_message = on_message, .on_exit = on_gone};

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See child.h. */
+#include "daemon/supervisor/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "daemon/supervisor/spawn.h"
+#include "daemon/util/log.h"
+
+/* Reasons and names: nothing that a child says to us is longer. */
+#define MESSAGE_BYTES 8192U
+
+void child_init(struct child *child, sd_event *event, const struct child_class *class, void *userdata,
+        const char *program, const char *of)
+{
+        *child = (struct child){.event = event, .class = class, .userdata = userdata, .control_fd = -1};
+        snprintf(child->name, sizeof(child->name), "%s%s%s", program, of ? " of " : "", of ? of : "");
+}
+
+static void close_control(struct child *child)
+{
+        child->control_source = sd_event_source_disable_unref(child->control_source);
+        closep(&child->control_fd);
+        child->control_fd = -1;
+        child->ping_usec = 0;
+}
+
+void child_kill(struct child *child)
+{
+        if (child->pid > 0 && !child->killed_usec) {
+                (void)kill(child->pid, SIGKILL);
+                child->killed_usec = now_usec();
+        }
+}
+
+static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct child *child = userdata;
+
+        log_warning("%s (pid %d) does not end: killing it", child->name, (int)child->pid);
+        child_kill(child);
+        return 0;
+}
+
+void child_end(struct child *child)
+{
+        int r;
+
+        if (child->pid <= 0 || child->control_fd < 0)
+                return;
+        close_control(child);
+        if (child->killed_usec)
+                return;
+        r = sd_event_add_time_relative(
+                child->event, &child->grace_source, CLOCK_MONOTONIC, END_GRACE_USEC, 0, on_grace_over, child);
+        if (r < 0)
+                child_kill(child);
+}
+
+/* ---- what it says ---- */
+
+static void close_all(int fds[static LIMIT_CHANNEL_FDS])
+{
+        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                closep(&fds[i]);
+}
+
+/* One message, if there is one. 1: there is none now; -errno: there will be none any more. */
+static int receive_one(struct child *child)
+{
+        uint8_t data[MESSAGE_BYTES];
+        struct wire wire = {.data = data};
+        int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
+        enum message_type type;
+
+        r = channel_receive(child->control_fd, data, sizeof(data), &wire.size, fds);
+        if (r == -EAGAIN)
+                return 1;
+        if (r == 1)
+                return -EPIPE;
+        if (r < 0)
+                return r;
+        close_all(fds);
+        type = message_type(&wire);
+        r = child->class->on_message(child, type, &wire);
+        if (r < 0) {
+                log_error("%s (pid %d) sent a %s that does not fit: killing it", child->name, (int)child->pid,
+                        message_name(type));
+                child_kill(child);
+                return r;
+        }
+        return 0;
+}
+
+static int on_control(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct child *child = userdata;
+        int r = receive_one(child);
+
+        /* It closed its end, or said something that ends it: either way it is on its way out. */
+        if (r < 0) {
+                if (r != -EPIPE && r != -ECONNRESET)
+                        child_kill(child);
+                child_end(child);
+        }
+        return 0;
+}
+
+static void exit_text(const siginfo_t *info, char *ret, size_t size)
+{
+        if (info->si_code == CLD_EXITED)
+                snprintf(ret, size, "exited with status %d", info->si_status);
+        else
+                snprintf(ret, size, "was killed by signal %d (%s)", info->si_status,
+                        strsignal(info->si_status));
+}
+
+static void forget(struct child *child)
+{
+        close_control(child);
+        child->exit_source = sd_event_source_disable_unref(child->exit_source);
+        child->grace_source = sd_event_source_disable_unref(child->grace_source);
+        child->pid = 0;
+        child->killed_usec = 0;
+        child->answered = false;
+}
+
+static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
+{
+        struct child *child = userdata;
+        char how[128];
+
+        exit_text(info, how, sizeof(how));
+        /* Its last words may not have been read yet. */
+        while (child->control_fd >= 0 && receive_one(child) == 0)
+                ;
+        log_debug("%s (pid %d) %s", child->name, (int)child->pid, how);
+        forget(child);
+        child->class->on_exit(child, how);
+        return 0;
+}
+
+/* ---- starting ---- */
+
+/* Both ends above the descriptors that a child gets; ours does not block. */
+static int control_pair(int *ret_ours, int *ret_theirs)
+{
+        int fds[2], r;
+        _cleanup_(closep) int ours = -1, theirs = -1;
+
+        r = channel_pair(fds);
+        if (r < 0)
+                return r;
+        ours = fds[0];
+        theirs = fcntl(fds[1], F_DUPFD_CLOEXEC, 10);
+        r = -errno;
+        close(fds[1]);
+        if (theirs < 0)
+                return r;
+        if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        *ret_ours = take_fd(&ours);
+        *ret_theirs = take_fd(&theirs);
+        return 0;
+}
+
+static int watch(struct child *child)
+{
+        int r;
+
+        r = sd_event_add_child(child->event, &child->exit_source, child->pid, WEXITED, on_child_exit, child);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(
+                child->event, &child->control_source, child->control_fd, EPOLLIN, on_control, child);
+        if (r < 0)
+                return r;
+        /* What it said before it died comes before its death. */
+        return sd_event_source_set_priority(child->exit_source, SD_EVENT_PRIORITY_NORMAL + 1);
+}
+
+int child_start(struct child *child, const char *program, char *const argv[], char *const environment[],
+        int request_fd)
+{
+        _cleanup_(freep) char *path = NULL;
+        _cleanup_(closep) int theirs = -1, request = -1;
+        int fds[2], r;
+        size_t n = 0;
+
+        r = program_path(program, &path);
+        if (r < 0)
+                return r;
+        r = control_pair(&child->control_fd, &theirs);
+        if (r < 0)
+                return r;
+        if (request_fd >= 0) {
+                request = fcntl(request_fd, F_DUPFD_CLOEXEC, 10);
+                if (request < 0)
+                        r = -errno;
+                fds[n++] = request;
+        }
+        fds[n++] = theirs;
+        if (r == 0)
+                r = program_start(path, argv, environment, fds, n, &child->pid);
+        if (r < 0) {
+                forget(child);
+                return r;
+        }
+        child->ping_usec = 0;
+        r = watch(child);
+        if (r < 0) {
+                child_done(child);
+                return r;
+        }
+        log_debug("%s started, pid %d", child->name, (int)child->pid);
+        return 0;
+}
+
+/* ---- pings ---- */
+
+void child_sent(struct child *child, int r)
+{
+        if (r == 0 || !child_is_live(child))
+                return;
+        /* EPIPE: it is dead or dying, and its exit comes. */
+        if (r == -EPIPE || r == -ECONNRESET)
+                return;
+        log_error("%s (pid %d) cannot be told anything (%s): killing it", child->name, (int)child->pid,
+                strerror(-r));
+        child_kill(child);
+}
+
+bool child_is_overdue(const struct child *child, uint64_t now)
+{
+        return child_is_live(child) && child->ping_usec > 0 && now >= child->ping_usec + PING_LIMIT_USEC;
+}
+
+bool child_is_stuck(const struct child *child, uint64_t now)
+{
+        return child->pid > 0 && child->killed_usec > 0 && now >= child->killed_usec + PING_LIMIT_USEC;
+}
+
+void child_ping(struct child *child, uint64_t now, bool forgive)
+{
+        if (!child_is_live(child))
+                return;
+        if (child->ping_usec > 0) {
+                if (forgive)
+                        child->ping_usec = now;
+                return;
+        }
+        child->ping_usec = now;
+        child->ping_number++;
+        child_sent(child, message_send_ping(child->control_fd,
+                                  &(struct message_ping){.number = child->ping_number}, NULL, 0));
+}
+
+int child_pong(struct child *child, uint64_t number)
+{
+        if (number == 0 || number > child->ping_number)
+                return -EBADMSG;
+        if (number == child->ping_number) {
+                child->ping_usec = 0;
+                child->answered = true;
+        }
+        return 0;
+}
+
+void child_done(struct child *child)
+{
+        if (child->pid > 0) {
+                (void)kill(child->pid, SIGKILL);
+                child->exit_source = sd_event_source_disable_unref(child->exit_source);
+                (void)waitpid(child->pid, NULL, 0);
+        }
+        forget(child);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See life.h. */
+#include "daemon/supervisor/life.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/util/text.h"
+
+/* The back-off of DESIGN.md, and how often an absent device is asked. */
+#define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
+#define BACKOFF_MAX_USEC (5 * USEC_PER_SEC)
+#define ABSENT_USEC      (500 * USEC_PER_MSEC)
+
+#define OVERDUE_DOUBLINGS 6U
+
+uint64_t backoff_usec(unsigned n_vain)
+{
+        return n_vain < 7 ? BACKOFF_MIN_USEC << n_vain : BACKOFF_MAX_USEC;
+}
+
+void reason_copy(char ret[static REASON_SIZE], const char *text)
+{
+        size_t length = strnlen(text, REASON_SIZE - 1);
+
+        /* Cut between characters. */
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+                length--;
+        if (!text_is_utf8(text, length)) {
+                snprintf(ret, REASON_SIZE, "a reason that is not UTF-8");
+                return;
+        }
+        for (size_t i = 0; i < length; i++)
+                ret[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+        ret[length] = '\0';
+}
+
+const char *token_state_name(enum token_state state)
+{
+        static const char *const names[TOKEN_STATE_MAX_] = {
+                [TOKEN_STARTING] = "starting",
+                [TOKEN_READY] = "ready",
+                [TOKEN_RECOVERING] = "recovering",
+                [TOKEN_FAILED] = "failed",
+        };
+
+        return state > 0 && state < TOKEN_STATE_MAX_ ? names[state] : "?";
+}
+
+static void set_state(struct life *life, struct moment at, enum token_state state, const char *reason)
+{
+        if (life->state != state)
+                life->since_usec = at.wall_usec;
+        life->state = state;
+        reason_copy(life->reason, reason);
+}
+
+void life_init(struct life *life, struct moment at)
+{
+        *life = (struct life){.wake_usec = at.now_usec};
+        set_state(life, at, TOKEN_STARTING, "");
+}
+
+void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec)
+{
+        life->phase = LIFE_STARTING;
+        life->served = life->renewed = false;
+        life->end = 0;
+        life->n_started++;
+        life->wake_usec = at.now_usec + (start_timeout_usec << MIN_OF(life->n_overdue, OVERDUE_DOUBLINGS));
+}
+
+void life_up(struct life *life)
+{
+        if (life->phase != LIFE_STARTING)
+                return;
+        life->phase = LIFE_UP;
+        life->wake_usec = USEC_NEVER;
+}
+
+void life_serving(struct life *life, struct moment at)
+{
+        /* Of one that is ending already it changes nothing. */
+        if (!life_runs(life) || life->end)
+                return;
+        life->phase = LIFE_SERVING;
+        life->wake_usec = USEC_NEVER;
+        life->served = true;
+        life->n_vain = life->n_overdue = 0;
+        set_state(life, at, TOKEN_READY, "");
+}
+
+void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
+{
+        if (!life_runs(life) || life->end == WORKER_END_PIN || (life->end && end != WORKER_END_PIN))
+                return;
+        life->end = (uint8_t)end;
+        life->wake_usec = USEC_NEVER;
+        set_state(life, at, end == WORKER_END_PIN ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
+}
+
+void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason)
+{
+        if (overdue)
+                life->n_overdue++;
+        life_ending(life, at, WORKER_END_ERROR, reason);
+}
+
+void life_reaped(struct life *life, struct moment at, const char *reason)
+{
+        uint64_t wait;
+
+        if (!life_runs(life))
+                return;
+        if (!life->end)
+                life_ending(life, at, WORKER_END_ERROR, reason);
+        if (life->renewed) {
+                life->phase = LIFE_WAITING;
+                life->wake_usec = at.now_usec;
+                return;
+        }
+        if (life->end == WORKER_END_PIN) {
+                life->phase = LIFE_FAILED;
+                life->wake_usec = USEC_NEVER;
+                return;
+        }
+        if (life->end == WORKER_END_ABSENT)
+                wait = ABSENT_USEC;
+        else
+                wait = life->served ? 0 : backoff_usec(life->n_vain++);
+        life->phase = LIFE_WAITING;
+        life->wake_usec = at.now_usec + wait;
+}
+
+void life_renew(struct life *life, struct moment at)
+{
+        life->n_vain = life->n_overdue = 0;
+        set_state(life, at, TOKEN_STARTING, "");
+        if (life_runs(life)) {
+                life->renewed = true;
+                /* Its last words are about the old section. */
+                life->end = WORKER_END_DEVICE;
+                life->wake_usec = USEC_NEVER;
+                return;
+        }
+        life->phase = LIFE_WAITING;
+        life->wake_usec = at.now_usec;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* tokend: the program that is started. Options, the first reading of the configuration, exit status. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/util/log.h"
+
+#define DEFAULT_CONFIG "/etc/tokend/tokend.conf"
+
+struct options {
+        const char *config;
+        bool check;
+};
+
+static void usage(FILE *out)
+{
+        fputs("tokend [--config FILE] [--check]\n"
+              "Holds the sessions of this host's PKCS #11 tokens and lets its subsystems share them.\n\n"
+              "  --config FILE  what to read, then FILE.d/*.conf (" DEFAULT_CONFIG ")\n"
+              "  --check        read it, say what is wrong with it, and end\n"
+              "  --version      print the version\n"
+              "  --help         print this\n\n"
+              "Exit status: 0; 78 where the configuration has faults; 1 otherwise. See tokend(8), "
+              "tokend.conf(5).\n",
+                out);
+}
+
+/* 1: all is said, exit 0. -EINVAL: usage. */
+static int parse_options(int argc, char *argv[], struct options *ret)
+{
+        static const struct option options[] = {
+                {"config", required_argument, NULL, 'c'},
+                {"check", no_argument, NULL, 'k'},
+                {"version", no_argument, NULL, 'v'},
+                {"help", no_argument, NULL, 'h'},
+                {0},
+        };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                switch (option) {
+                case 'c':
+                        ret->config = optarg;
+                        break;
+                case 'k':
+                        ret->check = true;
+                        break;
+                case 'v':
+                        puts("tokend " TOKEND_VERSION);
+                        return 1;
+                case 'h':
+                        usage(stdout);
+                        return 1;
+                default:
+                        return -EINVAL;
+                }
+        }
+        if (optind < argc) {
+                fprintf(stderr, "tokend: %s is no option\n", argv[optind]);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+/* One line each, as it is: for people at a terminal and for programs. In the journal with its priority. */
+static void report(void *userdata, const char *line)
+{
+        if (getenv("JOURNAL_STREAM"))
+                log_error("%s", line);
+        else
+                fprintf(stderr, "%s\n", line);
+}
+
+int main(int argc, char *argv[])
+{
+        struct options options = {.config = DEFAULT_CONFIG};
+        const struct rlimit none = {0, 0};
+        struct config *config = NULL;
+        int config_fd = -1, r;
+
+        log_open("tokend");
+        r = parse_options(argc, argv, &options);
+        if (r < 0)
+                usage(stderr);
+        if (r != 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = config_load(options.config, report, NULL, &config);
+        if (r == -ENOMEM) {
+                log_error("out of memory");
+                return EXIT_FAILURE;
+        }
+        if (r != 0)
+                return EX_CONFIG;
+        if (options.check) {
+                config_free(config);
+                return EXIT_SUCCESS;
+        }
+        r = config_to_memfd(config, &config_fd);
+        if (r < 0) {
+                log_error("the configuration cannot be put into memory: %s", strerror(-r));
+                config_free(config);
+                return EXIT_FAILURE;
+        }
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(SIGPIPE, SIG_IGN);
+        return supervisor_run(options.config, config, config_fd);
+}

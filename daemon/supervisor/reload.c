@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * SIGHUP: the files are read and checked as a whole; where they are good, each token whose section did not change
+ * keeps everything it has.
+ */
+#include <string.h>
+
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/util/log.h"
+
+static void log_fault(void *userdata, const char *line)
+{
+        log_error("%s", line);
+}
+
+static int load(const char *path, struct config **ret, int *ret_fd)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+        int r;
+
+        r = config_load(path, log_fault, NULL, &config);
+        if (r == 0)
+                r = config_to_memfd(config, ret_fd);
+        if (r == 0)
+                *ret = TAKE_PTR(config);
+        return r;
+}
+
+/* The sockets are bound once: what changes there waits. */
+static void compare_sockets(const struct config *before, const struct config *after)
+{
+        if (strcmp(before->socket, after->socket) != 0)
+                log_warning("Socket= has changed: that takes effect when tokend is started again");
+        if (strcmp(before->status_socket, after->status_socket) != 0)
+                log_warning("StatusSocket= has changed: that takes effect when tokend is started again");
+}
+
+/* Whether a token that is there has to begin anew with that section. */
+static bool must_renew(const struct token *token, const struct config_token *config)
+{
+        struct pin_identity pin;
+
+        if (!token->config || !config_token_equal(token->config, config))
+                return true;
+        if (token->life.state != TOKEN_FAILED && !token->no_look)
+                return false;
+        /* A PIN that was refused is tried again where it is another. */
+        pin = token_pin_identity(config);
+        return !pin_identity_equal(&pin, &token->pin);
+}
+
+static bool is_in(struct token *const *tokens, size_t n, const struct token *token)
+{
+        for (size_t i = 0; i < n; i++)
+                if (tokens[i] == token)
+                        return true;
+        return false;
+}
+
+/* The tokens in the order of the new files, with the removed ones behind. Nothing has changed where it fails. */
+static int order_tokens(
+        struct supervisor *supervisor, const struct config *config, struct token ***ret, size_t *ret_n)
+{
+        struct token **tokens = calloc(config->n_tokens + supervisor->n_tokens, sizeof(struct token *));
+        size_t n = 0;
+        int r = tokens ? 0 : -ENOMEM;
+
+        for (; r == 0 && n < config->n_tokens; n++) {
+                tokens[n] = supervisor_token(supervisor, config->tokens[n]->name);
+                if (!tokens[n])
+                        r = token_new(supervisor, config->tokens[n], &tokens[n]);
+        }
+        if (r < 0) {
+                for (size_t i = 0; tokens && i < n; i++)
+                        if (!is_in(supervisor->tokens, supervisor->n_tokens, tokens[i]))
+                                token_free(tokens[i]);
+                free(tokens);
+                return r;
+        }
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                if (!is_in(tokens, config->n_tokens, supervisor->tokens[i]))
+                        tokens[n++] = supervisor->tokens[i];
+        *ret = tokens;
+        *ret_n = n;
+        return 0;
+}
+
+static int apply(struct supervisor *supervisor, struct config *config, int config_fd)
+{
+        struct config *before = supervisor->config;
+        struct token **tokens, **old = supervisor->tokens;
+        size_t n, n_old = supervisor->n_tokens;
+        int r;
+
+        r = order_tokens(supervisor, config, &tokens, &n);
+        if (r < 0)
+                return r;
+        compare_sockets(before, config);
+        close(supervisor->config_fd);
+        supervisor->config_fd = config_fd;
+        supervisor->config = config;
+        supervisor->tokens = tokens;
+        supervisor->n_tokens = n;
+        broker_configure(&supervisor->broker);
+        for (size_t i = 0; i < config->n_tokens; i++) {
+                if (is_in(old, n_old, tokens[i]))
+                        token_configure(
+                                tokens[i], config->tokens[i], must_renew(tokens[i], config->tokens[i]));
+                else {
+                        token_tell(tokens[i]);
+                        token_arm(tokens[i]);
+                }
+        }
+        for (size_t i = n; i > config->n_tokens; i--) {
+                if (tokens[i - 1]->config)
+                        token_remove(tokens[i - 1]);
+                token_reap(tokens[i - 1]);
+        }
+        broker_go(&supervisor->broker);
+        free(old);
+        config_free(before);
+        return 0;
+}
+
+void supervisor_reload(struct supervisor *supervisor)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+        _cleanup_(closep) int config_fd = -1;
+        int r;
+
+        notify_reloading(supervisor);
+        r = load(supervisor->config_path, &config, &config_fd);
+        if (r == 0)
+                r = apply(supervisor, config, config_fd);
+        if (r == 0) {
+                config = NULL;
+                config_fd = -1;
+                log_notice("reloaded %s", supervisor->config_path);
+        } else if (r > 0)
+                log_error("%s has faults: the old configuration stays in force", supervisor->config_path);
+        else
+                log_error("cannot reload %s, the old configuration stays in force: %s",
+                        supervisor->config_path, strerror(-r));
+        notify_reloaded(supervisor);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See sockets.h. */
+#include "daemon/supervisor/sockets.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/util/log.h"
+
+/* Callers wait here while a broker is replaced. */
+#define BACKLOG 4096
+/* How long the children of a daemon that was killed may take to let go of its sockets. */
+#define ORPHANS_USEC      (5 * USEC_PER_SEC)
+#define ORPHANS_STEP_USEC (20 * USEC_PER_MSEC)
+
+static struct sockaddr_un address_of(const char *path)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+        /* The configuration has checked that it fits. */
+        strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+        return address;
+}
+
+/* Whether the process that listens there, as connect(2) found it, is alive. */
+static bool listener_lives(int fd)
+{
+        struct ucred peer = {0};
+        socklen_t length = sizeof(peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid <= 0)
+                return true;
+        return kill(peer.pid, 0) == 0 || errno != ESRCH;
+}
+
+enum answer {
+        NOBODY,
+        DAEMON,
+        ORPHAN
+};
+
+/* Who answers at a socket: NOBODY, a living DAEMON, or an ORPHAN that still holds a dead one's. -errno. */
+static int who_answers(const char *path)
+{
+        const struct sockaddr_un address = address_of(path);
+        _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+                if (errno == ECONNREFUSED || errno == ENOENT)
+                        return NOBODY;
+                /* Its queue is full: somebody listens. */
+                return errno == EAGAIN ? DAEMON : -errno;
+        }
+        return listener_lives(fd) ? DAEMON : ORPHAN;
+}
+
+/* Takes away a socket that nobody listens on any more. -EADDRINUSE: somebody does, or it is no socket. */
+static int remove_stale(const char *path)
+{
+        const struct timespec step = {.tv_nsec = (long)ORPHANS_STEP_USEC * 1000};
+        struct stat st;
+        int who;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode)) {
+                log_error("%s is there and is no socket", path);
+                return -EADDRINUSE;
+        }
+        who = who_answers(path);
+        /* A daemon was killed a moment ago: its broker ends by itself. Nothing else runs yet, so waiting harms none. */
+        for (uint64_t waited = 0; who == ORPHAN && waited < ORPHANS_USEC; waited += ORPHANS_STEP_USEC) {
+                (void)nanosleep(&step, NULL);
+                who = who_answers(path);
+        }
+        if (who < 0)
+                return who;
+        if (who != NOBODY) {
+                log_error("%s: another process answers there", path);
+                return -EADDRINUSE;
+        }
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int make_parent(const char *path)
+{
+        _cleanup_(freep) char *parent = strdup(path);
+        char *slash = parent ? strrchr(parent, '/') : NULL;
+
+        if (!parent)
+                return -ENOMEM;
+        if (!slash || slash == parent)
+                return 0;
+        *slash = '\0';
+        if (mkdir(parent, 0700) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        /* Whatever the umask is: callers come through here. */
+        return chmod(parent, 0755) < 0 ? -errno : 0;
+}
+
+/* The mode, and the group tokend where there is one and we may give files to it. */
+static int set_access(const char *path, mode_t mode, bool to_group)
+{
+        const struct group *group = to_group ? getgrnam("tokend") : NULL;
+
+        if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+                log_warning("%s cannot be given to the group tokend: %s", path, strerror(errno));
+        return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+/* Binds with no access at all, gives access, and only then listens. */
+static int bind_to(int fd, const char *path, mode_t mode, bool to_group)
+{
+        const struct sockaddr_un address = address_of(path);
+        mode_t mask = umask(0777);
+        int r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+
+        (void)umask(mask);
+        if (r == 0)
+                r = set_access(path, mode, to_group);
+        if (r == 0 && listen(fd, BACKLOG) < 0)
+                r = -errno;
+        return r;
+}
+
+static int open_own(struct listening *listening, const char *path, mode_t mode, bool to_group)
+{
+        _cleanup_(closep) int fd = -1;
+        _cleanup_(freep) char *copy = strdup(path);
+        struct stat st;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = make_parent(path);
+        if (r == 0)
+                r = remove_stale(path);
+        if (r < 0)
+                return r;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        r = bind_to(fd, path, mode, to_group);
+        if (r == 0 && lstat(path, &st) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        *listening = (struct listening){take_fd(&fd), TAKE_PTR(copy), st.st_dev, st.st_ino};
+        return 0;
+}
+
+/* ---- systemd's ---- */
+
+static int take_passed(struct sockets *sockets, const char *name, int fd)
+{
+        struct listening *listening;
+
+        if (strcmp(name, "keys") == 0)
+                listening = &sockets->keys;
+        else if (strcmp(name, "status") == 0)
+                listening = &sockets->status;
+        else {
+                log_warning("systemd passed a descriptor called %s, which is not wanted", name);
+                close(fd);
+                return 0;
+        }
+        if (listening->fd >= 0 || sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
+                log_error("systemd passed a second socket for %s, or one that is no listening UNIX stream "
+                          "socket",
+                        name);
+                close(fd);
+                return -EINVAL;
+        }
+        listening->fd = fd;
+        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int take_all_passed(struct sockets *sockets)
+{
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(1, &names), r = 0;
+
+        for (int i = 0; i < n; i++) {
+                int taken = take_passed(sockets, names[i], SD_LISTEN_FDS_START + i);
+
+                if (taken < 0)
+                        r = taken;
+                free(names[i]);
+        }
+        free(names);
+        return n < 0 ? n : r;
+}
+
+static int open_one(struct listening *listening, const char *path, mode_t mode, bool to_group)
+{
+        int r;
+
+        if (listening->fd >= 0)
+                return 0;
+        r = open_own(listening, path, mode, to_group);
+        if (r < 0)
+                log_error("cannot listen on %s: %s", path, strerror(-r));
+        return r;
+}
+
+int sockets_open(struct sockets *sockets, const struct config *config)
+{
+        int r;
+
+        r = take_all_passed(sockets);
+        if (r < 0)
+                return r;
+        r = open_one(&sockets->keys, config->socket, 0666, false);
+        if (r == 0)
+                r = open_one(&sockets->status, config->status_socket, 0660, true);
+        return r;
+}
+
+static void close_one(struct listening *listening)
+{
+        struct stat st;
+
+        /* What lies there may be a successor's by now. */
+        if (listening->path && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
+                st.st_ino == listening->inode)
+                (void)unlink(listening->path);
+        free(listening->path);
+        closep(&listening->fd);
+        *listening = (struct listening){.fd = -1};
+}
+
+void sockets_close(struct sockets *sockets)
+{
+        close_one(&sockets->keys);
+        close_one(&sockets->status);
+}

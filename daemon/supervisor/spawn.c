@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See spawn.h. */
+#include "daemon/supervisor/spawn.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "daemon/util/text.h"
+
+#define FIRST_FD 3
+
+int program_path(const char *name, char **ret)
+{
+        _cleanup_(freep) char *path = NULL;
+        char self[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+        if (n > 0) {
+                char *slash;
+
+                self[n] = '\0';
+                slash = strrchr(self, '/');
+                if (slash) {
+                        *slash = '\0';
+                        path = text_format("%s/%s", self, name);
+                        if (!path)
+                                return -ENOMEM;
+                        if (access(path, X_OK) == 0) {
+                                *ret = TAKE_PTR(path);
+                                return 0;
+                        }
+                        free(path);
+                }
+        }
+        path = text_format("%s/%s", LIBEXECDIR, name);
+        if (!path)
+                return -ENOMEM;
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+static size_t count(char *const *list)
+{
+        size_t n = 0;
+
+        while (list && list[n])
+                n++;
+        return n;
+}
+
+static bool starts(const char *text, const char *with)
+{
+        return strncmp(text, with, strlen(with)) == 0;
+}
+
+int environment_of_broker(char ***ret)
+{
+        char **environment = calloc(count(environ) + 1, sizeof(*environment));
+        size_t n = 0;
+
+        if (!environment)
+                return -ENOMEM;
+        for (char **variable = environ; *variable; variable++) {
+                const char *equals = strchr(*variable, '=');
+
+                if (starts(*variable, "JOURNAL_STREAM=") || starts(*variable, "TOKEND_DEBUG=") ||
+                        (equals && equals - *variable > 11 && starts(equals - 11, "SAN_OPTIONS=")))
+                        environment[n++] = *variable;
+        }
+        *ret = environment;
+        return 0;
+}
+
+/* Sets NAME=VALUE in an environment that has room for it. */
+static void put(char **environment, size_t *n, char *variable)
+{
+        size_t length = strcspn(variable, "=") + 1;
+
+        for (size_t i = 0; i < *n; i++)
+                if (strncmp(environment[i], variable, length) == 0) {
+                        environment[i] = variable;
+                        return;
+                }
+        environment[(*n)++] = variable;
+}
+
+int environment_of_worker(char *const *more, char ***ret)
+{
+        char **environment = calloc(count(environ) + count(more) + 1, sizeof(*environment));
+        size_t n = 0;
+
+        if (!environment)
+                return -ENOMEM;
+        for (char **variable = environ; *variable; variable++)
+                if (!starts(*variable, "NOTIFY_SOCKET=") && !starts(*variable, "LISTEN_") &&
+                        !starts(*variable, "WATCHDOG_"))
+                        environment[n++] = *variable;
+        for (; *more; more++)
+                put(environment, &n, *more);
+        *ret = environment;
+        return 0;
+}
+
+static int set_actions(posix_spawn_file_actions_t *actions, const int *fds, size_t n_fds)
+{
+        int r;
+
+        r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+        for (size_t i = 0; i < n_fds && r == 0; i++)
+                r = posix_spawn_file_actions_adddup2(actions, fds[i], FIRST_FD + (int)i);
+        if (r == 0)
+                r = posix_spawn_file_actions_addclosefrom_np(actions, FIRST_FD + (int)n_fds);
+        return r;
+}
+
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+        sigset_t none, all;
+        int r;
+
+        sigemptyset(&none);
+        sigfillset(&all);
+        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setsigdefault(attributes, &all);
+        return r;
+}
+
+int program_start(const char *path, char *const argv[], char *const environment[], const int *fds,
+        size_t n_fds, pid_t *ret)
+{
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        pid_t pid;
+        int r;
+
+        r = posix_spawn_file_actions_init(&actions);
+        if (r != 0)
+                return -r;
+        r = posix_spawnattr_init(&attributes);
+        if (r == 0) {
+                r = set_attributes(&attributes);
+                if (r == 0)
+                        r = set_actions(&actions, fds, n_fds);
+                if (r == 0)
+                        r = posix_spawn(&pid, path, &actions, &attributes, argv, environment);
+                posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+        if (r == 0)
+                *ret = pid;
+        return -r;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The supervisor's loop: start, signals, the tick that pings everybody, and the way out. It reads nothing from a
+ * client, and waits for no child.
+ */
+#include "daemon/supervisor/supervisor.h"
+
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/util/log.h"
+
+#define TICK_USEC USEC_PER_SEC
+/* What is in flight at SIGTERM has this long (CONFIG.md), and the broker a moment to say so. */
+#define DRAIN_USEC       (5 * USEC_PER_SEC)
+#define DRAIN_EXTRA_USEC (500 * USEC_PER_MSEC)
+/* A tick that is late by more means that we were stopped ourselves: then nobody else is to blame. */
+#define LATE_USEC (2 * USEC_PER_SEC)
+
+void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t usec,
+        sd_event_time_handler_t handler, void *userdata)
+{
+        int r = 0;
+
+        if (usec == USEC_NEVER) {
+                if (*timer)
+                        r = sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
+        } else if (!*timer)
+                r = sd_event_add_time(
+                        supervisor->event, timer, CLOCK_MONOTONIC, usec, 1000, handler, userdata);
+        else {
+                r = sd_event_source_set_time(*timer, usec);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
+        }
+        /* Without timers nothing is started again: better to end, and be started anew. */
+        if (r < 0) {
+                log_error("no timer can be set: %s", strerror(-r));
+                (void)sd_event_exit(supervisor->event, 1);
+        }
+}
+
+/* ---- the tick ---- */
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+        uint64_t now = now_usec();
+        bool forgive = now > supervisor->ticked_usec + supervisor->tick_usec + LATE_USEC;
+
+        supervisor->ticked_usec = now;
+        if (!supervisor->closing) {
+                broker_tick(&supervisor->broker, now, forgive);
+                for (size_t i = 0; i < supervisor->n_tokens; i++)
+                        token_tick(supervisor->tokens[i], now, forgive);
+        }
+        notify_state(supervisor);
+        notify_watchdog(supervisor);
+        timer_set(supervisor, &supervisor->tick, now + supervisor->tick_usec, on_tick, supervisor);
+        return 0;
+}
+
+static void start_ticking(struct supervisor *supervisor)
+{
+        uint64_t usec = 0;
+
+        supervisor->watchdog = sd_watchdog_enabled(0, &usec) > 0;
+        supervisor->tick_usec = supervisor->watchdog ? MIN_OF(usec / 4, TICK_USEC) : TICK_USEC;
+        supervisor->ticked_usec = now_usec();
+        timer_set(supervisor, &supervisor->tick, supervisor->ticked_usec + supervisor->tick_usec, on_tick,
+                supervisor);
+}
+
+/* ---- the way out ---- */
+
+void supervisor_reaped(struct supervisor *supervisor)
+{
+        if (!supervisor->closing || supervisor->broker.child.pid > 0)
+                return;
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                if (supervisor->tokens[i]->worker.pid > 0 || supervisor->tokens[i]->look.pid > 0)
+                        return;
+        (void)sd_event_exit(supervisor->event, 0);
+}
+
+void supervisor_drained(struct supervisor *supervisor)
+{
+        if (supervisor->closing)
+                return;
+        supervisor->closing = true;
+        child_end(&supervisor->broker.child);
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                child_end(&supervisor->tokens[i]->worker);
+        supervisor_reaped(supervisor);
+}
+
+static int on_drain_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+
+        log_warning("not everything in flight could be answered in time");
+        supervisor_drained(supervisor);
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+        uint64_t deadline = now_usec() + DRAIN_USEC;
+
+        if (supervisor->stopping)
+                return 0;
+        log_notice("stopping");
+        notify_stopping(supervisor);
+        supervisor->stopping = true;
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                look_stop(supervisor->tokens[i]);
+        if (!child_is_live(&supervisor->broker.child)) {
+                supervisor_drained(supervisor);
+                return 0;
+        }
+        broker_drain(&supervisor->broker, deadline);
+        timer_set(
+                supervisor, &supervisor->stop_timer, deadline + DRAIN_EXTRA_USEC, on_drain_over, supervisor);
+        return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+
+        if (!supervisor->stopping)
+                supervisor_reload(supervisor);
+        return 0;
+}
+
+/* ---- start ---- */
+
+static int start_loop(struct supervisor *supervisor)
+{
+        sigset_t signals;
+        int r;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        sigaddset(&signals, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return -errno;
+        r = sd_event_new(&supervisor->event);
+        if (r >= 0)
+                r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, on_stop, supervisor);
+        if (r >= 0)
+                r = sd_event_add_signal(supervisor->event, NULL, SIGINT, on_stop, supervisor);
+        if (r >= 0)
+                r = sd_event_add_signal(supervisor->event, NULL, SIGHUP, on_reload, supervisor);
+        return r;
+}
+
+static int make_tokens(struct supervisor *supervisor)
+{
+        const struct config *config = supervisor->config;
+
+        supervisor->tokens = calloc(config->n_tokens, sizeof(struct token *));
+        if (!supervisor->tokens)
+                return -ENOMEM;
+        for (; supervisor->n_tokens < config->n_tokens; supervisor->n_tokens++) {
+                int r = token_new(supervisor, config->tokens[supervisor->n_tokens],
+                        &supervisor->tokens[supervisor->n_tokens]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int start_everything(struct supervisor *supervisor)
+{
+        int r;
+
+        r = start_loop(supervisor);
+        if (r < 0)
+                return r;
+        broker_init(&supervisor->broker, supervisor);
+        r = sockets_open(&supervisor->sockets, supervisor->config);
+        if (r == 0)
+                r = make_tokens(supervisor);
+        if (r < 0)
+                return r;
+        /* A broker or a worker that cannot be started is tried again. */
+        (void)broker_start(&supervisor->broker);
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                token_arm(supervisor->tokens[i]);
+        start_ticking(supervisor);
+        return 0;
+}
+
+static void supervisor_done(struct supervisor *supervisor)
+{
+        if (supervisor->event)
+                broker_done(&supervisor->broker);
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                token_free(supervisor->tokens[i]);
+        free(supervisor->tokens);
+        sockets_close(&supervisor->sockets);
+        sd_event_source_disable_unref(supervisor->tick);
+        sd_event_source_disable_unref(supervisor->stop_timer);
+        sd_event_unref(supervisor->event);
+        config_free(supervisor->config);
+        closep(&supervisor->config_fd);
+        free(supervisor->status);
+}
+
+int supervisor_run(const char *config_path, struct config *config, int config_fd)
+{
+        _cleanup_(supervisor_done) struct supervisor supervisor = {
+                .config_path = config_path,
+                .config = config,
+                .config_fd = config_fd,
+                .started_usec = wall_usec(),
+                .sockets = SOCKETS_NONE,
+                .broker.child.control_fd = -1,
+        };
+        int r;
+
+        r = start_everything(&supervisor);
+        if (r < 0) {
+                log_error("cannot start: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        r = sd_event_loop(supervisor.event);
+        if (r < 0)
+                log_error("the event loop failed: %s", strerror(-r));
+        else if (r == 0)
+                log_notice("stopped");
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

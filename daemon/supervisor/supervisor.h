@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What the files of the supervisor share. Its program's one context; nothing outside this folder includes this.
+ *
+ *   main.c        options           supervisor.c  start, signals, ticks, stop
+ *   sockets.c     listening         broker.c      the broker's life, and what it is told
+ *   token.c       a token's worker  look.c        a fresh process that looks at a token
+ *   life.c        when and why      child.c, spawn.c  one process
+ *   reload.c      SIGHUP            notify.c      the service manager
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "daemon/config/config.h"
+#include "daemon/supervisor/child.h"
+#include "daemon/supervisor/life.h"
+#include "daemon/supervisor/sockets.h"
+
+struct supervisor;
+
+/* Who a PIN file is: where any of it changes, a PIN that was refused is worth another try. */
+struct pin_identity {
+        dev_t device;
+        ino_t inode;
+        off_t size;
+        struct timespec modified, changed;
+};
+
+struct token {
+        struct supervisor *supervisor;
+        const struct config_token *config; /* of the snapshot in force; NULL: removed, to go when reaped */
+        char *name;
+        struct life life;
+        uint64_t life_number;    /* of the worker that is there, or was last */
+        uint64_t ready_usec;     /* READY waits for this token until then */
+        struct pin_identity pin; /* when the last worker was started */
+        struct child worker, look;
+        enum token_state told_state; /* to the log */
+        char told_reason[REASON_SIZE];
+        bool no_look; /* the PIN was refused to a look: it costs no other attempt */
+        sd_event_source *timer, *look_timer;
+};
+
+struct broker {
+        struct supervisor *supervisor;
+        struct child child;
+        uint64_t started_usec;
+        unsigned n_short; /* lives in a row that were too short to be of use */
+        bool drained;
+        sd_event_source *timer;
+};
+
+struct supervisor {
+        sd_event *event;
+        const char *config_path;
+        struct config *config;
+        int config_fd;         /* the same, sealed, for the children */
+        uint64_t started_usec; /* wall clock */
+        struct sockets sockets;
+        struct broker broker;
+        struct token **tokens; /* in the order of the files; the removed ones behind */
+        size_t n_tokens;
+        uint32_t epoch;       /* of request channels: ever rising */
+        uint64_t last_life;   /* of workers: likewise */
+        uint64_t tick_usec;   /* between pings */
+        uint64_t ticked_usec; /* the last one */
+        bool watchdog, ready, stopping, closing;
+        char *status; /* last told */
+        sd_event_source *tick, *stop_timer;
+};
+
+static inline struct moment moment(void)
+{
+        return (struct moment){.now_usec = now_usec(), .wall_usec = wall_usec()};
+}
+
+/* (Re)arms a one-shot timer; USEC_NEVER: disarms. */
+void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t usec,
+        sd_event_time_handler_t handler, void *userdata);
+
+/* ---- supervisor.c ---- */
+/* Takes the configuration and its memfd, and runs until it is to end. The exit status of the program. */
+int supervisor_run(const char *config_path, struct config *config, int config_fd);
+/* Another child has gone: while stopping, the last one ends the program. */
+void supervisor_reaped(struct supervisor *supervisor);
+/* The broker has answered all that it could, or is gone. */
+void supervisor_drained(struct supervisor *supervisor);
+
+/* ---- token.c ---- */
+/* -ENOMEM. Its first worker is due at once: token_arm(). */
+int token_new(struct supervisor *supervisor, const struct config_token *config, struct token **ret);
+void token_free(struct token *token);
+/* Sets the timer to what is due next. */
+void token_arm(struct token *token);
+/* Ends its worker for good or to start another; the reason for the status. */
+void token_replace_worker(struct token *token, const char *reason);
+/* Tells the broker the state; tells the log and the service manager where it changed. */
+void token_tell(struct token *token);
+/* Opens a fresh request channel between the worker that is there and a broker that is new. */
+void token_connect(struct token *token);
+/* What the broker says of the worker of that life. */
+void token_serving(struct token *token, uint64_t life);
+void token_replace(struct token *token, uint64_t life, const char *reason);
+/* Of its PIN file as it is now; zeros where there is none. */
+struct pin_identity token_pin_identity(const struct config_token *config);
+bool pin_identity_equal(const struct pin_identity *a, const struct pin_identity *b);
+/* Kills a worker that does not answer, pings it where it does. forgive: as child_ping(). */
+void token_tick(struct token *token, uint64_t now, bool forgive);
+/* The section is gone: ends its processes, and the token with the last of them. */
+void token_remove(struct token *token);
+/* The section is config now; renew: start again, as if new. */
+void token_configure(struct token *token, const struct config_token *config, bool renew);
+/* Frees a token that was removed, once it has no process. */
+void token_reap(struct token *token);
+
+struct token *supervisor_token(struct supervisor *supervisor, const char *name);
+
+/* ---- look.c ---- */
+void look_start(struct token *token);
+void look_stop(struct token *token);
+extern const struct child_class look_class;
+
+/* ---- broker.c ---- */
+int broker_start(struct broker *broker);
+void broker_init(struct broker *broker, struct supervisor *supervisor);
+void broker_done(struct broker *broker);
+/* The snapshot, and again after a reload; then what has changed is told; then broker_go(). */
+void broker_configure(struct broker *broker);
+void broker_go(struct broker *broker);
+void broker_worker(struct broker *broker, const struct token *token, uint32_t epoch, int fd);
+void broker_look(struct broker *broker, const struct token *token, int fd);
+void broker_gone(struct broker *broker, const struct token *token, uint64_t life);
+void broker_token(struct broker *broker, const struct token *token);
+void broker_tick(struct broker *broker, uint64_t now, bool forgive);
+void broker_drain(struct broker *broker, uint64_t deadline_usec);
+
+/* ---- reload.c ---- */
+void supervisor_reload(struct supervisor *supervisor);
+
+/* ---- notify.c ---- */
+/* READY=1 when it is time, STATUS= when it changed. */
+void notify_state(struct supervisor *supervisor);
+void notify_reloading(struct supervisor *supervisor);
+void notify_reloaded(struct supervisor *supervisor);
+void notify_stopping(struct supervisor *supervisor);
+void notify_watchdog(struct supervisor *supervisor);
+/* `2 tokens ready, hsm-b recovering: device removed`. NULL when memory is short. The caller frees. */
+char *notify_status(const struct supervisor *supervisor);
