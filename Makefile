@@ -17,6 +17,7 @@ SYSTEMDDIR ?= $(PREFIX)/lib
 DESTDIR   ?=
 CC        ?= cc
 PKG_CONFIG ?= pkg-config
+OBJCOPY   ?= objcopy
 PYTHON    ?= /usr/bin/python3
 
 # SANITIZE=address,undefined: another tree of objects, below build/ too.
@@ -116,7 +117,7 @@ $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a 
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
-$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a
+$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a
 $(BUILD)/tokendctl: LIBS = $(NSS_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
 	$(say) LINK $@
@@ -128,9 +129,11 @@ $(BUILD)/$(SONAME): $(CLIENT) $(PROTO) client/libtokend.map
 		-o $@ $(filter %.o,$^) $(JSON_LIBS) -lpthread
 $(BUILD)/libtokend.so: $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
+# One object, in which all but tokend_* is local: a program's own fail() or json_parse() must not meet ours.
 $(BUILD)/libtokend.a: $(CLIENT) $(PROTO)
 	$(say) AR $@
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(BUILD)/obj/libtokend.o $^ && $(OBJCOPY) --localize-hidden $(BUILD)/obj/libtokend.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/obj/libtokend.o
 
 # ---- compiling ----
 EXTRA_CFLAGS =

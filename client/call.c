@@ -13,6 +13,9 @@
 #include "proto/json.h"
 #include "proto/limits.h"
 
+/* Beyond the daemon's own deadline, where the caller sets none: so that its word about it arrives. */
+#define GRACE_MS 2000
+
 #define PAUSE_MIN_USEC 10000
 #define PAUSE_MAX_USEC 250000
 
@@ -39,7 +42,8 @@ enum tokend_error call_init(struct call *call, const char *method, enum call_kin
         if (timeout_ms < 0 || timeout_ms > (int)LIMIT_TIMEOUT_MS)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a timeout of %d ms is not within 0 and %u",
                         timeout_ms, LIMIT_TIMEOUT_MS);
-        call->deadline = clock_usec() + (int64_t)(timeout_ms > 0 ? timeout_ms : otherwise_ms) * 1000;
+        call->deadline =
+                clock_usec() + (int64_t)(timeout_ms > 0 ? timeout_ms : otherwise_ms + GRACE_MS) * 1000;
         call->parameters = json_object_new_object();
         return TOKEND_OK;
 }

@@ -92,17 +92,14 @@ int connection_receive(struct connection *connection, int64_t deadline, char **r
                 r = frame_room(&connection->frame, &room, &length);
                 if (r < 0)
                         return r;
+                /* An answer takes its time: to wait first saves a system call. */
+                r = wait_for(connection->fd, POLLIN, deadline);
+                if (r < 0)
+                        return r;
                 n = recv(connection->fd, room, length, MSG_DONTWAIT);
-                if (n > 0) {
+                if (n > 0)
                         frame_filled(&connection->frame, (size_t)n);
-                } else if (n == 0) {
+                else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
                         return -ECONNRESET;
-                } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                        r = wait_for(connection->fd, POLLIN, deadline);
-                        if (r < 0)
-                                return r;
-                } else if (errno != EINTR) {
-                        return -ECONNRESET;
-                }
         }
 }

@@ -111,7 +111,7 @@ struct call {
         void *userdata;
 };
 
-/* Checks timeout_ms and sets the deadline. otherwise_ms: what 0 stands for. */
+/* Checks timeout_ms and sets the deadline. otherwise_ms: the daemon's own, which 0 stands for. */
 enum tokend_error call_init(struct call *call, const char *method, enum call_kind kind, int timeout_ms,
         int otherwise_ms, struct tokend_failure *ret_failure);
 void call_done(struct call *call);

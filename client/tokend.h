@@ -14,8 +14,8 @@
  * of the parent's connections; it makes its own.
  *
  * Deadlines: timeout_ms bounds a whole call: connecting, waiting, and all repeats. 1 to 600000 milliseconds;
- * 0 stands for 30000; for tokend_generate() it stands for what the daemon gives a generation
- * (GenerateTimeout= and 30 s), 600000 at most. Any other is TOKEND_INVALID_ARGUMENT.
+ * 0 stands for the daemon's own deadline (30000; for tokend_generate() GenerateTimeout= and 30000, at most 600000) and
+ * 2000 for its word to arrive. Any other is TOKEND_INVALID_ARGUMENT.
  *
  * Repeats: where the daemon is not there, or goes away while it is asked, every call waits and tries again
  * until its deadline (see TOKEND_NO_WAIT), with pauses of 10 ms that grow to 250 ms. Where the daemon says
