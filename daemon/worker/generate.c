@@ -163,7 +163,7 @@ static CK_RV generate(struct operation *operation, const struct message_generate
                 /* A device that is lost is not asked; the next worker settles it. */
                 if (ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_SESSION)
                         return rv;
-                if (pair_remove(session, message->id) != CKR_OK)
+                if (pair_remove(session, message->id, message->nickname) != CKR_OK)
                         return operation_unknown(operation, rv, "a half of the pair may be left");
                 return rv;
         }

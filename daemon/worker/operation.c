@@ -8,9 +8,6 @@
 
 #include "daemon/util/ckr.h"
 
-/* Before a second try where the device was short of sessions or memory: a few signatures' time. */
-#define BUSY_WAIT_USEC 50000U
-
 CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
 {
         va_list args;
@@ -79,9 +76,12 @@ CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what)
 
         conclude(operation, rv);
         /* Whatever did not come back after one recovery will not by another. */
-        if (ckr_class(rv) == CKR_CLASS_SESSION && !operation->ending)
+        if (ckr_class(rv) == CKR_CLASS_SESSION && !operation->ending) {
+                result->status = REPLY_DEVICE_LOST;
                 end_worker(operation, WORKER_END_DEVICE, rv, "the device was lost");
-        result->status = REPLY_OUTCOME_UNKNOWN;
+        }
+        if (!operation->ending)
+                result->status = REPLY_OUTCOME_UNKNOWN;
         snprintf(result->text, sizeof(result->text), "%s: %s", what, ckr_text(rv, name));
         return CKR_OK;
 }
@@ -139,7 +139,7 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
         CK_RV rv = attempt_once(operation, attempt, request);
 
         if (ckr_class(rv) == CKR_CLASS_BUSY) {
-                usleep(BUSY_WAIT_USEC);
+                usleep(OPERATION_BUSY_WAIT_USEC);
                 rv = attempt_once(operation, attempt, request);
         } else if (ckr_class(rv) == CKR_CLASS_SESSION) {
                 if (recover(operation) != CKR_OK)

@@ -8,6 +8,9 @@
 #include "daemon/worker/directory.h"
 #include "proto/limits.h"
 
+/* Before a second try where the device was short of sessions or memory: a few signatures' time. */
+#define OPERATION_BUSY_WAIT_USEC 50000U
+
 struct result {
         enum reply_status status;
         CK_RV ckr;
@@ -37,8 +40,9 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
 CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
         _printf_(3, 4);
 
-/* An operation that changes the token failed in its middle: REPLY_OUTCOME_UNKNOWN, and where the class is
- * device, session or PIN the worker ends. Returns CKR_OK: nothing is tried again. */
+/* An operation that changes the token failed in its middle. Where the class is device, session or PIN the worker
+ * ends, and the broker has the next one settle it; else REPLY_OUTCOME_UNKNOWN. Returns CKR_OK: nothing is tried
+ * again here. */
 CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what);
 
 /* The requests of message.h, one file each. */

@@ -19,8 +19,9 @@ bool pair_set_id(struct session *session, CK_OBJECT_HANDLE private, CK_OBJECT_HA
 CK_RV pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_bytes id, const char *label,
         CK_OBJECT_HANDLE *handles, size_t n, size_t *ret);
 
-/* Destroys whatever keys of this CKA_ID are there. CKR_OK: none is left. */
-CK_RV pair_remove(struct session *session, struct wire_bytes id);
+/* Destroys the keys of this CKA_ID whose label is the nickname or empty: another key may have the same id. CKR_OK: none
+ * is left. */
+CK_RV pair_remove(struct session *session, struct wire_bytes id, const char *nickname);
 
 /* After a change that was made: brings the directory up to date, through one recovery of the session if it
  * must. Where that fails the result is REPLY_OUTCOME_UNKNOWN, the worker ends if the class says so, and this

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * After a worker died in a generate: what is there of the pair? Nobody else had the nickname before
- * (generate.c looked) and nobody else has the id, so an object with the one or the other is recognised.
- * Called by a session thread through operation_run(); may run twice.
+ * After a worker died in a generate or a delete: is the pair there and whole? Looked for by its id, and (generate.c
+ * gives another id once the pair is there, and may have died between the two halves) by its nickname, which nobody
+ * else had. What is left of a pair that is not whole is removed. Called by a session thread through
+ * operation_run(); may run twice.
  */
 #include <string.h>
 
@@ -38,52 +39,79 @@ static CK_RV mend(struct operation *operation, const struct message_settle *mess
         return CKR_OK;
 }
 
-static CK_RV found(struct operation *operation, struct wire_bytes id, const char *nickname)
+static CK_RV answer(struct operation *operation, uint64_t number)
 {
         struct result *result = &operation->result;
         struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
-        CK_RV rv = directory_refresh(operation->directory, operation->session, operation->sink, false);
-        uint64_t number;
 
-        if (rv != CKR_OK)
-                return rv;
-        number = directory_find(operation->directory, id, nickname);
-        if (number == 0)
-                return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
-                        "the pair is there, and the token does not list it");
         wire_put_u64(&wire, number);
         result->payload_length = wire.at;
         return CKR_OK;
 }
 
-CK_RV settle_attempt(struct operation *operation, const void *request)
+/* The number of a whole pair in the directory; 0: there is none. */
+static uint64_t whole_pair(struct operation *operation, struct wire_bytes id, const char *nickname)
 {
-        const struct message_settle *message = request;
+        CK_OBJECT_HANDLE handles[2];
+        uint64_t number = directory_find(operation->directory, id, nickname);
+
+        /* A key that was not made here may have its nickname from its certificate. */
+        if (number == 0)
+                number = directory_find(operation->directory, id, "");
+        return number != 0 && directory_pair(operation->directory, number, handles, 2) == 2 ? number : 0;
+}
+
+static CK_RV refresh(struct operation *operation)
+{
+        return directory_refresh(operation->directory, operation->session, operation->sink, false);
+}
+
+/* A pair under the nickname whose ids are those of a generate that did not end. *ret_number 0: there is none. */
+static CK_RV find_by_nickname(
+        struct operation *operation, const struct message_settle *message, uint64_t *ret_number)
+{
         struct session *session = operation->session;
         unsigned char own[PAIR_ID_LENGTH];
         struct wire_bytes id = wire_bytes(own, sizeof(own)), none = wire_bytes(NULL, 0);
         CK_OBJECT_HANDLE private[2], public[2];
-        size_t n_private, n_public;
+        size_t n_private = 0, n_public = 0;
         bool ours = false;
         CK_RV rv;
 
-        if (message->id.length == 0 || message->id.length > LIMIT_KEY_ID || message->nickname[0] == '\0')
-                return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
-        /* Without a login there would be nothing to find. */
-        rv = session_check(session);
-        if (rv == CKR_OK)
-                rv = pair_search(session, CKO_PRIVATE_KEY, none, message->nickname, private, 2, &n_private);
+        *ret_number = 0;
+        rv = pair_search(session, CKO_PRIVATE_KEY, none, message->nickname, private, 2, &n_private);
         if (rv == CKR_OK)
                 rv = pair_search(session, CKO_PUBLIC_KEY, none, message->nickname, public, 2, &n_public);
         if (rv == CKR_OK && n_private == 1 && n_public == 1)
                 rv = mend(operation, message, private[0], public[0], &ours, &id);
+        if (rv == CKR_OK && ours)
+                rv = refresh(operation);
+        if (rv == CKR_OK && ours)
+                *ret_number = whole_pair(operation, id, message->nickname);
+        return rv;
+}
+
+CK_RV settle_attempt(struct operation *operation, const void *request)
+{
+        const struct message_settle *message = request;
+        uint64_t number;
+        CK_RV rv;
+
+        if (message->id.length == 0 || message->id.length > LIMIT_KEY_ID || message->nickname[0] == '\0')
+                return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
+        rv = refresh(operation);
         if (rv != CKR_OK)
                 return rv;
-        if (ours)
-                return found(operation, id, message->nickname);
-        rv = pair_remove(session, message->id);
+        number = whole_pair(operation, message->id, message->nickname);
+        if (number == 0)
+                rv = find_by_nickname(operation, message, &number);
+        if (rv != CKR_OK)
+                return rv;
+        if (number != 0)
+                return answer(operation, number);
+        rv = pair_remove(operation->session, message->id, message->nickname);
         if (rv == CKR_OK)
-                rv = directory_refresh(operation->directory, session, operation->sink, false);
+                rv = refresh(operation);
         return rv == CKR_OK ? operation_answer(operation, REPLY_KEY_GONE, "nothing of the pair is there")
                             : rv;
 }
