@@ -11,6 +11,7 @@
 
 #include "client/tokendctl/chain.h"
 #include "client/tokendctl/tokendctl.h"
+#include "proto/base64.h"
 
 #define PUBLIC_KEY_MAX 65536U
 /* Lines of faults that are written out; all are counted. */
@@ -45,61 +46,39 @@ struct verify {
 
 /* ---- keys ---- */
 
-static int base64_value(char c)
-{
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *place = c ? strchr(digits, c) : NULL;
-
-        return place ? (int)(place - digits) : -1;
-}
-
-/* The bytes between BEGIN and END PUBLIC KEY, in place. False: it is no such PEM. */
-static bool pem_decode(char *text, size_t *ret_length)
+/* The bytes between BEGIN and END PUBLIC KEY. -1: it is no such PEM. text is used up. */
+static int pem_decode(char *text, unsigned char **ret, size_t *ret_length)
 {
         static const char begin[] = "-----BEGIN PUBLIC KEY-----", end[] = "-----END PUBLIC KEY-----";
-        const char *from = strstr(text, begin), *to = from ? strstr(from, end) : NULL;
-        uint32_t bits = 0;
-        unsigned n_bits = 0;
+        char *from = strstr(text, begin), *to = from ? strstr(from, end) : NULL;
         size_t length = 0;
 
         if (!to)
-                return false;
-        for (from += sizeof(begin) - 1; from < to; from++) {
-                int value = base64_value(*from);
-
-                if (value < 0 && !strchr("\r\n =", *from))
-                        return false;
-                if (value < 0)
-                        continue;
-                bits = bits << 6 | (uint32_t)value;
-                n_bits += 6;
-                if (n_bits >= 8) {
-                        n_bits -= 8;
-                        text[length++] = (char)(bits >> n_bits & 0xff);
-                }
-        }
-        *ret_length = length;
-        return length > 0;
+                return -1;
+        for (from += sizeof(begin) - 1; from < to; from++)
+                if (!strchr("\r\n\t ", *from))
+                        text[length++] = *from;
+        return base64_decode(text, length, ret, ret_length) < 0 || *ret_length == 0 ? -1 : 0;
 }
 
 static int key_of_file(const char *path, struct public_key *ret)
 {
+        _cleanup_(freep) char *text = NULL;
         unsigned char *bytes;
         size_t length;
         int r = file_read(path, PUBLIC_KEY_MAX, &bytes, &length);
 
         if (r < 0)
                 return usage("%s: %s", path, strerror(-r));
-        if (length > 0 && bytes[0] != 0x30) {
-                char *text = realloc(bytes, length + 1);
-
-                if (!text || (text[length] = '\0', !pem_decode(text, &length))) {
-                        free(text ? text : (char *)bytes);
-                        return usage("%s: no public key, PEM or DER", path);
-                }
-                bytes = (unsigned char *)text;
+        /* DER begins with a SEQUENCE. */
+        if (length > 0 && bytes[0] == 0x30) {
+                *ret = (struct public_key){bytes, length};
+                return EXIT_DONE;
         }
-        *ret = (struct public_key){bytes, length};
+        text = strndup((const char *)bytes, length);
+        free(bytes);
+        if (!text || pem_decode(text, &ret->bytes, &ret->length) < 0)
+                return usage("%s: no public key, PEM or DER", path);
         return EXIT_DONE;
 }
 
