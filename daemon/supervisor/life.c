@@ -81,7 +81,7 @@ void life_up(struct life *life)
 void life_serving(struct life *life, struct moment at)
 {
         /* Of one that is ending already it changes nothing. */
-        if (!life_runs(life) || life->end)
+        if (!life_runs(life) || life->end || life->renewed)
                 return;
         life->phase = LIFE_SERVING;
         life->wake_usec = USEC_NEVER;
@@ -92,7 +92,10 @@ void life_serving(struct life *life, struct moment at)
 
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
 {
-        if (!life_runs(life) || life->end == WORKER_END_PIN || (life->end && end != WORKER_END_PIN))
+        /* The last words of one that is replaced are about a section that holds no more. */
+        if (!life_runs(life) || life->renewed)
+                return;
+        if (life->end == WORKER_END_PIN || (life->end && end != WORKER_END_PIN))
                 return;
         life->end = (uint8_t)end;
         life->wake_usec = USEC_NEVER;
@@ -138,8 +141,6 @@ void life_renew(struct life *life, struct moment at)
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
                 life->renewed = true;
-                /* Its last words are about the old section. */
-                life->end = WORKER_END_DEVICE;
                 life->wake_usec = USEC_NEVER;
                 return;
         }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* daemon/supervisor/life.c: the table of a token's life, with a clock that the test turns. */
+#include "daemon/supervisor/life.h"
+
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+#define MS    USEC_PER_MSEC
+#define START (10 * USEC_PER_SEC)
+
+static struct moment at(uint64_t now)
+{
+        return (struct moment){.now_usec = now, .wall_usec = 1000000 + now};
+}
+
+static void to_ready(struct life *life, uint64_t now)
+{
+        life_started(life, at(now), START);
+        life_up(life);
+        life_serving(life, at(now));
+}
+
+static void test_good(void)
+{
+        struct life life;
+
+        life_init(&life, at(5));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 5);
+        CU_ASSERT_EQUAL(life.since_usec, 1000005);
+        CU_ASSERT_FALSE(life_runs(&life));
+        life_started(&life, at(10), START);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 10 + START);
+        CU_ASSERT(life_runs(&life));
+        life_up(&life);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        life_serving(&life, at(20));
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+        CU_ASSERT_STRING_EQUAL(life.reason, "");
+        CU_ASSERT_EQUAL(life.since_usec, 1000020);
+        CU_ASSERT_EQUAL(life_restarts(&life), 0);
+        /* The broker's successor says it again: nothing is new. */
+        life_serving(&life, at(30));
+        CU_ASSERT_EQUAL(life.since_usec, 1000020);
+}
+
+static void test_killed(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_reaped(&life, at(100), "the worker was killed by signal 9 (Killed)");
+        CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+        CU_ASSERT_STRING_EQUAL(life.reason, "the worker was killed by signal 9 (Killed)");
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.wake_usec, 100);
+        to_ready(&life, 100);
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+        CU_ASSERT_EQUAL(life_restarts(&life), 1);
+}
+
+static void test_backoff(void)
+{
+        static const uint64_t expected_ms[] = {50, 100, 200, 400, 800, 1600, 3200, 5000, 5000};
+        struct life life;
+        uint64_t now = 0;
+
+        life_init(&life, at(now));
+        for (size_t i = 0; i < ARRAY_SIZE(expected_ms); i++) {
+                life_started(&life, at(now), START);
+                life_reaped(&life, at(now), "the worker exited with status 1");
+                CU_ASSERT_EQUAL(life.wake_usec - now, expected_ms[i] * MS);
+                CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+                now = life.wake_usec;
+        }
+        /* One that served begins the row anew. */
+        to_ready(&life, now);
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, now);
+        life_started(&life, at(now), START);
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec - now, 50 * MS);
+        CU_ASSERT_EQUAL(backoff_usec(4000000000U), 5000 * MS);
+}
+
+static void test_up_is_not_served(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_up(&life);
+        life_reaped(&life, at(0), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, 50 * MS);
+}
+
+static void test_absent(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        for (int i = 0; i < 20; i++) {
+                life_started(&life, at(0), START);
+                life_ending(&life, at(1), WORKER_END_ABSENT, "no token matches");
+                CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+                CU_ASSERT_STRING_EQUAL(life.reason, "no token matches");
+                life_reaped(&life, at(2), "the worker exited with status 0");
+                CU_ASSERT_STRING_EQUAL(life.reason, "no token matches");
+                CU_ASSERT_EQUAL(life.wake_usec, 2 + 500 * MS);
+        }
+        /* Since when: since the first time. */
+        CU_ASSERT_EQUAL(life.since_usec, 1000001);
+}
+
+static void test_device(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_ending(&life, at(7), WORKER_END_DEVICE, "CKR_DEVICE_REMOVED");
+        CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+        life_reaped(&life, at(9), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, 9);
+        /* A device that is broken at every start is not asked in a tight loop. */
+        life_started(&life, at(9), START);
+        life_ending(&life, at(9), WORKER_END_DEVICE, "CKR_DEVICE_ERROR");
+        life_reaped(&life, at(9), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, 9 + 50 * MS);
+}
+
+static void test_pin(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_ending(&life, at(1), WORKER_END_PIN, "the PIN is wrong");
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        life_reaped(&life, at(2), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        CU_ASSERT_STRING_EQUAL(life.reason, "the PIN is wrong");
+        /* Nothing that comes late wakes it. */
+        life_serving(&life, at(3));
+        life_reaped(&life, at(3), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        life_renew(&life, at(4));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 4);
+        CU_ASSERT_STRING_EQUAL(life.reason, "");
+}
+
+/* We kill it as overdue while its word that the PIN was refused is on its way: the PIN is not tried again. */
+static void test_pin_crosses_kill(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_condemned(&life, at(1), true, "not up in time");
+        life_ending(&life, at(2), WORKER_END_PIN, "the PIN is wrong");
+        life_reaped(&life, at(3), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        /* And the other way round. */
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_ending(&life, at(1), WORKER_END_PIN, "the PIN is wrong");
+        life_condemned(&life, at(2), false, "no answer");
+        life_reaped(&life, at(3), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        CU_ASSERT_STRING_EQUAL(life.reason, "the PIN is wrong");
+}
+
+static void test_overdue(void)
+{
+        static const unsigned factors[] = {1, 2, 4, 8, 16, 32, 64, 64};
+        struct life life;
+        uint64_t now = 0;
+
+        life_init(&life, at(now));
+        for (size_t i = 0; i < ARRAY_SIZE(factors); i++) {
+                life_started(&life, at(now), START);
+                CU_ASSERT_EQUAL(life.wake_usec - now, factors[i] * START);
+                now = life.wake_usec;
+                life_condemned(&life, at(now), true, "not up in time");
+                CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+                life_reaped(&life, at(now), "x");
+                CU_ASSERT_STRING_EQUAL(life.reason, "not up in time");
+                CU_ASSERT(life.wake_usec > now);
+                now = life.wake_usec;
+        }
+        to_ready(&life, now);
+        life_reaped(&life, at(now), "x");
+        life_started(&life, at(now), START);
+        CU_ASSERT_EQUAL(life.wake_usec - now, START);
+}
+
+static void test_renew_running(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_renew(&life, at(5));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        /* The old one's words are about the old section, its readiness too. */
+        life_ending(&life, at(6), WORKER_END_ERROR, "old");
+        life_serving(&life, at(6));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_STRING_EQUAL(life.reason, "");
+        life_reaped(&life, at(7), "the worker exited with status 0");
+        CU_ASSERT_EQUAL(life.wake_usec, 7);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        to_ready(&life, 7);
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+}
+
+/* The PIN of the old section may be wrong: that is no word on the new. */
+static void test_renew_with_old_pin(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_renew(&life, at(5));
+        life_ending(&life, at(6), WORKER_END_PIN, "old");
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        life_reaped(&life, at(7), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.wake_usec, 7);
+}
+
+static void test_order(void)
+{
+        struct life life;
+
+        /* Nothing that comes out of turn does anything. */
+        life_init(&life, at(0));
+        life_up(&life);
+        life_serving(&life, at(1));
+        life_ending(&life, at(1), WORKER_END_PIN, "x");
+        life_reaped(&life, at(1), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 0);
+}
+
+static void test_reason(void)
+{
+        char reason[REASON_SIZE], text[REASON_SIZE + 10];
+
+        reason_copy(reason, "a\nb\x7f");
+        CU_ASSERT_STRING_EQUAL(reason, "a b ");
+        reason_copy(reason, "\xff");
+        CU_ASSERT_STRING_EQUAL(reason, "a reason that is not UTF-8");
+        /* 254 bytes and a character of three: it goes as a whole. */
+        memset(text, 'x', sizeof(text));
+        strcpy(text + 254, "\xe2\x82\xac");
+        reason_copy(reason, text);
+        CU_ASSERT_EQUAL(strlen(reason), 254);
+        strcpy(text + 252, "\xe2\x82\xac");
+        reason_copy(reason, text);
+        CU_ASSERT_EQUAL(strlen(reason), 255);
+}
+
+static void test_names(void)
+{
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_STARTING), "starting");
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_READY), "ready");
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_RECOVERING), "recovering");
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_FAILED), "failed");
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_STATE_MAX_), "?");
+}
+
+SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token ready", test_good},
+        {"one that served is replaced at once, and says why it died", test_killed},
+        {"one that never served is replaced after 50 ms, doubling to 5 s", test_backoff},
+        {"to be up is not yet to serve", test_up_is_not_served},
+        {"an absent token is asked every 500 ms", test_absent},
+        {"a device lost in use is looked for at once", test_device},
+        {"a PIN that was refused is not tried again until something changed", test_pin},
+        {"a refused PIN counts, whatever else ended the worker", test_pin_crosses_kill},
+        {"a start that takes too long is given up, and the next may take longer", test_overdue},
+        {"a changed section replaces a worker that runs", test_renew_running},
+        {"a refused PIN of the old section is no word on the new", test_renew_with_old_pin},
+        {"what comes out of turn does nothing", test_order},
+        {"a reason is text, and cut between characters", test_reason},
+        {"states have the names of the interface", test_names});

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* daemon/util/text.c: what is UTF-8, and what may be a nickname. */
+#include "daemon/util/text.h"
+
+#include <string.h>
+
+#include "proto/limits.h"
+#include "tests/unit/suite.h"
+
+static bool utf8(const char *text)
+{
+        return text_is_utf8(text, strlen(text));
+}
+
+static void test_good(void)
+{
+        static const char *const good[] = {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
+                "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+                "a\xc3\xa4z"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+                CU_ASSERT(utf8(good[i]));
+}
+
+static void test_bad(void)
+{
+        static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z",
+                "\xe0\x9f\xbf", "\xe0\xa0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
+                "\xf0\x90\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe",
+                "\xff", "a\xffz"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                CU_ASSERT_FALSE(utf8(bad[i]));
+        /* The length counts, not a NUL. */
+        CU_ASSERT_FALSE(text_is_utf8("\xc3\xa4", 1));
+        CU_ASSERT(text_is_utf8("a\0b", 3));
+}
+
+static void test_nickname(void)
+{
+        char longest[LIMIT_NICKNAME + 1];
+
+        memset(longest, 'x', sizeof(longest));
+        CU_ASSERT(text_is_nickname("Server-Cert cert-ca \xc3\xa4", 22));
+        CU_ASSERT(text_is_nickname(longest, LIMIT_NICKNAME));
+        CU_ASSERT_FALSE(text_is_nickname(longest, LIMIT_NICKNAME + 1));
+        CU_ASSERT_FALSE(text_is_nickname("", 0));
+        CU_ASSERT_FALSE(text_is_nickname("a:b", 3));
+        CU_ASSERT_FALSE(text_is_nickname("a\nb", 3));
+        CU_ASSERT_FALSE(text_is_nickname("a\0b", 3));
+        CU_ASSERT_FALSE(text_is_nickname("\x7f", 1));
+        CU_ASSERT_FALSE(text_is_nickname("\xc2\x85", 2));
+        CU_ASSERT_FALSE(text_is_nickname("\xc2\x9f", 2));
+        CU_ASSERT(text_is_nickname("\xc2\xa0", 2));
+        CU_ASSERT_FALSE(text_is_nickname("\xff", 1));
+}
+
+static void test_listable(void)
+{
+        CU_ASSERT(text_is_listable("a:b", 3));
+        CU_ASSERT_FALSE(text_is_listable("a\tb", 3));
+        CU_ASSERT_FALSE(text_is_listable("", 0));
+}
+
+static void test_hex(void)
+{
+        char hex[9];
+
+        text_hex("\x00\x9f\xff\x10", 4, hex);
+        CU_ASSERT_STRING_EQUAL(hex, "009fff10");
+        text_hex("", 0, hex);
+        CU_ASSERT_STRING_EQUAL(hex, "");
+}
+
+static void test_format(void)
+{
+        _cleanup_(freep) char *text = text_format("%s-%d", "a", 7);
+
+        CU_ASSERT_STRING_EQUAL(text, "a-7");
+}
+
+SUITE(util_text, {"well-formed UTF-8 is UTF-8", test_good},
+        {"overlong, cut, surrogate and too large characters are not", test_bad},
+        {"a nickname has 1 to LIMIT_NICKNAME bytes, no control character and no colon", test_nickname},
+        {"a nickname that others gave may have a colon", test_listable}, {"hex is lower-case", test_hex},
+        {"a text is made from a format", test_format});
