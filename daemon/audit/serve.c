@@ -8,17 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/audit/head.h"
 #include "daemon/audit/keeper.h"
+#include "daemon/audit/signer.h"
 #include "daemon/channel/channel.h"
 #include "daemon/channel/message.h"
 #include "daemon/util/log.h"
 
-/* How long a rotation waits for the signature of the head, and how long any of them may take. */
+/* How long a rotation waits for the signature of the head, and when one that failed is tried again. */
 #define ROTATE_WAIT_USEC (3U * USEC_PER_SEC)
-#define SIGN_WAIT_USEC   (30U * USEC_PER_SEC)
-/* A signature or a rotation that failed is tried again after this. */
-#define AGAIN_USEC (60U * USEC_PER_SEC)
+#define AGAIN_USEC       (60U * USEC_PER_SEC)
 /* After the supervisor has gone: how long what the broker still sends is waited for. */
 #define END_WAIT_USEC USEC_PER_SEC
 
@@ -33,20 +31,16 @@ struct serve {
         struct keeper keeper;
         bool started; /* AUDIT_START came, keeper is set */
         char *path;
-        uint64_t rotate_size, sign_interval_usec;
+        uint64_t rotate_size;
+        struct signer signer;
 
         /* Answers. No record is received while anything is owed: a broker that does not read stops itself. */
         uint64_t last_number; /* of what the present broker sent */
         bool unanswered;      /* records since the last answer */
         enum answer owed;
         uint64_t owed_number;
-        bool owed_state, owed_head;
+        bool owed_state;
 
-        /* The head. */
-        struct chain head;        /* asked for */
-        uint64_t head_until_usec; /* until when its answer is waited for; 0: none is out */
-        uint64_t next_sign_usec;  /* not before */
-        uint64_t signed_seq, signed_wall_usec;
         bool rotate; /* as soon as the head is signed, or not later than: */
         uint64_t rotate_until_usec, next_rotate_usec;
         uint64_t drain_until_usec; /* 0: no DRAIN came, or DRAINED was sent */
@@ -61,15 +55,9 @@ static const struct chain *serve_chain(const struct serve *serve)
         return file_chain(serve->keeper.file);
 }
 
-/* Whether records lie behind the signed head, its own record not counted. */
-static bool serve_has_unsigned(const struct serve *serve)
-{
-        return serve_chain(serve)->seq > serve->signed_seq + 1;
-}
-
 static bool serve_can_sign(const struct serve *serve)
 {
-        return serve->sign_interval_usec > 0 && serve->broker_fd >= 0 && serve->keeper.ok;
+        return serve->signer.interval_usec > 0 && serve->broker_fd >= 0 && serve->keeper.ok;
 }
 
 /* ---- sending to the broker ---- */
@@ -79,8 +67,8 @@ static void serve_broker_gone(struct serve *serve)
         closep(&serve->broker_fd);
         serve->broker_fd = -1;
         serve->owed = ANSWER_NONE;
-        serve->owed_state = serve->owed_head = serve->unanswered = false;
-        serve->head_until_usec = 0;
+        serve->owed_state = serve->unanswered = false;
+        signer_forget(&serve->signer);
         serve->last_number = 0;
 }
 
@@ -112,8 +100,8 @@ static int send_state(const struct serve *serve)
                 .reason = keeper->ok ? "" : keeper->reason,
                 .seq = serve_chain(serve)->seq,
                 .lost = keeper->lost,
-                .signed_seq = serve->signed_seq,
-                .signed_usec = serve->signed_wall_usec};
+                .signed_seq = serve->signer.signed_seq,
+                .signed_usec = serve->signer.signed_wall_usec};
 
         return message_send_audit_state(serve->broker_fd, &state, NULL, 0);
 }
@@ -121,10 +109,11 @@ static int send_state(const struct serve *serve)
 static int send_head(const struct serve *serve)
 {
         char text[HEAD_MESSAGE_SIZE];
-        size_t length = head_message(&serve->head, text);
+        size_t length = head_message(&serve->signer.head, text);
 
         return message_send_head(serve->broker_fd,
-                &(struct message_head){.seq = serve->head.seq, .message = wire_bytes(text, length)}, NULL, 0);
+                &(struct message_head){.seq = serve->signer.head.seq, .message = wire_bytes(text, length)},
+                NULL, 0);
 }
 
 /* True: nothing is owed any more. The state before the answer: who is told UNSAFE knows why. */
@@ -142,10 +131,10 @@ static bool serve_flush(struct serve *serve)
                         return false;
                 serve->owed = ANSWER_NONE;
         }
-        if (serve->owed_head) {
+        if (serve->signer.owed) {
                 if (!serve_sent(serve, send_head(serve)))
                         return false;
-                serve->owed_head = false;
+                serve->signer.owed = false;
         }
         return true;
 }
@@ -174,21 +163,6 @@ static bool serve_commit(struct serve *serve)
 
 /* ---- signing and rotating ---- */
 
-static void serve_ask_head(struct serve *serve, uint64_t now)
-{
-        serve->head = *serve_chain(serve);
-        serve->head_until_usec = now + SIGN_WAIT_USEC;
-        serve->owed_head = true;
-}
-
-static void serve_head_failed(struct serve *serve, const char *reason)
-{
-        log_warning("audit: the head at record %" PRIu64 " is not signed: %s", serve->head.seq, reason);
-        serve->head_until_usec = 0;
-        serve->owed_head = false;
-        serve->next_sign_usec = now_usec() + MIN_OF(serve->sign_interval_usec, (uint64_t)AGAIN_USEC);
-}
-
 static void serve_rotate_now(struct serve *serve, const char *reason)
 {
         int r = file_rotate(serve->keeper.file, reason == NULL, reason);
@@ -203,71 +177,55 @@ static void serve_rotate_now(struct serve *serve, const char *reason)
 
 static void serve_head_signed(struct serve *serve, const struct message_head_signed *answer)
 {
-        char text[LIMIT_AUDIT_RECORD + 1], hex[2 * LINE_HASH_SIZE + 1];
-        struct chain head = serve->head;
+        char text[LIMIT_AUDIT_RECORD + 1];
+        const char *reason = NULL;
         size_t length;
+        int r;
 
-        /* An answer that was given up, or meant for a rotation that is done. */
-        if (serve->head_until_usec == 0 || answer->seq != head.seq)
-                return;
-        if (!answer->ok || head_record(&head, answer, text, sizeof(text), &length) < 0) {
-                serve_head_failed(serve, answer->ok ? "the answer of the broker is none" : answer->reason);
-                if (serve->rotate)
-                        serve_rotate_now(serve, answer->ok ? "no signature" : answer->reason);
-                return;
+        r = signer_take(&serve->signer, answer, now_usec(), text, &length, &reason);
+        if (r == 0) {
+                keeper_add(&serve->keeper, text, length);
+                if (!serve_commit(serve))
+                        return;
+                signer_done(&serve->signer);
+                serve->owed_state = true;
         }
-        serve->head_until_usec = 0;
-        serve->next_sign_usec = now_usec() + serve->sign_interval_usec;
-        keeper_add(&serve->keeper, text, length);
-        if (!serve_commit(serve))
-                return;
-        serve->signed_seq = head.seq;
-        serve->signed_wall_usec = wall_usec();
-        serve->owed_state = true;
-        /* A witness outside the file: the journal of this host, and of wherever that is sent. */
-        (void)head_message(&head, text);
-        for (size_t i = 0; i < LINE_HASH_SIZE; i++)
-                (void)snprintf(hex + 2 * i, 3, "%02x", head.hash[i]);
-        log_info("audit: the head at record %" PRIu64 ", hash %s, is signed", head.seq, hex);
-        if (serve->rotate)
-                serve_rotate_now(serve, NULL);
+        if (r != 1 && serve->rotate)
+                serve_rotate_now(serve, reason);
 }
 
 static void serve_step_rotate(struct serve *serve, uint64_t now)
 {
+        struct signer *signer = &serve->signer;
+
         if (!serve->rotate || !serve->keeper.ok)
                 return;
-        if (serve->signed_seq > 0 && !serve_has_unsigned(serve))
+        if (signer->signed_seq > 0 && !signer_has_unsigned(signer, serve_chain(serve)))
                 serve_rotate_now(serve, NULL);
-        else if (serve->sign_interval_usec == 0)
+        else if (signer->interval_usec == 0)
                 serve_rotate_now(serve, "no AuditKey= is set");
         else if (!serve_can_sign(serve))
                 serve_rotate_now(serve, "the broker is not there");
         else if (now >= serve->rotate_until_usec)
                 serve_rotate_now(serve, "the signature did not come in time");
-        else if (serve->head_until_usec == 0)
-                serve_ask_head(serve, now);
-}
-
-static void serve_step_sign(struct serve *serve, uint64_t now)
-{
-        if (serve->head_until_usec > 0 && now >= serve->head_until_usec)
-                serve_head_failed(serve, "no answer");
-        if (serve->head_until_usec == 0 && serve_can_sign(serve) && now >= serve->next_sign_usec &&
-                serve_has_unsigned(serve))
-                serve_ask_head(serve, now);
+        else if (signer->until_usec == 0)
+                signer_ask(signer, serve_chain(serve), now);
 }
 
 static void serve_step_drain(struct serve *serve, uint64_t now)
 {
-        bool waits = serve_can_sign(serve) && serve_has_unsigned(serve) && now < serve->drain_until_usec;
+        struct signer *signer = &serve->signer;
 
         if (serve->drain_until_usec == 0)
                 return;
-        if (waits && serve->head_until_usec == 0 && serve->next_sign_usec <= now)
-                serve_ask_head(serve, now);
-        if (waits && serve->head_until_usec > 0)
-                return;
+        if (serve_can_sign(serve) && signer_has_unsigned(signer, serve_chain(serve)) &&
+                now < serve->drain_until_usec) {
+                /* One that just failed is not asked for again. */
+                if (signer->until_usec == 0 && now >= signer->next_usec)
+                        signer_ask(signer, serve_chain(serve), now);
+                if (signer->until_usec > 0)
+                        return;
+        }
         serve->drain_until_usec = 0;
         (void)message_send_drained(serve->control_fd, &(struct message_drained){0}, NULL, 0);
 }
@@ -367,10 +325,8 @@ static void serve_start(struct serve *serve, const struct message_audit_start *s
                 serve->started = true;
                 serve->owed_state = true;
         }
-        if (start->sign_interval_usec != serve->sign_interval_usec)
-                serve->next_sign_usec = now_usec() + start->sign_interval_usec;
         serve->rotate_size = start->rotate_size;
-        serve->sign_interval_usec = start->sign_interval_usec;
+        signer_set_interval(&serve->signer, start->sign_interval_usec, now_usec());
         /* The file's first word, now: it shows whether it can be written. */
         (void)serve_commit(serve);
 }
@@ -417,7 +373,7 @@ static void serve_control_message(struct serve *serve, struct wire *wire, int *f
                 serve->rotate_until_usec = now_usec() + ROTATE_WAIT_USEC;
         } else if (serve->started && type == MESSAGE_TYPE_DRAIN && message_get_drain(wire, &drain) == 0) {
                 serve->drain_until_usec = MAX_OF(drain.deadline_usec, UINT64_C(1));
-                serve->next_sign_usec = 0;
+                serve->signer.next_usec = 0;
         } else
                 serve_fail(serve, "the supervisor", type);
 }
@@ -450,10 +406,7 @@ static uint64_t serve_next(const struct serve *serve)
                 return next;
         if (!serve->keeper.ok)
                 next = MIN_OF(next, serve->keeper.retry_usec);
-        if (serve->head_until_usec > 0)
-                next = MIN_OF(next, serve->head_until_usec);
-        else if (serve_can_sign(serve) && serve_has_unsigned(serve))
-                next = MIN_OF(next, serve->next_sign_usec);
+        next = MIN_OF(next, signer_next(&serve->signer, serve_chain(serve), serve_can_sign(serve)));
         if (serve->rotate && serve->keeper.ok)
                 next = MIN_OF(next, serve->rotate_until_usec);
         if (serve->drain_until_usec > 0)
@@ -498,7 +451,7 @@ static void serve_step(struct serve *serve)
         if (gone)
                 serve_broker_gone(serve);
         now = now_usec();
-        serve_step_sign(serve, now);
+        signer_step(&serve->signer, serve_chain(serve), serve_can_sign(serve), now);
         serve_step_rotate(serve, now);
         serve_step_drain(serve, now);
 }
