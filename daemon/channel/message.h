@@ -80,7 +80,7 @@ enum listen_kind {
 /* A digest (prehashed, of the algorithm's length) or a message. key: its number in the directory. */
 #define MESSAGE_SIGN(F) F(u64, request) F(u64, key) F(u8, algorithm) F(u8, prehashed) F(bytes, data)
 /* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. */
-#define MESSAGE_GENERATE(F) F(u64, request) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) F(u8, loadable)
+#define MESSAGE_GENERATE(F) F(u64, request) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) F(u8, loadable) F(u8, waits)
 /* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
  * REPLY_KEY_GONE: no, and what there was of it has been removed. */
 #define MESSAGE_SETTLE(F) F(u64, request) F(text, nickname) F(bytes, id)
@@ -88,6 +88,19 @@ enum listen_kind {
 /* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */
 #define MESSAGE_VERIFY(F) F(u64, request) F(bytes, spki) F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)
 #define MESSAGE_RANDOM(F) F(u64, request) F(u32, length)
+/* A PKCS #10 request; payload: its DER. algorithm: 0 for the key's own (SHA-256, or what the curve wants).
+ * subject: RFC 4514. dns_names: each ended by a NUL. */
+#define MESSAGE_CERT_REQUEST(F) F(u64, request) F(u64, key) F(u8, algorithm) F(text, subject) F(bytes, dns_names)
+/* Makes it and puts it on the token under the key's nickname; payload: the certificate's number (u64). waits: an
+ * earlier try was answered REPLY_CLAIMED. */
+#define MESSAGE_SELF_SIGN(F) F(u64, request) F(u64, key) F(u8, algorithm) F(text, subject) F(u32, days) F(u8, ca) \
+        F(bytes, dns_names) F(u8, waits)
+/* key: number of the key that it is for and whose nickname it gets, or 0: it stands alone. Payload: the
+ * certificate's number (u64). */
+#define MESSAGE_IMPORT(F) F(u64, request) F(u64, key) F(text, nickname) F(bytes, der) F(u8, waits)
+#define MESSAGE_CERT_DELETE(F) F(u64, request) F(u64, certificate)
+/* Removes another host's claim. REPLY_KEY_GONE: there is none such. */
+#define MESSAGE_UNCLAIM(F) F(u64, request) F(text, nickname) F(bytes, claimant)
 /* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
  * SETTLED, then the reply. */
 #define MESSAGE_REFRESH(F) F(u64, request) F(u8, all)
@@ -111,6 +124,10 @@ enum listen_kind {
 #define MESSAGE_REPLY(F) F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) F(bytes, payload) F(text, text)
 /* Whenever one of them changes. logins: in this worker's life. */
 #define MESSAGE_SESSIONS(F) F(u32, open) F(u32, logins)
+/* Before SETTLED of a REFRESH, once for each claim of another host that lies on the token now; holds_claims: 0 where the
+ * token takes no data objects, so that nicknames are checked only. */
+#define MESSAGE_CLAIMS(F) F(u8, holds_claims)
+#define MESSAGE_CLAIM(F) F(text, nickname) F(bytes, claimant) F(text, host) F(u64, since_usec)
 
 /* ---- control, supervisor to worker ---- */
 
@@ -192,6 +209,8 @@ enum listen_kind {
 #define MESSAGES(M)                                                                                           \
         M(SIGN, sign) M(GENERATE, generate) M(SETTLE, settle) M(DELETE, delete) M(VERIFY, verify)             \
         M(RANDOM, random) M(REFRESH, refresh) M(PROBE, probe)                                                 \
+        M(CERT_REQUEST, cert_request) M(SELF_SIGN, self_sign) M(IMPORT, import) M(CERT_DELETE, cert_delete) M(UNCLAIM, unclaim) \
+        M(CLAIMS, claims) M(CLAIM, claim) \
         M(HELLO, hello) M(ENTRY, entry) M(DROP, drop) M(SETTLED, settled) M(REPLY, reply) M(SESSIONS, sessions) \
         M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
         M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
