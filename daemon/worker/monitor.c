@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "daemon/util/log.h"
+#include "daemon/worker/look.h"
 #include "daemon/worker/module.h"
 #include "daemon/worker/serve.h"
 
@@ -41,7 +42,7 @@ static void *load(void *userdata)
         int r = module_load(&worker->token, &failure);
 
         if (r == 0)
-                r = worker->look ? serve_look(&worker->token, &failure)
+                r = worker->look ? look_run(&worker->token, &failure)
                                  : serve_start(worker->serve, &worker->token, &failure);
         if (r != 0)
                 serve_end(worker->serve, &failure);
@@ -81,7 +82,10 @@ static int begin(struct worker *worker, struct wire *wire, int config_fd)
         r = serve_new(start.epoch, &worker->serve);
         if (r < 0)
                 return r;
-        return -pthread_create(&thread, NULL, load, worker);
+        r = -pthread_create(&thread, NULL, load, worker);
+        if (r == 0)
+                pthread_detach(thread);
+        return r;
 }
 
 static void control(struct worker *worker, struct wire *wire, int fds[static LIMIT_CHANNEL_FDS])

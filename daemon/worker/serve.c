@@ -63,7 +63,7 @@ int serve_new(uint32_t epoch, struct serve **ret)
 
 /* ---- sending; the caller holds the channel ---- */
 
-static void send_hello(const struct token *token, unsigned n_threads, unsigned busy)
+void serve_hello(const struct token *token, unsigned n_threads, unsigned busy)
 {
         struct message_hello hello = {.version = MESSAGE_VERSION,
                 .label = token->label,
@@ -378,7 +378,7 @@ int serve_start(struct serve *serve, struct token *token, struct failure *failur
                 return failure_set(failure, WORKER_END_ERROR, 0, "UP cannot be sent: %s", strerror(-r));
         pthread_rwlock_wrlock(&serve->channel);
         set_timeout(token);
-        send_hello(token, n, 0);
+        serve_hello(token, n, 0);
         send_sessions(serve, true);
         atomic_store(&serve->n_threads, n);
         pthread_rwlock_unlock(&serve->channel);
@@ -406,7 +406,7 @@ void serve_channel(struct serve *serve, int fd, uint32_t epoch)
         /* Before the threads stand, serve_start() says it. */
         if (n > 0) {
                 set_timeout(serve->token);
-                send_hello(serve->token, n, busy);
+                serve_hello(serve->token, n, busy);
                 send_sessions(serve, true);
         }
         pthread_rwlock_unlock(&serve->channel);
@@ -475,40 +475,4 @@ _Noreturn void serve_end(struct serve *serve, const struct failure *failure)
                 usleep(ENDING_STEP_USEC);
         (void)message_send_ending(CONTROL_FD, &ending, NULL, 0);
         _exit(EXIT_FAILURE);
-}
-
-/* ---- a look ---- */
-
-static void look_entry(void *userdata, const struct message_entry *entry)
-{
-        (void)message_send_entry(REQUEST_FD, entry, NULL, 0);
-}
-
-static void look_drop(void *userdata, uint64_t number)
-{
-        (void)message_send_drop(REQUEST_FD, &(struct message_drop){number}, NULL, 0);
-}
-
-static void look_settled(void *userdata, uint64_t generation)
-{
-        (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
-}
-
-int serve_look(struct token *token, struct failure *failure)
-{
-        static const struct sink sink = {look_entry, look_drop, look_settled, NULL};
-        _cleanup_(directory_freep) struct directory *directory = NULL;
-        struct session session = {0};
-        CK_RV rv;
-
-        if (directory_new(&directory) < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        rv = session_open(&session, token);
-        if (rv != CKR_OK)
-                return failure_ckr(failure, rv, "C_OpenSession");
-        if (login(&session, failure) != 0)
-                return 1;
-        send_hello(token, 0, 0);
-        rv = directory_refresh(directory, &session, &sink, true);
-        return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "the token cannot be listed");
 }

@@ -23,8 +23,8 @@ int serve_new(uint32_t epoch, struct serve **ret);
  */
 int serve_start(struct serve *serve, struct token *token, struct failure *failure);
 
-/* A look (see MESSAGE_START): HELLO, the directory, SETTLED. 1: failure. */
-int serve_look(struct token *token, struct failure *failure);
+/* Sends HELLO; the caller sees to it that it is the channel's first message. */
+void serve_hello(const struct token *token, unsigned n_threads, unsigned busy);
 
 /* The channel of a new broker; takes the descriptor over. In the monitor. */
 void serve_channel(struct serve *serve, int fd, uint32_t epoch);

@@ -63,6 +63,8 @@ static CK_RV verify_by_nss(struct operation *operation, struct signing *signing,
 
         if (!key)
                 return operation_answer(operation, REPLY_INVALID, "the public key is none that can be used");
+        /* A digest that differs sets no error in softoken, which then reports the one before. */
+        PR_SetError(0, 0);
         if (PK11_VerifyWithMechanism(key, signing->mechanism.mechanism, parameter.len > 0 ? &parameter : NULL,
                     &signature, &input, NULL) == SECSuccess)
                 return answer(operation, true);
