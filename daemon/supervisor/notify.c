@@ -1,11 +1,41 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the service manager is told (sd_notify(3)); without one, nothing happens here. */
+/*
+ * What the service manager is told: the protocol of sd_notify(3), which itself waits where the manager does not read
+ * (it is being replaced, or stopped), and may not be used here for that. What cannot be said now is said at the next
+ * tick. Without a manager nothing happens here.
+ */
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
+#include "daemon/util/text.h"
+
+/* False: the manager does not read now. */
+static bool tell(const char *text)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const char *path = getenv("NOTIFY_SOCKET");
+        _cleanup_(closep) int fd = -1;
+        socklen_t length;
+
+        /* Nothing can be done about one that cannot be reached at all. */
+        if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(address.sun_path))
+                return true;
+        memcpy(address.sun_path, path, strlen(path));
+        length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        if (*path == '@')
+                address.sun_path[0] = '\0';
+        else
+                length++;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return false;
+        return sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, length) >= 0 ||
+               errno != EAGAIN;
+}
 
 char *notify_status(const struct supervisor *supervisor)
 {
@@ -51,46 +81,51 @@ static bool is_time(const struct supervisor *supervisor)
 
 void notify_state(struct supervisor *supervisor)
 {
-        _cleanup_(freep) char *status = NULL;
+        _cleanup_(freep) char *status = NULL, *text = NULL;
         bool ready;
 
         if (supervisor->stopping)
                 return;
         status = notify_status(supervisor);
-        ready = !supervisor->ready && is_time(supervisor);
+        ready = supervisor->reloaded || (!supervisor->ready && is_time(supervisor));
         if (!status || (!ready && supervisor->status && strcmp(status, supervisor->status) == 0))
                 return;
-        sd_notifyf(0, "%sSTATUS=%s", ready ? "READY=1\n" : "", status);
-        if (ready) {
-                supervisor->ready = true;
+        text = text_format("%sSTATUS=%s", ready ? "READY=1\n" : "", status);
+        if (!text || !tell(text))
+                return;
+        if (ready && !supervisor->ready)
                 log_notice("ready: %s", status);
-        }
+        supervisor->ready = supervisor->ready || ready;
+        supervisor->reloaded = false;
         free(supervisor->status);
         supervisor->status = TAKE_PTR(status);
 }
 
 void notify_reloading(struct supervisor *supervisor)
 {
-        /* Before READY there is nothing to reload from: systemd would take the READY that follows for the first. */
-        if (supervisor->ready)
-                sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%ju", (uintmax_t)now_usec());
+        char text[64];
+
+        /* Before READY there is nothing to come back from: the READY that follows would be taken for the first. */
+        if (!supervisor->ready)
+                return;
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%ju", (uintmax_t)now_usec());
+        (void)tell(text);
 }
 
 void notify_reloaded(struct supervisor *supervisor)
 {
-        if (supervisor->ready)
-                sd_notify(0, "READY=1");
+        supervisor->reloaded = supervisor->ready;
         notify_state(supervisor);
 }
 
 void notify_stopping(struct supervisor *supervisor)
 {
-        sd_notify(0, "STOPPING=1\nSTATUS=Stopping.");
+        (void)tell("STOPPING=1\nSTATUS=Stopping.");
 }
 
 void notify_watchdog(struct supervisor *supervisor)
 {
         /* A worker that can not even be killed is its token's misfortune; a broker like that is everybody's. */
         if (supervisor->watchdog && !child_is_stuck(&supervisor->broker.child, now_usec()))
-                sd_notify(0, "WATCHDOG=1");
+                (void)tell("WATCHDOG=1");
 }

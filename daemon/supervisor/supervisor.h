@@ -65,8 +65,10 @@ struct supervisor {
         uint64_t last_life;   /* of workers: likewise */
         uint64_t tick_usec;   /* between pings */
         uint64_t ticked_usec; /* the last one */
-        bool watchdog, ready, stopping, closing;
-        char *status; /* last told */
+        bool watchdog, stopping, closing;
+        bool ready;    /* READY was told */
+        bool reloaded; /* and must be told again */
+        char *status;  /* last told */
         sd_event_source *tick, *stop_timer;
 };
 
