@@ -134,7 +134,8 @@ enum listen_kind {
 /* The first message. A sealed memfd with the configuration (config_format) comes with it. look: not to serve, but
  * to send HELLO, the directory as a fresh process sees it, SETTLED, and end. */
 #define MESSAGE_START(F) F(u32, version) F(text, token) F(u32, epoch) F(u8, look)
-/* A fresh request channel (descriptor) for a new broker. */
+/* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
+ * audit process; epoch 0 there. */
 #define MESSAGE_CHANNEL(F) F(u32, epoch)
 /* Also to the broker. Answered with PONG of the same number by whoever still makes progress. */
 #define MESSAGE_PING(F) F(u64, number)

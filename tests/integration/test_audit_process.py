@@ -35,6 +35,7 @@ def messages():
 
 
 NUMBERS, FIELDS = messages()
+VERSION = int(re.search(r"MESSAGE_VERSION (\d+)", (ROOT / "daemon/channel/message.h").read_text()).group(1))
 NAMES = {number: name for name, number in NUMBERS.items()}
 INTEGERS = {"u8": "<B", "u32": "<I", "u64": "<Q"}
 
@@ -124,7 +125,7 @@ class Audit:
             self.start(path, rotate_size, sign_interval_usec)
 
     def start(self, path, rotate_size=0, sign_interval_usec=0):
-        self.control.send("AUDIT_START", version=1, path=str(path), rotate_size=rotate_size,
+        self.control.send("AUDIT_START", version=VERSION, path=str(path), rotate_size=rotate_size,
                           sign_interval_usec=sign_interval_usec)
 
     def state(self):
@@ -726,7 +727,7 @@ class Faults(Case):
     def test_version(self):
         """a supervisor of another build is refused"""
         audit = self.audit(start=False)
-        audit.control.send("AUDIT_START", version=2, path=str(self.path))
+        audit.control.send("AUDIT_START", version=VERSION + 1, path=str(self.path))
         self.gone(audit)
         self.assertFalse(self.path.exists())
 
