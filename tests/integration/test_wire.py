@@ -363,7 +363,7 @@ class BadInput(OneToken):
         finally:
             for client in clients:
                 client.close()
-        until(lambda: self.daemon.status(), "the places are free again", 5)
+        self.daemon.wait_state("hsm", "ready")
 
     def test_key_id_limit(self):
         """LIMIT_KEY_ID: a key with an id of 128 bytes is listed, one of 129 is not"""
