@@ -50,10 +50,13 @@ static inline void link_remove(struct link *link)
 /* Everything of the other list, behind what is in this one; the other is empty afterwards. */
 static inline void link_append_all(struct link *head, struct link *other)
 {
-        while (!link_is_empty(other)) {
-                struct link *at = other->next;
+        struct link *first = other->next, *last = other->prev;
 
-                link_remove(at);
-                link_append(head, at);
-        }
+        if (link_is_empty(other))
+                return;
+        first->prev = head->prev;
+        head->prev->next = first;
+        last->next = head;
+        head->prev = last;
+        link_init(other);
 }
