@@ -3,9 +3,11 @@
  * NAME=value\n, or, where the value has a newline, NAME\n, its length as 64 bits little-endian, value, \n. */
 #include "daemon/util/journal.h"
 
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -79,12 +81,26 @@ void journal_put_format(struct journal_record *record, const char *name, const c
 
 int journal_open(int *ret_fd)
 {
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        /* The kernel doubles it. */
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), size = JOURNAL_UNREAD_MAX / 2;
 
         if (fd < 0)
                 return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0) {
+                int r = -errno;
+
+                close(fd);
+                return r;
+        }
         *ret_fd = fd;
         return 0;
+}
+
+int journal_unread(int fd)
+{
+        int n;
+
+        return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
 }
 
 int journal_send(int fd, const char *path, const struct journal_record *record)

@@ -30,11 +30,20 @@ void journal_put_text(struct journal_record *record, const char *name, const cha
 void journal_put_format(struct journal_record *record, const char *name, const char *format, ...)
         _printf_(3, 4);
 
-/* A socket that does not block, close-on-exec. The caller closes. It is not connected: a journald that is
- * started again with a new socket is found again by itself. */
+/* Bytes of records that journald may leave unread before journal_send() says -EAGAIN: some 100 of ours. The system's own
+ * bound is 512 records, which is late to learn that nothing is being kept. */
+#define JOURNAL_UNREAD_MAX (128 * 1024)
+
+/* A socket that does not block, close-on-exec. The caller closes. It is not connected: a journald that is started
+ * again with a new socket is found again by itself. */
 int journal_open(int *ret_fd);
 
 /* Hands the record to the journald that listens at path (JOURNAL_SOCKET, but for tests). -EAGAIN: it does not
- * read; -ENOENT, -ECONNREFUSED: there is none; -EMSGSIZE: the record is bad. Thread-safe. poll(2) cannot tell
- * when it reads again: ask by sending. */
+ * read; -ENOENT, -ECONNREFUSED: there is none; -EMSGSIZE: the record is bad. Thread-safe. That it reads again is
+ * told by POLLOUT where JOURNAL_UNREAD_MAX was reached, and by nothing where the system's bound was: have a
+ * clock as well. */
 int journal_send(int fd, const char *path, const struct journal_record *record);
+
+/* Bytes (the kernel's count, with its overhead) that were sent and are not read yet; 0: journald has all of it.
+ * -errno. */
+int journal_unread(int fd);

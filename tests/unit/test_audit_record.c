@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Records as JSON and as journal fields, with names that were made to deceive, and the sender to the journal. */
 #include <json-c/json.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -269,8 +270,11 @@ static void test_send(void)
         journal_put(&fields, "TOKEND_KEY", "a\nb", 3);
         CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), -ENOENT);
         fake_bind(&fake);
+        CU_ASSERT_EQUAL(journal_unread(fd), 0);
         CU_ASSERT_EQUAL(journal_send(fd, fake.path, &fields), 0);
+        CU_ASSERT(journal_unread(fd) > 0);
         CU_ASSERT_EQUAL(recv(fake.fd, got, sizeof(got), 0), 35);
+        CU_ASSERT_EQUAL(journal_unread(fd), 0);
         CU_ASSERT_EQUAL(memcmp(got, "MESSAGE=one\nTOKEND_KEY\n\3\0\0\0\0\0\0\0a\nb\n", 35), 0);
         /* It does not read: never blocked, and said. */
         while ((r = journal_send(fd, fake.path, &fields)) == 0)
@@ -290,6 +294,35 @@ static void test_send(void)
         close(fd);
 }
 
+/* Big records: the bound is ours, not the system's, and poll(2) tells when it is over. */
+static void test_bound(void)
+{
+        struct fake fake = {.directory = "/tmp/tokend-journal-XXXXXX"};
+        static struct journal_record fields;
+        static char value[JOURNAL_RECORD_MAX - 3];
+        struct pollfd pollfd = {.events = POLLOUT};
+        int n = 0, r;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(fake.directory));
+        (void)snprintf(fake.path, sizeof(fake.path), "%s/socket", fake.directory);
+        fake_bind(&fake);
+        CU_ASSERT_EQUAL_FATAL(journal_open(&pollfd.fd), 0);
+        journal_record_init(&fields);
+        journal_put(&fields, "A", value, sizeof(value));
+        while ((r = journal_send(pollfd.fd, fake.path, &fields)) == 0)
+                n++;
+        CU_ASSERT_EQUAL(r, -EAGAIN);
+        CU_ASSERT(n >= 2 && n <= 9);
+        CU_ASSERT_EQUAL(poll(&pollfd, 1, 0), 0);
+        while (recv(fake.fd, value, sizeof(value), 0) > 0)
+                ;
+        CU_ASSERT_EQUAL(poll(&pollfd, 1, 0), 1);
+        CU_ASSERT_EQUAL(journal_send(pollfd.fd, fake.path, &fields), 0);
+        close(pollfd.fd);
+        fake_close(&fake);
+        rmdir(fake.directory);
+}
+
 SUITE(audit_record, {"a record as JSON has every field once", test_json},
         {"what a record does not have is left out", test_left_out},
         {"an empty message that was signed has its length", test_message},
@@ -301,4 +334,5 @@ SUITE(audit_record, {"a record as JSON has every field once", test_json},
         {"the catalog explains each kind", test_catalog},
         {"journal fields of a bad name are not sent", test_names},
         {"a journal record is bounded", test_too_much},
+        {"what journald leaves unread is bounded, and poll tells when it reads again", test_bound},
         {"the journal's sender never blocks, and finds a new journald", test_send});
