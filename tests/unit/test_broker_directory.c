@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The directory of a token, the histogram, and the text of replies. */
+#include "daemon/broker/directory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/broker/histogram.h"
+#include "daemon/broker/output.h"
+#include "daemon/util/algorithm.h"
+#include "tests/unit/suite.h"
+
+static struct message_entry key(uint64_t number, const char *nickname, const char *id)
+{
+        return (struct message_entry){.number = number,
+                .kind = OBJECT_KEY,
+                .nickname = nickname,
+                .id = wire_bytes(id, strlen(id)),
+                .key_type = KEY_EC,
+                .size = 256,
+                .usage = USAGE_SIGN | USAGE_DERIVE,
+                .flags = FLAG_SENSITIVE | FLAG_LOCAL,
+                .der = wire_bytes("der", 3)};
+}
+
+static void put(struct directory *d, struct message_entry entry, int wanted)
+{
+        CU_ASSERT_EQUAL(directory_put(d, &entry), wanted);
+}
+
+static void test_found(void)
+{
+        struct directory *d;
+        struct entry *entry;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        put(d, key(1, "a", "x"), 0);
+        put(d, key(2, "a", "y"), 0);
+        entry = directory_nickname(d, "a", NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+        CU_ASSERT_PTR_NOT_NULL(directory_nickname(d, "a", entry));
+        CU_ASSERT_PTR_NULL(directory_nickname(d, "b", NULL));
+        CU_ASSERT_EQUAL(directory_id(d, "y", 1, NULL)->number, 2);
+        /* The same number again is the same object, changed. */
+        put(d, key(2, "b", "y"), 0);
+        CU_ASSERT_EQUAL(directory_n_keys(d), 2);
+        CU_ASSERT_EQUAL(directory_nickname(d, "b", NULL)->number, 2);
+        CU_ASSERT_EQUAL(directory_drop(d, 2), 0);
+        CU_ASSERT_EQUAL(directory_drop(d, 2), 1);
+        CU_ASSERT_EQUAL(directory_n_keys(d), 1);
+        directory_free(d);
+}
+
+static void test_impossible(void)
+{
+        struct message_entry bad[] = {key(1, "a\n", "x"), key(1, "a", "x"), key(1, "a", "x"),
+                key(1, "a", "x"), key(1, "\xff", "x")};
+        struct directory *d;
+
+        bad[1].key_type = 9;
+        bad[2].size = 257;
+        bad[3].kind = 3;
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                put(d, bad[i], -EBADMSG);
+        CU_ASSERT_EQUAL(directory_n_keys(d), 0);
+        directory_free(d);
+}
+
+static void test_kept(void)
+{
+        struct directory *d, *next;
+        struct entry *entry;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &next), 0);
+        put(d, key(1, "a", "x"), 0);
+        put(next, key(77, "a", "x"), 0);
+        entry = entry_ref(directory_number(d, 1));
+        directory_free(d);
+        CU_ASSERT_FALSE(entry->live);
+        CU_ASSERT_EQUAL(directory_same_key(next, entry)->number, 77);
+        entry_unref(entry);
+        directory_free(next);
+}
+
+static void test_sorted(void)
+{
+        struct directory *d;
+        struct entry **sorted;
+        char nickname[16];
+        bool failed;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        for (unsigned i = 0; i < 500; i++) {
+                snprintf(nickname, sizeof(nickname), "k%03u", (i * 7) % 500);
+                put(d, key(i + 1, nickname, "x"), 0);
+        }
+        sorted = directory_sorted(d, &failed);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(sorted);
+        for (unsigned i = 1; i < 500; i++)
+                CU_ASSERT_TRUE(entry_compare(sorted[i - 1], sorted[i]) < 0);
+        directory_free(d);
+}
+
+static void test_json(void)
+{
+        static const char wanted[] = "{\"token\":\"hsm\",\"nickname\":\"a\\\"b\",\"id\":\"78\",\"type\":"
+                                     "\"ec\",\"size\":256,\"curve\":\"secp256r1\","
+                                     "\"publicKey\":\"ZGVy\",\"usage\":[\"sign\",\"derive\"],\"sensitive\":"
+                                     "true,\"extractable\":false,"
+                                     "\"neverExtractable\":false,\"local\":true,\"hasCertificate\":false}";
+        struct directory *d;
+        struct entry *entry;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        put(d, key(1, "a\"b", "x"), 0);
+        entry = directory_number(d, 1);
+        CU_ASSERT_EQUAL(entry->json_length, strlen(wanted));
+        CU_ASSERT_EQUAL(strncmp(entry->json, wanted, entry->json_length), 0);
+        directory_free(d);
+}
+
+static void test_quantiles(void)
+{
+        static struct histogram h;
+
+        CU_ASSERT_EQUAL(histogram_quantile(&h, 500), 0);
+        for (unsigned i = 1; i <= 1000; i++)
+                histogram_add(&h, i);
+        CU_ASSERT_TRUE(histogram_quantile(&h, 500) >= 500 && histogram_quantile(&h, 500) <= 563);
+        CU_ASSERT_TRUE(histogram_quantile(&h, 999) >= 999 && histogram_quantile(&h, 999) <= 1124);
+        CU_ASSERT_EQUAL(histogram_below(&h, 9), 511);
+        histogram_add(&h, UINT64_MAX / 2);
+        CU_ASSERT_EQUAL(histogram_quantile(&h, 1000), UINT64_C(1) << HISTOGRAM_OCTAVES);
+}
+
+static void test_escaped(void)
+{
+        struct output output = {0};
+
+        output_string(&output, "a\"\\\n\x01z");
+        output_bytes(&output, "", 1);
+        CU_ASSERT_STRING_EQUAL(output.data, "\"a\\\"\\\\\\u000a\\u0001z\"");
+        output_sent(&output, output_pending(&output));
+        CU_ASSERT_PTR_NULL(output.data);
+}
+
+SUITE(broker_directory, {"an object is found by number, nickname and id", test_found},
+        {"an object that cannot be is refused", test_impossible},
+        {"a key is found again after the directory was replaced", test_kept},
+        {"keys are listed in order", test_sorted}, {"a key is rendered as the protocol has it", test_json},
+        {"quantiles are right to an eighth", test_quantiles}, {"strings are escaped", test_escaped});

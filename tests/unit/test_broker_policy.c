@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Who a caller is, what it sees, and what its names mean. */
+#include "daemon/broker/name.h"
+#include "daemon/broker/policy.h"
+
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+static struct config *config_of(const char *text)
+{
+        struct config *config = NULL;
+
+        CU_ASSERT_EQUAL_FATAL(config_parse("test", text, strlen(text), NULL, NULL, &config), 0);
+        return config;
+}
+
+#define TOKENS                                                                                               \
+        "[Token hsm]\nModule=/m.so\n[Token soft]\nModule=/n.so\n[Token "                                     \
+        "acc]\nModule=/o.so\nRole=accelerator\n"
+
+static void test_nothing_configured(void)
+{
+        struct config *config = config_of(TOKENS);
+        struct caller root = {.uid = 0}, own = {.uid = 7}, other = {.uid = 8};
+
+        CU_ASSERT_PTR_EQUAL(policy_match(config, &root, 7), &policy_default_instance);
+        CU_ASSERT_PTR_EQUAL(policy_match(config, &own, 7), &policy_default_instance);
+        CU_ASSERT_PTR_NULL(policy_match(config, &other, 7));
+        CU_ASSERT_TRUE(policy_sees_token(&policy_default_instance, config->tokens[1]));
+        CU_ASSERT_FALSE(policy_sees_token(&policy_default_instance, config->tokens[2]));
+        CU_ASSERT_STRING_EQUAL(policy_own_token(config, &policy_default_instance)->name, "hsm");
+        config_free(config);
+}
+
+static void test_first_match(void)
+{
+        struct config *config = config_of(
+                TOKENS "[Instance u]\nUnit=x.service\nKeys=*\n[Instance a]\nUser=5\nGroup=9\nKeys=*\n"
+                       "[Instance b]\nUser=5\nKeys=*\n");
+        gid_t groups[] = {3, 9};
+        struct caller plain = {.uid = 5, .gid = 1},
+                      member = {.uid = 5, .gid = 1, .groups = groups, .n_groups = 2}, root = {.uid = 0},
+                      unit = {.uid = 4, .unit = "x.service"};
+
+        CU_ASSERT_STRING_EQUAL(policy_match(config, &plain, 7)->name, "b");
+        CU_ASSERT_STRING_EQUAL(policy_match(config, &member, 7)->name, "a");
+        CU_ASSERT_STRING_EQUAL(policy_match(config, &unit, 7)->name, "u");
+        CU_ASSERT_PTR_NULL(policy_match(config, &root, 0));
+        config_free(config);
+}
+
+static void test_sight(void)
+{
+        struct config *config =
+                config_of(TOKENS "[Instance a]\nUser=5\nToken=hsm\nOtherTokens=acc\nKeys=\"ca *\" one\n");
+        const struct config_instance *a = config->instances[0];
+
+        CU_ASSERT_TRUE(policy_sees_token(a, config->tokens[0]));
+        CU_ASSERT_FALSE(policy_sees_token(a, config->tokens[1]));
+        CU_ASSERT_TRUE(policy_sees_token(a, config->tokens[2]));
+        CU_ASSERT_TRUE(policy_sees_nickname(a, "ca signing"));
+        CU_ASSERT_TRUE(policy_sees_nickname(a, "one"));
+        CU_ASSERT_FALSE(policy_sees_nickname(a, "ones"));
+        CU_ASSERT_FALSE(policy_sees_nickname(a, ""));
+        CU_ASSERT_TRUE(policy_sees_nickname(&policy_default_instance, ""));
+        config_free(config);
+}
+
+static void test_names(void)
+{
+        struct config *config = config_of(TOKENS);
+        struct name name;
+
+        CU_ASSERT_EQUAL(name_parse("soft:a:b", config, &name), 0);
+        CU_ASSERT_PTR_EQUAL(name.token, config->tokens[1]);
+        CU_ASSERT_STRING_EQUAL(name.nickname, "a:b");
+        name_done(&name);
+        CU_ASSERT_EQUAL(name_parse("sof:a", config, &name), 0);
+        CU_ASSERT_PTR_NULL(name.token);
+        CU_ASSERT_STRING_EQUAL(name.nickname, "sof:a");
+        name_done(&name);
+        CU_ASSERT_EQUAL(name_parse("pkcs11:token=t%", config, &name), 1);
+        CU_ASSERT_EQUAL(name_parse("pkcs11:token=lab;id=%01%02", config, &name), 0);
+        CU_ASSERT_TRUE(name_says_token(&name));
+        CU_ASSERT_TRUE(name_matches_token(&name, "lab", "s", "m", "o"));
+        CU_ASSERT_FALSE(name_matches_token(&name, "labs", "s", "m", "o"));
+        name_done(&name);
+        config_free(config);
+}
+
+SUITE(broker_policy, {"with no instance root and the own user may everything", test_nothing_configured},
+        {"the first instance that matches is the caller's", test_first_match},
+        {"a caller sees its tokens and its nicknames alone", test_sight},
+        {"a colon ends a token's name only where that token is configured", test_names});
