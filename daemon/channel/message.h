@@ -114,9 +114,12 @@ enum listen_kind {
 #define MESSAGE_HELLO(F) F(u32, version) F(text, label) F(text, manufacturer) F(text, model) F(text, serial) \
         F(u32, session_limit) F(u32, threads) F(u32, busy) F(bytes, mechanisms)
 /* One object of the directory, new or changed. number: never used twice in a worker's life. nickname: empty where
- * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. */
+ * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
+ * rest is of a certificate (empty, 0 of a key): subject and issuer in RFC 4514, serial in lower-case hex, times since
+ * 1970 (before that: 0). */
 #define MESSAGE_ENTRY(F) F(u64, number) F(u8, kind) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) \
-        F(u32, usage) F(u32, flags) F(bytes, der)
+        F(u32, usage) F(u32, flags) F(bytes, der) F(text, subject) F(text, issuer) F(text, serial) \
+        F(u64, not_before_usec) F(u64, not_after_usec)
 #define MESSAGE_DROP(F) F(u64, number)
 #define MESSAGE_SETTLED(F) F(u64, generation)
 /* device_usec: what the calls into the module took, all of them. payload: the signature, the random bytes, or
