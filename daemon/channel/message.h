@@ -32,6 +32,7 @@ enum reply_status {
         REPLY_WORKER_LOST, /* the call outlived its deadline: the worker ends itself after this */
         REPLY_OUTCOME_UNKNOWN, /* the operation that changes the token failed, and what it left cannot be told */
         REPLY_INVALID, /* the data was refused by the worker (a DER that is none, say); text says what */
+        REPLY_CLAIMED, /* another host claims the nickname: again, with waits, after a random pause */
         REPLY_STATUS_MAX_,
 };
 
@@ -56,6 +57,22 @@ enum token_state {
         TOKEN_RECOVERING,
         TOKEN_FAILED,
         TOKEN_STATE_MAX_,
+};
+
+/* What a look for a nickname saw; a mask. */
+enum seen {
+        SEEN_OWN_CLAIM = 1,  /* in both searches */
+        SEEN_CLAIM = 2,      /* another's */
+        SEEN_LOWER_CLAIM = 4, /* another's that comes before ours, or cannot be read */
+        SEEN_OBJECT = 8,     /* a key or a certificate that bears the nickname */
+        SEEN_ALL_ = 15,
+};
+
+/* What a worker process is started for. */
+enum look {
+        LOOK_NONE = 0, /* to serve */
+        LOOK_LIST = 1, /* to send HELLO, the directory as a fresh process sees it, SETTLED, and end */
+        LOOK_SEEK = 2, /* to read SEEK, the second message, answer it with SOUGHT, and end */
 };
 
 /* Why a worker ends itself (worker -> supervisor), which decides when the next one starts. */
@@ -134,8 +151,8 @@ enum listen_kind {
 
 /* ---- control, supervisor to worker ---- */
 
-/* The first message. A sealed memfd with the configuration (config_format) comes with it. look: not to serve, but
- * to send HELLO, the directory as a fresh process sees it, SETTLED, and end. */
+/* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
+ * look. */
 #define MESSAGE_START(F) F(u32, version) F(text, token) F(u32, epoch) F(u8, look)
 /* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
  * audit process; epoch 0 there. */
@@ -150,6 +167,16 @@ enum listen_kind {
 #define MESSAGE_UP(F) F(u32, threads)
 /* The last message of a worker that ends itself. reason: a sentence for people. */
 #define MESSAGE_ENDING(F) F(u8, end) F(u64, ckr) F(text, reason)
+
+/* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
+ * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. paired: keys of
+ * this id do not count (a certificate is to be made for them). */
+#define MESSAGE_SEEK(F) F(u64, number) F(text, nickname) F(bytes, claimant) F(u64, claim) F(bytes, id) F(u8, paired)
+
+/* ---- control, a look's process to supervisor, and supervisor to worker ---- */
+
+/* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */
+#define MESSAGE_SOUGHT(F) F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)
 
 /* ---- control, supervisor to broker ---- */
 
@@ -217,6 +244,7 @@ enum listen_kind {
         M(CLAIMS, claims) M(CLAIM, claim) \
         M(HELLO, hello) M(ENTRY, entry) M(DROP, drop) M(SETTLED, settled) M(REPLY, reply) M(SESSIONS, sessions) \
         M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
+        M(SEEK, seek) M(SOUGHT, sought) \
         M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
         M(DRAIN, drain) M(GO, go)                                                                             \
         M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)         \
