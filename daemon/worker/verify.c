@@ -63,12 +63,12 @@ static CK_RV verify_by_nss(struct operation *operation, struct signing *signing,
 
         if (!key)
                 return operation_answer(operation, REPLY_INVALID, "the public key is none that can be used");
-        /* A digest that differs sets no error in softoken, which then reports the one before. */
+        /* A digest that differs sets no error in softoken, which then reports the one before, or a device error. */
         PR_SetError(0, 0);
         if (PK11_VerifyWithMechanism(key, signing->mechanism.mechanism, parameter.len > 0 ? &parameter : NULL,
                     &signature, &input, NULL) == SECSuccess)
                 return answer(operation, true);
-        if (PR_GetError() == SEC_ERROR_BAD_SIGNATURE)
+        if (PR_GetError() == SEC_ERROR_BAD_SIGNATURE || PR_GetError() == SEC_ERROR_PKCS11_DEVICE_ERROR)
                 return answer(operation, false);
         return operation_answer(operation, REPLY_INVALID, "the public key cannot be used: %s",
                 PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
