@@ -24,12 +24,16 @@ class Service(OneToken):
             self.addCleanup(client.close)
             yield client
 
+    def own_interface(self, client):
+        return "io.tokend.Keys" if client.path == self.daemon.socket else "io.tokend.Status"
+
     def test_info(self):
         """GetInfo on both sockets: vendor, product, version, url and the interfaces"""
         for client in self.both():
             info = client.call("org.varlink.service.GetInfo")
             self.assertEqual(set(info), {"vendor", "product", "version", "url", "interfaces"})
-            for interface in ("org.varlink.service", "io.tokend.Keys", "io.tokend.Status"):
+            own = self.own_interface(client)
+            for interface in ("org.varlink.service", own):
                 self.assertIn(interface, info["interfaces"])
 
     def test_descriptions(self):
@@ -49,7 +53,8 @@ class Service(OneToken):
     def test_unknown_method(self):
         """MethodNotFound"""
         for client in self.both():
-            self.assertEqual(self.fails("MethodNotFound", client.call, "io.tokend.Keys.Fly"), {"method": "io.tokend.Keys.Fly"})
+            method = self.own_interface(client) + ".Fly"
+            self.assertEqual(self.fails("MethodNotFound", client.call, method), {"method": method})
 
     def test_invalid_parameter(self):
         """InvalidParameter: missing, of the wrong type, unknown"""

@@ -68,6 +68,7 @@ def connect_as(path, uid, gid, groups=(), timeout=60):
 
 class Client:
     def __init__(self, path=None, sock=None, timeout=60):
+        self.path = path
         self.sock = sock or connect(path, timeout)
         self.buffer = bytearray()
 
