@@ -188,10 +188,8 @@ static void on_gone(struct child *child, const char *how)
 
 void broker_tick(struct broker *broker, uint64_t now, bool forgive)
 {
-        if (!forgive && child_is_overdue(&broker->child, now)) {
-                log_error("the broker (pid %d) did not answer for 5 s: killing it", (int)broker->child.pid);
-                child_kill(&broker->child);
-        }
+        if (!forgive && child_is_overdue(&broker->child, now))
+                child_kill(&broker->child, "it did not answer for 5 s");
         child_ping(&broker->child, now, forgive);
 }
 

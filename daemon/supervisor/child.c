@@ -30,20 +30,21 @@ static void close_control(struct child *child)
         child->ping_usec = 0;
 }
 
-void child_kill(struct child *child)
+void child_kill(struct child *child, const char *why)
 {
-        if (child->pid > 0 && !child->killed_usec) {
-                (void)kill(child->pid, SIGKILL);
-                child->killed_usec = now_usec();
-        }
+        if (child->pid <= 0 || child->killed_usec)
+                return;
+        log_error("%s (pid %d) is killed: %s", child->name, (int)child->pid, why);
+        (void)kill(child->pid, SIGKILL);
+        child->killed_usec = now_usec();
+        snprintf(child->why, sizeof(child->why), "%s", why);
 }
 
 static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct child *child = userdata;
 
-        log_warning("%s (pid %d) does not end: killing it", child->name, (int)child->pid);
-        child_kill(child);
+        child_kill(child, "it did not end when it was told to");
         return 0;
 }
 
@@ -59,7 +60,7 @@ void child_end(struct child *child)
         r = sd_event_add_time_relative(
                 child->event, &child->grace_source, CLOCK_MONOTONIC, END_GRACE_USEC, 0, on_grace_over, child);
         if (r < 0)
-                child_kill(child);
+                child_kill(child, "no timer for its end");
 }
 
 /* ---- what it says ---- */
@@ -77,6 +78,7 @@ static int receive_one(struct child *child)
         struct wire wire = {.data = data};
         int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
         enum message_type type;
+        char why[96];
 
         r = channel_receive(child->control_fd, data, sizeof(data), &wire.size, fds);
         if (r == -EAGAIN)
@@ -89,9 +91,9 @@ static int receive_one(struct child *child)
         type = message_type(&wire);
         r = child->class->on_message(child, type, &wire);
         if (r < 0) {
-                log_error("%s (pid %d) sent a %s that does not fit: killing it", child->name, (int)child->pid,
-                        message_name(type));
-                child_kill(child);
+                snprintf(why, sizeof(why), "it sent a %s that does not fit",
+                        type == MESSAGE_TYPE_NONE_ ? "message" : message_name(type));
+                child_kill(child, why);
                 return r;
         }
         return 0;
@@ -105,15 +107,17 @@ static int on_control(sd_event_source *source, int fd, uint32_t events, void *us
         /* It closed its end, or said something that ends it: either way it is on its way out. */
         if (r < 0) {
                 if (r != -EPIPE && r != -ECONNRESET)
-                        child_kill(child);
+                        child_kill(child, "it sent what is no message");
                 child_end(child);
         }
         return 0;
 }
 
-static void exit_text(const siginfo_t *info, char *ret, size_t size)
+static void exit_text(const struct child *child, const siginfo_t *info, char *ret, size_t size)
 {
-        if (info->si_code == CLD_EXITED)
+        if (child->killed_usec)
+                snprintf(ret, size, "was killed: %s", child->why);
+        else if (info->si_code == CLD_EXITED)
                 snprintf(ret, size, "exited with status %d", info->si_status);
         else
                 snprintf(ret, size, "was killed by signal %d (%s)", info->si_status,
@@ -135,7 +139,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *u
         struct child *child = userdata;
         char how[128];
 
-        exit_text(info, how, sizeof(how));
+        exit_text(child, info, how, sizeof(how));
         /* Its last words may not have been read yet. */
         while (child->control_fd >= 0 && receive_one(child) == 0)
                 ;
@@ -230,9 +234,7 @@ void child_sent(struct child *child, int r)
         /* EPIPE: it is dead or dying, and its exit comes. */
         if (r == -EPIPE || r == -ECONNRESET)
                 return;
-        log_error("%s (pid %d) cannot be told anything (%s): killing it", child->name, (int)child->pid,
-                strerror(-r));
-        child_kill(child);
+        child_kill(child, "it does not read what it is told");
 }
 
 bool child_is_overdue(const struct child *child, uint64_t now)

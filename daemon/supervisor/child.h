@@ -36,6 +36,7 @@ struct child {
         pid_t pid;                       /* 0: none */
         int control_fd;                  /* -1: closed, it was told to end */
         uint64_t killed_usec;            /* when it was; 0: it was not */
+        char why[96];                    /* and why */
         bool answered;                   /* at least one ping */
         uint64_t ping_number, ping_usec; /* ping_usec: when the one that is out was sent; 0: none is */
         sd_event_source *exit_source, *control_source, *grace_source;
@@ -61,7 +62,8 @@ void child_sent(struct child *child, int r);
 
 /* Closes its control, which tells it to end; kills it after END_GRACE_USEC. */
 void child_end(struct child *child);
-void child_kill(struct child *child);
+/* Logs why, which is its epitaph too. */
+void child_kill(struct child *child, const char *why);
 
 /* Whether the ping that is out is PING_LIMIT_USEC old. */
 bool child_is_overdue(const struct child *child, uint64_t now);

@@ -14,6 +14,10 @@
 
 #define OVERDUE_DOUBLINGS 6U
 
+/* Lives that served for less than this, and how many of them in a row are let pass. */
+#define SHORT_USEC  USEC_PER_SEC
+#define SHORT_LIVES 10U
+
 uint64_t backoff_usec(unsigned n_vain)
 {
         return n_vain < 7 ? BACKOFF_MIN_USEC << n_vain : BACKOFF_MAX_USEC;
@@ -64,30 +68,40 @@ void life_init(struct life *life, struct moment at)
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec)
 {
         life->phase = LIFE_STARTING;
-        life->served = life->renewed = false;
+        life->served = life->renewed = life->directory = false;
         life->end = 0;
         life->n_started++;
         life->wake_usec = at.now_usec + (start_timeout_usec << MIN_OF(life->n_overdue, OVERDUE_DOUBLINGS));
 }
 
-void life_up(struct life *life)
+static void serve(struct life *life, struct moment at)
 {
-        if (life->phase != LIFE_STARTING)
+        life->phase = LIFE_SERVING;
+        life->served = true;
+        life->served_usec = at.now_usec;
+        life->n_vain = life->n_overdue = 0;
+        set_state(life, at, TOKEN_READY, "");
+}
+
+void life_up(struct life *life, struct moment at)
+{
+        if (life->phase != LIFE_STARTING || life->end || life->renewed)
                 return;
         life->phase = LIFE_UP;
         life->wake_usec = USEC_NEVER;
+        if (life->directory)
+                serve(life, at);
 }
 
 void life_serving(struct life *life, struct moment at)
 {
-        /* Of one that is ending already it changes nothing. */
-        if (!life_runs(life) || life->end || life->renewed)
+        /* Of one that is ending already it changes nothing; a new broker says it again. */
+        if (life->end || life->renewed)
                 return;
-        life->phase = LIFE_SERVING;
-        life->wake_usec = USEC_NEVER;
-        life->served = true;
-        life->n_vain = life->n_overdue = 0;
-        set_state(life, at, TOKEN_READY, "");
+        if (life->phase == LIFE_STARTING)
+                life->directory = true;
+        else if (life->phase == LIFE_UP)
+                serve(life, at);
 }
 
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
@@ -109,9 +123,19 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
         life_ending(life, at, WORKER_END_ERROR, reason);
 }
 
+/* At once where it served. But one that dies as soon as it serves, again and again, is not left to spin. */
+static uint64_t wait_usec(struct life *life, struct moment at)
+{
+        if (life->end == WORKER_END_ABSENT)
+                return ABSENT_USEC;
+        if (!life->served)
+                return backoff_usec(life->n_vain++);
+        life->n_short = at.now_usec - life->served_usec < SHORT_USEC ? life->n_short + 1 : 0;
+        return life->n_short > SHORT_LIVES ? backoff_usec(life->n_short - SHORT_LIVES - 1) : 0;
+}
+
 void life_reaped(struct life *life, struct moment at, const char *reason)
 {
-        uint64_t wait;
 
         if (!life_runs(life))
                 return;
@@ -127,17 +151,13 @@ void life_reaped(struct life *life, struct moment at, const char *reason)
                 life->wake_usec = USEC_NEVER;
                 return;
         }
-        if (life->end == WORKER_END_ABSENT)
-                wait = ABSENT_USEC;
-        else
-                wait = life->served ? 0 : backoff_usec(life->n_vain++);
         life->phase = LIFE_WAITING;
-        life->wake_usec = at.now_usec + wait;
+        life->wake_usec = at.now_usec + wait_usec(life, at);
 }
 
 void life_renew(struct life *life, struct moment at)
 {
-        life->n_vain = life->n_overdue = 0;
+        life->n_vain = life->n_overdue = life->n_short = 0;
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
                 life->renewed = true;

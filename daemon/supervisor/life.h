@@ -34,13 +34,18 @@ struct moment {
 struct life {
         enum life_phase phase;
         enum token_state state;
-        char reason[REASON_SIZE];              /* of the state; empty where there is nothing to say */
-        uint64_t since_usec;                   /* wall clock: when the state began */
-        uint64_t wake_usec;                    /* USEC_NEVER: nothing is due by itself */
-        unsigned n_started, n_vain, n_overdue; /* in all; since one served; likewise, past their time */
-        bool served;                           /* this worker, ever */
-        bool renewed; /* the section changed: the next starts at once, as if it were the first */
-        uint8_t end;  /* enum worker_end of this worker; 0: nothing was said yet */
+        char reason[REASON_SIZE]; /* of the state; empty where there is nothing to say */
+        uint64_t since_usec;      /* wall clock: when the state began */
+        uint64_t wake_usec;       /* USEC_NEVER: nothing is due by itself */
+        unsigned n_started;       /* in all */
+        unsigned n_vain;          /* in a row that never served */
+        unsigned n_overdue;       /* in a row that took too long to be up */
+        unsigned n_short;         /* in a row that served, but not for long */
+        uint64_t served_usec;     /* since when this worker serves */
+        bool directory;           /* the broker has its directory */
+        bool served;              /* this worker, ever */
+        bool renewed;             /* the section changed: the next starts at once, as if it were the first */
+        uint8_t end;              /* enum worker_end of this worker; 0: nothing was said yet */
 };
 
 /* A token that has not been started: its first worker is due at once. */
@@ -49,7 +54,8 @@ void life_init(struct life *life, struct moment at);
 /* A worker was started. It is overdue where it is not up after start_timeout_usec, which doubles (up to 64 times)
  * with each worker in a row that was: a device that is merely slow gets there. */
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec);
-void life_up(struct life *life);
+/* The two come over different channels, in either order; with both it serves. */
+void life_up(struct life *life, struct moment at);
 void life_serving(struct life *life, struct moment at);
 
 /* The worker's own last words. Of several words on one end the first counts, but a PIN that was refused always. */

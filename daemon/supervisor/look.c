@@ -13,8 +13,7 @@ static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct token *token = userdata;
 
-        log_warning("%s (pid %d) is not done in time: killing it", token->look.name, (int)token->look.pid);
-        child_kill(&token->look);
+        child_kill(&token->look, "it was not done in time");
         return 0;
 }
 

@@ -215,7 +215,7 @@ static void overdue(struct token *token)
         snprintf(reason, sizeof(reason), "the worker was not up in time (StartTimeout=%ju ms) and was killed",
                 (uintmax_t)(token->config->start_timeout_usec / USEC_PER_MSEC));
         life_condemned(&token->life, moment(), true, reason);
-        child_kill(&token->worker);
+        child_kill(&token->worker, "it was not up in time");
         token_tell(token);
 }
 
@@ -254,7 +254,7 @@ void token_tick(struct token *token, uint64_t now, bool forgive)
         if (!forgive && child_is_overdue(&token->worker, now)) {
                 life_condemned(
                         &token->life, moment(), false, "the worker did not answer for 5 s and was killed");
-                child_kill(&token->worker);
+                child_kill(&token->worker, "it did not answer for 5 s");
                 token_tell(token);
         }
         child_ping(&token->worker, now, forgive);
@@ -346,7 +346,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
         case MESSAGE_TYPE_UP:
                 r = message_get_up(wire, &up);
                 if (r == 0) {
-                        life_up(&token->life);
+                        life_up(&token->life, moment());
+                        token_tell(token);
                         token_arm(token);
                 }
                 return r;

@@ -17,7 +17,7 @@ static struct moment at(uint64_t now)
 static void to_ready(struct life *life, uint64_t now)
 {
         life_started(life, at(now), START);
-        life_up(life);
+        life_up(life, at(now));
         life_serving(life, at(now));
 }
 
@@ -34,7 +34,7 @@ static void test_good(void)
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         CU_ASSERT_EQUAL(life.wake_usec, 10 + START);
         CU_ASSERT(life_runs(&life));
-        life_up(&life);
+        life_up(&life, at(0));
         CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         life_serving(&life, at(20));
@@ -93,9 +93,52 @@ static void test_up_is_not_served(void)
 
         life_init(&life, at(0));
         life_started(&life, at(0), START);
-        life_up(&life);
+        life_up(&life, at(0));
         life_reaped(&life, at(0), "x");
         CU_ASSERT_EQUAL(life.wake_usec, 50 * MS);
+}
+
+static void test_either_order(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_serving(&life, at(1));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, START);
+        life_up(&life, at(2));
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        /* Of the next worker nothing is known yet. */
+        life_reaped(&life, at(3), "x");
+        life_started(&life, at(3), START);
+        life_up(&life, at(4));
+        CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+}
+
+static void test_spin(void)
+{
+        struct life life;
+        uint64_t now = 0;
+
+        life_init(&life, at(now));
+        for (int i = 0; i < 10; i++) {
+                to_ready(&life, now);
+                life_reaped(&life, at(++now), "x");
+                CU_ASSERT_EQUAL(life.wake_usec, now);
+        }
+        to_ready(&life, now);
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, now + 50 * MS);
+        to_ready(&life, now);
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, now + 100 * MS);
+        /* One that served for a second is above suspicion. */
+        to_ready(&life, now);
+        now += USEC_PER_SEC;
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, now);
 }
 
 static void test_absent(void)
@@ -242,7 +285,7 @@ static void test_order(void)
 
         /* Nothing that comes out of turn does anything. */
         life_init(&life, at(0));
-        life_up(&life);
+        life_up(&life, at(0));
         life_serving(&life, at(1));
         life_ending(&life, at(1), WORKER_END_PIN, "x");
         life_reaped(&life, at(1), "x");
@@ -282,6 +325,8 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"one that served is replaced at once, and says why it died", test_killed},
         {"one that never served is replaced after 50 ms, doubling to 5 s", test_backoff},
         {"to be up is not yet to serve", test_up_is_not_served},
+        {"up and serving may come in either order", test_either_order},
+        {"one that dies as soon as it serves, again and again, is slowed down", test_spin},
         {"an absent token is asked every 500 ms", test_absent},
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
