@@ -69,7 +69,7 @@ enum seen {
 };
 
 /* What a worker process is started for. */
-enum look {
+enum look_kind {
         LOOK_NONE = 0, /* to serve */
         LOOK_LIST = 1, /* to send HELLO, the directory as a fresh process sees it, SETTLED, and end */
         LOOK_SEEK = 2, /* to read SEEK, the second message, answer it with SOUGHT, and end */
