@@ -20,7 +20,7 @@
 /* Objects that one look may show: a token that is full of keys has some thousands. */
 #define LOOK_OBJECTS 100000U
 
-static void look_close(struct look *look)
+static void look_close(struct look_channel *look)
 {
         sd_event_source_disable_unref(look->source);
         look->source = NULL;
@@ -31,7 +31,7 @@ static void look_close(struct look *look)
 
 void look_forget(struct token *token)
 {
-        struct look *look = &token->look;
+        struct look_channel *look = &token->look;
 
         look_close(look);
         while (look->seen) {
@@ -55,7 +55,7 @@ void look_please(struct token *token)
 
 uint64_t look_tick(struct token *token, uint64_t now)
 {
-        struct look *look = &token->look;
+        struct look_channel *look = &token->look;
 
         if (!look->wanted)
                 return USEC_NEVER;
@@ -68,7 +68,7 @@ uint64_t look_tick(struct token *token, uint64_t now)
         return USEC_NEVER;
 }
 
-static int keep_sight(struct look *look, const struct message_entry *entry)
+static int keep_sight(struct look_channel *look, const struct message_entry *entry)
 {
         struct sight *sight;
 
@@ -143,7 +143,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
 int look_attach(struct token *token, int fd)
 {
-        struct look *look = &token->look;
+        struct look_channel *look = &token->look;
         int r;
 
         look_forget(token);

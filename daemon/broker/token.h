@@ -49,7 +49,7 @@ struct sight {
         unsigned char id[LIMIT_KEY_ID];
 };
 
-struct look {
+struct look_channel {
         int fd;
         sd_event_source *source;
         bool wanted; /* LOOK_PLEASE is to be sent when its time has come */
@@ -77,7 +77,7 @@ struct token {
         struct directory *directory; /* NULL: there has never been one */
         struct directory *loading;   /* of a new worker, while it comes */
         struct worker worker;
-        struct look look;
+        struct look_channel look;
 
         struct queue queue;
         struct link first, waiting, unsettled;
