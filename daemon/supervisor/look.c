@@ -76,7 +76,7 @@ static int start(struct token *token, int request_fd)
         const struct message_start message = {.version = MESSAGE_VERSION,
                 .token = token->name,
                 .epoch = token->supervisor->epoch,
-                .look = 1};
+                .look = LOOK_LIST};
         _cleanup_(freep) char **environment = NULL;
         int r;
 

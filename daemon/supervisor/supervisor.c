@@ -79,7 +79,8 @@ void supervisor_reaped(struct supervisor *supervisor)
         if (!supervisor->closing || supervisor->broker.child.pid > 0)
                 return;
         for (size_t i = 0; i < supervisor->n_tokens; i++)
-                if (supervisor->tokens[i]->worker.pid > 0 || supervisor->tokens[i]->look.pid > 0)
+                if (supervisor->tokens[i]->worker.pid > 0 || supervisor->tokens[i]->look.pid > 0 ||
+                        supervisor->tokens[i]->seek.pid > 0)
                         return;
         (void)sd_event_exit(supervisor->event, 0);
 }
@@ -90,8 +91,10 @@ void supervisor_drained(struct supervisor *supervisor)
                 return;
         supervisor->closing = true;
         child_end(&supervisor->broker.child);
-        for (size_t i = 0; i < supervisor->n_tokens; i++)
+        for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 child_end(&supervisor->tokens[i]->worker);
+                seek_stop(supervisor->tokens[i]);
+        }
         supervisor_reaped(supervisor);
 }
 

@@ -4,7 +4,7 @@
  *
  *   main.c        options           supervisor.c  start, signals, ticks, stop
  *   sockets.c     listening         broker.c      the broker's life, and what it is told
- *   token.c       a token's worker  look.c        a fresh process that looks at a token
+ *   token.c       a token's worker  look.c, seek.c  a fresh process that looks at a token
  *   life.c        when and why      child.c, spawn.c  one process
  *   reload.c      SIGHUP            notify.c      the service manager
  */
@@ -35,11 +35,15 @@ struct token {
         uint64_t life_number;    /* of the worker that is there, or was last */
         uint64_t ready_usec;     /* READY waits for this token until then */
         struct pin_identity pin; /* when the last worker was started */
-        struct child worker, look;
+        struct child worker, look, seek;
+        uint8_t *question; /* SEEK, as the worker sent it; NULL: none is open */
+        size_t question_length;
+        uint64_t question_number;
+        bool asked;                  /* the process has it */
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];
         bool no_look; /* the PIN was refused to a look: it costs no other attempt */
-        sd_event_source *timer, *look_timer;
+        sd_event_source *timer, *look_timer, *seek_timer;
 };
 
 struct broker {
@@ -122,6 +126,13 @@ struct token *supervisor_token(struct supervisor *supervisor, const char *name);
 void look_start(struct token *token);
 void look_stop(struct token *token);
 extern const struct child_class look_class;
+
+/* ---- seek.c ---- */
+/* A SEEK of the token's worker. -errno: it does not fit. */
+int seek_ask(struct token *token, struct wire *wire);
+/* Its worker is gone: the answer is for nobody. */
+void seek_stop(struct token *token);
+extern const struct child_class seek_class;
 
 /* ---- broker.c ---- */
 int broker_start(struct broker *broker);

@@ -30,6 +30,7 @@ int token_new(struct supervisor *supervisor, const struct config_token *config, 
         life_init(&token->life, moment());
         child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
         child_init(&token->look, supervisor->event, &look_class, token, "a look", token->name);
+        child_init(&token->seek, supervisor->event, &seek_class, token, "a look for a nickname", token->name);
         *ret = token;
         return 0;
 }
@@ -40,8 +41,11 @@ void token_free(struct token *token)
                 return;
         child_done(&token->worker);
         child_done(&token->look);
+        child_done(&token->seek);
+        free(token->question);
         sd_event_source_disable_unref(token->timer);
         sd_event_source_disable_unref(token->look_timer);
+        sd_event_source_disable_unref(token->seek_timer);
         free(token->name);
         free(token);
 }
@@ -58,7 +62,7 @@ void token_reap(struct token *token)
 {
         struct supervisor *supervisor = token->supervisor;
 
-        if (token->config || token->worker.pid > 0 || token->look.pid > 0)
+        if (token->config || token->worker.pid > 0 || token->look.pid > 0 || token->seek.pid > 0)
                 return;
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 if (supervisor->tokens[i] == token) {
@@ -304,6 +308,7 @@ static void on_gone(struct child *child, const char *how)
 
         snprintf(reason, sizeof(reason), "the worker %s", how);
         life_reaped(&token->life, moment(), reason);
+        seek_stop(token);
         if (token->config)
                 broker_gone(&token->supervisor->broker, token, token->life_number);
         if (token->supervisor->stopping) {
@@ -353,6 +358,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return r;
         case MESSAGE_TYPE_ENDING:
                 return on_ending(token, wire);
+        case MESSAGE_TYPE_SEEK:
+                return seek_ask(token, wire);
         default:
                 return -EBADMSG;
         }
