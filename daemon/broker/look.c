@@ -96,6 +96,8 @@ static int on_message(struct token *token, struct wire *wire)
         switch (message_type(wire)) {
         case MESSAGE_TYPE_HELLO:
         case MESSAGE_TYPE_SESSIONS:
+        case MESSAGE_TYPE_CLAIMS:
+        case MESSAGE_TYPE_CLAIM:
                 return 0;
         case MESSAGE_TYPE_ENTRY:
                 return message_get_entry(wire, &entry) < 0 ? -EBADMSG : keep_sight(&token->look, &entry);

@@ -254,6 +254,18 @@ static int on_sessions(struct token *token, struct wire *wire)
         return 0;
 }
 
+/* Other hosts' claims on nicknames are the worker's to heed; here they only have to be well formed. */
+static int on_claim(struct token *token, struct wire *wire, enum message_type type)
+{
+        struct message_claims claims;
+        struct message_claim claim;
+
+        if (!directory_now(token))
+                return -EBADMSG;
+        return type == MESSAGE_TYPE_CLAIMS ? message_get_claims(wire, &claims)
+                                           : message_get_claim(wire, &claim);
+}
+
 /* ---- replies ---- */
 
 static struct job *job_of(struct token *token, uint64_t number)
@@ -451,6 +463,9 @@ static int on_message(struct token *token, struct wire *wire, enum message_type 
                 return on_reply(token, wire);
         case MESSAGE_TYPE_SESSIONS:
                 return on_sessions(token, wire);
+        case MESSAGE_TYPE_CLAIMS:
+        case MESSAGE_TYPE_CLAIM:
+                return on_claim(token, wire, *ret_type);
         default:
                 return -EBADMSG;
         }
