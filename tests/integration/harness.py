@@ -258,7 +258,7 @@ class Daemon:
         def look():
             try:
                 found = self.token(token)
-            except (ConnectionError, varlink.Closed, StopIteration):
+            except (OSError, varlink.Closed, StopIteration):
                 return None
             return found if found["state"] == state else None
         return until(look, f"{token} is {state}; log:\n{self.log_text()}", deadline)
