@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/util/text.h"
 #include "daemon/worker/index.h"
 
 int directory_new(struct directory **ret)
@@ -67,6 +68,94 @@ bool directory_has_nickname(struct directory *directory, const char *nickname)
         }
         pthread_mutex_unlock(&directory->lock);
         return found;
+}
+
+static bool has_id(const struct object *object, struct wire_bytes id)
+{
+        return id.length > 0 && object->id_length == id.length && memcmp(object->id, id.data, id.length) == 0;
+}
+
+bool directory_has_other_of_nickname(struct directory *directory, const char *nickname, struct wire_bytes id)
+{
+        size_t length = strlen(nickname);
+        bool found = false;
+
+        pthread_mutex_lock(&directory->lock);
+        for (size_t i = 0; i < directory->index.n && !found; i++) {
+                const struct object *object = directory->index.by_handle[i];
+                found = object->label_length == length && memcmp(object->label, nickname, length) == 0 &&
+                        (object->class == CKO_CERTIFICATE || !has_id(object, id));
+        }
+        pthread_mutex_unlock(&directory->lock);
+        return found;
+}
+
+bool directory_has_key(struct directory *directory, struct der spki, struct wire_bytes id)
+{
+        bool found = false;
+
+        pthread_mutex_lock(&directory->lock);
+        for (size_t i = 0; i < directory->index.n && !found; i++) {
+                const struct object *object = directory->index.by_handle[i];
+                if (object->class == CKO_CERTIFICATE)
+                        continue;
+                found = object->der ? object->der_length == spki.length &&
+                                              memcmp(object->der, spki.data, spki.length) == 0
+                                    : has_id(object, id);
+        }
+        pthread_mutex_unlock(&directory->lock);
+        return found;
+}
+
+int directory_public(struct directory *directory, uint64_t number, struct directory_public *ret)
+{
+        struct directory_public public = {0};
+        const struct object *object;
+        int r = 1;
+
+        pthread_mutex_lock(&directory->lock);
+        object = find_key(directory, number);
+        if (object && object->der && object->id_length <= sizeof(public.id)) {
+                public.spki = malloc(object->der_length);
+                r = public.spki ? 0 : -ENOMEM;
+        }
+        if (r == 0) {
+                memcpy(public.spki, object->der, object->der_length);
+                public.spki_length = object->der_length;
+                memcpy(public.id, object->id, object->id_length);
+                public.id_length = object->id_length;
+                if (text_is_listable(object->label, object->label_length))
+                        memcpy(public.label, object->label, object->label_length + 1);
+                *ret = public;
+        }
+        pthread_mutex_unlock(&directory->lock);
+        return r;
+}
+
+CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t number)
+{
+        const struct object *object;
+        CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+
+        pthread_mutex_lock(&directory->lock);
+        object = index_by_number(&directory->index, number);
+        if (object && object->class == CKO_CERTIFICATE)
+                handle = object->handle;
+        pthread_mutex_unlock(&directory->lock);
+        return handle;
+}
+
+uint64_t directory_certificate_number(struct directory *directory, CK_OBJECT_HANDLE handle)
+{
+        const struct object *object;
+        uint64_t number = 0;
+
+        pthread_mutex_lock(&directory->lock);
+        object = index_by_handle(&directory->index, CKO_CERTIFICATE, handle);
+        if (object && object->listable)
+                number = object->number;
+        pthread_mutex_unlock(&directory->lock);
+        return number;
 }
 
 uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label)

@@ -11,7 +11,9 @@
  */
 #pragma once
 
+#include "daemon/worker/der.h"
 #include "daemon/worker/object.h"
+#include "proto/limits.h"
 
 struct directory;
 
@@ -50,6 +52,29 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
 
 /* Whether any object of the token, a public key too, bears this nickname. */
 bool directory_has_nickname(struct directory *directory, const char *nickname);
+
+/* The same, but the keys of this id do not count: their certificate bears their nickname. */
+bool directory_has_other_of_nickname(struct directory *directory, const char *nickname, struct wire_bytes id);
+
+/* Whether a key of the token has this SubjectPublicKeyInfo, or (where the token does not show its public half) this id. */
+bool directory_has_key(struct directory *directory, struct der spki, struct wire_bytes id);
+
+/* What a certificate of a key needs to know of it. */
+struct directory_public {
+        uint8_t id[LIMIT_KEY_ID];
+        size_t id_length;
+        char label[LIMIT_NICKNAME + 1]; /* the key's own; empty where it has none that is a nickname */
+        uint8_t *spki;                  /* SubjectPublicKeyInfo; the caller frees */
+        size_t spki_length;
+};
+
+/* 0; 1: no such key, or none whose public half is known; -ENOMEM. */
+int directory_public(struct directory *directory, uint64_t number, struct directory_public *ret);
+
+/* The handle of a certificate; CK_INVALID_HANDLE: no such. */
+CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t number);
+/* The number of a certificate of that handle; 0: none. */
+uint64_t directory_certificate_number(struct directory *directory, CK_OBJECT_HANDLE handle);
 
 /* The number of the private key of that id and own label; 0: none. */
 uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label);

@@ -7,6 +7,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
+#include "daemon/worker/certificate.h"
 #include "daemon/worker/index.h"
 #include "daemon/worker/spki.h"
 
@@ -297,12 +298,16 @@ static void tell(const struct index *index, struct object *object, const struct 
 {
         unsigned flags = object->flags;
         const char *nickname = joined(index, object, &flags);
+        struct certificate certificate = {0};
         struct message_entry entry;
 
         if (!all && object->sent && object->sent_flags == flags &&
                 object->sent_with_der == (object->der != NULL) && object->sent_nickname &&
                 strcmp(object->sent_nickname, nickname) == 0)
                 return;
+        /* One that is none is listed all the same, with nothing in it: what bears a nickname has to be seen. */
+        if (object->class == CKO_CERTIFICATE)
+                (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
         entry = (struct message_entry){.number = object->number,
                 .kind = object->class == CKO_CERTIFICATE ? OBJECT_CERTIFICATE : OBJECT_KEY,
                 .nickname = nickname,
@@ -311,7 +316,12 @@ static void tell(const struct index *index, struct object *object, const struct 
                 .size = object->size,
                 .usage = object->usage,
                 .flags = flags,
-                .der = wire_bytes(object->der, object->der_length)};
+                .der = wire_bytes(object->der, object->der_length),
+                .subject = certificate.subject_text,
+                .issuer = certificate.issuer_text,
+                .serial = certificate.serial_text,
+                .not_before_usec = certificate.not_before_usec,
+                .not_after_usec = certificate.not_after_usec};
         sink->entry(sink->userdata, &entry);
         free(object->sent_nickname);
         object->sent_nickname = strdup(nickname); /* without it the entry is sent again, that is all */
