@@ -29,7 +29,9 @@ def integration_run():
     """tests/integration/run.py, whose module's name is ours too."""
     spec = importlib.util.spec_from_file_location("integration_run", INTEGRATION / "run.py")
     module = importlib.util.module_from_spec(spec)
+    path = list(sys.path)
     spec.loader.exec_module(module)
+    sys.path[:] = path  # it puts its own directory first, where files have our names
     return module
 
 

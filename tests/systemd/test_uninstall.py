@@ -31,9 +31,10 @@ class Uninstall(machine.Case):
         self.assertEqual([str(path) for path in files if os.path.lexists("/" / path)], [])
         named = [str(path.relative_to(stage)) for path in stage.rglob("*tokend*") if path.is_dir()]
         self.assertEqual([path for path in named if os.path.lexists("/" + path)], [])
-        self.assertNotIn("tokend", run("systemctl", "list-units", "--all", "--plain", "--no-legend", "tokend*").decode())
-        self.assertEqual([str(p) for p in pathlib.Path("/etc/systemd/system").rglob("tokend*.s[eo]*")
-                          if not p.name.startswith("tokend-boot")], [])
+        units = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "tokend.*", "tokend-[ms]*").decode()
+        self.assertEqual(units, "")
+        self.assertEqual([str(p) for name in ("tokend.*", "tokend-[ms]*")
+                          for p in pathlib.Path("/etc/systemd/system").rglob(name)], [])
         self.assertEqual(os.listdir("/run/tokend"), [])
         self.assertEqual(self.processes(), [])
         self.assertTrue(machine.CONFIG.exists() and any((machine.STATE / "hsm").iterdir()))

@@ -7,7 +7,7 @@ from harness import run, until
 REPLACED_S = 40
 
 
-class Faults(machine.Case):
+class Load(machine.Case):
     @classmethod
     def configure(cls):
         machine.configure(machine.make_token() + machine.pin_file())
