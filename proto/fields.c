@@ -46,10 +46,16 @@ static bool length_fits(const struct field *field, size_t length)
         return length >= (size_t)field->min && (field->max == 0 || length <= (size_t)field->max);
 }
 
+/* A string without U+0000, where a C string would end. */
+static bool is_string(struct json_object *value)
+{
+        return json_object_is_type(value, json_type_string) &&
+               strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
+}
+
 static int take_string(const struct field *field, struct json_object *value, void *place)
 {
-        if (!json_object_is_type(value, json_type_string) ||
-                !length_fits(field, (size_t)json_object_get_string_len(value)))
+        if (!is_string(value) || !length_fits(field, (size_t)json_object_get_string_len(value)))
                 return 1;
         *(const char **)place = json_object_get_string(value);
         return 0;
@@ -102,7 +108,7 @@ static bool is_strings(const struct field *field, struct json_object *value)
         if (field->max > 0 && n > (size_t)field->max)
                 return false;
         for (size_t i = 0; i < n; i++)
-                if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_string))
+                if (!is_string(json_object_array_get_idx(value, i)))
                         return false;
         return true;
 }

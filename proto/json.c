@@ -18,6 +18,7 @@ struct scanner {
         const char *at, *end;
         size_t n_members;    /* of all objects together */
         size_t n_containers; /* objects and arrays */
+        bool in_key;
 };
 
 static int peek(const struct scanner *s)
@@ -97,8 +98,9 @@ static int scan_unicode_escape(struct scanner *s)
 
         if (unit < 0)
                 return unit;
+        /* json-c's keys are C strings; a value knows its length, and who takes it compares. */
         if (unit == 0)
-                return -EINVAL;
+                return s->in_key ? -EINVAL : 0;
         if (unit >= 0xd800 && unit <= 0xdbff) {
                 if (!skip(s, '\\') || !skip(s, 'u'))
                         return -EBADMSG;
@@ -186,7 +188,9 @@ static int scan_member(struct scanner *s, unsigned depth)
         int r;
 
         skip_space(s);
+        s->in_key = true;
         r = scan_string(s);
+        s->in_key = false;
         if (r < 0)
                 return r;
         skip_space(s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * JSON as RFC 8259 has it and no wider. json-c parses it; what json-c lets through although it is strict
- * (single quotes, NaN, raw control characters, two equal keys, U+0000, which would end a C string) is refused
- * before and after.
+ * (single quotes, NaN, raw control characters, two equal keys, U+0000 in a key, which would end there) is refused
+ * before and after. A value may hold U+0000: fields.c refuses it, by the field's name.
  */
 #pragma once
 
@@ -11,5 +11,5 @@
 
 /* One object, of length bytes, at most LIMIT_JSON_DEPTH deep.
  * -EBADMSG: not JSON, not UTF-8, not an object, or more than LIMIT_JSON_CONTAINERS in it; -ELOOP: too deep;
- * -EINVAL: a key given twice, or U+0000; -ENOMEM. The caller json_object_put()s. */
+ * -EINVAL: a key given twice, or with U+0000 in it; -ENOMEM. The caller json_object_put()s. */
 int json_parse(const char *text, size_t length, struct json_object **ret);

@@ -48,7 +48,7 @@ static const char *shown(const char *name, char buffer[static 65])
 {
         size_t n = 0;
 
-        for (; name[n] && n < 64; n++)
+        for (; n < 64 && name[n]; n++)
                 buffer[n] = (unsigned char)name[n] < 0x20 || name[n] == 0x7f ? '?' : name[n];
         buffer[n] = '\0';
         return buffer;

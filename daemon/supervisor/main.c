@@ -85,6 +85,9 @@ int main(int argc, char *argv[])
         int config_fd = -1, r;
 
         log_open("tokend");
+        /* From here on a signal waits until the event loop takes it: one that comes early stops us all the same,
+         * and in the same way. */
+        supervisor_block_signals();
         r = parse_options(argc, argv, &options);
         if (r < 0)
                 usage(stderr);

@@ -140,19 +140,22 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* ---- start ---- */
 
-static int start_loop(struct supervisor *supervisor)
+void supervisor_block_signals(void)
 {
         sigset_t signals;
-        int r;
 
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
         sigaddset(&signals, SIGCHLD);
-        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-                return -errno;
-        r = sd_event_new(&supervisor->event);
+        (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+static int start_loop(struct supervisor *supervisor)
+{
+        int r = sd_event_new(&supervisor->event);
+
         if (r >= 0)
                 r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, on_stop, supervisor);
         if (r >= 0)

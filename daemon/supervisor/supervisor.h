@@ -86,6 +86,9 @@ void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t 
         sd_event_time_handler_t handler, void *userdata);
 
 /* ---- supervisor.c ---- */
+/* Blocks the signals that supervisor_run() takes: before anything else is done, so that none is lost. */
+void supervisor_block_signals(void);
+
 /* Takes the configuration and its memfd, and runs until it is to end. The exit status of the program. */
 int supervisor_run(const char *config_path, struct config *config, int config_fd);
 /* Another child has gone: while stopping, the last one ends the program. */

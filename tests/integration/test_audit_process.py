@@ -368,7 +368,7 @@ class Disk(Case):
         self.assertEqual([r["n"] for r in records if "n" in r], list(range(1, len(safe) + 4)))
 
     def test_bounded(self):
-        """a backlog that is full gives records up, and counts them"""
+        """a backlog that is full (LIMIT_AUDIT_BACKLOG) gives records up, and counts them"""
         audit, safe = self.full()
         self.assertEqual(audit.state()["ok"], 0)
         filler = "x" * 16000

@@ -215,10 +215,11 @@ class BadInput(OneToken):
                 self.is_closed(b'{"method":"io.tokend.Keys.Get","parameters":{"key":"' + bad + b'"}}\0')
 
     def test_nul_in_string(self):
-        """a string with U+0000 in it is refused, wherever it stands"""
+        """a string with U+0000 in it is refused, by the name of what it stands in"""
         with self.daemon.client() as client:
             client.send_raw(b'{"method":"io.tokend.Keys.Get","parameters":{"key":"hsm:k\\u0000x"}}\0')
-            self.assertIn("error", client.receive())
+            self.assertEqual(client.receive(), {"error": "org.varlink.service.InvalidParameter",
+                                                "parameters": {"parameter": "key"}})
 
     def test_duplicate_keys(self):
         """a parameter given twice is not taken silently for the last"""

@@ -89,7 +89,7 @@ static void test_nul(void)
         CU_ASSERT_EQUAL(parse(raw, sizeof(raw) - 1), -EBADMSG);
         CU_ASSERT_EQUAL(parse(behind, sizeof(behind) - 1), -EBADMSG);
         CU_ASSERT_EQUAL(parse(before, sizeof(before) - 1), -EBADMSG);
-        expect(-EINVAL, "{\"k\":\"a\\u0000b\"}");
+        expect(0, "{\"k\":\"a\\u0000b\"}"); /* who takes the value refuses it, by its name */
         expect(-EINVAL, "{\"a\\u0000b\":1}");
         expect(0, "{\"k\":\"a\\\\u0000b\"}");
 }
