@@ -7,7 +7,7 @@ import subprocess
 import machine
 from harness import run, until
 
-DEBS = sorted(pathlib.Path(os.environ["DEBS"]).glob("*.deb"))
+DEBS = [d for d in sorted(pathlib.Path(os.environ["DEBS"]).glob("*.deb")) if "-dbgsym" not in d.name]
 SEEN = ("/usr/sbin/tokend", "/usr/bin/tokendctl", "/usr/include/tokend.h")
 
 
