@@ -48,8 +48,8 @@ demo:
 
 # Everything runs on the sanitized build; what measures memory and calls runs on the plain one.
 test unit integration:
-	@tests/deps build test
-	$(again) test-programs
+	@tests/deps build test systemd
+	$(again) test-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	@PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
 
