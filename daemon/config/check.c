@@ -68,6 +68,31 @@ static void check_sockets(struct parser *parser, const struct section *section)
                         "Socket= and StatusSocket= must differ");
 }
 
+/* The key that signs the audit file is on a token of ours. */
+static void check_audit(struct parser *parser, const struct section *section)
+{
+        const struct config *config = section->object;
+        struct place place = key_place(section, offsetof(struct config, audit_key));
+        _cleanup_(freep) char *name = NULL;
+        const struct config_token *token;
+
+        if (!config->audit_key)
+                return;
+        if (config_audit_mode(config) != AUDIT_MODE_FILE)
+                parser_fault(parser, place, "AuditKey= goes with Audit=file:PATH alone");
+        name = strndup(config->audit_key, strcspn(config->audit_key, ":"));
+        if (!name) {
+                parser->error = -ENOMEM;
+                return;
+        }
+        token = config_token(config, name);
+        if (token && token->role == ROLE_ACCELERATOR)
+                parser_fault(parser, place,
+                        "AuditKey=: [Token %s] has Role=accelerator, and keys are not kept there", name);
+        else if (!token && !parser->incomplete)
+                parser_fault(parser, place, "AuditKey=: there is no [Token %s]", name);
+}
+
 static void check_reference(struct parser *parser, const struct reference *reference)
 {
         const struct config_token *token = config_token(parser->config, reference->name);
@@ -120,8 +145,10 @@ void check_all(struct parser *parser)
                         check_token(parser, section);
                 else if (section->kind == SECTION_INSTANCE)
                         check_instance(parser, section);
-                else
+                else {
                         check_sockets(parser, section);
+                        check_audit(parser, section);
+                }
         }
         for (size_t i = 0; i < parser->n_references && !parser->error; i++)
                 check_reference(parser, &parser->references[i]);

@@ -11,6 +11,12 @@
 
 #include "daemon/util/macros.h"
 
+enum audit_mode {
+        AUDIT_MODE_NONE,
+        AUDIT_MODE_JOURNAL,
+        AUDIT_MODE_FILE,
+};
+
 enum token_role {
         ROLE_KEYS,
         ROLE_ACCELERATOR,
@@ -58,6 +64,11 @@ struct config_instance {
 
 struct config {
         char *socket, *status_socket, *state_directory;
+        char *audit;             /* as it stands there: config_audit_mode() and config_audit_path() read it */
+        unsigned audit_required; /* 0 or 1 */
+        char *audit_key;         /* token:nickname; NULL: none */
+        uint64_t audit_sign_interval_usec;
+        uint64_t audit_rotate_size;   /* bytes */
         struct config_token **tokens; /* at least one: the default is put in */
         size_t n_tokens;
         struct config_instance **instances; /* none: root and the daemon's own user may do everything */
@@ -87,6 +98,13 @@ DEFINE_CLEANUP(struct config *, config_free);
 
 /* NULL where there is none. */
 const struct config_token *config_token(const struct config *config, const char *name);
+
+enum audit_mode config_audit_mode(const struct config *config);
+/* With AUDIT_MODE_FILE; else NULL. */
+const char *config_audit_path(const struct config *config);
+
+/* Whether any [Instance] asks for the unit of its caller. */
+bool config_asks_units(const struct config *config);
 
 /* Whether every key of the two sections is the same: then a reload keeps the worker. */
 bool config_token_equal(const struct config_token *a, const struct config_token *b);

@@ -20,6 +20,11 @@ static const struct config_key daemon_keys[] = {
         {"Socket",          &type_socket, DAEMON(socket),          .default_text = "/run/tokend/tokend.sock"},
         {"StatusSocket",    &type_socket, DAEMON(status_socket),   .default_text = "/run/tokend/status.sock"},
         {"StateDirectory",  &type_path,   DAEMON(state_directory), .default_text = "/var/lib/tokend"},
+        {"Audit",           &type_audit,  DAEMON(audit),           .default_text = "journal"},
+        {"AuditRequired",   &type_boolean, DAEMON(audit_required), .default_number = 0},
+        {"AuditKey",        &type_audit_key, DAEMON(audit_key),    .default_text = NULL},
+        {"AuditSignInterval", &type_duration, DAEMON(audit_sign_interval_usec), RANGE(1, DAY_USEC, 3600 * USEC_PER_SEC)},
+        {"AuditRotateSize", &type_size,   DAEMON(audit_rotate_size), RANGE(4096, UINT64_C(1) << 40, 64U << 20)},
 };
 
 static const struct config_key token_keys[] = {
@@ -36,7 +41,7 @@ static const struct config_key token_keys[] = {
         {"KeepAlive",       &type_duration,    TOKEN(keep_alive_usec), RANGE(1, DAY_USEC, 15 * USEC_PER_SEC)},
         {"Role",            &type_role,        TOKEN(role), .default_number = ROLE_KEYS},
         {"Accelerator",     &type_accelerator, TOKEN(accelerator), .default_text = NULL},
-        {"AcceleratedKeys", &type_number,      TOKEN(accelerated_keys), RANGE(1, 65536, 64)},
+        {"AcceleratedKeys", &type_number,      TOKEN(accelerated_keys), RANGE(1, 65536, 256)},
 };
 
 static const struct config_key instance_keys[] = {
@@ -64,6 +69,11 @@ const struct config_section config_sections[SECTION_KINDS_] = {
         [SECTION_INSTANCE] = {"Instance", true, instance_keys, ARRAY_SIZE(instance_keys)},
 };
 
+static bool is_wide(const struct config_key *key)
+{
+        return key->type->storage == STORAGE_USEC || key->type->storage == STORAGE_SIZE;
+}
+
 static void *field_of(const struct config_key *key, void *object)
 {
         return (char *)object + key->offset;
@@ -78,12 +88,12 @@ static uint64_t number_in(const struct config_key *key, const void *object)
 {
         const void *field = field_in(key, object);
 
-        return key->type->storage == STORAGE_USEC ? *(const uint64_t *)field : *(const uint32_t *)field;
+        return is_wide(key) ? *(const uint64_t *)field : *(const uint32_t *)field;
 }
 
 static void set_number(const struct config_key *key, void *object, uint64_t value)
 {
-        if (key->type->storage == STORAGE_USEC)
+        if (is_wide(key))
                 *(uint64_t *)field_of(key, object) = value;
         else
                 *(uint32_t *)field_of(key, object) = (uint32_t)value;
@@ -384,6 +394,7 @@ static int key_format(const struct config_key *key, const void *object, FILE *ou
                 r = format_list(key, list_in(key, object), out);
                 break;
         case STORAGE_NUMBER:
+        case STORAGE_SIZE:
                 fprintf(out, "%s=%ju\n", key->name, (uintmax_t)number_in(key, object));
                 break;
         case STORAGE_USEC:

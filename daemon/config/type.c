@@ -5,10 +5,12 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #include "daemon/config/config.h"
 #include "daemon/config/value.h"
+#include "daemon/util/text.h"
 #include "daemon/util/uri.h"
 
 static bool is_path(const char *text)
@@ -64,6 +66,40 @@ static bool is_assignment(const char *text)
         size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
         return length > 0 && text[length] == '=' && !(*text >= '0' && *text <= '9');
+}
+
+static bool is_audit(const char *text)
+{
+        size_t length = strlen(text);
+
+        if (strcmp(text, "none") == 0 || strcmp(text, "journal") == 0)
+                return true;
+        return strncmp(text, "file:", 5) == 0 && is_path(text + 5) && text[length - 1] != '/';
+}
+
+static bool is_audit_key(const char *text)
+{
+        const char *colon = strchr(text, ':');
+
+        return colon && colon > text && text_is_nickname(colon + 1, strlen(colon + 1));
+}
+
+static const char *boolean_name(unsigned value)
+{
+        return value ? "yes" : "no";
+}
+
+/* The words that systemd takes. */
+static int boolean_number(const char *text, uint64_t *ret)
+{
+        static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1", "n", "y"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (strcasecmp(text, words[i]) == 0) {
+                        *ret = i % 2;
+                        return 0;
+                }
+        return -EINVAL;
 }
 
 static const char *role_name(unsigned role)
@@ -180,6 +216,15 @@ const struct config_type type_number = {
 const struct config_type type_duration = {.storage = STORAGE_USEC,
         .number = value_duration,
         .expected = "a duration (500ms, 10s, 1min 30s) of more than nothing and at most a day"};
+const struct config_type type_size = {.storage = STORAGE_SIZE,
+        .number = value_size,
+        .expected = "a size from 4K to 1T (bytes, or with K, M, G or T behind it)"};
+const struct config_type type_boolean = {
+        .storage = STORAGE_ROLE, .number = boolean_number, .name = boolean_name, .expected = "`yes` or `no`"};
+const struct config_type type_audit = {
+        .storage = STORAGE_TEXT, .valid = is_audit, .expected = "`none`, `journal` or file:/ABSOLUTE/PATH"};
+const struct config_type type_audit_key = {
+        .storage = STORAGE_TEXT, .valid = is_audit_key, .expected = "the name of a key: token:nickname"};
 const struct config_type type_role = {.storage = STORAGE_ROLE,
         .number = role_number,
         .name = role_name,

@@ -13,7 +13,8 @@ enum storage {
         STORAGE_NUMBER, /* unsigned */
         STORAGE_USEC,   /* uint64_t, of a duration */
         STORAGE_ID,     /* uid_t or gid_t, -1: none */
-        STORAGE_ROLE,   /* unsigned, enum token_role */
+        STORAGE_SIZE,   /* uint64_t, bytes */
+        STORAGE_ROLE,   /* unsigned, one of a few words: enum token_role, or 0 and 1 */
         STORAGE_RIGHTS, /* unsigned, mask of enum config_right */
 };
 
@@ -35,4 +36,5 @@ struct config_type {
 
 extern const struct config_type type_path, type_socket, type_module, type_uri, type_pin, type_unit,
         type_globs, type_environment, type_own_token, type_other_tokens, type_accelerator, type_number,
-        type_duration, type_role, type_rights, type_user, type_group;
+        type_duration, type_size, type_boolean, type_audit, type_audit_key, type_role, type_rights, type_user,
+        type_group;

@@ -216,6 +216,27 @@ int value_duration(const char *text, uint64_t *ret_usec)
         return 0;
 }
 
+int value_size(const char *text, uint64_t *ret_bytes)
+{
+        static const char suffixes[] = "KMGT";
+        const char *suffix;
+        uint64_t number = 0, unit = 1;
+        int r = digits(&text, &number);
+
+        if (r != 0)
+                return r < 0 ? r : -EINVAL;
+        if (*text) {
+                suffix = strchr(suffixes, *text);
+                if (!suffix || text[1])
+                        return -EINVAL;
+                unit <<= 10 * (suffix - suffixes + 1);
+        }
+        if (__builtin_mul_overflow(number, unit, &number))
+                return -ERANGE;
+        *ret_bytes = number;
+        return 0;
+}
+
 bool value_is_name(const char *text)
 {
         size_t length = strlen(text);

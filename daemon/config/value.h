@@ -27,6 +27,10 @@ int value_number(const char *text, uint64_t *ret);
  * not one; -ERANGE: more than a day. */
 int value_duration(const char *text, uint64_t *ret_usec);
 
+/* Bytes as systemd.syntax(7) writes sizes: a number, with K, M, G or T (powers of 1024) behind it perhaps. -EINVAL,
+ * -ERANGE. */
+int value_size(const char *text, uint64_t *ret_bytes);
+
 /* Whether it may be the name of a token or an instance: 1 to 64 bytes of UTF-8, without a colon, a slash,
  * white space or a control character, and not beginning with a dot. */
 bool value_is_name(const char *text);

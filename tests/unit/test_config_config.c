@@ -32,7 +32,9 @@ static struct config *parse(const char *text)
 
 #define FULL                                                                                                 \
         "# comment\n; another\n[Daemon]\nSocket = /s\nStatusSocket=\"/with \\\"quotes\\\" and \\\\\"\n"      \
-        "StateDirectory=/with space\r\n\n[Token hsm]\nModule=/usr/lib/x.so\nUri=pkcs11:token=hsm\n"          \
+        "StateDirectory=/with space\r\nAudit=file:/log/a b\nAuditRequired=Yes\nAuditKey=hsm:CA Audit\n"      \
+        "AuditSignInterval=10min\nAuditRotateSize=2G\n\n[Token "                                             \
+        "hsm]\nModule=/usr/lib/x.so\nUri=pkcs11:token=hsm\n"                                                 \
         "Pin=file:/etc/pin\nEnvironment=A=1\nEnvironment=\"B=2 3\" C='4 \"5\\' D=\"x y\"z\nSessions=7\n"     \
         "Timeout=1min 30s\nGenerateTimeout=2min\nStartTimeout=500ms\nRefresh=5\nKeepAlive=1.5h\nRole=keys\n" \
         "Accelerator=accel\nAcceleratedKeys=4\n[Token accel]\nModule=/x.so\nRole=accelerator\n"              \
@@ -327,11 +329,44 @@ static void test_limit_config(void)
         directory_remove(&directory);
 }
 
+static void test_audit(void)
+{
+        struct config *config = parse("");
+
+        CU_ASSERT_EQUAL(config_audit_mode(config), AUDIT_MODE_JOURNAL);
+        CU_ASSERT_PTR_NULL(config_audit_path(config));
+        CU_ASSERT_EQUAL(config->audit_required, 0);
+        CU_ASSERT_PTR_NULL(config->audit_key);
+        CU_ASSERT_EQUAL(config->audit_sign_interval_usec, 3600 * USEC_PER_SEC);
+        CU_ASSERT_EQUAL(config->audit_rotate_size, 64U << 20);
+        CU_ASSERT_FALSE(config_asks_units(config));
+        config_free(config);
+        config = parse(FULL);
+        CU_ASSERT_EQUAL(config_audit_mode(config), AUDIT_MODE_FILE);
+        CU_ASSERT_STRING_EQUAL(config_audit_path(config), "/log/a b");
+        CU_ASSERT_EQUAL(config->audit_required, 1);
+        CU_ASSERT_STRING_EQUAL(config->audit_key, "hsm:CA Audit");
+        CU_ASSERT_EQUAL(config->audit_sign_interval_usec, 600 * USEC_PER_SEC);
+        CU_ASSERT_EQUAL(config->audit_rotate_size, UINT64_C(2) << 30);
+        CU_ASSERT_TRUE(config_asks_units(config));
+        config_free(config);
+        /* The default token can hold the key too. */
+        config = parse(
+                "[Daemon]\nAudit=file:/a\nAuditKey=internal:k\nAuditRotateSize=4096\nAuditRequired=off\n");
+        CU_ASSERT_EQUAL(config->audit_rotate_size, 4096);
+        CU_ASSERT_EQUAL(config->audit_required, 0);
+        config_free(config);
+        config = parse("[Daemon]\nAudit=none\n");
+        CU_ASSERT_EQUAL(config_audit_mode(config), AUDIT_MODE_NONE);
+        config_free(config);
+}
+
 SUITE(config, {"every key is read, with quotes, comments and repetitions", test_full},
         {"defaults hold where nothing is given", test_defaults},
         {"without a [Token] there is one internal token", test_empty},
         {"a snapshot written out reads as the same", test_round_trip},
         {"whatever may stand in a value survives being written out", test_round_trip_of_values},
+        {"the keys of the audit, and their defaults", test_audit},
         {"sections are equal by their values", test_equal}, {"no length is cut", test_long},
         {"a memfd carries a snapshot and can not be changed", test_memfd},
         {"a memfd that is open or has faults is refused", test_memfd_bad},
