@@ -205,6 +205,14 @@ enum listen_kind {
 /* A fresh process should look at this token (then LOOK comes), or its worker should be replaced. */
 #define MESSAGE_LOOK_PLEASE(F) F(text, token)
 #define MESSAGE_REPLACE(F) F(text, token) F(u64, life) F(text, reason)
+/* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
+ * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */
+#define MESSAGE_UNIT_PLEASE(F) F(u64, ticket) F(u32, pid) F(u64, accepted_usec)
+
+/* ---- control, supervisor to broker again ---- */
+
+/* unit: empty where it cannot be told. */
+#define MESSAGE_UNIT(F) F(u64, ticket) F(text, unit)
 
 /* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
  * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */
@@ -247,6 +255,7 @@ enum listen_kind {
         M(SEEK, seek) M(SOUGHT, sought) \
         M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
         M(DRAIN, drain) M(GO, go)                                                                             \
+        M(UNIT_PLEASE, unit_please) M(UNIT, unit)                                                    \
         M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)         \
         M(AUDIT_START, audit_start) M(AUDIT_ROTATE, audit_rotate) M(RECORD, record)                           \
         M(HEAD_SIGNED, head_signed) M(SAFE, safe) M(UNSAFE, unsafe) M(AUDIT_STATE, audit_state) M(HEAD, head)

@@ -8,6 +8,7 @@
 
 #include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/unit.h"
 #include "daemon/util/log.h"
 
 /* A life that was shorter was of no use to anybody. */
@@ -101,11 +102,19 @@ void broker_drain(struct broker *broker, uint64_t deadline_usec)
                 child_sent(&broker->child, message_send_drain(broker->child.control_fd, &message, NULL, 0));
 }
 
+void broker_audit(struct broker *broker, int fd)
+{
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child, message_send_channel(broker->child.control_fd,
+                                                   &(struct message_channel){.epoch = 0}, &fd, 1));
+}
+
 static void tell_everything(struct broker *broker)
 {
         struct supervisor *supervisor = broker->supervisor;
 
         broker_configure(broker);
+        audit_connect(&supervisor->audit);
         tell_listen(broker, LISTEN_KEYS, supervisor->sockets.keys.fd);
         tell_listen(broker, LISTEN_STATUS, supervisor->sockets.status.fd);
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
@@ -257,6 +266,28 @@ static int on_pong(struct broker *broker, struct wire *wire)
         return r;
 }
 
+/* Answered at once: the question is one read of /proc. */
+static int on_unit_please(struct broker *broker, struct wire *wire)
+{
+        struct message_unit_please message;
+        _cleanup_(freep) char *unit = NULL;
+        int r = message_get_unit_please(wire, &message);
+
+        if (r < 0)
+                return r;
+        r = message.pid > INT32_MAX ? -ESRCH
+                                    : unit_of_process(broker->child.message_fd, (pid_t)message.pid,
+                                              message.accepted_usec, &unit);
+        if (r < 0)
+                log_debug("the unit of process %u cannot be told: %s", message.pid, strerror(-r));
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child,
+                        message_send_unit(broker->child.control_fd,
+                                &(struct message_unit){.ticket = message.ticket, .unit = unit ? unit : ""},
+                                NULL, 0));
+        return 0;
+}
+
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
         struct broker *broker = child->userdata;
@@ -272,6 +303,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return on_look_please(broker, wire);
         case MESSAGE_TYPE_REPLACE:
                 return on_replace(broker, wire);
+        case MESSAGE_TYPE_UNIT_PLEASE:
+                return on_unit_please(broker, wire);
         case MESSAGE_TYPE_DRAINED:
                 r = message_get_drained(wire, &drained);
                 if (r == 0 && !broker->supervisor->stopping)

@@ -18,7 +18,8 @@
 void child_init(struct child *child, sd_event *event, const struct child_class *class, void *userdata,
         const char *program, const char *of)
 {
-        *child = (struct child){.event = event, .class = class, .userdata = userdata, .control_fd = -1};
+        *child = (struct child){
+                .event = event, .class = class, .userdata = userdata, .control_fd = -1, .message_fd = -1};
         snprintf(child->name, sizeof(child->name), "%s%s%s", program, of ? " of " : "", of ? of : "");
 }
 
@@ -87,9 +88,11 @@ static int receive_one(struct child *child)
                 return -EPIPE;
         if (r < 0)
                 return r;
-        close_all(fds);
         type = message_type(&wire);
+        child->message_fd = take_fd(&fds[0]);
         r = child->class->on_message(child, type, &wire);
+        fds[0] = take_fd(&child->message_fd);
+        close_all(fds);
         if (r < 0) {
                 snprintf(why, sizeof(why), "it sent a %s that does not fit",
                         type == MESSAGE_TYPE_NONE_ ? "message" : message_name(type));

@@ -32,12 +32,13 @@ struct child {
         sd_event *event;
         const struct child_class *class;
         void *userdata;
-        char name[128];                  /* for the log: "tokend-worker of hsm" */
-        pid_t pid;                       /* 0: none */
-        int control_fd;                  /* -1: closed, it was told to end */
-        uint64_t killed_usec;            /* when it was; 0: it was not */
-        char why[96];                    /* and why */
-        bool answered;                   /* at least one ping */
+        char name[128];       /* for the log: "tokend-worker of hsm" */
+        pid_t pid;            /* 0: none */
+        int control_fd;       /* -1: closed, it was told to end */
+        int message_fd;       /* what came with the message at hand; on_message may take it. -1: nothing */
+        uint64_t killed_usec; /* when it was; 0: it was not */
+        char why[96];         /* and why */
+        bool answered;        /* at least one ping */
         uint64_t ping_number, ping_usec; /* ping_usec: when the one that is out was sent; 0: none is */
         sd_event_source *exit_source, *control_source, *grace_source;
 };

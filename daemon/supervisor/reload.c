@@ -102,6 +102,7 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         supervisor->tokens = tokens;
         supervisor->n_tokens = n;
         broker_configure(&supervisor->broker);
+        audit_configure(&supervisor->audit);
         for (size_t i = 0; i < config->n_tokens; i++) {
                 if (is_in(old, n_old, tokens[i]))
                         token_configure(

@@ -52,6 +52,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         supervisor->ticked_usec = now;
         if (!supervisor->closing) {
                 broker_tick(&supervisor->broker, now, forgive);
+                audit_tick(&supervisor->audit, now, forgive);
                 for (size_t i = 0; i < supervisor->n_tokens; i++)
                         token_tick(supervisor->tokens[i], now, forgive);
         }
@@ -82,12 +83,16 @@ void supervisor_reaped(struct supervisor *supervisor)
                 if (supervisor->tokens[i]->worker.pid > 0 || supervisor->tokens[i]->look.pid > 0 ||
                         supervisor->tokens[i]->seek.pid > 0)
                         return;
+        /* The last: until here the others might have something to record. */
+        child_end(&supervisor->audit.child);
+        if (supervisor->audit.child.pid > 0)
+                return;
         (void)sd_event_exit(supervisor->event, 0);
 }
 
 void supervisor_drained(struct supervisor *supervisor)
 {
-        if (supervisor->closing)
+        if (supervisor->closing || audit_drain(&supervisor->audit) > 0)
                 return;
         supervisor->closing = true;
         child_end(&supervisor->broker.child);
@@ -138,6 +143,14 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
+static int on_rotate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+
+        audit_rotate(&supervisor->audit);
+        return 0;
+}
+
 /* ---- start ---- */
 
 void supervisor_block_signals(void)
@@ -148,6 +161,7 @@ void supervisor_block_signals(void)
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
+        sigaddset(&signals, SIGUSR1);
         sigaddset(&signals, SIGCHLD);
         (void)sigprocmask(SIG_BLOCK, &signals, NULL);
 }
@@ -162,6 +176,8 @@ static int start_loop(struct supervisor *supervisor)
                 r = sd_event_add_signal(supervisor->event, NULL, SIGINT, on_stop, supervisor);
         if (r >= 0)
                 r = sd_event_add_signal(supervisor->event, NULL, SIGHUP, on_reload, supervisor);
+        if (r >= 0)
+                r = sd_event_add_signal(supervisor->event, NULL, SIGUSR1, on_rotate, supervisor);
         return r;
 }
 
@@ -190,12 +206,14 @@ static int start_everything(struct supervisor *supervisor)
         if (r < 0)
                 return r;
         broker_init(&supervisor->broker, supervisor);
+        audit_init(&supervisor->audit, supervisor);
         r = sockets_open(&supervisor->sockets, supervisor->config);
         if (r == 0)
                 r = make_tokens(supervisor);
         if (r < 0)
                 return r;
-        /* A broker or a worker that cannot be started is tried again. */
+        /* Whatever cannot be started is tried again. */
+        audit_configure(&supervisor->audit);
         (void)broker_start(&supervisor->broker);
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 token_arm(supervisor->tokens[i]);
@@ -205,8 +223,10 @@ static int start_everything(struct supervisor *supervisor)
 
 static void supervisor_done(struct supervisor *supervisor)
 {
-        if (supervisor->event)
+        if (supervisor->event) {
                 broker_done(&supervisor->broker);
+                audit_done(&supervisor->audit);
+        }
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 token_free(supervisor->tokens[i]);
         free(supervisor->tokens);
@@ -228,6 +248,7 @@ int supervisor_run(const char *config_path, struct config *config, int config_fd
                 .started_usec = wall_usec(),
                 .sockets = SOCKETS_NONE,
                 .broker.child.control_fd = -1,
+                .audit.child.control_fd = -1,
         };
         int r;
 

@@ -7,6 +7,7 @@
  *   token.c       a token's worker  look.c, seek.c  a fresh process that looks at a token
  *   life.c        when and why      child.c, spawn.c  one process
  *   reload.c      SIGHUP            notify.c      the service manager
+ *   audit.c       tokend-audit      unit.c        in which unit a caller runs
  */
 #pragma once
 
@@ -55,6 +56,17 @@ struct broker {
         sd_event_source *timer;
 };
 
+/* tokend-audit, with Audit=file: alone. */
+struct audit {
+        struct supervisor *supervisor;
+        struct child child;
+        char *path; /* that it writes; NULL: it is not wanted */
+        uint64_t started_usec;
+        unsigned n_short; /* lives in a row that were too short to be of use */
+        bool draining, drained;
+        sd_event_source *timer;
+};
+
 struct supervisor {
         sd_event *event;
         const char *config_path;
@@ -63,6 +75,7 @@ struct supervisor {
         uint64_t started_usec; /* wall clock */
         struct sockets sockets;
         struct broker broker;
+        struct audit audit;
         struct token **tokens; /* in the order of the files; the removed ones behind */
         size_t n_tokens;
         uint32_t epoch;       /* of request channels: ever rising */
@@ -150,6 +163,20 @@ void broker_gone(struct broker *broker, const struct token *token, uint64_t life
 void broker_token(struct broker *broker, const struct token *token);
 void broker_tick(struct broker *broker, uint64_t now, bool forgive);
 void broker_drain(struct broker *broker, uint64_t deadline_usec);
+
+void broker_audit(struct broker *broker, int fd);
+
+/* ---- audit.c ---- */
+void audit_init(struct audit *audit, struct supervisor *supervisor);
+void audit_done(struct audit *audit);
+/* What the configuration in force says: starts it, tells it, replaces it or ends it. */
+void audit_configure(struct audit *audit);
+/* A fresh channel between it and the broker, where both are there. */
+void audit_connect(struct audit *audit);
+void audit_tick(struct audit *audit, uint64_t now, bool forgive);
+void audit_rotate(struct audit *audit);
+/* The broker has answered everything. 1: wait; supervisor_drained() is called again. */
+int audit_drain(struct audit *audit);
 
 /* ---- reload.c ---- */
 void supervisor_reload(struct supervisor *supervisor);
