@@ -145,15 +145,19 @@ CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t num
         return handle;
 }
 
-uint64_t directory_certificate_number(struct directory *directory, CK_OBJECT_HANDLE handle)
+uint64_t directory_find_certificate(struct directory *directory, const char *label, struct der der)
 {
-        const struct object *object;
+        size_t length = strlen(label);
         uint64_t number = 0;
 
         pthread_mutex_lock(&directory->lock);
-        object = index_by_handle(&directory->index, CKO_CERTIFICATE, handle);
-        if (object && object->listable)
-                number = object->number;
+        for (size_t i = 0; i < directory->index.n && number == 0; i++) {
+                const struct object *object = directory->index.by_handle[i];
+                if (object->class == CKO_CERTIFICATE && object->listable && object->label_length == length &&
+                        memcmp(object->label, label, length) == 0 && object->der_length == der.length &&
+                        memcmp(object->der, der.data, der.length) == 0)
+                        number = object->number;
+        }
         pthread_mutex_unlock(&directory->lock);
         return number;
 }

@@ -73,8 +73,8 @@ int directory_public(struct directory *directory, uint64_t number, struct direct
 
 /* The handle of a certificate; CK_INVALID_HANDLE: no such. */
 CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t number);
-/* The number of a certificate of that handle; 0: none. */
-uint64_t directory_certificate_number(struct directory *directory, CK_OBJECT_HANDLE handle);
+/* The number of a certificate of that label, these bytes; 0: none. */
+uint64_t directory_find_certificate(struct directory *directory, const char *label, struct der der);
 
 /* The number of the private key of that id and own label; 0: none. */
 uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label);

@@ -4,13 +4,14 @@
  * key. Called by a session thread through operation_run(); what fails before the pair is there leaves nothing
  * of it.
  */
-#include "daemon/worker/pair.h"
 
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/text.h"
+#include "daemon/worker/making.h"
+#include "daemon/worker/pair.h"
 #include "daemon/worker/spki.h"
 
 struct kind {
@@ -145,22 +146,18 @@ static CK_RV answer(struct operation *operation, const struct message_generate *
         return CKR_OK;
 }
 
-static CK_RV generate(struct operation *operation, const struct message_generate *message)
+static CK_RV create(struct operation *operation, const void *request)
 {
+        const struct message_generate *message = request;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE public, private;
         unsigned char own[PAIR_ID_LENGTH];
         struct wire_bytes id = message->id;
         CK_RV rv;
 
-        rv = directory_refresh(operation->directory, session, operation->sink, false);
-        if (rv != CKR_OK)
-                return rv;
-        if (directory_has_nickname(operation->directory, message->nickname))
-                return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         rv = make(session, message, &public, &private);
         if (rv != CKR_OK) {
-                /* A device that is lost is not asked; the next worker settles it. */
+                /* A device or a session that is lost is not asked now. */
                 if (ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_SESSION)
                         return rv;
                 if (pair_remove(session, message->id, message->nickname) != CKR_OK)
@@ -175,16 +172,30 @@ static CK_RV generate(struct operation *operation, const struct message_generate
         return answer(operation, message, id);
 }
 
+static CK_RV remove_half(struct operation *operation, const void *request)
+{
+        const struct message_generate *message = request;
+
+        return pair_remove(operation->session, message->id, message->nickname);
+}
+
 CK_RV generate_attempt(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
         struct token *token = operation->session->token;
+        const struct making making = {.nickname = message->nickname,
+                .kind = CLAIM_PAIR,
+                .id = message->id,
+                .waits = message->waits,
+                .create = create,
+                .remove = remove_half,
+                .request = message};
         CK_RV rv = check(operation, message);
 
         if (rv != CKR_OK || operation->result.status != REPLY_OK)
                 return rv;
         pthread_mutex_lock(&token->generate_lock);
-        rv = generate(operation, message);
+        rv = making_run(operation, &making);
         pthread_mutex_unlock(&token->generate_lock);
         return rv;
 }

@@ -71,9 +71,18 @@ static int load_into_nss(struct token *token, struct failure *failure)
         return 0;
 }
 
-static int load_bare(struct token *token, struct failure *failure)
+static int initialize_bare(struct token *token, struct failure *failure)
 {
         CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+        CK_RV rv = token->p11->C_Initialize(&args);
+
+        if (rv == CKR_CANT_LOCK)
+                rv = token->p11->C_Initialize(NULL);
+        return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "C_Initialize");
+}
+
+static int load_bare(struct token *token, struct failure *failure)
+{
         CK_C_GetFunctionList get;
         void *symbol;
         CK_RV rv;
@@ -86,12 +95,7 @@ static int load_bare(struct token *token, struct failure *failure)
         rv = get(&token->p11);
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetFunctionList");
-        rv = token->p11->C_Initialize(&args);
-        if (rv == CKR_CANT_LOCK)
-                rv = token->p11->C_Initialize(NULL);
-        if (rv != CKR_OK)
-                return failure_ckr(failure, rv, "C_Initialize");
-        return 0;
+        return initialize_bare(token, failure);
 }
 
 struct found {
@@ -178,6 +182,19 @@ int module_load(struct token *token, struct failure *failure)
         else
                 r = token->look ? load_bare(token, failure) : load_into_nss(token, failure);
         if (r == 0 && !token->internal)
+                r = find_slot(token, failure);
+        return r != 0 ? r : token_read(token, failure);
+}
+
+int module_again(struct token *token, struct failure *failure)
+{
+        int r;
+
+        (void)token->p11->C_Finalize(NULL);
+        atomic_store(&token->n_open, 0);
+        free(TAKE_PTR(token->mechanisms));
+        r = initialize_bare(token, failure);
+        if (r == 0)
                 r = find_slot(token, failure);
         return r != 0 ? r : token_read(token, failure);
 }

@@ -11,14 +11,20 @@
 #include "daemon/util/log.h"
 #include "daemon/worker/look.h"
 #include "daemon/worker/module.h"
+#include "daemon/worker/seek.h"
 #include "daemon/worker/serve.h"
+
+/* A nickname, an id, a claimant: nothing else is in a SEEK. */
+#define QUESTION_MAX 1024U
 
 /* What the loader thread works with; lives as long as the process. */
 struct worker {
         struct config *config;
         struct token token;
         struct serve *serve;
-        bool look;
+        enum look_kind look;
+        struct message_seek seek; /* what a look for a nickname is asked; its texts are in question */
+        uint8_t question[QUESTION_MAX];
 };
 
 static void harden(void)
@@ -34,19 +40,39 @@ static void harden(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
+static int look_for(struct worker *worker, struct failure *failure)
+{
+        struct message_sought sought = {.number = worker->seek.number, .ok = 1};
+        unsigned seen = 0;
+        int r = seek_run(&worker->token, &worker->seek, &seen, failure);
+
+        if (r != 0)
+                return r;
+        sought.seen = (uint8_t)seen;
+        r = message_send_sought(CONTROL_FD, &sought, NULL, 0);
+        return r == 0 ? 0
+                      : failure_set(failure, WORKER_END_ERROR, 0, "SOUGHT cannot be sent: %s", strerror(-r));
+}
+
 /* In a thread of its own: C_Initialize and C_Login may take long, and the monitor must answer meanwhile. */
 static void *load(void *userdata)
 {
         struct worker *worker = userdata;
         struct failure failure;
-        int r = module_load(&worker->token, &failure);
+        int r;
 
-        if (r == 0)
-                r = worker->look ? look_run(&worker->token, &failure)
-                                 : serve_start(worker->serve, &worker->token, &failure);
+        if (worker->look == LOOK_SEEK)
+                r = look_for(worker, &failure);
+        else {
+                r = module_load(&worker->token, &failure);
+                if (r == 0)
+                        r = worker->look == LOOK_LIST
+                                    ? look_run(&worker->token, &failure)
+                                    : serve_start(worker->serve, &worker->token, worker->config, &failure);
+        }
         if (r != 0)
                 serve_end(worker->serve, &failure);
-        if (worker->look)
+        if (worker->look != LOOK_NONE)
                 _exit(EXIT_SUCCESS);
         return NULL;
 }
@@ -61,6 +87,20 @@ static int receive(uint8_t *buffer, size_t size, struct wire *ret, int fds[stati
         return r;
 }
 
+/* The second message of a look for a nickname. */
+static int receive_question(struct worker *worker)
+{
+        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+        struct wire wire;
+        int r = receive(worker->question, sizeof(worker->question), &wire, fds);
+
+        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
+                closep(&fds[i]);
+        if (r != 0)
+                return r < 0 ? r : -EPIPE;
+        return message_type(&wire) == MESSAGE_TYPE_SEEK ? message_get_seek(&wire, &worker->seek) : -EBADMSG;
+}
+
 static int begin(struct worker *worker, struct wire *wire, int config_fd)
 {
         const struct config_token *config;
@@ -69,7 +109,7 @@ static int begin(struct worker *worker, struct wire *wire, int config_fd)
         int r;
 
         if (message_type(wire) != MESSAGE_TYPE_START || message_get_start(wire, &start) < 0 ||
-                start.version != MESSAGE_VERSION || config_fd < 0)
+                start.version != MESSAGE_VERSION || start.look > LOOK_SEEK || config_fd < 0)
                 return -EBADMSG;
         r = config_from_memfd(config_fd, &worker->config);
         if (r < 0)
@@ -78,7 +118,12 @@ static int begin(struct worker *worker, struct wire *wire, int config_fd)
         if (!config)
                 return -ENOENT;
         worker->look = start.look;
-        token_init(&worker->token, config, start.look);
+        token_init(&worker->token, config, start.look != LOOK_NONE);
+        if (worker->look == LOOK_SEEK) {
+                r = receive_question(worker);
+                if (r < 0)
+                        return r;
+        }
         r = serve_new(start.epoch, &worker->serve);
         if (r < 0)
                 return r;
@@ -92,12 +137,15 @@ static void control(struct worker *worker, struct wire *wire, int fds[static LIM
 {
         enum message_type type = message_type(wire);
         struct message_channel channel;
+        struct message_sought sought;
         struct message_ping ping;
 
         if (type == MESSAGE_TYPE_PING && message_get_ping(wire, &ping) == 0)
                 (void)message_send_pong(CONTROL_FD, &(struct message_pong){ping.number}, NULL, 0);
         else if (type == MESSAGE_TYPE_CHANNEL && message_get_channel(wire, &channel) == 0 && fds[0] >= 0)
                 serve_channel(worker->serve, take_fd(&fds[0]), channel.epoch);
+        else if (type == MESSAGE_TYPE_SOUGHT && message_get_sought(wire, &sought) == 0)
+                serve_sought(worker->serve, &sought);
         else
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }

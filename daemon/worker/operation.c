@@ -24,7 +24,7 @@ static const char *failed_call(const struct operation *operation)
         return operation->session->failed_name ? operation->session->failed_name : "NSS";
 }
 
-static void end_worker(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why)
+void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why)
 {
         char name[CKR_TEXT], call[64];
 
@@ -60,11 +60,11 @@ static void conclude(struct operation *operation, CK_RV rv)
                 /* fall through */
         case CKR_CLASS_DEVICE:
                 result->status = REPLY_DEVICE_LOST;
-                end_worker(operation, WORKER_END_DEVICE, rv, "the device was lost");
+                operation_end(operation, WORKER_END_DEVICE, rv, "the device was lost");
                 break;
         case CKR_CLASS_PIN:
                 result->status = REPLY_PIN;
-                end_worker(operation, WORKER_END_PIN, rv, "the token does not take its PIN any more");
+                operation_end(operation, WORKER_END_PIN, rv, "the token does not take its PIN any more");
                 break;
         }
 }
@@ -78,7 +78,7 @@ CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what)
         /* Whatever did not come back after one recovery will not by another. */
         if (ckr_class(rv) == CKR_CLASS_SESSION && !operation->ending) {
                 result->status = REPLY_DEVICE_LOST;
-                end_worker(operation, WORKER_END_DEVICE, rv, "the device was lost");
+                operation_end(operation, WORKER_END_DEVICE, rv, "the device was lost");
         }
         if (!operation->ending)
                 result->status = REPLY_OUTCOME_UNKNOWN;
@@ -101,9 +101,7 @@ static void conclude_unrecovered(struct operation *operation, CK_RV rv)
         operation->ending = true;
 }
 
-/* Class session: a new session, one login, the handles looked up again. CKR_OK: the operation may run once
- * more. */
-static CK_RV recover(struct operation *operation)
+CK_RV operation_recover(struct operation *operation)
 {
         CK_RV rv = session_recover(operation->session, &operation->failure);
 
@@ -142,7 +140,7 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
                 usleep(OPERATION_BUSY_WAIT_USEC);
                 rv = attempt_once(operation, attempt, request);
         } else if (ckr_class(rv) == CKR_CLASS_SESSION) {
-                if (recover(operation) != CKR_OK)
+                if (operation_recover(operation) != CKR_OK)
                         return;
                 rv = attempt_once(operation, attempt, request);
         }

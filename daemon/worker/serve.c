@@ -8,7 +8,10 @@
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
+#include "daemon/worker/claimant.h"
+#include "daemon/worker/claims.h"
 #include "daemon/worker/login.h"
+#include "daemon/worker/making.h"
 
 /* How long the end of the process waits for replies of other threads. */
 #define ENDING_WAIT_USEC (200U * USEC_PER_MSEC)
@@ -37,6 +40,7 @@ struct thread {
 struct serve {
         struct token *token;
         struct directory *directory;
+        struct claimant claimant;
         pthread_rwlock_t channel;
         pthread_mutex_t fresh_lock;
         pthread_cond_t fresh; /* the epoch rose */
@@ -152,13 +156,63 @@ static void tell_settled(void *userdata, uint64_t generation)
         pthread_rwlock_unlock(&thread->serve->channel);
 }
 
+static void tell_claim(struct thread *thread, const struct claim_object *object)
+{
+        struct message_claim message = {.nickname = object->nickname};
+
+        if (object->readable) {
+                message.claimant = wire_bytes(object->claim.claimant, CLAIMANT_LENGTH);
+                message.host = object->claim.host;
+                message.since_usec = object->claim.since_usec;
+        }
+        if (!begin_tell(thread))
+                return;
+        (void)message_send_claim(REQUEST_FD, &message, NULL, 0);
+        pthread_rwlock_unlock(&thread->serve->channel);
+}
+
+/* Every claim that is not ours, for the status. */
+static CK_RV tell_claims(struct operation *operation)
+{
+        struct thread *thread = operation->sink->userdata;
+        struct claimant *claimant = operation->claimant;
+        struct message_claims message = {.holds_claims = atomic_load(&claimant->holds)};
+        CK_OBJECT_HANDLE handles[CLAIMS_MAX];
+        size_t n = 0;
+        CK_RV rv = message.holds_claims ? claims_find(operation->session, NULL, handles, &n) : CKR_OK;
+
+        if (rv != CKR_OK)
+                return rv;
+        if (begin_tell(thread)) {
+                (void)message_send_claims(REQUEST_FD, &message, NULL, 0);
+                pthread_rwlock_unlock(&thread->serve->channel);
+        }
+        for (size_t i = 0; i < n; i++) {
+                struct claim_object object;
+
+                rv = claims_read(operation->session, handles[i], &object);
+                if (rv == CKR_OBJECT_HANDLE_INVALID)
+                        continue;
+                if (rv != CKR_OK)
+                        return rv;
+                if (!object.readable || memcmp(object.claim.claimant, claimant->id, CLAIMANT_LENGTH) != 0)
+                        tell_claim(thread, &object);
+        }
+        return CKR_OK;
+}
+
 /* ---- a thread ---- */
 
 static CK_RV refresh_attempt(struct operation *operation, const void *request)
 {
         const struct message_refresh *message = request;
 
-        return directory_refresh(operation->directory, operation->session, operation->sink, message->all);
+        CK_RV rv = tell_claims(operation);
+
+        if (rv == CKR_OK)
+                rv = directory_refresh(
+                        operation->directory, operation->session, operation->sink, message->all);
+        return rv;
 }
 
 #define RUN(NAME, lower)                                                                                     \
@@ -181,6 +235,11 @@ static void dispatch(struct operation *operation, enum message_type type, struct
                 RUN(RANDOM, random)
                 RUN(REFRESH, refresh)
                 RUN(PROBE, probe)
+                RUN(CERT_REQUEST, cert_request)
+                RUN(SELF_SIGN, self_sign)
+                RUN(IMPORT, import)
+                RUN(CERT_DELETE, cert_delete)
+                RUN(UNCLAIM, unclaim)
         default:
                 break;
         }
@@ -312,8 +371,10 @@ static struct thread *thread_new(struct serve *serve)
                 return NULL;
         thread->serve = serve;
         thread->sink = (struct sink){tell_entry, tell_drop, tell_settled, thread};
-        thread->operation = (struct operation){
-                .session = &thread->session, .directory = serve->directory, .sink = &thread->sink};
+        thread->operation = (struct operation){.session = &thread->session,
+                .directory = serve->directory,
+                .claimant = &serve->claimant,
+                .sink = &thread->sink};
         return thread;
 }
 
@@ -362,7 +423,8 @@ static int start_threads(struct serve *serve, unsigned n, struct failure *failur
         return 0;
 }
 
-int serve_start(struct serve *serve, struct token *token, struct failure *failure)
+int serve_start(
+        struct serve *serve, struct token *token, const struct config *config, struct failure *failure)
 {
         unsigned n = 0;
         int r;
@@ -371,6 +433,10 @@ int serve_start(struct serve *serve, struct token *token, struct failure *failur
         if (directory_new(&serve->directory) < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
         r = open_sessions(serve, token_threads(token), &n, failure);
+        if (r != 0)
+                return r;
+        claimant_init(&serve->claimant, config->state_directory, token->config->name, !token->internal);
+        r = reclaim(&serve->threads[0]->operation, failure);
         if (r != 0)
                 return r;
         r = message_send_up(CONTROL_FD, &(struct message_up){n}, NULL, 0);
@@ -439,6 +505,13 @@ static uint64_t watch_one(struct serve *serve, struct thread *thread, uint64_t n
                 atomic_load(&session->call_name), (unsigned long long)(limit / USEC_PER_MSEC));
         give_up_on(serve, thread, &failure);
         serve_end(serve, &failure);
+}
+
+void serve_sought(struct serve *serve, const struct message_sought *sought)
+{
+        /* Before the threads stand nobody has asked. */
+        if (atomic_load(&serve->n_threads) > 0)
+                claimant_answer(&serve->claimant, sought);
 }
 
 uint64_t serve_watch(struct serve *serve)
