@@ -60,6 +60,9 @@ enum tokend_error {
         TOKEND_DEADLINE_EXCEEDED, /* the daemon's word that the time has passed; see failure.executed */
         TOKEND_OUTCOME_UNKNOWN,   /* it was done or not: look before trying again. Also said by the library */
         TOKEND_WORKER_LOST,       /* the request ended the process that serves the token */
+        TOKEND_CERTIFICATE_NOT_FOUND, /* no such certificate that the caller may see */
+        TOKEND_NOT_A_CERTIFICATE,     /* what was to be imported; the text says why */
+        TOKEND_CLAIM_NOT_FOUND,       /* no such claim of another host on the token */
 
         /* Said by the daemon: org.varlink.service */
         TOKEND_INTERFACE_NOT_FOUND = 40, /* an older daemon, or the other socket */

@@ -22,6 +22,11 @@ enum proto_error {
         PROTO_DEADLINE_EXCEEDED,
         PROTO_OUTCOME_UNKNOWN,
         PROTO_WORKER_LOST,
+        /* io.tokend.Certificates */
+        PROTO_CERTIFICATE_NOT_FOUND,
+        PROTO_NOT_A_CERTIFICATE,
+        /* io.tokend.Status */
+        PROTO_CLAIM_NOT_FOUND,
         /* org.varlink.service */
         PROTO_INTERFACE_NOT_FOUND,
         PROTO_METHOD_NOT_FOUND,

@@ -50,6 +50,15 @@
  * is refused. */
 #define LIMIT_STRANGERS 64U
 
+/* Bytes of a certificate (DER) that is listed and imported. A CA's have 1 to 2 KiB; in base64 this fits a reply. */
+#define LIMIT_CERTIFICATE (64U * 1024U)
+
+/* Days that SelfSign makes a certificate valid for: what PROTOCOL.md leaves open. A century, more than any CA's root. */
+#define LIMIT_VALIDITY_DAYS 36500U
+
+/* Claims of other hosts that are kept for the status, of one token. A host has one at a time. */
+#define LIMIT_CLAIMS 256U
+
 /* Names in one Certificates.Check, and DNS names in one certificate or request. */
 #define LIMIT_CHECK_NAMES 256U
 #define LIMIT_DNS_NAMES   64U

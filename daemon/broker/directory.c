@@ -4,19 +4,20 @@
 
 #include <string.h>
 
-#include "daemon/broker/output.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 
 #define FIRST_BUCKETS 64U
+/* enum object_kind, and one for 0. */
+#define N_KINDS (OBJECT_CERTIFICATE + 1U)
 /* Bits of the largest RSA key that is listed: its signature is LIMIT_SIGNATURE. */
 #define RSA_BITS_LISTED (LIMIT_SIGNATURE * 8U)
 
 struct directory {
         char *token;
-        size_t n_buckets, n, n_keys;
+        size_t n_buckets, n, n_of[N_KINDS];
         struct entry **numbers, **nicknames, **ids;
-        struct entry **sorted; /* NULL: not made since the last change */
+        struct entry **sorted[N_KINDS]; /* NULL: not made since the last change */
 };
 
 struct entry *entry_ref(struct entry *entry)
@@ -113,7 +114,8 @@ void directory_free(struct directory *d)
                         entry->live = false;
                         entry_unref(entry);
                 }
-        free(d->sorted);
+        for (size_t i = 0; i < N_KINDS; i++)
+                free(d->sorted[i]);
         free(d->numbers);
         free(d->token);
         free(d);
@@ -159,10 +161,10 @@ static void unlink_from(struct entry **at, struct entry *entry, size_t next_offs
         *at = *(struct entry **)(void *)((char *)entry + next_offset);
 }
 
-static void directory_changed(struct directory *d)
+static void directory_changed(struct directory *d, enum object_kind kind)
 {
-        free(d->sorted);
-        d->sorted = NULL;
+        free(d->sorted[kind]);
+        d->sorted[kind] = NULL;
 }
 
 static void remove_entry(struct directory *d, struct entry *entry)
@@ -171,10 +173,10 @@ static void remove_entry(struct directory *d, struct entry *entry)
         unlink_from(slot_nickname(d, entry->nickname), entry, offsetof(struct entry, next_nickname));
         unlink_from(slot_id(d, entry->id, entry->id_length), entry, offsetof(struct entry, next_id));
         d->n--;
-        d->n_keys -= entry->kind == OBJECT_KEY;
+        d->n_of[entry->kind]--;
+        directory_changed(d, entry->kind);
         entry->live = false;
         entry_unref(entry);
-        directory_changed(d);
 }
 
 static bool key_is_possible(const struct message_entry *m)
@@ -190,6 +192,13 @@ static bool key_is_possible(const struct message_entry *m)
         }
 }
 
+static bool certificate_is_possible(const struct message_entry *m)
+{
+        return text_is_utf8(m->subject, strlen(m->subject)) && text_is_utf8(m->issuer, strlen(m->issuer)) &&
+               m->serial[strspn(m->serial, "0123456789abcdef")] == '\0' && m->not_before_usec <= INT64_MAX &&
+               m->not_after_usec <= INT64_MAX;
+}
+
 static bool message_is_possible(const struct message_entry *m)
 {
         size_t length = strlen(m->nickname);
@@ -198,7 +207,7 @@ static bool message_is_possible(const struct message_entry *m)
                 return false;
         if (m->kind == OBJECT_KEY)
                 return m->der.length > 0 && key_is_possible(m);
-        return m->kind == OBJECT_CERTIFICATE;
+        return m->kind == OBJECT_CERTIFICATE && certificate_is_possible(m);
 }
 
 static void render_usage(struct output *out, uint32_t usage)
@@ -220,18 +229,25 @@ static const char *json_bool(uint32_t flag)
         return flag ? "true" : "false";
 }
 
-static int render_key(struct entry *entry, const char *token)
+/* What keys and certificates begin with. */
+static void put_name(struct output *out, const struct entry *entry)
 {
         char id[2 * LIMIT_KEY_ID + 1];
-        struct output out = {0};
 
         text_hex(entry->id, entry->id_length, id);
-        output_text(&out, "{\"token\":");
-        output_string(&out, token);
-        output_text(&out, ",\"nickname\":");
-        output_string(&out, entry->nickname);
-        output_format(&out, ",\"id\":\"%s\",\"type\":\"%s\",\"size\":%u", id, key_type_name(entry->key_type),
-                entry->size);
+        output_text(out, "{\"token\":");
+        output_string(out, entry->token);
+        output_text(out, ",\"nickname\":");
+        output_string(out, entry->nickname);
+        output_format(out, ",\"id\":\"%s\"", id);
+}
+
+static int render_key(struct entry *entry)
+{
+        struct output out = {0};
+
+        put_name(&out, entry);
+        output_format(&out, ",\"type\":\"%s\",\"size\":%u", key_type_name(entry->key_type), entry->size);
         if (entry->key_type != KEY_RSA)
                 output_format(&out, ",\"curve\":\"%s\"", curve_name(entry->size));
         output_text(&out, ",\"publicKey\":");
@@ -256,10 +272,57 @@ static int render_key(struct entry *entry, const char *token)
         return 0;
 }
 
+static void put_certificate(struct output *out, const struct entry *entry)
+{
+        put_name(out, entry);
+        output_text(out, ",\"subject\":");
+        output_string(out, entry->subject);
+        output_text(out, ",\"issuer\":");
+        output_string(out, entry->issuer);
+        output_format(out,
+                ",\"serialNumber\":\"%s\",\"notBeforeUSec\":%llu,\"notAfterUSec\":%llu,"
+                "\"hasPrivateKey\":%s,\"der\":",
+                entry->serial, (unsigned long long)entry->not_before_usec,
+                (unsigned long long)entry->not_after_usec, json_bool(entry->flags & FLAG_HAS_PRIVATE_KEY));
+        output_base64(out, entry->der, entry->der_length);
+        output_text(out, "}");
+}
+
+bool entry_is_listed(const struct entry *entry)
+{
+        return entry->kind == OBJECT_KEY ||
+               (entry->serial[0] && entry->der_length > 0 && entry->der_length <= LIMIT_CERTIFICATE);
+}
+
+void entry_put(const struct entry *entry, struct output *output)
+{
+        if (entry->json)
+                output_bytes(output, entry->json, entry->json_length);
+        else
+                put_certificate(output, entry);
+}
+
+/* Copies n bytes to *at, and moves it behind them. */
+static void *store(char **at, const void *bytes, size_t n)
+{
+        void *place = *at;
+
+        if (n > 0)
+                memcpy(place, bytes, n);
+        *at += n;
+        return place;
+}
+
+static const char *store_text(char **at, const char *text)
+{
+        return store(at, text, strlen(text) + 1);
+}
+
 static int entry_new(const char *token, const struct message_entry *m, struct entry **ret)
 {
-        size_t n_nickname = strlen(m->nickname) + 1;
-        struct entry *entry = malloc(sizeof(*entry) + n_nickname + m->id.length + m->der.length);
+        struct entry *entry =
+                malloc(sizeof(*entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
+                        strlen(m->issuer) + strlen(m->serial) + 5 + m->id.length + m->der.length);
         char *at;
 
         if (!entry)
@@ -272,17 +335,19 @@ static int entry_new(const char *token, const struct message_entry *m, struct en
                 .size = m->size,
                 .usage = m->usage,
                 .flags = m->flags,
+                .not_before_usec = m->not_before_usec,
+                .not_after_usec = m->not_after_usec,
                 .id_length = m->id.length,
                 .der_length = m->der.length};
         at = (char *)(entry + 1);
-        entry->nickname = memcpy(at, m->nickname, n_nickname);
-        entry->id = (unsigned char *)at + n_nickname;
-        entry->der = entry->id + m->id.length;
-        if (m->id.length > 0)
-                memcpy(at + n_nickname, m->id.data, m->id.length);
-        if (m->der.length > 0)
-                memcpy(at + n_nickname + m->id.length, m->der.data, m->der.length);
-        if (entry->kind == OBJECT_KEY && render_key(entry, token) < 0) {
+        entry->token = store_text(&at, token);
+        entry->nickname = store_text(&at, m->nickname);
+        entry->subject = store_text(&at, m->subject);
+        entry->issuer = store_text(&at, m->issuer);
+        entry->serial = store_text(&at, m->serial);
+        entry->id = store(&at, m->id.data, m->id.length);
+        entry->der = store(&at, m->der.data, m->der.length);
+        if (entry->kind == OBJECT_KEY && render_key(entry) < 0) {
                 entry_unref(entry);
                 return -ENOMEM;
         }
@@ -310,8 +375,8 @@ int directory_put(struct directory *d, const struct message_entry *message)
                 remove_entry(d, old);
         link_entry(d, entry);
         d->n++;
-        d->n_keys += entry->kind == OBJECT_KEY;
-        directory_changed(d);
+        d->n_of[entry->kind]++;
+        directory_changed(d, entry->kind);
         return 0;
 }
 
@@ -325,9 +390,9 @@ int directory_drop(struct directory *d, uint64_t number)
         return 0;
 }
 
-size_t directory_n_keys(const struct directory *d)
+size_t directory_count(const struct directory *d, enum object_kind kind)
 {
-        return d->n_keys;
+        return d->n_of[kind];
 }
 
 struct entry *directory_number(const struct directory *d, uint64_t number)
@@ -372,22 +437,24 @@ static int compare_places(const void *a, const void *b)
         return entry_compare(*(struct entry *const *)a, *(struct entry *const *)b);
 }
 
-struct entry **directory_sorted(struct directory *d, bool *ret_failed)
+struct entry **directory_sorted(struct directory *d, enum object_kind kind, bool *ret_failed)
 {
+        struct entry **sorted = d->sorted[kind];
         size_t n = 0;
 
         *ret_failed = false;
-        if (d->sorted || d->n_keys == 0)
-                return d->sorted;
-        d->sorted = malloc(d->n_keys * sizeof(*d->sorted));
-        if (!d->sorted) {
+        if (sorted || d->n_of[kind] == 0)
+                return sorted;
+        sorted = malloc(d->n_of[kind] * sizeof(struct entry *));
+        if (!sorted) {
                 *ret_failed = true;
                 return NULL;
         }
         for (size_t i = 0; i < d->n_buckets; i++)
                 for (struct entry *entry = d->numbers[i]; entry; entry = entry->next_number)
-                        if (entry->kind == OBJECT_KEY)
-                                d->sorted[n++] = entry;
-        qsort(d->sorted, n, sizeof(*d->sorted), compare_places);
-        return d->sorted;
+                        if (entry->kind == kind)
+                                sorted[n++] = entry;
+        qsort(sorted, n, sizeof(*sorted), compare_places);
+        d->sorted[kind] = sorted;
+        return sorted;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * What lies on one token, as its worker told: keys and certificates, by number, by nickname and by id, with
- * each key's JSON rendered once. Owns the entries; who keeps one beyond the directory's next change holds a
+ * each key's JSON rendered once (a certificate's when it is asked for: ten thousand of them would be 20 MB). Owns the entries; who keeps one beyond the directory's next change holds a
  * reference. It trusts nothing of what it is told. Pure.
  */
 #pragma once
 
 #include <stdbool.h>
 
+#include "daemon/broker/output.h"
 #include "daemon/channel/message.h"
 #include "daemon/util/macros.h"
 
@@ -20,7 +21,11 @@ struct entry {
         size_t id_length, der_length, json_length;
         const unsigned char *id, *der;
         const char *nickname; /* "": listed without one */
+        const char *token;    /* its name, as in the JSON */
         char *json;           /* of a key; NULL of a certificate */
+        /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
+        const char *subject, *issuer, *serial;
+        uint64_t not_before_usec, not_after_usec;
         struct entry *next_number, *next_nickname, *next_id;
 };
 
@@ -31,6 +36,12 @@ DEFINE_CLEANUP(struct entry *, entry_unref);
 
 /* Whether both are the same key (or certificate): id and public key. */
 bool entry_is_same(const struct entry *a, const struct entry *b);
+
+/* Whether List and Get show it: keys, and certificates that were read and fit a reply. */
+bool entry_is_listed(const struct entry *entry);
+
+/* Its JSON, as io.tokend.Keys and io.tokend.Certificates have it. */
+void entry_put(const struct entry *entry, struct output *output);
 
 /* By nickname, then id: the order of List. */
 int entry_compare(const struct entry *a, const struct entry *b);
@@ -46,16 +57,17 @@ int directory_put(struct directory *directory, const struct message_entry *messa
 /* 1: no such number. */
 int directory_drop(struct directory *directory, uint64_t number);
 
-size_t directory_n_keys(const struct directory *directory);
+/* How many objects of the kind there are, listed or not. */
+size_t directory_count(const struct directory *directory, enum object_kind kind);
 struct entry *directory_number(const struct directory *directory, uint64_t number);
 /* The first, and each next, of that nickname or id: keys and certificates. NULL at the end. */
 struct entry *directory_nickname(
         const struct directory *directory, const char *nickname, struct entry *after);
 struct entry *directory_id(
         const struct directory *directory, const void *id, size_t length, struct entry *after);
-/* The key of the same id and public key; NULL. */
+/* The key (or certificate) of the same id and public key (or DER); NULL. */
 struct entry *directory_same_key(const struct directory *directory, const struct entry *entry);
 
-/* All keys in the order of List: an array of directory_n_keys(), good until the next change. NULL where there
+/* All of the kind in the order of List: an array of directory_count(), good until the next change. NULL where there
  * is none, or no memory (*ret_failed). */
-struct entry **directory_sorted(struct directory *directory, bool *ret_failed);
+struct entry **directory_sorted(struct directory *directory, enum object_kind kind, bool *ret_failed);

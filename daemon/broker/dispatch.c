@@ -13,6 +13,7 @@
 
 #define SERVICE "org.varlink.service"
 #define KEYS    "io.tokend.Keys"
+#define CERTS   "io.tokend.Certificates"
 #define STATUS  "io.tokend.Status"
 
 /* Names in a client's message that are longer are not repeated to it. */
@@ -34,14 +35,28 @@ static const struct method methods[] = {
         {METHOD(ON_KEYS, KEYS, "Get"), .right = RIGHT_LIST, .parallel = true, FIELDS(get),
                 .begin = keys_get, .render = keys_key_render},
         {METHOD(ON_KEYS, KEYS, "List"), .right = RIGHT_LIST, .parallel = true, FIELDS(list),
-                .begin = keys_list, .render = keys_list_render},
+                .begin = any_list, .render = keys_list_render},
         {METHOD(ON_KEYS, KEYS, "Generate"), .right = RIGHT_GENERATE, FIELDS(generate),
                 .begin = keys_generate, .render = keys_key_render},
         {METHOD(ON_KEYS, KEYS, "Delete"), .right = RIGHT_DELETE, FIELDS(get), .begin = keys_delete},
+        {METHOD(ON_KEYS, CERTS, "Get"), .right = RIGHT_LIST, .parallel = true, FIELDS(certificate),
+                .begin = certificates_get, .render = certificates_certificate_render},
+        {METHOD(ON_KEYS, CERTS, "List"), .right = RIGHT_LIST, .parallel = true, FIELDS(list),
+                .begin = any_list, .render = certificates_list_render},
+        {METHOD(ON_KEYS, CERTS, "Request"), .right = RIGHT_REQUEST, FIELDS(cert_request),
+                .begin = certificates_request, .render = certificates_request_render},
+        {METHOD(ON_KEYS, CERTS, "SelfSign"), .right = RIGHT_IMPORT, FIELDS(self_sign),
+                .begin = certificates_self_sign, .render = certificates_certificate_render},
+        {METHOD(ON_KEYS, CERTS, "Import"), .right = RIGHT_IMPORT, FIELDS(import),
+                .begin = certificates_import, .render = certificates_certificate_render},
+        {METHOD(ON_KEYS, CERTS, "Delete"), .right = RIGHT_DELETE, FIELDS(certificate), .begin = certificates_delete},
+        {METHOD(ON_KEYS, CERTS, "Check"), .right = RIGHT_CHECK, FIELDS(check),
+                .begin = certificates_check, .render = certificates_check_render},
         {METHOD(ON_STATUS, STATUS, "Get"), .begin = status_get, .render = status_get_render},
         {METHOD(ON_STATUS, STATUS, "Watch"), FIELDS(watch), .begin = status_watch, .render = status_watch_render},
         {METHOD(ON_STATUS, STATUS, "Metrics"), .begin = status_get, .render = status_metrics_render},
         {METHOD(ON_STATUS, STATUS, "Probe"), FIELDS(probe), .begin = status_probe, .render = status_probe_render},
+        {METHOD(ON_STATUS, STATUS, "RemoveClaim"), FIELDS(remove_claim), .begin = status_remove_claim},
         {METHOD(ON_BOTH, SERVICE, "GetInfo"), .begin = service_get_info, .render = service_get_info_render},
         {METHOD(ON_BOTH, SERVICE, "GetInterfaceDescription"), FIELDS(description),
                 .begin = service_get_description, .render = service_get_description_render},

@@ -15,7 +15,8 @@ bool dispatch_serves(enum listen_kind kind, const char *interface);
 
 /* ---- the methods ---- */
 
-void keys_list(struct request *request);
+/* List, of keys and of certificates. */
+void any_list(struct request *request);
 enum render keys_list_render(struct request *request, struct output *output);
 void keys_get(struct request *request);
 enum render keys_key_render(struct request *request, struct output *output);
@@ -27,6 +28,17 @@ void keys_verify(struct request *request);
 enum render keys_verify_render(struct request *request, struct output *output);
 void keys_random(struct request *request);
 enum render keys_random_render(struct request *request, struct output *output);
+
+void certificates_get(struct request *request);
+enum render certificates_certificate_render(struct request *request, struct output *output);
+enum render certificates_list_render(struct request *request, struct output *output);
+void certificates_request(struct request *request);
+enum render certificates_request_render(struct request *request, struct output *output);
+void certificates_self_sign(struct request *request);
+void certificates_import(struct request *request);
+void certificates_delete(struct request *request);
+void certificates_check(struct request *request);
+enum render certificates_check_render(struct request *request, struct output *output);
 
 void service_get_info(struct request *request);
 enum render service_get_info_render(struct request *request, struct output *output);
@@ -40,3 +52,4 @@ enum render status_watch_render(struct request *request, struct output *output);
 enum render status_metrics_render(struct request *request, struct output *output);
 void status_probe(struct request *request);
 enum render status_probe_render(struct request *request, struct output *output);
+void status_remove_claim(struct request *request);

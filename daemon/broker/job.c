@@ -27,6 +27,7 @@ void job_free(struct job *job)
         free(job->spki);
         free(job->signature);
         free(job->nickname);
+        free(job->subject);
         free(job);
 }
 
@@ -40,6 +41,45 @@ static void put_settle(const struct job *job, struct wire *wire)
                 wire, &(struct message_settle){.request = job->number,
                               .nickname = job->kind == JOB_DELETE ? job->entry->nickname : job->nickname,
                               .id = id});
+}
+
+static void put_certificate_job(const struct job *job, uint64_t key, struct wire *wire)
+{
+        struct wire_bytes data = wire_bytes(job->data, job->n_data);
+
+        switch (job->kind) {
+        case JOB_CERT_REQUEST:
+                message_put_cert_request(wire, &(struct message_cert_request){.request = job->number,
+                                                       .key = key,
+                                                       .algorithm = job->algorithm,
+                                                       .subject = job->subject,
+                                                       .dns_names = data});
+                break;
+        case JOB_SELF_SIGN:
+                message_put_self_sign(wire, &(struct message_self_sign){.request = job->number,
+                                                    .key = key,
+                                                    .algorithm = job->algorithm,
+                                                    .subject = job->subject,
+                                                    .days = job->days,
+                                                    .ca = job->ca,
+                                                    .dns_names = data,
+                                                    .waits = job->n_claimed > 0});
+                break;
+        case JOB_IMPORT:
+                message_put_import(wire, &(struct message_import){.request = job->number,
+                                                 .key = key,
+                                                 .nickname = job->nickname,
+                                                 .der = data,
+                                                 .waits = job->n_claimed > 0});
+                break;
+        case JOB_CERT_DELETE:
+                message_put_cert_delete(
+                        wire, &(struct message_cert_delete){.request = job->number, .certificate = key});
+                break;
+        default:
+                wire->bad = true;
+                break;
+        }
 }
 
 void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
@@ -79,10 +119,22 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                                                    .id = wire_bytes(job->id, sizeof(job->id)),
                                                    .key_type = job->key_type,
                                                    .size = job->size,
-                                                   .usage = job->usage});
+                                                   .usage = job->usage,
+                                                   .waits = job->n_claimed > 0});
                 break;
         case JOB_DELETE:
                 message_put_delete(wire, &(struct message_delete){.request = job->number, .key = key});
+                break;
+        case JOB_CERT_REQUEST:
+        case JOB_SELF_SIGN:
+        case JOB_IMPORT:
+        case JOB_CERT_DELETE:
+                put_certificate_job(job, key, wire);
+                break;
+        case JOB_UNCLAIM:
+                message_put_unclaim(
+                        wire, &(struct message_unclaim){
+                                      .request = job->number, .nickname = job->nickname, .claimant = data});
                 break;
         case JOB_PROBE:
                 message_put_probe(wire, &(struct message_probe){.request = job->number});
@@ -125,7 +177,11 @@ bool job_accepts(const struct job *job, struct wire_bytes payload)
                 return payload.length == 1 && payload.data[0] <= 1;
         case JOB_RANDOM:
                 return payload.length == job->length;
+        case JOB_CERT_REQUEST:
+                return payload.length > 2 && payload.data[0] == 0x30;
         case JOB_GENERATE:
+        case JOB_SELF_SIGN:
+        case JOB_IMPORT:
                 return payload.length == sizeof(uint64_t);
         default:
                 return true;

@@ -20,8 +20,13 @@ enum job_kind {
         JOB_SIGN,
         JOB_VERIFY,
         JOB_RANDOM,
-        JOB_GENERATE,
+        JOB_CERT_REQUEST,
+        JOB_GENERATE, /* this and the next ones change the token */
         JOB_DELETE,
+        JOB_SELF_SIGN,
+        JOB_IMPORT,
+        JOB_CERT_DELETE, /* the last that a client asks for as a user of keys */
+        JOB_UNCLAIM,
         JOB_PROBE,
         JOB_REFRESH,
 };
@@ -31,9 +36,10 @@ enum job_place {
         JOB_NOWHERE,
         JOB_WAITING,   /* a lookup */
         JOB_QUEUED,    /* in its instance's queue */
-        JOB_FIRST,     /* before all queues: a suspect, or a probe */
+        JOB_FIRST,     /* before all queues: a suspect, or what an operator asks for */
+        JOB_PAUSED,    /* another host claims its nickname: queued again at resume_usec */
         JOB_OUT,       /* with the worker */
-        JOB_UNSETTLED, /* it changes the token, and its worker died: SETTLE decides */
+        JOB_UNSETTLED, /* it changes the token, and its worker died: SETTLE, or the next directory, decides */
 };
 
 enum job_end {
@@ -57,7 +63,8 @@ struct job_result {
         enum job_end end;
         uint64_t ckr, device_usec;
         struct wire_bytes payload; /* good during the call of done */
-        struct entry *entry;       /* of the key that was made; borrowed */
+        struct entry *entry;       /* of what was made; borrowed */
+        const char *text;          /* the worker's sentence, or NULL; good during the call of done */
 };
 
 struct job {
@@ -67,19 +74,25 @@ struct job {
         enum job_place place;
         struct token *token;
         struct instance *instance;      /* NULL: none of a client's */
-        struct queue_flow *reservation; /* of a lookup */
+        struct queue_flow *reservation; /* of a lookup, and of what pauses */
         uint64_t number, begun_usec, deadline_usec;
         bool suspect;       /* its worker died, or lost the device, while it was out */
         bool settling;      /* what is out is its SETTLE */
         unsigned n_settles; /* how often its SETTLE did not come back */
         uint64_t lost_ckr;  /* of the device that was lost with it; 0: the worker just died */
 
-        struct entry *entry; /* sign, delete: the key; a reference */
+        unsigned n_claimed; /* how often its nickname was claimed by another host */
+        uint64_t resume_usec;
+
+        struct entry *entry; /* the key (import: of the certificate, or NULL) or certificate; a reference */
         uint8_t algorithm, prehashed;
         unsigned char *data, *spki, *signature; /* owned */
         size_t n_data, n_spki, n_signature;
         uint32_t length; /* random */
-        char *nickname;  /* generate; owned */
+        char *nickname;  /* that is to be given, or of the claim; owned */
+        char *subject;   /* owned */
+        uint32_t days;
+        bool ca;
         unsigned char id[16];
         uint8_t key_type;
         uint32_t size, usage;
@@ -99,13 +112,19 @@ DEFINE_CLEANUP(struct job *, job_free);
 /* Whether it changes the token: never run twice. */
 static inline bool job_changes(const struct job *job)
 {
-        return job->kind == JOB_GENERATE || job->kind == JOB_DELETE;
+        return job->kind >= JOB_GENERATE && job->kind <= JOB_UNCLAIM;
+}
+
+/* Whether what became of it is seen in the directory of the next worker; else SETTLE asks for it. */
+static inline bool job_is_settled_by_directory(const struct job *job)
+{
+        return job->kind >= JOB_SELF_SIGN && job->kind <= JOB_UNCLAIM;
 }
 
 /* Whether it counts as one of a client's requests of this token. */
 static inline bool job_is_request(const struct job *job)
 {
-        return job->kind >= JOB_SIGN && job->kind <= JOB_DELETE;
+        return job->kind >= JOB_SIGN && job->kind <= JOB_CERT_DELETE;
 }
 
 /* Puts it into wire as the message that asks the worker for it (or for its SETTLE). key: its number in the

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* io.tokend.Keys: what is asked of the directory alone, List and Get, and what changes a token, Generate and
- * Delete. */
+/* io.tokend.Keys: Get, which asks the directory alone, and what changes a token, Generate and Delete. */
 #include "daemon/broker/dispatch.h"
 
 #include <string.h>
@@ -9,11 +8,6 @@
 #include "daemon/broker/parameters.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
-
-/* A reply of several is not longer than this, so that each fits whatever a key's JSON takes. */
-#define LIST_REPLY (LIMIT_MESSAGE / 2)
-/* The envelope of a List's reply: {"parameters":{"keys":[]},"continues":true}, and room to spare. */
-#define LIST_ENVELOPE 64U
 
 /* Mechanisms of PKCS #11 that make keys: CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN,
  * CKM_EC_EDWARDS_KEY_PAIR_GEN. */
@@ -37,171 +31,9 @@ void keys_get(struct request *request)
 enum render keys_key_render(struct request *request, struct output *output)
 {
         output_text(output, "{\"key\":");
-        output_bytes(output, request->entry->json, request->entry->json_length);
+        entry_put(request->entry, output);
         output_text(output, "}");
         return RENDER_LAST;
-}
-
-/* ---- List ---- */
-
-/* The token that a List has to wait for; NULL: it can be answered. */
-static struct token *list_waits_for(struct request *request, struct token *only)
-{
-        const struct config_instance *policy = request->connection->instance->config;
-
-        if (only)
-                return only->directory ? NULL : only;
-        /* All tokens: those that are still starting, and the rest as they were last seen. */
-        if (now_usec() >= request->deadline_usec)
-                return NULL;
-        LINK_FOREACH(at, &request->connection->broker->tokens)
-        {
-                struct token *token = LINK_OF(at, struct token, link);
-
-                if (token->state == TOKEN_STARTING && !token->directory &&
-                        policy_sees_token(policy, token->config))
-                        return token;
-        }
-        return NULL;
-}
-
-static void list_go_on(struct request *request, struct token *token, const struct job_result *result)
-{
-        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
-
-        if (p->token && result->end != JOB_OK)
-                request_fail_job(request, token, result);
-        else if (result->end == JOB_FULL || result->end == JOB_NO_MEMORY)
-                request_fail_job(request, token, result);
-        else
-                keys_list(request);
-}
-
-void keys_list(struct request *request)
-{
-        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
-        struct token *only = NULL, *token;
-        struct job *job;
-
-        if (!request_may(request, RIGHT_LIST))
-                return;
-        if (p->token) {
-                only = request_find_token(request, p->token);
-                if (!only)
-                        return;
-        }
-        token = list_waits_for(request, only);
-        if (!token) {
-                request_done(request);
-                return;
-        }
-        job = job_new(JOB_LOOKUP);
-        if (!job) {
-                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
-                return;
-        }
-        request_submit(request, token, job, list_go_on);
-}
-
-static bool list_wants(
-        const struct request *request, const struct config_instance *policy, const struct token *token)
-{
-        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
-
-        return token->directory && policy_sees_token(policy, token->config) &&
-               (!p->token || strcmp(p->token, token->name) == 0);
-}
-
-static size_t list_capacity(struct request *request, const struct config_instance *policy)
-{
-        size_t n = 0;
-
-        LINK_FOREACH(at, &request->connection->broker->tokens)
-        {
-                const struct token *token = LINK_OF(at, struct token, link);
-
-                if (list_wants(request, policy, token))
-                        n += directory_n_keys(token->directory);
-        }
-        return n;
-}
-
-static void list_token(struct request *request, const struct config_instance *policy, struct token *token,
-        struct listing *listing)
-{
-        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
-        bool failed;
-        struct entry **sorted = directory_sorted(token->directory, &failed);
-
-        for (size_t i = 0; sorted && i < directory_n_keys(token->directory); i++) {
-                struct entry *entry = sorted[i];
-
-                if ((p->nickname && strcmp(p->nickname, entry->nickname) != 0) ||
-                        !policy_sees_nickname(policy, entry->nickname))
-                        continue;
-                listing->entries[listing->n++] = entry_ref(entry);
-        }
-}
-
-/* What there is to be listed now, kept until it is all written: a reply of several is of one moment. */
-static int list_collect(struct request *request)
-{
-        const struct instance *instance = request->connection->instance;
-        struct listing *listing;
-        size_t n = instance ? list_capacity(request, instance->config) : 0;
-
-        listing = calloc(1, sizeof(*listing) + n * sizeof(struct entry *));
-        if (!listing)
-                return -ENOMEM;
-        request->listing = listing;
-        if (!instance)
-                return 0;
-        LINK_FOREACH(at, &request->connection->broker->tokens)
-        {
-                struct token *token = LINK_OF(at, struct token, link);
-
-                if (list_wants(request, instance->config, token))
-                        list_token(request, instance->config, token, listing);
-        }
-        return 0;
-}
-
-static bool list_fits(const struct listing *listing)
-{
-        size_t length = LIST_ENVELOPE;
-
-        for (size_t i = 0; i < listing->n && length <= LIMIT_MESSAGE; i++)
-                length += listing->entries[i]->json_length + 1;
-        return length <= LIMIT_MESSAGE;
-}
-
-enum render keys_list_render(struct request *request, struct output *output)
-{
-        struct listing *listing;
-        size_t start = output_pending(output), first;
-
-        if (!request->listing && list_collect(request) < 0) {
-                output->failed = true;
-                return RENDER_LAST;
-        }
-        listing = request->listing;
-        if (!request->more && !list_fits(listing)) {
-                request_fail(request, PROTO_EXPECTED_MORE, NULL);
-                return RENDER_FAILED;
-        }
-        output_text(output, "{\"keys\":[");
-        for (first = listing->at; listing->at < listing->n; listing->at++) {
-                struct entry *entry = listing->entries[listing->at];
-
-                if (request->more && listing->at > first &&
-                        output_pending(output) - start + entry->json_length > LIST_REPLY)
-                        break;
-                output_text(output, listing->at > first ? "," : "");
-                output_bytes(output, entry->json, entry->json_length);
-                entry_unref(entry);
-        }
-        output_text(output, "]}");
-        return listing->at < listing->n ? RENDER_MORE : RENDER_LAST;
 }
 
 /* ---- Generate ---- */
@@ -288,13 +120,8 @@ static bool generate_may(struct request *request, struct token *token, const str
         }
         request->key = p->nickname;
         request->algorithm = p->type;
-        if (!token->directory) {
-                if (request->waited)
-                        request_fail_job(request, token, &(struct job_result){.end = JOB_UNAVAILABLE});
-                else
-                        request_wait(request, token);
+        if (!request_has_directory(request, token))
                 return false;
-        }
         if (!token_has_mechanism(token, generators[job->key_type])) {
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NOT_SUPPORTED});
                 return false;

@@ -44,22 +44,6 @@ static void take_input(
         take_bytes(digest->data ? digest : message, &job->data, &job->n_data);
 }
 
-static void keep_payload(struct request *request, struct token *token, const struct job_result *result)
-{
-        if (result->end != JOB_OK) {
-                request_fail_job(request, token, result);
-                return;
-        }
-        request->payload = malloc(result->payload.length + 1);
-        if (!request->payload) {
-                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
-                return;
-        }
-        memcpy(request->payload, result->payload.data, result->payload.length);
-        request->n_payload = result->payload.length;
-        request_done(request);
-}
-
 static bool make_job(struct request *request, struct token *token, enum job_kind kind, struct job **ret)
 {
         struct job *job = job_new(kind);
@@ -105,7 +89,7 @@ void keys_sign(struct request *request)
                 return;
         job->entry = entry_ref(entry);
         take_input(job, algorithm, &p->digest, &p->message);
-        request_submit(request, token, job, keep_payload);
+        request_submit(request, token, job, request_keep_payload);
 }
 
 enum render keys_sign_render(struct request *request, struct output *output)
@@ -184,7 +168,7 @@ void keys_verify(struct request *request)
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
                 return;
         }
-        request_submit(request, token, job, keep_payload);
+        request_submit(request, token, job, request_keep_payload);
 }
 
 enum render keys_verify_render(struct request *request, struct output *output)
@@ -211,7 +195,7 @@ void keys_random(struct request *request)
         if (!make_job(request, token, JOB_RANDOM, &job))
                 return;
         job->length = (uint32_t)p->length;
-        request_submit(request, token, job, keep_payload);
+        request_submit(request, token, job, request_keep_payload);
 }
 
 enum render keys_random_render(struct request *request, struct output *output)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Status. Reads what the broker knows by itself, and never waits; only Probe asks a device. */
 #include "daemon/broker/dispatch.h"
+
+#include <string.h>
+
 #include "daemon/broker/parameters.h"
 #include "daemon/broker/status.h"
 #include "daemon/util/ckr.h"
+#include "daemon/util/log.h"
 
 /* How long a device may take for the one call of a Probe. */
 #define PROBE_USEC (5 * USEC_PER_SEC)
@@ -66,24 +70,32 @@ static void probe_done(struct request *request, struct token *token, const struc
         request_done(request);
 }
 
+/* Whether it is root or the daemon's own user who asks, and of which token; NULL: the request has failed. */
+static struct token *operators_token(struct request *request, const char *operation, const char *name)
+{
+        struct connection *c = request->connection;
+        struct token *token = broker_token(c->broker, name);
+
+        if (c->caller.uid != 0 && c->caller.uid != c->broker->own_uid) {
+                request_denied(request, operation);
+                return NULL;
+        }
+        if (!token)
+                request_fail_with(request, PROTO_TOKEN_NOT_FOUND, "token", name);
+        return token;
+}
+
 void status_probe(struct request *request)
 {
         struct probe_parameters *p = (struct probe_parameters *)(void *)request->parameters;
-        struct connection *c = request->connection;
-        struct token *token = broker_token(c->broker, p->token);
+        struct token *token = operators_token(request, "probe", p->token);
         struct job *job;
 
-        if (c->caller.uid != 0 && c->caller.uid != c->broker->own_uid) {
-                request_denied(request, "probe");
+        if (!token)
                 return;
-        }
-        if (!token) {
-                request_fail_with(request, PROTO_TOKEN_NOT_FOUND, "token", p->token);
-                return;
-        }
         job = job_new(JOB_PROBE);
         if (!job) {
-                c->gone = true;
+                request->connection->gone = true;
                 return;
         }
         request->deadline_usec = request->received_usec + PROBE_USEC;
@@ -99,4 +111,87 @@ enum render status_probe_render(struct request *request, struct output *output)
                 output_format(output, ",\"ckr\":\"%s\"", ckr_text(request->probe_ckr, text));
         output_format(output, ",\"latencyUSec\":%llu}", (unsigned long long)request->probe_usec);
         return RENDER_LAST;
+}
+
+/* ---- RemoveClaim ---- */
+
+static void fail_claim(struct request *request, const struct remove_claim_parameters *p)
+{
+        struct output output = {0};
+
+        output_text(&output, "{\"token\":");
+        output_string(&output, p->token);
+        output_text(&output, ",\"nickname\":");
+        output_string(&output, p->nickname);
+        output_text(&output, ",\"claimant\":");
+        output_string(&output, p->claimant);
+        output_bytes(&output, "}", 2);
+        if (output.failed)
+                output_done(&output);
+        request_fail(request, PROTO_CLAIM_NOT_FOUND, output.data);
+}
+
+static void remove_claim_done(struct request *request, struct token *token, const struct job_result *result)
+{
+        struct remove_claim_parameters *p = (struct remove_claim_parameters *)(void *)request->parameters;
+
+        if (result->end == JOB_KEY_GONE) {
+                fail_claim(request, p);
+                return;
+        }
+        if (result->end != JOB_OK) {
+                request_fail_job(request, token, result);
+                return;
+        }
+        log_notice("token %s: the claim of %s on \"%s\" was removed by uid %u", token->name, p->claimant,
+                p->nickname, (unsigned)request->connection->caller.uid);
+        request_done(request);
+}
+
+/* Hex of either case, of at most size bytes. 0: it is none. */
+static size_t parse_hex(const char *text, unsigned char *ret, size_t size)
+{
+        size_t n = strlen(text);
+
+        if (n % 2 != 0 || n / 2 > size || strspn(text, "0123456789abcdefABCDEF") != n)
+                return 0;
+        for (size_t i = 0; i < n; i++) {
+                unsigned digit = (unsigned char)text[i];
+
+                digit = digit <= '9' ? digit - '0' : (digit | 0x20U) - 'a' + 10;
+                ret[i / 2] = (unsigned char)(i % 2 ? ret[i / 2] | digit : digit << 4);
+        }
+        return n / 2;
+}
+
+void status_remove_claim(struct request *request)
+{
+        struct remove_claim_parameters *p = (struct remove_claim_parameters *)(void *)request->parameters;
+        struct token *token = operators_token(request, "remove-claim", p->token);
+        unsigned char claimant[128];
+        size_t n = parse_hex(p->claimant, claimant, sizeof(claimant));
+        struct job *job;
+
+        if (!token)
+                return;
+        if (n == 0) {
+                request_invalid(request, "claimant");
+                return;
+        }
+        request->key = p->nickname;
+        request->algorithm = "";
+        request->invalid = "nickname";
+        job = job_new(JOB_UNCLAIM);
+        if (job) {
+                job->nickname = strdup(p->nickname);
+                job->data = malloc(n);
+        }
+        if (!job || !job->nickname || !job->data) {
+                job_free(job);
+                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
+                return;
+        }
+        memcpy(job->data, claimant, n);
+        job->n_data = n;
+        request_submit(request, token, job, remove_claim_done);
 }

@@ -56,7 +56,7 @@ static uint64_t sessions_of(const struct token *t)
 
 static uint64_t keys_of(const struct token *t)
 {
-        return t->directory ? directory_n_keys(t->directory) : 0;
+        return t->directory ? directory_count(t->directory, OBJECT_KEY) : 0;
 }
 
 static uint64_t ready_of(const struct token *t)

@@ -7,6 +7,8 @@
 /* Bytes of a key's name: a URI with a nickname and an id of which every byte is escaped, and room for the
  * token. */
 #define NAME_MAX_BYTES 4096
+/* Bytes of a distinguished name; the worker takes less. */
+#define SUBJECT_MAX_BYTES 4096
 /* Bytes of names that are short by nature; an error repeats them. */
 #define WORD_MAX_BYTES 256
 /* What Watch takes for an interval. */
@@ -27,6 +29,11 @@
         {                                                                                                    \
                 .name = wire, .kind = FIELD_INT, .required = needed, .offset = offsetof(type, member),       \
                 .min = least, .max = most, .otherwise = left_out                                             \
+        }
+#define STRINGS(type, wire, member, needed, most)                                                            \
+        {                                                                                                    \
+                .name = wire, .kind = FIELD_STRINGS, .required = needed, .offset = offsetof(type, member),   \
+                .max = most                                                                                  \
         }
 #define BOOL(type, wire, member)                                                                             \
         {                                                                                                    \
@@ -56,10 +63,7 @@ const struct field generate_fields[N_GENERATE_FIELDS] = {
         STRING(struct generate_parameters, "type", type, true, WORD_MAX_BYTES),
         INT(struct generate_parameters, "size", size, false, LIMIT_RSA_BITS_MIN, LIMIT_RSA_BITS_MAX, 0),
         STRING(struct generate_parameters, "curve", curve, false, WORD_MAX_BYTES),
-        {.name = "usage",
-                .kind = FIELD_STRINGS,
-                .offset = offsetof(struct generate_parameters, usage),
-                .max = 16},
+        STRINGS(struct generate_parameters, "usage", usage, false, 16),
         BOOL(struct generate_parameters, "loadable", loadable),
         INT(struct generate_parameters, "timeoutMs", timeout_ms, false, 1, LIMIT_TIMEOUT_MS, 0),
 };
@@ -83,6 +87,44 @@ const struct field verify_fields[N_VERIFY_FIELDS] = {
 
 const struct field random_fields[N_RANDOM_FIELDS] = {
         INT(struct random_parameters, "length", length, true, 1, LIMIT_RANDOM, 0),
+};
+
+const struct field certificate_fields[N_CERTIFICATE_FIELDS] = {
+        STRING(struct certificate_parameters, "certificate", certificate, true, NAME_MAX_BYTES),
+};
+
+const struct field cert_request_fields[N_CERT_REQUEST_FIELDS] = {
+        STRING(struct cert_request_parameters, "key", key, true, NAME_MAX_BYTES),
+        STRING(struct cert_request_parameters, "subject", subject, true, SUBJECT_MAX_BYTES),
+        STRING(struct cert_request_parameters, "algorithm", algorithm, false, WORD_MAX_BYTES),
+        STRINGS(struct cert_request_parameters, "dnsNames", dns_names, false, LIMIT_DNS_NAMES),
+};
+
+const struct field self_sign_fields[N_SELF_SIGN_FIELDS] = {
+        STRING(struct self_sign_parameters, "key", request.key, true, NAME_MAX_BYTES),
+        STRING(struct self_sign_parameters, "subject", request.subject, true, SUBJECT_MAX_BYTES),
+        STRING(struct self_sign_parameters, "algorithm", request.algorithm, false, WORD_MAX_BYTES),
+        STRINGS(struct self_sign_parameters, "dnsNames", request.dns_names, false, LIMIT_DNS_NAMES),
+        INT(struct self_sign_parameters, "validityDays", validity_days, true, 1, LIMIT_VALIDITY_DAYS, 0),
+        BOOL(struct self_sign_parameters, "ca", ca),
+};
+
+const struct field import_fields[N_IMPORT_FIELDS] = {
+        STRING(struct import_parameters, "token", token, false, WORD_MAX_BYTES),
+        STRING(struct import_parameters, "nickname", nickname, true, NAME_MAX_BYTES),
+        BYTES(struct import_parameters, "certificate", certificate, true),
+};
+
+const struct field check_fields[N_CHECK_FIELDS] = {
+        STRING(struct check_parameters, "token", token, false, WORD_MAX_BYTES),
+        STRINGS(struct check_parameters, "nicknames", nicknames, true, LIMIT_CHECK_NAMES),
+        STRINGS(struct check_parameters, "mechanisms", mechanisms, false, LIMIT_CHECK_NAMES),
+};
+
+const struct field remove_claim_fields[N_REMOVE_CLAIM_FIELDS] = {
+        STRING(struct remove_claim_parameters, "token", token, true, WORD_MAX_BYTES),
+        STRING(struct remove_claim_parameters, "nickname", nickname, true, NAME_MAX_BYTES),
+        STRING(struct remove_claim_parameters, "claimant", claimant, true, WORD_MAX_BYTES),
 };
 
 const struct field description_fields[N_DESCRIPTION_FIELDS] = {

@@ -35,6 +35,31 @@ struct random_parameters {
         int64_t length;
 };
 
+struct certificate_parameters {
+        const char *certificate;
+};
+
+struct cert_request_parameters {
+        const char *key, *subject, *algorithm;
+        struct json_object *dns_names;
+};
+
+struct self_sign_parameters {
+        struct cert_request_parameters request;
+        int64_t validity_days;
+        bool ca;
+};
+
+struct import_parameters {
+        const char *token, *nickname;
+        struct field_bytes certificate;
+};
+
+struct check_parameters {
+        const char *token;
+        struct json_object *nicknames, *mechanisms;
+};
+
 struct description_parameters {
         const char *interface;
 };
@@ -47,6 +72,10 @@ struct probe_parameters {
         const char *token;
 };
 
+struct remove_claim_parameters {
+        const char *token, *nickname, *claimant;
+};
+
 /* The message itself. */
 struct envelope {
         const char *method;
@@ -54,16 +83,22 @@ struct envelope {
         bool oneway, more, upgrade;
 };
 
-#define N_ENVELOPE_FIELDS    5
-#define N_LIST_FIELDS        2
-#define N_GET_FIELDS         1
-#define N_GENERATE_FIELDS    8
-#define N_SIGN_FIELDS        5
-#define N_VERIFY_FIELDS      6
-#define N_RANDOM_FIELDS      1
-#define N_DESCRIPTION_FIELDS 1
-#define N_WATCH_FIELDS       1
-#define N_PROBE_FIELDS       1
+#define N_ENVELOPE_FIELDS     5
+#define N_LIST_FIELDS         2
+#define N_GET_FIELDS          1
+#define N_GENERATE_FIELDS     8
+#define N_SIGN_FIELDS         5
+#define N_VERIFY_FIELDS       6
+#define N_RANDOM_FIELDS       1
+#define N_CERTIFICATE_FIELDS  1
+#define N_CERT_REQUEST_FIELDS 4
+#define N_SELF_SIGN_FIELDS    6
+#define N_IMPORT_FIELDS       3
+#define N_CHECK_FIELDS        3
+#define N_REMOVE_CLAIM_FIELDS 3
+#define N_DESCRIPTION_FIELDS  1
+#define N_WATCH_FIELDS        1
+#define N_PROBE_FIELDS        1
 
 extern const struct field envelope_fields[N_ENVELOPE_FIELDS];
 extern const struct field list_fields[N_LIST_FIELDS];
@@ -72,6 +107,12 @@ extern const struct field generate_fields[N_GENERATE_FIELDS];
 extern const struct field sign_fields[N_SIGN_FIELDS];
 extern const struct field verify_fields[N_VERIFY_FIELDS];
 extern const struct field random_fields[N_RANDOM_FIELDS];
+extern const struct field certificate_fields[N_CERTIFICATE_FIELDS];
+extern const struct field cert_request_fields[N_CERT_REQUEST_FIELDS];
+extern const struct field self_sign_fields[N_SELF_SIGN_FIELDS];
+extern const struct field import_fields[N_IMPORT_FIELDS];
+extern const struct field check_fields[N_CHECK_FIELDS];
+extern const struct field remove_claim_fields[N_REMOVE_CLAIM_FIELDS];
 extern const struct field description_fields[N_DESCRIPTION_FIELDS];
 extern const struct field watch_fields[N_WATCH_FIELDS];
 extern const struct field probe_fields[N_PROBE_FIELDS];

@@ -67,6 +67,7 @@ void request_free(struct request *request)
         entry_unref(request->entry);
         free(request->error_parameters);
         free(request->payload);
+        free(request->text);
         free(request);
 }
 
@@ -212,6 +213,26 @@ static void fail_token(struct request *request, const struct token *token, uint6
         fail_with_two(request, PROTO_TOKEN_ERROR, "token", token->name, "ckr", ckr_text(ckr, text));
 }
 
+/* What the worker refused. text: begins with the parameter's name where that is not the one it must be. */
+static void fail_invalid(struct request *request, const char *text)
+{
+        const char *colon = strchr(text, ':');
+
+        for (size_t i = 0; colon && i < request->method->n_fields; i++) {
+                const char *name = request->method->fields[i].name;
+
+                if (strlen(name) != (size_t)(colon - text) || strncmp(name, text, strlen(name)) != 0)
+                        continue;
+                if (strcmp(name, "certificate") == 0)
+                        request_fail_with(
+                                request, PROTO_NOT_A_CERTIFICATE, "reason", colon + 1 + (colon[1] == ' '));
+                else
+                        request_invalid(request, name);
+                return;
+        }
+        request_invalid(request, request->invalid ? request->invalid : "message");
+}
+
 void request_fail_job(struct request *request, struct token *token, const struct job_result *result)
 {
         switch (result->end) {
@@ -223,17 +244,21 @@ void request_fail_job(struct request *request, struct token *token, const struct
                 fail_token(request, token, 2 /* CKR_HOST_MEMORY */);
                 break;
         case JOB_KEY_GONE:
-                request_fail_with(request, PROTO_KEY_NOT_FOUND, "key", request->key);
+                if (request->of_certificate)
+                        request_fail_with(request, PROTO_CERTIFICATE_NOT_FOUND, "certificate", request->key);
+                else
+                        request_fail_with(request, PROTO_KEY_NOT_FOUND, "key", request->key);
                 break;
         case JOB_NICKNAME_EXISTS:
-                fail_with_two(request, PROTO_NICKNAME_EXISTS, "token", token->name, "nickname", request->key);
+                fail_with_two(request, PROTO_NICKNAME_EXISTS, "token", token->name, "nickname",
+                        request->nickname ? request->nickname : request->key);
                 break;
         case JOB_NOT_SUPPORTED:
                 fail_with_two(request, PROTO_ALGORITHM_NOT_SUPPORTED, "key", request->key, "algorithm",
                         request->algorithm);
                 break;
         case JOB_INVALID:
-                request_invalid(request, request->invalid ? request->invalid : "message");
+                fail_invalid(request, result->text ? result->text : "");
                 break;
         case JOB_FULL:
                 fail_overloaded(request, token);
@@ -253,7 +278,7 @@ void request_fail_job(struct request *request, struct token *token, const struct
                 break;
         case JOB_OUTCOME_UNKNOWN:
                 fail_with_two(request, PROTO_OUTCOME_UNKNOWN, "token", token->name, "operation",
-                        config_right_name(request->method->right));
+                        request->method->right ? config_right_name(request->method->right) : "remove-claim");
                 break;
         }
 }

@@ -39,7 +39,7 @@ struct method {
         enum render (*render)(struct request *request, struct output *output);
 };
 
-/* Keys that a List goes through, a few in each reply. */
+/* What a List goes through, a few in each reply. */
 struct listing {
         size_t n, at;
         struct entry *entries[];
@@ -58,12 +58,15 @@ struct request {
         bool waited; /* it has been to a lookup already */
 
         const char *key, *algorithm; /* as the errors name them */
+        const char *nickname;        /* that is to be given; NULL: key is it */
         const char *invalid;         /* the parameter that the worker refused, if it refuses one */
+        bool of_certificate;         /* what key names, and what may not be there, is a certificate */
 
         enum proto_error error;
         char *error_parameters; /* the JSON object; NULL: an empty one */
         unsigned char *payload;
-        size_t n_payload;
+        size_t n_payload, at; /* at: of the payload, what is written */
+        char *text;           /* of Check: what stands in each reply */
         bool probe_ok;
         uint64_t probe_ckr, probe_usec;
         struct entry *entry;
@@ -104,13 +107,21 @@ void request_fail_job(struct request *request, struct token *token, const struct
 /* Hands the job to the token; done is called with the request as userdata once it is over. */
 void request_submit(struct request *request, struct token *token, struct job *job,
         void (*done)(struct request *request, struct token *token, const struct job_result *result));
+/* For done: keeps the payload of the answer, for the reply; or fails. */
+void request_keep_payload(struct request *request, struct token *token, const struct job_result *result);
 /* Begins again when the token's directory is there, or was renewed. */
 void request_wait(struct request *request, struct token *token);
+
+/* Whether the token's directory is there; else the request waits for it, or has failed. */
+bool request_has_directory(struct request *request, struct token *token);
 
 /* Finds the key of that name which the caller may see. 1: not now, or not at all: the request waits or has
  * failed. parameter: where the name stood. */
 int request_find_key(struct request *request, const char *name, const char *parameter,
         struct token **ret_token, struct entry **ret_entry);
+/* Likewise a certificate: its name is the parameter `certificate`. */
+int request_find_certificate(
+        struct request *request, const char *name, struct token **ret_token, struct entry **ret_entry);
 /* Whether the caller may; else the request has failed. */
 bool request_may(struct request *request, unsigned right);
 /* The token of that name (NULL: the caller's own) if the caller may see it; else NULL, and the request has

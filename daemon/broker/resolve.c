@@ -66,6 +66,22 @@ void request_submit(struct request *request, struct token *token, struct job *jo
         token_submit(token, job);
 }
 
+void request_keep_payload(struct request *request, struct token *token, const struct job_result *result)
+{
+        if (result->end != JOB_OK) {
+                request_fail_job(request, token, result);
+                return;
+        }
+        request->payload = malloc(result->payload.length + 1);
+        if (!request->payload) {
+                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
+                return;
+        }
+        memcpy(request->payload, result->payload.data, result->payload.length);
+        request->n_payload = result->payload.length;
+        request_done(request);
+}
+
 static void on_lookup(struct request *request, struct token *token, const struct job_result *result)
 {
         if (result->end == JOB_OK)
@@ -86,12 +102,24 @@ void request_wait(struct request *request, struct token *token)
         request_submit(request, token, job, on_lookup);
 }
 
-/* ---- keys ---- */
+bool request_has_directory(struct request *request, struct token *token)
+{
+        if (token->directory)
+                return true;
+        if (request->waited)
+                request_fail_job(request, token, &(struct job_result){.end = JOB_UNAVAILABLE});
+        else
+                request_wait(request, token);
+        return false;
+}
+
+/* ---- keys and certificates ---- */
 
 struct search {
+        enum object_kind kind;
         const struct config_instance *policy;
         const struct name *name;
-        size_t n; /* keys found */
+        size_t n; /* objects found */
         struct token *token;
         struct entry *entry;
         struct token *unknown; /* one that might be meant, but has not said yet who it is */
@@ -100,7 +128,8 @@ struct search {
 
 static void search_entry(struct search *search, struct token *token, struct entry *entry)
 {
-        if (entry->kind != OBJECT_KEY || !name_matches_entry(search->name, entry) ||
+        if (entry->kind != search->kind || !entry_is_listed(entry) ||
+                !name_matches_entry(search->name, entry) ||
                 !policy_sees_nickname(search->policy, entry->nickname))
                 return;
         search->n++;
@@ -122,8 +151,8 @@ static void search_directory(struct search *search, struct token *token, struct 
                 while ((entry = directory_nickname(directory, nickname, entry)))
                         search_entry(search, token, entry);
         } else {
-                all = directory_sorted(directory, &failed);
-                for (size_t i = 0; all && i < directory_n_keys(directory); i++)
+                all = directory_sorted(directory, search->kind, &failed);
+                for (size_t i = 0; all && i < directory_count(directory, search->kind); i++)
                         search_entry(search, token, all[i]);
         }
 }
@@ -156,7 +185,7 @@ static void search_uri(struct search *search, struct broker *broker)
         }
 }
 
-static void search_key(struct search *search, struct broker *broker)
+static void search_all(struct search *search, struct broker *broker)
 {
         const struct config_token *config = search->name->token;
 
@@ -171,7 +200,7 @@ static void search_key(struct search *search, struct broker *broker)
 }
 
 /* Nothing bears the name, as far as is known: asks once whether that has changed. */
-static void not_found(struct request *request, const struct search *search, const char *name)
+static void not_found(struct request *request, const struct search *search)
 {
         struct token *token = search->missing ? search->missing : search->unknown;
 
@@ -184,14 +213,14 @@ static void not_found(struct request *request, const struct search *search, cons
         if (token && !token->directory)
                 request_fail_job(request, token, &(struct job_result){.end = JOB_UNAVAILABLE});
         else
-                request_fail_with(request, PROTO_KEY_NOT_FOUND, "key", name);
+                request_fail_job(request, token, &(struct job_result){.end = JOB_KEY_GONE});
 }
 
-int request_find_key(struct request *request, const char *text, const char *parameter,
+static int find(struct request *request, const char *text, const char *parameter, enum object_kind kind,
         struct token **ret_token, struct entry **ret_entry)
 {
         struct broker *broker = request->connection->broker;
-        struct search search = {.policy = policy_of(request)};
+        struct search search = {.kind = kind, .policy = policy_of(request)};
         struct name name;
         int r;
 
@@ -206,7 +235,7 @@ int request_find_key(struct request *request, const char *text, const char *para
                 return 1;
         }
         search.name = &name;
-        search_key(&search, broker);
+        search_all(&search, broker);
         name_done(&name);
         if (search.n == 1) {
                 *ret_token = search.token;
@@ -216,6 +245,19 @@ int request_find_key(struct request *request, const char *text, const char *para
         if (search.n > 1)
                 request_fail_with(request, PROTO_AMBIGUOUS_NAME, "key", text);
         else
-                not_found(request, &search, text);
+                not_found(request, &search);
         return 1;
+}
+
+int request_find_key(struct request *request, const char *text, const char *parameter,
+        struct token **ret_token, struct entry **ret_entry)
+{
+        return find(request, text, parameter, OBJECT_KEY, ret_token, ret_entry);
+}
+
+int request_find_certificate(
+        struct request *request, const char *text, struct token **ret_token, struct entry **ret_entry)
+{
+        request->of_certificate = true;
+        return find(request, text, "certificate", OBJECT_CERTIFICATE, ret_token, ret_entry);
 }

@@ -57,7 +57,10 @@ static void put_counts(struct output *output, const struct token *token)
         if (token->last_ckr)
                 output_format(output, ",\"lastError\":{\"ckr\":\"%s\",\"atUSec\":%llu}",
                         ckr_text(token->last_ckr, text), U64(token->last_ckr_usec));
-        output_format(output, ",\"keys\":%zu", token->directory ? directory_n_keys(token->directory) : 0);
+        output_format(output, ",\"keys\":%zu,\"certificates\":%zu",
+                token->directory ? directory_count(token->directory, OBJECT_KEY) : 0,
+                token->directory ? directory_count(token->directory, OBJECT_CERTIFICATE) : 0);
+        claims_put(&token->claims, output);
 }
 
 static void put_token(struct output *output, const struct token *token)

@@ -5,7 +5,9 @@
  */
 #include "daemon/broker/token.h"
 
+#include <limits.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "daemon/broker/broker.h"
 #include "daemon/util/log.h"
@@ -22,7 +24,9 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
         link_init(&token->link);
         link_init(&token->first);
         link_init(&token->waiting);
+        link_init(&token->paused);
         link_init(&token->unsettled);
+        link_init(&token->away);
         link_init(&token->worker.out);
         queue_init(&token->queue);
         token->broker = broker;
@@ -54,8 +58,10 @@ void token_free(struct token *token)
         token_end_waiting(token, JOB_REMOVED);
         end_list(token, &token->unsettled, JOB_OUTCOME_UNKNOWN);
         end_list(token, &token->worker.out, JOB_REMOVED);
+        end_list(token, &token->away, JOB_REMOVED);
         worker_detach(token);
         look_forget(token);
+        claims_done(&token->claims);
         queue_done(&token->queue);
         directory_free(token->directory);
         directory_free(token->loading);
@@ -142,6 +148,7 @@ void token_end_waiting(struct token *token, enum job_end end)
         while ((item = queue_any(&token->queue)))
                 token_end(token, LINK_OF(item, struct job, item), end);
         end_list(token, &token->first, end);
+        end_list(token, &token->paused, end);
         end_list(token, &token->waiting, end);
 }
 
@@ -225,12 +232,77 @@ void token_submit(struct token *token, struct job *job)
         broker_arm(token->broker, job->deadline_usec);
         if (job->kind == JOB_LOOKUP)
                 wait_lookup(token, job);
-        else if (job->kind == JOB_PROBE)
+        else if (!job_is_request(job))
                 token_put_first(token, job);
         else
                 queue_job(token, job);
         /* At once, so that what a free session takes does not count as waiting. */
         token_pump(token);
+}
+
+/* ---- claims of other hosts ---- */
+
+/* The first pause is about PAUSE_USEC; each is twice the one before, up to PAUSE_MAX_USEC. */
+#define PAUSE_USEC     (50 * USEC_PER_MSEC)
+#define PAUSE_MAX_USEC (2 * USEC_PER_SEC)
+
+/* At random, so that two hosts do not meet again and again: half of it to one and a half. */
+static uint64_t pause_usec(unsigned n_claimed)
+{
+        uint64_t usec = n_claimed < 6 ? PAUSE_USEC << (n_claimed - 1) : PAUSE_MAX_USEC;
+        uint32_t random;
+
+        usec = MIN_OF(usec, PAUSE_MAX_USEC);
+        /* Where there is none, half of the range will do: the worker draws at random too. */
+        if (getrandom(&random, sizeof(random), 0) < 0)
+                random = UINT32_MAX / 2;
+        return usec / 2 + usec * random / UINT32_MAX;
+}
+
+/* A reload may have taken the instance away: what it was let do goes on. */
+static unsigned weight_of(const struct job *job)
+{
+        return job->instance->config ? job->instance->config->weight : 1;
+}
+
+/* Its place in its instance's queue stays taken, whatever the limit says by now. One that nobody waits for any more is
+ * given up: it has changed nothing. */
+void token_pause(struct token *token, struct job *job)
+{
+        job_take_out(token, job);
+        if (!job->done) {
+                token_end(token, job, JOB_OK);
+                return;
+        }
+        if (queue_reserve(&token->queue, job->instance, weight_of(job), UINT_MAX, &job->reservation) != 0) {
+                token_end(token, job, JOB_NO_MEMORY);
+                return;
+        }
+        job->n_claimed++;
+        job->resume_usec = now_usec() + pause_usec(job->n_claimed);
+        job->place = JOB_PAUSED;
+        link_append(&token->paused, &job->link);
+        broker_arm(token->broker, job->resume_usec);
+}
+
+static void resume_job(struct token *token, struct job *job)
+{
+        job_take_out(token, job);
+        queue_release(job->reservation);
+        job->reservation = NULL;
+        if (queue_push(&token->queue, job->instance, weight_of(job), UINT_MAX, &job->item) != 0)
+                token_end(token, job, JOB_NO_MEMORY);
+        else
+                job->place = JOB_QUEUED;
+}
+
+bool token_refresh(struct token *token)
+{
+        if (!token_has_hope(token))
+                return false;
+        token->refresh_wanted = true;
+        token->dirty = token->broker->tokens_dirty = true;
+        return true;
 }
 
 bool token_missed(struct token *token)
@@ -272,6 +344,10 @@ size_t token_queued(const struct token *token)
         size_t n = token->queue.n + token->n_waiting;
 
         LINK_FOREACH(first, (struct link *)(uintptr_t)&token->first)
+        {
+                n++;
+        }
+        LINK_FOREACH(paused, (struct link *)(uintptr_t)&token->paused)
         {
                 n++;
         }
@@ -323,8 +399,12 @@ static struct job *next_job(struct token *token)
                 job = next_refresh(token);
         if (job)
                 return job;
-        if (!link_is_empty(&token->first))
-                return LINK_OF(token->first.next, struct job, link);
+        LINK_FOREACH(at, &token->first)
+        {
+                job = LINK_OF(at, struct job, link);
+                if (!job_changes(job) || !token->worker.slow_out)
+                        return job;
+        }
         item = queue_pop(&token->queue, !token->worker.slow_out);
         if (!item)
                 return NULL;
@@ -451,6 +531,17 @@ static void tick_waiting(struct tick *tick, struct job *job)
                 tick->next = MIN_OF(tick->next, job->deadline_usec);
 }
 
+static void tick_paused(struct tick *tick, struct job *job)
+{
+        if (job->deadline_usec <= tick->now || job->resume_usec > tick->now) {
+                tick->next = MIN_OF(tick->next, job->resume_usec);
+                tick_waiting(tick, job);
+                return;
+        }
+        tick->next = MIN_OF(tick->next, job->deadline_usec);
+        resume_job(tick->token, job);
+}
+
 static void tick_queued(struct queue_item *item, void *userdata)
 {
         tick_waiting(userdata, LINK_OF(item, struct job, item));
@@ -478,6 +569,10 @@ uint64_t token_tick(struct token *token, uint64_t now)
         LINK_FOREACH_SAFE(at, &token->first)
         {
                 tick_waiting(&tick, LINK_OF(at, struct job, link));
+        }
+        LINK_FOREACH_SAFE(paused, &token->paused)
+        {
+                tick_paused(&tick, LINK_OF(paused, struct job, link));
         }
         LINK_FOREACH_SAFE(waiting, &token->waiting)
         {

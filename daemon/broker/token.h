@@ -6,11 +6,13 @@
  * token.c      submitting, waiting, sending, deadlines
  * worker.c     the worker's life: hello, directory, replies, death
  * look.c       the look of a fresh process
+ * claim.c      other hosts' claims on nicknames, for the status
  */
 #pragma once
 
 #include <systemd/sd-event.h>
 
+#include "daemon/broker/claim.h"
 #include "daemon/broker/histogram.h"
 #include "daemon/broker/job.h"
 #include "daemon/config/config.h"
@@ -80,12 +82,15 @@ struct token {
         struct look_channel look;
 
         struct queue queue;
-        struct link first, waiting, unsettled;
+        struct link first, waiting, paused, unsettled, away;
         size_t n_waiting, n_suspects; /* suspects: in first or out */
         bool refresh_wanted;
         uint64_t refresh_sent_usec, refresh_due_usec;
-        unsigned misses; /* that a refresh did not mend, since the last look */
-        bool dirty;      /* has to be pumped */
+        uint64_t refreshed_usec; /* when the last refresh that succeeded was sent */
+        unsigned misses;         /* that a refresh did not mend, since the last look */
+        bool dirty;              /* has to be pumped */
+
+        struct claims claims;
 
         uint64_t requests, errors, logins_before;
         uint64_t last_ckr, last_ckr_usec;
@@ -106,6 +111,8 @@ void token_cancel(struct job *job);
 
 /* Whether a name that is not in the directory is worth a lookup: then the caller waits by a JOB_LOOKUP. */
 bool token_missed(struct token *token);
+/* Asks for a refresh of now: what has gone by since is in it. false: the token's state forbids it. */
+bool token_refresh(struct token *token);
 /* A lookup did not find it either. */
 void token_missed_again(struct token *token);
 
@@ -139,6 +146,8 @@ void token_answer_job(struct token *token, struct job *job, const struct job_res
 void token_end(struct token *token, struct job *job, enum job_end end);
 /* Puts it before the queues. */
 void token_put_first(struct token *token, struct job *job);
+/* Another host claims its nickname: it is tried again after a while. */
+void token_pause(struct token *token, struct job *job);
 /* What it waits for cannot come: every job that is not with the worker ends so. */
 void token_end_waiting(struct token *token, enum job_end end);
 /* The token has failed: nothing that waits can be done. */

@@ -13,6 +13,7 @@
 
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
+#include "daemon/broker/spki.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
@@ -254,16 +255,23 @@ static int on_sessions(struct token *token, struct wire *wire)
         return 0;
 }
 
-/* Other hosts' claims on nicknames are the worker's to heed; here they only have to be well formed. */
-static int on_claim(struct token *token, struct wire *wire, enum message_type type)
+static int on_claims(struct token *token, struct wire *wire)
 {
         struct message_claims claims;
+
+        if (!directory_now(token) || message_get_claims(wire, &claims) < 0)
+                return -EBADMSG;
+        claims_begin(&token->claims, &claims);
+        return 0;
+}
+
+static int on_claim(struct token *token, struct wire *wire)
+{
         struct message_claim claim;
 
-        if (!directory_now(token))
+        if (!directory_now(token) || message_get_claim(wire, &claim) < 0)
                 return -EBADMSG;
-        return type == MESSAGE_TYPE_CLAIMS ? message_get_claims(wire, &claims)
-                                           : message_get_claim(wire, &claim);
+        return claims_add(&token->claims, &claim);
 }
 
 /* ---- replies ---- */
@@ -280,6 +288,68 @@ static struct job *job_of(struct token *token, uint64_t number)
         return NULL;
 }
 
+/* Whether the certificate is the one that the job was to put on the token. */
+static bool made_by(const struct job *job, const struct entry *entry)
+{
+        struct wire_bytes ours = wire_bytes(job->data, job->n_data), spki;
+
+        if (entry->kind != OBJECT_CERTIFICATE)
+                return false;
+        if (job->kind == JOB_IMPORT)
+                return strcmp(entry->nickname, job->nickname) == 0 && entry->der_length == ours.length &&
+                       memcmp(entry->der, ours.data, ours.length) == 0;
+        /* Self-signed: by the key itself, and the nickname is the key's. */
+        return strcmp(entry->nickname, job->entry->nickname) == 0 &&
+               strcmp(entry->subject, entry->issuer) == 0 &&
+               spki_of_certificate(wire_bytes(entry->der, entry->der_length), &spki) &&
+               spki_is_same(spki, wire_bytes(job->entry->der, job->entry->der_length));
+}
+
+/* The certificate that an import or a self-signing whose worker died was to make; NULL: it is not there. Nothing bore its
+ * nickname before. */
+static struct entry *certificate_of(const struct token *token, const struct job *job)
+{
+        const char *nickname = job->kind == JOB_IMPORT ? job->nickname : job->entry->nickname;
+        struct entry *entry = NULL;
+
+        while ((entry = directory_nickname(token->directory, nickname, entry)))
+                if (made_by(job, entry))
+                        return entry;
+        return NULL;
+}
+
+static bool is_done(struct token *token, const struct job *job, struct entry **ret)
+{
+        switch (job->kind) {
+        case JOB_CERT_DELETE:
+                return !directory_same_key(token->directory, job->entry);
+        case JOB_UNCLAIM:
+                return token->claims.known &&
+                       !claims_have(&token->claims, job->nickname, wire_bytes(job->data, job->n_data));
+        default:
+                *ret = certificate_of(token, job);
+                return *ret != NULL;
+        }
+}
+
+/* What became of the certificates whose worker died over them: the directory of the next one shows it. */
+static void settle_by_directory(struct token *token)
+{
+        LINK_FOREACH_SAFE(at, &token->unsettled)
+        {
+                struct job *job = LINK_OF(at, struct job, link);
+                struct job_result result = {.ckr = job->lost_ckr};
+
+                if (!job_is_settled_by_directory(job))
+                        continue;
+                if (is_done(token, job, &result.entry))
+                        result.end = JOB_OK;
+                else
+                        result.end = job->lost_ckr ? JOB_CKR : JOB_WORKER_LOST;
+                token_end_job(token, job, &result);
+        }
+}
+
 /* The token's new directory is here, or an old one is up to date. */
 static void refresh_done(struct token *token, bool ok)
 {
@@ -291,7 +361,10 @@ static void refresh_done(struct token *token, bool ok)
                 token->directory = TAKE_PTR(token->loading);
                 token->worker.phase = WORKER_SERVING;
                 control_serving(token->broker, token->name, token->worker.life);
+                settle_by_directory(token);
         }
+        if (ok)
+                token->refreshed_usec = token->refresh_sent_usec;
         broker_arm(token->broker, token->refresh_due_usec);
         if (token->worker.phase != WORKER_SERVING)
                 return;
@@ -310,6 +383,19 @@ static int generated(
 
         if (!entry || entry->kind != OBJECT_KEY || strcmp(entry->nickname, job->nickname) != 0 ||
                 entry->key_type != job->key_type || entry->size != job->size)
+                return -EBADMSG;
+        *ret = entry;
+        return 0;
+}
+
+/* The certificate that the worker says was put on the token, as generated(). */
+static int certified(
+        struct token *token, const struct job *job, struct wire_bytes payload, struct entry **ret)
+{
+        struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
+        struct entry *entry = directory_number(token->directory, wire_get_u64(&wire));
+
+        if (!entry || !entry_is_listed(entry) || !made_by(job, entry))
                 return -EBADMSG;
         *ret = entry;
         return 0;
@@ -344,6 +430,7 @@ static const enum job_end ends[REPLY_STATUS_MAX_] = {
         [REPLY_BUSY] = JOB_CKR,
         [REPLY_OUTCOME_UNKNOWN] = JOB_OUTCOME_UNKNOWN,
         [REPLY_INVALID] = JOB_INVALID,
+        /* REPLY_CLAIMED is no end: token_pause(). */
 };
 
 /* The worker says that it ends itself, and whose request it was. */
@@ -387,7 +474,8 @@ static int answered(struct token *token, struct job *job, const struct message_r
         struct job_result result = {.end = ends[reply->status],
                 .ckr = reply->ckr,
                 .device_usec = reply->device_usec,
-                .payload = reply->payload};
+                .payload = reply->payload,
+                .text = text_is_utf8(reply->text, strlen(reply->text)) ? reply->text : NULL};
         bool wrote = job_changes(job);
         int r;
 
@@ -398,10 +486,19 @@ static int answered(struct token *token, struct job *job, const struct message_r
                 if (r < 0)
                         return r;
         }
-        if (result.end == JOB_OK && job->kind == JOB_DELETE && job->entry->live) {
+        if (result.end == JOB_OK && (job->kind == JOB_SELF_SIGN || job->kind == JOB_IMPORT)) {
+                r = certified(token, job, reply->payload, &result.entry);
+                if (r < 0)
+                        return r;
+        }
+        if (result.end == JOB_OK && (job->kind == JOB_DELETE || job->kind == JOB_CERT_DELETE) &&
+                job->entry->live) {
                 look_dropped(token, job->entry);
                 (void)directory_drop(token->directory, job->entry->number);
         }
+        /* What else that changed (a key's flags and name, say; the claims) is for the next refresh to tell. */
+        if (result.end == JOB_OK && job_is_settled_by_directory(job))
+                token->refresh_wanted = true;
         if (result.end == JOB_KEY_GONE || result.end == JOB_NICKNAME_EXISTS)
                 token->refresh_wanted = true;
         token_end_job(token, job, &result);
@@ -435,6 +532,12 @@ static int on_reply(struct token *token, struct wire *wire)
         if (reply.status == REPLY_DEVICE_LOST || reply.status == REPLY_PIN ||
                 reply.status == REPLY_WORKER_LOST)
                 ended_by(token, job, &reply);
+        else if (reply.status == REPLY_CLAIMED &&
+                 (job->settling || !job_changes(job) || job->kind == JOB_CERT_DELETE ||
+                         job->kind == JOB_DELETE || job->kind == JOB_UNCLAIM))
+                return -EBADMSG;
+        else if (reply.status == REPLY_CLAIMED)
+                token_pause(token, job);
         else if (job->settling)
                 return settled(token, job, &reply);
         else if (job->kind == JOB_REFRESH) {
@@ -464,8 +567,9 @@ static int on_message(struct token *token, struct wire *wire, enum message_type 
         case MESSAGE_TYPE_SESSIONS:
                 return on_sessions(token, wire);
         case MESSAGE_TYPE_CLAIMS:
+                return on_claims(token, wire);
         case MESSAGE_TYPE_CLAIM:
-                return on_claim(token, wire, *ret_type);
+                return on_claim(token, wire);
         default:
                 return -EBADMSG;
         }

@@ -8,6 +8,10 @@
 
 #include "proto/limits.h"
 
+/* RFC 1035, 2.3.4: bytes of a label, and of a name as text. */
+#define DNS_LABEL_MAX 63U
+#define DNS_NAME_MAX  253U
+
 /* The length of the well-formed character at text, and its code point; 0 where there is none (RFC 3629, table
  * in section 4). */
 static size_t utf8_character(const unsigned char *text, size_t length, uint32_t *ret)
@@ -69,6 +73,33 @@ bool text_is_listable(const char *text, size_t length)
 bool text_is_nickname(const char *text, size_t length)
 {
         return text_is_listable(text, length) && !memchr(text, ':', length);
+}
+
+static bool is_label(const char *label, size_t length)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
+        return length >= 1 && length <= DNS_LABEL_MAX && strspn(label, letters) >= length &&
+               label[0] != '-' && label[length - 1] != '-';
+}
+
+bool text_is_dns_name(const char *text)
+{
+        const char *label = text;
+
+        if (strlen(text) > DNS_NAME_MAX)
+                return false;
+        if (strncmp(label, "*.", 2) == 0)
+                label += 2;
+        for (;;) {
+                size_t length = strcspn(label, ".");
+
+                if (!is_label(label, length))
+                        return false;
+                if (!label[length])
+                        return strspn(label, "0123456789") < length;
+                label += length + 1;
+        }
 }
 
 void text_hex(const void *bytes, size_t n, char *ret)

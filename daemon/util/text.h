@@ -16,6 +16,10 @@ bool text_is_nickname(const char *text, size_t length);
 /* What may be shown as a nickname of a key that others made: as above, but a colon is let through. */
 bool text_is_listable(const char *text, size_t length);
 
+/* A name for a certificate's dNSName: labels of 1 to 63 letters, digits and hyphens (none at either end), 253 bytes at most, no
+ * dot at the end; the first of several may be `*`; the last is not a number, as an address's would be. */
+bool text_is_dns_name(const char *text);
+
 /* Lower-case hex of n bytes and a NUL into ret (2 * n + 1 bytes). */
 void text_hex(const void *bytes, size_t n, char *ret);
 

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* io.tokend.Certificates.Check: what lies on a token now, for whoever is to put a subsystem's objects there. Shows the
+ * nicknames of all instances, and so has a right of its own. */
+#include "daemon/broker/dispatch.h"
+
+#include <string.h>
+
+#include "daemon/broker/parameters.h"
+#include "daemon/util/ckm.h"
+#include "daemon/util/text.h"
+
+static const char *string_at(struct json_object *array, size_t i)
+{
+        return json_object_get_string(json_object_array_get_idx(array, i));
+}
+
+/* The name of the parameter that cannot be; NULL. */
+static const char *check_parameters(const struct check_parameters *p)
+{
+        uint64_t mechanism;
+
+        for (size_t i = 0; i < json_object_array_length(p->nicknames); i++) {
+                const char *nickname = string_at(p->nicknames, i);
+
+                if (!text_is_nickname(nickname, strlen(nickname)))
+                        return "nicknames";
+        }
+        for (size_t i = 0; p->mechanisms && i < json_object_array_length(p->mechanisms); i++)
+                if (!ckm_from_name(string_at(p->mechanisms, i), &mechanism))
+                        return "mechanisms";
+        return NULL;
+}
+
+/* ---- what lies there ---- */
+
+struct names {
+        size_t n, length;
+        const char **list; /* borrowed from the directory and the claims */
+};
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void add_name(struct names *names, const char *name)
+{
+        if (name[0])
+                names->list[names->n++] = name;
+}
+
+/* Sorted, each once. -ENOMEM. The caller frees the list. */
+static int collect_names(struct token *token, struct names *ret)
+{
+        static const enum object_kind kinds[] = {OBJECT_KEY, OBJECT_CERTIFICATE};
+        struct names names = {0};
+        size_t most = token->claims.n, n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                most += directory_count(token->directory, kinds[i]);
+        names.list = calloc(most + 1, sizeof(*names.list));
+        if (!names.list)
+                return -ENOMEM;
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                bool failed;
+                struct entry **entries = directory_sorted(token->directory, kinds[i], &failed);
+
+                if (failed) {
+                        free(names.list);
+                        return -ENOMEM;
+                }
+                for (size_t at = 0; entries && at < directory_count(token->directory, kinds[i]); at++)
+                        add_name(&names, entries[at]->nickname);
+        }
+        for (size_t i = 0; i < token->claims.n; i++)
+                add_name(&names, claims_nickname(&token->claims, i));
+        qsort(names.list, names.n, sizeof(*names.list), compare_names);
+        for (size_t i = 0; i < names.n; i++)
+                if (n == 0 || strcmp(names.list[n - 1], names.list[i]) != 0) {
+                        names.list[n++] = names.list[i];
+                        names.length += strlen(names.list[i]) + 1;
+                }
+        names.n = n;
+        *ret = names;
+        return 0;
+}
+
+static bool has_name(const struct names *names, const char *name)
+{
+        return bsearch(&name, names->list, names->n, sizeof(*names->list), compare_names);
+}
+
+/* ---- the answer ---- */
+
+/* A member that is an array of those of the strings that are wanted. */
+static void put_strings(struct output *output, const char *member, struct json_object *strings,
+        bool (*wanted)(const void *userdata, const char *string), const void *userdata)
+{
+        const char *comma = "";
+
+        output_format(output, ",\"%s\":[", member);
+        for (size_t i = 0; strings && i < json_object_array_length(strings); i++) {
+                const char *string = string_at(strings, i);
+
+                if (!wanted(userdata, string))
+                        continue;
+                output_text(output, comma);
+                output_string(output, string);
+                comma = ",";
+        }
+        output_text(output, "]");
+}
+
+static bool collides(const void *userdata, const char *nickname)
+{
+        return has_name(userdata, nickname);
+}
+
+static bool is_missing(const void *userdata, const char *name)
+{
+        uint64_t mechanism = 0;
+
+        return ckm_from_name(name, &mechanism) && !token_has_mechanism(userdata, mechanism);
+}
+
+/* Keeps the answer: the token goes on changing while replies are written. */
+static int keep_answer(struct request *request, struct token *token, const struct check_parameters *p,
+        const struct names *names)
+{
+        struct output output = {0};
+        bool empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
+                     directory_count(token->directory, OBJECT_CERTIFICATE) == 0 && token->claims.n == 0;
+        unsigned char *at = malloc(names->length + 1);
+
+        request->payload = at;
+        request->n_payload = names->length;
+        for (size_t i = 0; at && i < names->n; i++)
+                at = (unsigned char *)stpcpy((char *)at, names->list[i]) + 1;
+        output_format(&output, "{\"empty\":%s", empty ? "true" : "false");
+        put_strings(&output, "collisions", p->nicknames, collides, names);
+        put_strings(&output, "missingMechanisms", p->mechanisms, is_missing, token);
+        output_bytes(&output, ",\"found\":[", sizeof(",\"found\":["));
+        if (output.failed || !request->payload) {
+                output_done(&output);
+                return -ENOMEM;
+        }
+        request->text = output.data;
+        return 0;
+}
+
+static void answer(struct request *request, struct token *token, const struct check_parameters *p)
+{
+        struct names names = {0};
+        int r = collect_names(token, &names);
+
+        if (r == 0)
+                r = keep_answer(request, token, p, &names);
+        free(names.list);
+        if (r < 0)
+                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
+        else
+                request_done(request);
+}
+
+void certificates_check(struct request *request)
+{
+        struct check_parameters *p = (struct check_parameters *)(void *)request->parameters;
+        const char *bad = check_parameters(p);
+        struct token *token;
+
+        if (!request_may(request, RIGHT_CHECK))
+                return;
+        if (bad) {
+                request_invalid(request, bad);
+                return;
+        }
+        token = request_find_token(request, p->token);
+        if (!token)
+                return;
+        /* As it is now: a refresh that was sent after this was asked for has to be back. */
+        if (token->directory && token->worker.phase == WORKER_SERVING &&
+                token->refreshed_usec >= request->received_usec)
+                answer(request, token, p);
+        else if (request->waited && token->worker.phase == WORKER_SERVING &&
+                 token->refresh_sent_usec >= request->received_usec && !token->worker.refresh_out)
+                request_fail_job(
+                        request, token, &(struct job_result){.end = JOB_CKR, .ckr = token->last_ckr});
+        else {
+                token_refresh(token);
+                request_wait(request, token);
+        }
+}
+
+/* Names are written into this much of a reply, at least one. */
+#define CHECK_REPLY (LIMIT_MESSAGE - 4096U)
+
+enum render certificates_check_render(struct request *request, struct output *output)
+{
+        size_t start = output_pending(output), first = request->at;
+
+        output_text(output, request->text);
+        while (request->at < request->n_payload) {
+                const char *name = (const char *)request->payload + request->at;
+
+                if (request->at > first && output_pending(output) - start > CHECK_REPLY)
+                        break;
+                output_text(output, request->at > first ? "," : "");
+                output_string(output, name);
+                request->at += strlen(name) + 1;
+        }
+        if (request->at < request->n_payload && !request->more) {
+                request_fail(request, PROTO_EXPECTED_MORE, NULL);
+                return RENDER_FAILED;
+        }
+        output_text(output, "]}");
+        return request->at < request->n_payload ? RENDER_MORE : RENDER_LAST;
+}

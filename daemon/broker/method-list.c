@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* List, of keys and of certificates: from the last directory, in one reply or in several, never from the device. */
+#include "daemon/broker/dispatch.h"
+
+#include <string.h>
+
+#include "daemon/broker/parameters.h"
+
+/* A reply of several is not longer than this but by its last object, so that each fits whatever that takes. */
+#define LIST_REPLY (LIMIT_MESSAGE / 4)
+/* The envelope of a List's reply: {"parameters":{"certificates":[]},"continues":true}, and room to spare. */
+#define LIST_ENVELOPE 64U
+
+/* The token that a List has to wait for; NULL: it can be answered. */
+static struct token *list_waits_for(struct request *request, struct token *only)
+{
+        const struct config_instance *policy = request->connection->instance->config;
+
+        if (only)
+                return only->directory ? NULL : only;
+        /* All tokens: those that are still starting, and the rest as they were last seen. */
+        if (now_usec() >= request->deadline_usec)
+                return NULL;
+        LINK_FOREACH(at, &request->connection->broker->tokens)
+        {
+                struct token *token = LINK_OF(at, struct token, link);
+
+                if (token->state == TOKEN_STARTING && !token->directory &&
+                        policy_sees_token(policy, token->config))
+                        return token;
+        }
+        return NULL;
+}
+
+static void list_go_on(struct request *request, struct token *token, const struct job_result *result)
+{
+        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
+
+        if (p->token && result->end != JOB_OK)
+                request_fail_job(request, token, result);
+        else if (result->end == JOB_FULL || result->end == JOB_NO_MEMORY)
+                request_fail_job(request, token, result);
+        else
+                any_list(request);
+}
+
+void any_list(struct request *request)
+{
+        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
+        struct token *only = NULL, *token;
+        struct job *job;
+
+        if (!request_may(request, RIGHT_LIST))
+                return;
+        if (p->token) {
+                only = request_find_token(request, p->token);
+                if (!only)
+                        return;
+        }
+        token = list_waits_for(request, only);
+        if (!token) {
+                request_done(request);
+                return;
+        }
+        job = job_new(JOB_LOOKUP);
+        if (!job) {
+                request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
+                return;
+        }
+        request_submit(request, token, job, list_go_on);
+}
+
+static bool list_wants(
+        const struct request *request, const struct config_instance *policy, const struct token *token)
+{
+        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
+
+        return token->directory && policy_sees_token(policy, token->config) &&
+               (!p->token || strcmp(p->token, token->name) == 0);
+}
+
+static size_t list_capacity(
+        struct request *request, const struct config_instance *policy, enum object_kind kind)
+{
+        size_t n = 0;
+
+        LINK_FOREACH(at, &request->connection->broker->tokens)
+        {
+                const struct token *token = LINK_OF(at, struct token, link);
+
+                if (list_wants(request, policy, token))
+                        n += directory_count(token->directory, kind);
+        }
+        return n;
+}
+
+static void list_token(struct request *request, const struct config_instance *policy, struct token *token,
+        enum object_kind kind, struct listing *listing)
+{
+        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
+        bool failed;
+        struct entry **sorted = directory_sorted(token->directory, kind, &failed);
+
+        for (size_t i = 0; sorted && i < directory_count(token->directory, kind); i++) {
+                struct entry *entry = sorted[i];
+
+                if ((p->nickname && strcmp(p->nickname, entry->nickname) != 0) || !entry_is_listed(entry) ||
+                        !policy_sees_nickname(policy, entry->nickname))
+                        continue;
+                listing->entries[listing->n++] = entry_ref(entry);
+        }
+}
+
+/* What there is to be listed now, kept until it is all written: a reply of several is of one moment. */
+static int list_collect(struct request *request, enum object_kind kind)
+{
+        const struct instance *instance = request->connection->instance;
+        struct listing *listing;
+        size_t n = instance ? list_capacity(request, instance->config, kind) : 0;
+
+        listing = calloc(1, sizeof(*listing) + n * sizeof(struct entry *));
+        if (!listing)
+                return -ENOMEM;
+        request->listing = listing;
+        if (!instance)
+                return 0;
+        LINK_FOREACH(at, &request->connection->broker->tokens)
+        {
+                struct token *token = LINK_OF(at, struct token, link);
+
+                if (list_wants(request, instance->config, token))
+                        list_token(request, instance->config, token, kind, listing);
+        }
+        return 0;
+}
+
+static enum render list_render(
+        struct request *request, struct output *output, enum object_kind kind, const char *member)
+{
+        struct listing *listing;
+        size_t start = output_pending(output), first, length;
+
+        if (!request->listing && list_collect(request, kind) < 0) {
+                output->failed = true;
+                return RENDER_LAST;
+        }
+        listing = request->listing;
+        output_format(output, "{\"%s\":[", member);
+        for (first = listing->at; listing->at < listing->n; listing->at++) {
+                struct entry *entry = listing->entries[listing->at];
+
+                length = output_pending(output) - start;
+                if (request->more && length > LIST_REPLY)
+                        break;
+                if (length + LIST_ENVELOPE > LIMIT_MESSAGE)
+                        break;
+                output_text(output, listing->at > first ? "," : "");
+                entry_put(entry, output);
+                entry_unref(entry);
+        }
+        length = output_pending(output) - start;
+        if (!request->more && (listing->at < listing->n || length + LIST_ENVELOPE > LIMIT_MESSAGE)) {
+                request_fail(request, PROTO_EXPECTED_MORE, NULL);
+                return RENDER_FAILED;
+        }
+        output_text(output, "]}");
+        return listing->at < listing->n ? RENDER_MORE : RENDER_LAST;
+}
+
+enum render keys_list_render(struct request *request, struct output *output)
+{
+        return list_render(request, output, OBJECT_KEY, "keys");
+}
+
+enum render certificates_list_render(struct request *request, struct output *output)
+{
+        return list_render(request, output, OBJECT_CERTIFICATE, "certificates");
+}
