@@ -39,6 +39,7 @@ enum job_place {
         JOB_FIRST,     /* before all queues: a suspect, or what an operator asks for */
         JOB_PAUSED,    /* another host claims its nickname: queued again at resume_usec */
         JOB_OUT,       /* with the worker */
+        JOB_AWAY,      /* its trial is with an accelerator (accelerator.h) */
         JOB_UNSETTLED, /* it changes the token, and its worker died: SETTLE, or the next directory, decides */
 };
 
@@ -76,10 +77,12 @@ struct job {
         struct instance *instance;      /* NULL: none of a client's */
         struct queue_flow *reservation; /* of a lookup, and of what pauses */
         uint64_t number, begun_usec, deadline_usec;
-        bool suspect;       /* its worker died, or lost the device, while it was out */
-        bool settling;      /* what is out is its SETTLE */
-        unsigned n_settles; /* how often its SETTLE did not come back */
-        uint64_t lost_ckr;  /* of the device that was lost with it; 0: the worker just died */
+        bool suspect;         /* its worker died, or lost the device, while it was out */
+        bool settling;        /* what is out is its SETTLE */
+        unsigned n_settles;   /* how often its SETTLE did not come back */
+        struct job *trial;    /* while it is away */
+        struct job *trial_of; /* of a trial that somebody waits for */
+        uint64_t lost_ckr;    /* of the device that was lost with it; 0: the worker just died */
 
         unsigned n_claimed; /* how often its nickname was claimed by another host */
         uint64_t resume_usec;

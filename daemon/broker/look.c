@@ -46,8 +46,8 @@ void look_forget(struct token *token)
 
 void look_please(struct token *token)
 {
-        /* The databases of NSS show a running process everything. */
-        if (strcmp(token->config->module, "internal") == 0)
+        /* The databases of NSS show a running process everything, and what lies on an accelerator matters to nobody. */
+        if (strcmp(token->config->module, "internal") == 0 || token->config->role == ROLE_ACCELERATOR)
                 return;
         token->look.wanted = true;
         broker_arm(token->broker, token->look.asked_usec ? token->look.asked_usec + LOOK_USEC : now_usec());

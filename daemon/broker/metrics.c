@@ -84,6 +84,26 @@ static uint64_t logins_of(const struct token *t)
         return t->logins_before + t->worker.logins;
 }
 
+static uint64_t hits_of(const struct token *t)
+{
+        return t->accelerated;
+}
+
+static uint64_t fallbacks_of(const struct token *t)
+{
+        return t->fallbacks;
+}
+
+static uint64_t loads_of(const struct token *t)
+{
+        return t->loads;
+}
+
+static uint64_t copies_of(const struct token *t)
+{
+        return t->n_copies;
+}
+
 static const struct {
         const char *name, *help;
         bool counter;
@@ -98,6 +118,10 @@ static const struct {
         {"token_errors", "Of these, ended with an error of the token.", true, errors_of},
         {"token_restarts", "Workers started beyond the first.", true, restarts_of},
         {"token_logins", "Logins that succeeded.", true, logins_of},
+        {"token_accelerated", "Requests that an accelerator did: this one for others, or one for this token.", true, hits_of},
+        {"token_fallbacks", "Requests that an accelerator could have done, and did not.", true, fallbacks_of},
+        {"token_loads", "Keys copied to an accelerator.", true, loads_of},
+        {"token_copies", "Copies of keys that an accelerator holds.", false, copies_of},
 };
 
 static void put_tokens(struct broker *broker, struct output *output)

@@ -52,8 +52,11 @@ const struct config_instance *policy_match(
 
 bool policy_sees_token(const struct config_instance *instance, const struct config_token *token)
 {
+        /* Nothing is listed, made or named there, whatever OtherTokens= says. */
+        if (token->role == ROLE_ACCELERATOR)
+                return false;
         if (!instance->token)
-                return token->role == ROLE_KEYS;
+                return true;
         if (strcmp(instance->token, token->name) == 0)
                 return true;
         for (char **name = instance->other_tokens; *name; name++)

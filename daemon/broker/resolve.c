@@ -4,6 +4,7 @@
  * token's worker and back. A key outside what the caller may see goes the same way as one that is not there,
  * refresh and all.
  */
+#include "daemon/broker/accelerator.h"
 #include "daemon/broker/name.h"
 #include "daemon/broker/request.h"
 
@@ -63,7 +64,7 @@ void request_submit(struct request *request, struct token *token, struct job *jo
         job->done = on_done;
         job->userdata = request;
         request->job = job;
-        token_submit(token, job);
+        accelerator_submit(token, job);
 }
 
 void request_keep_payload(struct request *request, struct token *token, const struct job_result *result)

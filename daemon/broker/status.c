@@ -63,6 +63,13 @@ static void put_counts(struct output *output, const struct token *token)
         claims_put(&token->claims, output);
 }
 
+static void put_acceleration(struct output *output, const struct token *token)
+{
+        output_format(output,
+                ",\"acceleration\":{\"hits\":%llu,\"fallbacks\":%llu,\"loads\":%llu,\"copies\":%zu}",
+                U64(token->accelerated), U64(token->fallbacks), U64(token->loads), token->n_copies);
+}
+
 static void put_token(struct output *output, const struct token *token)
 {
         output_text(output, "{\"name\":");
@@ -73,6 +80,7 @@ static void put_token(struct output *output, const struct token *token)
         output_format(output, ",\"sinceUSec\":%llu", U64(token->since_usec));
         put_identity(output, token);
         put_counts(output, token);
+        put_acceleration(output, token);
         put_latency(output, "deviceLatency", &token->device);
         put_latency(output, "requestLatency", &token->whole);
         output_text(output, "}");

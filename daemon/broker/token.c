@@ -119,6 +119,8 @@ static void job_take_out(struct token *token, struct job *job)
 void token_end_job(struct token *token, struct job *job, const struct job_result *result)
 {
         job_take_out(token, job);
+        if (job->trial)
+                token_cancel(TAKE_PTR(job->trial));
         if (job->reservation)
                 queue_release(job->reservation);
         if (job->suspect)
@@ -137,6 +139,7 @@ void token_cancel(struct job *job)
         struct token *token = job->token;
 
         job->done = NULL;
+        job->trial_of = NULL;
         if (job->place != JOB_OUT && job->place != JOB_UNSETTLED)
                 token_end(token, job, JOB_OK);
 }

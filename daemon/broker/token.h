@@ -36,9 +36,11 @@ struct worker {
         struct link out;        /* jobs that it has */
         size_t n_out;
         bool slow_out, refresh_out;
-        bool blocked;  /* its channel is full */
-        bool ending;   /* it said that it ends itself: nothing more goes to it */
-        bool retiring; /* it is to be replaced when nothing is out any more */
+        bool blocked;   /* its channel is full */
+        bool ending;    /* it said that it ends itself: nothing more goes to it */
+        bool retiring;  /* it is to be replaced when nothing is out any more */
+        bool stalled;   /* an accelerator's: a trial outlived its time, and nothing was heard since */
+        bool no_random; /* an accelerator's: it has no generator of its own */
         char *retire_reason;
         uint32_t sessions_open, session_limit, logins;
 };
@@ -93,6 +95,10 @@ struct token {
         struct claims claims;
 
         uint64_t requests, errors, logins_before;
+        /* Of an accelerator: what it did, and what others had to do instead. Of the others: what an accelerator did for
+         * them, and what they had to do although one is configured. */
+        uint64_t accelerated, fallbacks, loads;
+        size_t n_copies; /* of its keys on its accelerator; of others' keys on it */
         uint64_t last_ckr, last_ckr_usec;
         uint64_t latency_usec; /* of one request on the device, moving average */
         struct histogram device, whole;

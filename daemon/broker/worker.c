@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "daemon/broker/accelerator.h"
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
 #include "daemon/broker/spki.h"
@@ -43,7 +44,7 @@ void worker_detach(struct token *token)
         worker->phase = WORKER_NONE;
         worker->retire_reason = NULL;
         worker->threads = worker->busy = worker->sessions_open = worker->logins = 0;
-        worker->blocked = worker->ending = worker->retiring = false;
+        worker->blocked = worker->ending = worker->retiring = worker->stalled = worker->no_random = false;
         token->refresh_wanted = false;
         token->refresh_due_usec = USEC_NEVER;
         directory_free(token->loading);
@@ -87,7 +88,7 @@ static void job_lost(struct token *token, struct job *job, bool alone)
 {
         if (job->kind == JOB_REFRESH || (!job->done && !job_changes(job)))
                 token_end(token, job, JOB_OK);
-        else if (job->kind == JOB_PROBE)
+        else if (job->kind == JOB_PROBE || job_is_trial(job))
                 token_end(token, job, JOB_UNAVAILABLE);
         else if (job_changes(job))
                 job_unsettled(token, job);
@@ -106,6 +107,9 @@ static void worker_died(struct token *token)
         worker_detach(token);
         while (!link_is_empty(&token->worker.out))
                 job_lost(token, LINK_OF(token->worker.out.next, struct job, link), alone);
+        /* All that waits for an accelerator can be done elsewhere. */
+        if (token->config->role == ROLE_ACCELERATOR)
+                token_end_waiting(token, JOB_UNAVAILABLE);
         if (!token_has_hope(token))
                 token_give_up(token);
 }
@@ -450,7 +454,7 @@ static void ended_by(struct token *token, struct job *job, const struct message_
                 token_end(token, job, JOB_WORKER_LOST);
         else if (job->kind == JOB_REFRESH)
                 token_end(token, job, JOB_OK);
-        else if (job->suspect || job->kind == JOB_PROBE || !job->done)
+        else if (job->suspect || job->kind == JOB_PROBE || !job->done || job_is_trial(job))
                 token_end_job(token, job, &(struct job_result){.end = JOB_CKR, .ckr = reply->ckr});
         else
                 job_suspected(token, job, reply->ckr);
@@ -525,6 +529,7 @@ static int on_reply(struct token *token, struct wire *wire)
         if (message_get_reply(wire, &reply) < 0 || reply.status == 0 || reply.status >= REPLY_STATUS_MAX_ ||
                 token->worker.phase == WORKER_GREETED)
                 return -EBADMSG;
+        token->worker.stalled = false;
         job = job_of(token, reply.request);
         if (!job)
                 return on_old_reply(token, &reply);

@@ -14,6 +14,8 @@ struct session {
         bool read_only;
         const char *failed_name; /* of the last call that did not return CKR_OK; the owner's alone */
         uint64_t device_usec;    /* in the module since its owner set it to 0; the owner's alone */
+        struct public_cache
+                *publics; /* of an accelerator (accel-public.h); NULL: none yet; the owner's alone */
         /* For the monitor. call_since 0: not in the module. */
         _Atomic uint64_t call_since_usec;
         _Atomic uint64_t call_limit_usec;

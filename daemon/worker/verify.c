@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/worker/accel-public.h"
 #include "daemon/worker/operation.h"
 #include "daemon/worker/signing.h"
 #include "daemon/worker/spki.h"
@@ -142,6 +143,8 @@ CK_RV verify_attempt(struct operation *operation, const void *request)
         }
         if (signature.length != signing.signature_length)
                 return answer(operation, false);
+        if (operation->session->token->config->role == ROLE_ACCELERATOR)
+                return public_attempt(operation, &signing, message->spki, type, bits, key, signature);
         if (type == KEY_ED25519)
                 return verify_by_token(operation, &signing, key, signature);
         return verify_by_nss(operation, &signing, message->spki, signature.data, signature.length);

@@ -58,7 +58,7 @@ static void test_sight(void)
 
         CU_ASSERT_TRUE(policy_sees_token(a, config->tokens[0]));
         CU_ASSERT_FALSE(policy_sees_token(a, config->tokens[1]));
-        CU_ASSERT_TRUE(policy_sees_token(a, config->tokens[2]));
+        CU_ASSERT_FALSE(policy_sees_token(a, config->tokens[2]));
         CU_ASSERT_TRUE(policy_sees_nickname(a, "ca signing"));
         CU_ASSERT_TRUE(policy_sees_nickname(a, "one"));
         CU_ASSERT_FALSE(policy_sees_nickname(a, "ones"));

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See accelerator.h. */
+#include "daemon/broker/accelerator.h"
+
+#include "daemon/broker/broker.h"
+#include "daemon/util/algorithm.h"
+
+/* What a trial may take: so many times what the accelerator has taken lately for what is before it and itself, at
+ * least so long (a machine under load may stand still for that), and never more than half of what is left. */
+#define SHARE_TIMES    16U
+#define SHARE_MIN_USEC (250U * USEC_PER_MSEC)
+
+/* Mechanisms of PKCS #11: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_ECDSA, CKM_EDDSA. */
+static const uint64_t mechanisms[] = {
+        [SCHEME_PKCS1] = 0x1, [SCHEME_PSS] = 0xd, [SCHEME_ECDSA] = 0x1041, [SCHEME_EDDSA] = 0x1057};
+
+/* ---- which ---- */
+
+static bool is_accelerator(const struct token *token)
+{
+        return token->config->role == ROLE_ACCELERATOR;
+}
+
+static bool can_take(const struct token *token)
+{
+        const struct worker *worker = &token->worker;
+
+        return is_accelerator(token) && token->state == TOKEN_READY && worker->phase == WORKER_SERVING &&
+               !worker->ending && !worker->retiring && !worker->stalled;
+}
+
+static bool has_means(const struct token *token, const struct job *job)
+{
+        if (job->kind == JOB_RANDOM)
+                return !token->worker.no_random;
+        return token_has_mechanism(token, mechanisms[algorithm_info(job->algorithm)->scheme]);
+}
+
+/* For what needs no key: the accelerator that the token names, else any. NULL: none can take it now. */
+static struct token *any_accelerator(struct token *token, const struct job *job)
+{
+        struct token *named =
+                token->config->accelerator ? broker_token(token->broker, token->config->accelerator) : NULL;
+
+        if (named && can_take(named) && has_means(named, job))
+                return named;
+        LINK_FOREACH(at, &token->broker->tokens)
+        {
+                struct token *other = LINK_OF(at, struct token, link);
+
+                if (can_take(other) && has_means(other, job))
+                        return other;
+        }
+        return NULL;
+}
+
+static struct token *accelerator_for(struct token *token, const struct job *job)
+{
+        return job->kind == JOB_VERIFY || job->kind == JOB_RANDOM ? any_accelerator(token, job) : NULL;
+}
+
+/* Whether a request that no accelerator took is one that could have gone to one. */
+static bool is_fallback(const struct token *token, const struct job *job)
+{
+        if (job->kind != JOB_VERIFY && job->kind != JOB_RANDOM)
+                return false;
+        LINK_FOREACH(at, (struct link *)(uintptr_t)&token->broker->tokens)
+        {
+                if (is_accelerator(LINK_OF(at, struct token, link)))
+                        return true;
+        }
+        return false;
+}
+
+/* ---- there and back ---- */
+
+static void move_data(struct job *to, struct job *from)
+{
+        to->data = TAKE_PTR(from->data);
+        to->n_data = from->n_data;
+        to->spki = TAKE_PTR(from->spki);
+        to->n_spki = from->n_spki;
+        to->signature = TAKE_PTR(from->signature);
+        to->n_signature = from->n_signature;
+}
+
+static void take_home(struct token *accelerator, struct job *job, const struct job_result *result)
+{
+        struct token *token = job->token;
+
+        token->fallbacks++;
+        accelerator->fallbacks++;
+        link_remove(&job->link);
+        job->place = JOB_NOWHERE;
+        if (job->deadline_usec <= now_usec())
+                token_end(token, job,
+                        result->end == JOB_DEADLINE_EXECUTED ? JOB_DEADLINE_EXECUTED : JOB_DEADLINE);
+        else
+                token_submit(token, job);
+}
+
+static void on_trial(struct job *trial, const struct job_result *result)
+{
+        struct token *accelerator = trial->token;
+        struct job *job = trial->trial_of;
+
+        job->trial = NULL;
+        trial->trial_of = NULL;
+        /* What was sent is not needed again: a trial is not repeated. */
+        move_data(job, trial);
+        if (result->end == JOB_OK) {
+                job->token->accelerated++;
+                accelerator->accelerated++;
+                /* Counted and timed where it was done: on the accelerator. */
+                job->done(job, result);
+                job->done = NULL;
+                token_end(job->token, job, JOB_OK);
+                return;
+        }
+        /* It has the request and does not answer: until it says something again, nobody waits for it. */
+        if (result->end == JOB_DEADLINE_EXECUTED)
+                accelerator->worker.stalled = true;
+        if (result->end == JOB_NOT_SUPPORTED && trial->kind == JOB_RANDOM)
+                accelerator->worker.no_random = true;
+        take_home(accelerator, job, result);
+}
+
+static uint64_t share_usec(const struct token *accelerator, const struct job *job, uint64_t now)
+{
+        const struct worker *worker = &accelerator->worker;
+        uint64_t left = job->deadline_usec > now ? (job->deadline_usec - now) / 2 : 0;
+        uint64_t turns = 1 + (accelerator->queue.n + worker->n_out) / MAX_OF(worker->threads, 1U);
+        uint64_t share = MAX_OF(SHARE_TIMES * turns * accelerator->latency_usec, SHARE_MIN_USEC);
+
+        return MIN_OF(left, share);
+}
+
+/* 1: it cannot be tried there. */
+static int try_on(struct token *accelerator, struct token *token, struct job *job)
+{
+        struct job *trial = job_new(job->kind);
+        uint64_t now = now_usec();
+
+        if (!trial)
+                return 1;
+        trial->done = on_trial;
+        trial->trial_of = job;
+        trial->instance = job->instance;
+        trial->begun_usec = job->begun_usec;
+        trial->deadline_usec = now + share_usec(accelerator, job, now);
+        trial->algorithm = job->algorithm;
+        trial->prehashed = job->prehashed;
+        trial->length = job->length;
+        move_data(trial, job);
+        job->token = token;
+        job->trial = trial;
+        job->place = JOB_AWAY;
+        link_append(&token->away, &job->link);
+        token_submit(accelerator, trial);
+        return 0;
+}
+
+void accelerator_submit(struct token *token, struct job *job)
+{
+        struct token *accelerator = accelerator_for(token, job);
+
+        if (accelerator && try_on(accelerator, token, job) == 0)
+                return;
+        if (is_fallback(token, job))
+                token->fallbacks++;
+        token_submit(token, job);
+}
