@@ -85,6 +85,27 @@ void call_add_int(struct call *call, const char *name, int64_t value)
         add(call, name, json_object_new_int64(value));
 }
 
+void call_add_bool(struct call *call, const char *name, bool value)
+{
+        add(call, name, json_object_new_boolean(value));
+}
+
+void call_add_strings(struct call *call, const char *name, const char *const *values, size_t n)
+{
+        struct json_object *array = json_object_new_array();
+
+        for (size_t i = 0; array && i < n; i++) {
+                struct json_object *value = json_object_new_string(values[i]);
+
+                if (!value || json_object_array_add(array, value) < 0) {
+                        json_object_put(value);
+                        json_object_put(array);
+                        array = NULL;
+                }
+        }
+        add(call, name, array);
+}
+
 enum tokend_error call_add_input(struct call *call, enum tokend_input kind, const void *input, size_t length,
         struct tokend_failure *ret_failure)
 {

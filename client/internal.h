@@ -120,6 +120,8 @@ void call_done(struct call *call);
 void call_add_string(struct call *call, const char *name, const char *value);
 void call_add_bytes(struct call *call, const char *name, const void *bytes, size_t length);
 void call_add_int(struct call *call, const char *name, int64_t value);
+void call_add_bool(struct call *call, const char *name, bool value);
+void call_add_strings(struct call *call, const char *name, const char *const *values, size_t n);
 
 /* Makes the call. TOKEND_OUTCOME_UNKNOWN for CALL_ONCE where the answer was lost. */
 enum tokend_error call_run(struct tokend *handle, struct call *call, struct tokend_failure *ret_failure);
@@ -143,6 +145,12 @@ enum tokend_error key_take(
 
 /* "sign" … for the bits, in the order of PROTOCOL.md; NULL at the end. */
 extern const char *const usage_names[];
+
+/* ---- certificate.c ---- */
+
+/* take() of a reply {certificate: Certificate}; userdata: struct tokend_certificate **. */
+enum tokend_error certificate_take(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure);
 
 static inline void json_putp(struct json_object **object)
 {

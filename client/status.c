@@ -17,7 +17,7 @@ struct owned_status {
 /* A token with the objects in it, before they are taken apart. */
 struct token_parts {
         struct tokend_token_status token;
-        struct json_object *sessions, *last_error, *device, *request;
+        struct json_object *sessions, *last_error, *device, *request, *claims;
 };
 
 #define AMOUNT(name, type, member)                                                                           \
@@ -59,6 +59,9 @@ static const struct field token_fields[] = {
         AMOUNT("restarts", struct token_parts, token.restarts),
         AMOUNT("logins", struct token_parts, token.logins),
         AMOUNT("keys", struct token_parts, token.keys),
+        AMOUNT("certificates", struct token_parts, token.certificates),
+        {"holdsClaims", FIELD_BOOL, false, offsetof(struct token_parts, token.holds_claims), 0, 0, 0},
+        {"claims", FIELD_ARRAY, false, offsetof(struct token_parts, claims), 0, 0, 0},
         OBJECT("lastError", struct token_parts, last_error),
         OBJECT("deviceLatency", struct token_parts, device),
         OBJECT("requestLatency", struct token_parts, request),
@@ -82,6 +85,13 @@ static const struct field latency_fields[] = {
         AMOUNT("p999", struct tokend_latency, p999),
 };
 
+static const struct field claim_fields[] = {
+        {"nickname", FIELD_STRING, true, offsetof(struct tokend_claim, nickname), 0, 0, 0},
+        {"claimant", FIELD_STRING, true, offsetof(struct tokend_claim, claimant), 0, 0, 0},
+        TEXT("host", struct tokend_claim, host),
+        AMOUNT("sinceUSec", struct tokend_claim, since_usec),
+};
+
 static const struct field instance_fields[] = {
         {"name", FIELD_STRING, true, offsetof(struct tokend_instance_status, name), 0, 0, 0},
         AMOUNT("connections", struct tokend_instance_status, connections),
@@ -93,6 +103,20 @@ static const struct field instance_fields[] = {
 
 #define PARSE(fields, object, out, ret_bad)                                                                  \
         fields_parse(fields, N_ELEMENTS(fields), object, false, out, ret_bad)
+
+static int parse_claims(struct json_object *array, struct tokend_token_status *token, const char **ret_bad)
+{
+        size_t n = array ? json_object_array_length(array) : 0;
+        int r = 0;
+
+        token->claims = calloc(n + 1, sizeof(*token->claims));
+        if (!token->claims)
+                return -ENOMEM;
+        for (; r == 0 && token->n_claims < n; token->n_claims++)
+                r = PARSE(claim_fields, json_object_array_get_idx(array, token->n_claims),
+                        &token->claims[token->n_claims], ret_bad);
+        return r;
+}
 
 /* 0; 1: *ret_bad is not as it should be. No field here has bytes: there is nothing to free. */
 static int parse_token(struct json_object *object, struct tokend_token_status *token, const char **ret_bad)
@@ -109,7 +133,8 @@ static int parse_token(struct json_object *object, struct tokend_token_status *t
         if (r == 0)
                 r = PARSE(latency_fields, parts.request, &parts.token.request, ret_bad);
         if (r == 0)
-                *token = parts.token;
+                r = parse_claims(parts.claims, &parts.token, ret_bad);
+        *token = parts.token;
         return r;
 }
 
@@ -142,6 +167,8 @@ void tokend_status_free(struct tokend_status *status)
 
         if (!owned)
                 return;
+        for (size_t i = 0; status->tokens && i < status->n_tokens; i++)
+                free(status->tokens[i].claims);
         free(status->tokens);
         free(status->instances);
         json_object_put(owned->object);

@@ -20,7 +20,7 @@
  * Repeats: where the daemon is not there, or goes away while it is asked, every call waits and tries again
  * until its deadline (see TOKEND_NO_WAIT), with pauses of 10 ms that grow to 250 ms. Where the daemon says
  * Overloaded, a call waits as long as it was told and tries again, if the deadline leaves that time. A
- * request to generate or delete that may have reached the daemon is never sent again: TOKEND_OUTCOME_UNKNOWN.
+ * request that changes a token and may have reached the daemon is never sent again: TOKEND_OUTCOME_UNKNOWN.
  *
  * Every call that can fail returns TOKEND_OK (0) or the reason, and writes the same to *ret_failure unless
  * that is NULL. Outputs (ret_...) are set only with TOKEND_OK. Signals do not interrupt a call, and none is
@@ -217,7 +217,90 @@ enum tokend_error tokend_random(struct tokend *handle, void *buffer, size_t leng
 enum tokend_error tokend_delete(
         struct tokend *handle, const char *key, int timeout_ms, struct tokend_failure *ret_failure);
 
-/* Frees what tokend_sign() and tokend_metrics() gave; NULL is fine. */
+/* ---- certificates: on a handle of tokend_open() ---- */
+
+/* A certificate. Strings are UTF-8 and live as long as the certificate. Fields may be added at the end. */
+struct tokend_certificate {
+        const char *token;
+        const char *nickname;         /* empty: reached by its id alone */
+        const char *id;               /* CKA_ID, lower-case hex: the same as its key's */
+        const char *subject, *issuer; /* RFC 4514 */
+        const char *serial_number;    /* lower-case hex */
+        int64_t not_before_usec;      /* since 1970, 0 for what lies before */
+        int64_t not_after_usec;
+        bool has_private_key;     /* on the token */
+        const unsigned char *der; /* the whole of it */
+        size_t der_length;        /* bytes */
+        const char *json; /* as the daemon sent it: one JSON object of io.tokend.Certificates.Certificate */
+};
+
+/* Frees one certificate; NULL is fine. */
+void tokend_certificate_free(struct tokend_certificate *certificate);
+
+struct tokend_certificates {
+        size_t n_certificates;
+        struct tokend_certificate **certificates; /* freed with the list, not one by one */
+};
+void tokend_certificates_free(struct tokend_certificates *certificates);
+
+/* The certificates that the caller may see. token, nickname: only of this token, only of this nickname; or NULL.
+ * The caller frees with tokend_certificates_free(). */
+enum tokend_error tokend_list_certificates(struct tokend *handle, const char *token, const char *nickname,
+        int timeout_ms, struct tokend_certificates **ret, struct tokend_failure *ret_failure);
+
+/* One certificate. name: as of a key, among certificates alone. The caller frees with tokend_certificate_free(). */
+enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,
+        struct tokend_certificate **ret, struct tokend_failure *ret_failure);
+
+/* Whom a request or a certificate is about. Start from zeroes: fields may be added. */
+struct tokend_subject {
+        const char *key;              /* that signs, and that it is of */
+        const char *subject;          /* RFC 4514: "CN=CA Signing Certificate,O=EXAMPLE" */
+        const char *algorithm;        /* as of tokend_sign(), RSA or ECDSA; NULL: what fits the key */
+        const char *const *dns_names; /* for a subjectAltName: 1 to 64, or none */
+        size_t n_dns_names;
+};
+
+/* A PKCS #10 request, DER. Repeated when interrupted. The caller frees *ret with tokend_free(). */
+enum tokend_error tokend_request_certificate(struct tokend *handle, const struct tokend_subject *subject,
+        int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* A self-signed certificate, put on the token under the key's nickname. validity_days: 1 to 36500. ca: that of a CA.
+ * The request is never sent twice: TOKEND_OUTCOME_UNKNOWN where the answer was lost. The caller frees with
+ * tokend_certificate_free(). */
+enum tokend_error tokend_self_sign(struct tokend *handle, const struct tokend_subject *subject,
+        int validity_days, bool ca, int timeout_ms, struct tokend_certificate **ret,
+        struct tokend_failure *ret_failure);
+
+/* Puts a certificate (DER) on the token (NULL: the caller's own): that of a key which the caller may import for, under the
+ * key's nickname, or one of no key on the token, under a nickname that nothing bears. Never sent twice, as above. The
+ * caller frees with tokend_certificate_free(). */
+enum tokend_error tokend_import_certificate(struct tokend *handle, const char *token, const char *nickname,
+        const void *der, size_t length, int timeout_ms, struct tokend_certificate **ret,
+        struct tokend_failure *ret_failure);
+
+/* Deletes a certificate; its key stays. Never sent twice, as above. */
+enum tokend_error tokend_delete_certificate(
+        struct tokend *handle, const char *name, int timeout_ms, struct tokend_failure *ret_failure);
+
+/* What lies on a token, for whoever is to put a new instance's objects there. */
+struct tokend_check {
+        bool empty; /* no key, no certificate, no claim of another host */
+        size_t n_found, n_collisions, n_missing_mechanisms;
+        const char **found;              /* nicknames of all that lies there, in order */
+        const char **collisions;         /* of those asked for, what is among them */
+        const char **missing_mechanisms; /* of those asked for, what the token does not have */
+        const char *json;                /* the whole as the daemon sent it */
+};
+void tokend_check_free(struct tokend_check *check);
+
+/* token: NULL for the caller's own. nicknames: that the instance would use. mechanisms: that it needs, by their names in
+ * PKCS #11 ("CKM_RSA_PKCS"). At most 256 of each. The caller frees with tokend_check_free(). */
+enum tokend_error tokend_check(struct tokend *handle, const char *token, const char *const *nicknames,
+        size_t n_nicknames, const char *const *mechanisms, size_t n_mechanisms, int timeout_ms,
+        struct tokend_check **ret, struct tokend_failure *ret_failure);
+
+/* Frees what tokend_sign(), tokend_request_certificate() and tokend_metrics() gave; NULL is fine. */
 void tokend_free(void *memory);
 
 /* ---- status: on a handle of tokend_open_status() ---- */
@@ -237,6 +320,18 @@ struct tokend_token_status {
         const char *last_error_ckr; /* NULL: none so far */
         int64_t last_error_usec;
         struct tokend_latency device, request;
+        int64_t certificates;
+        bool holds_claims; /* the token takes claims on nicknames, as far as is known */
+        size_t n_claims;
+        struct tokend_claim *claims; /* of other hosts */
+};
+
+/* Another host's claim on a nickname of a token. */
+struct tokend_claim {
+        const char *nickname;
+        const char *claimant; /* who made it, hex */
+        const char *host;     /* the name that its host says it has */
+        int64_t since_usec;   /* since 1970, by that host's clock */
 };
 
 struct tokend_instance_status {
@@ -278,6 +373,12 @@ struct tokend_probe {
 /* Asks the device itself. */
 enum tokend_error tokend_probe(struct tokend *handle, const char *token, int timeout_ms,
         struct tokend_probe *ret, struct tokend_failure *ret_failure);
+
+/* Removes another host's claim, which a crash left there. Only where that host's daemon is stopped, or has started its
+ * worker for this token anew since the claim was made: else two hosts may make an object of the same nickname. For root
+ * and the daemon's own user. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN where the answer was lost. */
+enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, const char *nickname,
+        const char *claimant, int timeout_ms, struct tokend_failure *ret_failure);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

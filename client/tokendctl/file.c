@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "proto/base64.h"
 
 static bool is_standard(const char *path)
 {
@@ -83,4 +84,16 @@ int file_write(const char *path, const void *bytes, size_t length)
                 return EXIT_DONE;
         complain("%s: %s", path, strerror(-r));
         return EXIT_UNREACHABLE;
+}
+
+int print_json_bytes(const char *path, const char *name, const void *bytes, size_t length)
+{
+        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1), *line = NULL;
+        int n;
+
+        if (!text)
+                return EXIT_UNREACHABLE;
+        base64_encode(bytes, length, text);
+        n = asprintf(&line, "{\"%s\":\"%s\"}\n", name, text);
+        return n < 0 ? EXIT_UNREACHABLE : file_write(path, line, (size_t)n);
 }

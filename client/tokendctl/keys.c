@@ -115,7 +115,7 @@ int verb_generate(const struct options *o)
         struct tokend_template wanted = {
                 .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable};
         struct tokend_failure failure;
-        const char *colon = strchr(o->arguments[0], ':');
+        int r;
 
         if (!o->type)
                 return usage("generate needs --type rsa, ec or ed25519");
@@ -124,14 +124,10 @@ int verb_generate(const struct options *o)
                 if (wanted.usage == 0)
                         return usage("--usage takes sign, decrypt, unwrap, derive, with commas between them");
         }
-        /* A new nickname has no colon: what stands before one can only be a token. */
-        if (colon) {
-                token = strndup(o->arguments[0], (size_t)(colon - o->arguments[0]));
-                if (!token)
-                        return EXIT_UNREACHABLE;
-        }
+        r = split_name(o->arguments[0], &token, &wanted.nickname);
+        if (r != EXIT_DONE)
+                return r;
         wanted.token = token;
-        wanted.nickname = colon ? colon + 1 : o->arguments[0];
 
         handle = open_main(o);
         if (!handle)

@@ -41,9 +41,21 @@ enum {
         OPTION_FIRST_SEQ,
         OPTION_EXPECT_SEQ,
         OPTION_NO_SIGNATURES,
+        OPTION_SUBJECT,
+        OPTION_DNS,
+        OPTION_DAYS,
+        OPTION_CA,
+        OPTION_PEM,
+        OPTION_NICKNAME,
+        OPTION_SUBSYSTEM,
+        OPTION_INSTANCE,
+        OPTION_CLAIMANT,
 };
 
-#define BIT(option) (1U << ((option)-OPTION_TYPE))
+/* What --days takes at most: the daemon's bound. */
+#define DAYS_MAX 36500
+
+#define BIT(option) (UINT64_C(1) << ((option)-OPTION_TYPE))
 
 static const struct option long_options[] = {
         {"socket", required_argument, NULL, OPTION_SOCKET},
@@ -71,6 +83,15 @@ static const struct option long_options[] = {
         {"first-seq", required_argument, NULL, OPTION_FIRST_SEQ},
         {"expect-seq", required_argument, NULL, OPTION_EXPECT_SEQ},
         {"no-signatures", no_argument, NULL, OPTION_NO_SIGNATURES},
+        {"subject", required_argument, NULL, OPTION_SUBJECT},
+        {"dns", required_argument, NULL, OPTION_DNS},
+        {"days", required_argument, NULL, OPTION_DAYS},
+        {"ca", no_argument, NULL, OPTION_CA},
+        {"pem", no_argument, NULL, OPTION_PEM},
+        {"nickname", required_argument, NULL, OPTION_NICKNAME},
+        {"subsystem", required_argument, NULL, OPTION_SUBSYSTEM},
+        {"instance", required_argument, NULL, OPTION_INSTANCE},
+        {"claimant", required_argument, NULL, OPTION_CLAIMANT},
         {0},
 };
 
@@ -78,7 +99,7 @@ struct verb {
         const char *name;
         int (*run)(const struct options *o);
         unsigned min_arguments, max_arguments;
-        unsigned options; /* BIT()s */
+        uint64_t options; /* BIT()s */
         const char *synopsis, *help;
 };
 
@@ -102,6 +123,25 @@ static const struct verb verbs[] = {
                 "verify a signature"},
         {"random", verb_random, 1, 1, BIT(OPTION_BASE64), "LENGTH [--base64]", "random bytes of a device"},
         {"delete", verb_delete, 1, 1, BIT(OPTION_YES), "KEY --yes", "destroy a key"},
+        {"certs", verb_certs, 0, 1, BIT(OPTION_PEM) | BIT(OPTION_NICKNAME),
+                "[TOKEN] [--nickname NAME] [--pem]", "certificates that you may see"},
+        {"request", verb_request, 1, 1,
+                BIT(OPTION_SUBJECT) | BIT(OPTION_ALGORITHM) | BIT(OPTION_DNS) | BIT(OPTION_OUT) |
+                        BIT(OPTION_DER),
+                "KEY --subject DN [--algorithm NAME] [--dns NAME]... [--out FILE] [--der]",
+                "a PKCS #10 request for a certificate, PEM"},
+        {"self-sign", verb_self_sign, 1, 1,
+                BIT(OPTION_SUBJECT) | BIT(OPTION_ALGORITHM) | BIT(OPTION_DNS) | BIT(OPTION_DAYS) |
+                        BIT(OPTION_CA) | BIT(OPTION_OUT) | BIT(OPTION_DER),
+                "KEY --subject DN --days N [--ca] [--algorithm NAME] [--dns NAME]... [--out FILE] [--der]",
+                "put a self-signed certificate on the token"},
+        {"import", verb_import, 2, 2, 0, "KEY FILE|-", "put a certificate, PEM or DER, on the token"},
+        {"delete-cert", verb_delete_cert, 1, 1, BIT(OPTION_YES), "CERTIFICATE --yes", "remove a certificate"},
+        {"check", verb_check, 1, 1, BIT(OPTION_SUBSYSTEM) | BIT(OPTION_INSTANCE),
+                "TOKEN --subsystem ca|kra|ocsp|tks|tps|ra --instance NAME",
+                "is the token fit for a new subsystem?"},
+        {"remove-claim", verb_remove_claim, 2, 2, BIT(OPTION_CLAIMANT) | BIT(OPTION_YES),
+                "TOKEN NICKNAME --claimant HEX --yes", "remove a claim that a host left on a token"},
         {"status", verb_status, 0, 0, BIT(OPTION_WATCH), "[--watch]", "tokens, sessions, queues, instances"},
         {"metrics", verb_metrics, 0, 0, 0, "", "OpenMetrics text"},
         {"probe", verb_probe, 0, 1, 0, "[TOKEN]", "ask the device itself"},
@@ -153,6 +193,19 @@ int refused(const struct tokend_failure *failure)
         default:
                 return EXIT_REFUSED;
         }
+}
+
+int split_name(const char *name, char **ret_token, const char **ret_nickname)
+{
+        const char *colon = strchr(name, ':');
+
+        if (colon) {
+                *ret_token = strndup(name, (size_t)(colon - name));
+                if (!*ret_token)
+                        return EXIT_UNREACHABLE;
+        }
+        *ret_nickname = colon ? colon + 1 : name;
+        return EXIT_DONE;
 }
 
 static struct tokend *opened(struct tokend *handle, const char *what)
@@ -242,6 +295,62 @@ static int take_common(int option, struct options *o)
         return EXIT_DONE;
 }
 
+static int parse_days(const char *text, int *ret)
+{
+        char *end;
+        long days;
+
+        errno = 0;
+        days = strtol(text, &end, 10);
+        if (*end || text[0] < '1' || text[0] > '9' || errno != 0 || days > DAYS_MAX)
+                return usage("--days takes a number of days, 1 to %d", DAYS_MAX);
+        *ret = (int)days;
+        return EXIT_DONE;
+}
+
+static int add_dns_name(struct options *o, const char *name)
+{
+        if (o->n_dns_names == N_ELEMENTS(o->dns_names))
+                return usage("at most %zu names", N_ELEMENTS(o->dns_names));
+        o->dns_names[o->n_dns_names++] = name;
+        return EXIT_DONE;
+}
+
+/* Of the verbs for certificates. */
+static int take_certificate_option(int option, struct options *o)
+{
+        switch (option) {
+        case OPTION_SUBJECT:
+                o->subject = optarg;
+                break;
+        case OPTION_DNS:
+                return add_dns_name(o, optarg);
+        case OPTION_DAYS:
+                return parse_days(optarg, &o->days);
+        case OPTION_CA:
+                o->ca = true;
+                break;
+        case OPTION_PEM:
+                o->pem = true;
+                break;
+        case OPTION_NICKNAME:
+                o->nickname = optarg;
+                break;
+        case OPTION_SUBSYSTEM:
+                o->subsystem = optarg;
+                break;
+        case OPTION_INSTANCE:
+                o->instance = optarg;
+                break;
+        case OPTION_CLAIMANT:
+                o->claimant = optarg;
+                break;
+        default:
+                return take_common(option, o);
+        }
+        return EXIT_DONE;
+}
+
 static int take_option(int option, struct options *o)
 {
         switch (option) {
@@ -298,13 +407,13 @@ static int take_option(int option, struct options *o)
                 o->no_signatures = true;
                 break;
         default:
-                return take_common(option, o);
+                return take_certificate_option(option, o);
         }
         return EXIT_DONE;
 }
 
 /* *ret_given: BIT()s. EXIT_DONE; *ret_end: help or version were asked for, and were given. */
-static int parse_options(int argc, char **argv, struct options *o, unsigned *ret_given, bool *ret_end)
+static int parse_options(int argc, char **argv, struct options *o, uint64_t *ret_given, bool *ret_end)
 {
         int option;
 
@@ -330,7 +439,7 @@ static int parse_options(int argc, char **argv, struct options *o, unsigned *ret
         return EXIT_DONE;
 }
 
-static const char *option_name(unsigned bit)
+static const char *option_name(uint64_t bit)
 {
         for (size_t i = 0; long_options[i].name; i++)
                 if (long_options[i].val >= OPTION_TYPE && BIT(long_options[i].val) & bit)
@@ -338,7 +447,7 @@ static const char *option_name(unsigned bit)
         return "?";
 }
 
-static int run_verb(const char *name, unsigned given, const struct options *o)
+static int run_verb(const char *name, uint64_t given, const struct options *o)
 {
         const struct verb *verb = NULL;
 
@@ -357,7 +466,7 @@ static int run_verb(const char *name, unsigned given, const struct options *o)
 int main(int argc, char **argv)
 {
         struct options o = {0};
-        unsigned given;
+        uint64_t given;
         bool end;
         int r;
 

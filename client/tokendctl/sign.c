@@ -58,13 +58,15 @@ static int put_bytes(const struct options *o, const char *name, const unsigned c
         _cleanup_(freep) char *text = NULL, *line = NULL;
         int n;
 
-        if (!o->json && !o->base64)
+        if (o->json)
+                return print_json_bytes(o->out, name, bytes, length);
+        if (!o->base64)
                 return file_write(o->out, bytes, length);
         text = malloc(BASE64_LENGTH(length) + 1);
         if (!text)
                 return EXIT_UNREACHABLE;
         base64_encode(bytes, length, text);
-        n = o->json ? asprintf(&line, "{\"%s\":\"%s\"}\n", name, text) : asprintf(&line, "%s\n", text);
+        n = asprintf(&line, "%s\n", text);
         return n < 0 ? EXIT_UNREACHABLE : file_write(o->out, line, (size_t)n);
 }
 

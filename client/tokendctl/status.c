@@ -86,6 +86,24 @@ static void print_when(int64_t usec, int64_t now)
         printf("%s, %s ago", date, ago);
 }
 
+/* Claims of other hosts: one that lasts was left by a crash, and keeps everybody from that nickname. */
+static void print_claims(const struct tokend_token_status *token, int64_t now)
+{
+        for (size_t i = 0; i < token->n_claims; i++) {
+                const struct tokend_claim *claim = &token->claims[i];
+                _cleanup_(freep) char *name = text_escape(token->name),
+                                      *nickname = text_escape(claim->nickname),
+                                      *host = text_escape(claim->host ? claim->host : ""),
+                                      *claimant = text_escape(claim->claimant);
+                char since[32];
+
+                duration_format(now - claim->since_usec, since, sizeof(since));
+                if (name && nickname && host && claimant)
+                        printf("%s: %s claims \"%s\" since %s (claimant %s)\n", name, host, nickname, since,
+                                claimant);
+        }
+}
+
 /* First what does not work, and why; then what the devices that work complained of last. */
 static void print_troubles(const struct tokend_status *status, int64_t now)
 {
@@ -234,6 +252,8 @@ static bool show(const struct tokend_status *status, struct view *view)
                         printf("\033[H\033[2J");
                 print_headline(status, view, now);
                 print_troubles(status, now);
+                for (size_t i = 0; i < status->n_tokens; i++)
+                        print_claims(&status->tokens[i], now);
                 if (status->n_tokens > 0) {
                         printf("\n");
                         r = print_tokens(status, view, now);

@@ -41,6 +41,13 @@ struct options {
         uint64_t first_seq, expect_seq; /* 0: not given */
         bool no_signatures;
 
+        /* Of the verbs for certificates. */
+        const char *subject, *nickname, *subsystem, *instance, *claimant;
+        const char *dns_names[64]; /* the daemon's limit */
+        unsigned n_dns_names;
+        int days; /* 0: not given */
+        bool ca, pem;
+
         char **arguments; /* behind the verb */
         unsigned n_arguments;
 };
@@ -54,6 +61,13 @@ int verb_delete(const struct options *o);
 int verb_sign(const struct options *o);
 int verb_verify(const struct options *o);
 int verb_random(const struct options *o);
+int verb_certs(const struct options *o);
+int verb_request(const struct options *o);
+int verb_self_sign(const struct options *o);
+int verb_import(const struct options *o);
+int verb_delete_cert(const struct options *o);
+int verb_check(const struct options *o);
+int verb_remove_claim(const struct options *o);
 int verb_status(const struct options *o);
 int verb_metrics(const struct options *o);
 int verb_probe(const struct options *o);
@@ -68,11 +82,15 @@ int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what the library said, and returns the exit status for it. */
 int refused(const struct tokend_failure *failure);
 
+/* "token:nickname" to its parts; *ret_token NULL where it names none, else the caller frees it. A new nickname has no colon:
+ * what stands before one can only be a token. EXIT_UNREACHABLE: no memory. */
+int split_name(const char *name, char **ret_token, const char **ret_nickname);
+
 /* A handle for the main or the status socket; NULL: has complained, EXIT_USAGE. */
 struct tokend *open_main(const struct options *o);
 struct tokend *open_status(const struct options *o);
 
-/* ---- text.c: pure ---- */
+/* ---- text.c, pem.c: pure ---- */
 
 /* "500ms", "10s", "2min", "1min 30s", a bare number is seconds: milliseconds, 1 to max. -1: it is none. */
 int duration_parse(const char *text, int max);
@@ -95,6 +113,11 @@ void json_string(FILE *to, const char *text);
 
 /* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". -1: no memory. */
 int pem_write(FILE *to, const char *label, const void *der, size_t length);
+
+/* What stands between BEGIN and END of that label, whatever stands around it; or DER, a SEQUENCE, as it is. Into a new
+ * buffer, which the caller frees. -1: neither. */
+int pem_read(
+        const char *label, const unsigned char *file, size_t length, unsigned char **ret, size_t *ret_length);
 
 /* Hex of either case into a new buffer, which the caller frees. -1. */
 int hex_parse(const char *text, unsigned char **ret, size_t *ret_length);
@@ -130,6 +153,9 @@ int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_len
 
 /* Writes to a file (NULL or "-": standard output). Has complained; an exit status. */
 int file_write(const char *path, const void *bytes, size_t length);
+
+/* {"name":"base64"} to a file, as above. */
+int print_json_bytes(const char *path, const char *name, const void *bytes, size_t length);
 
 /* ---- hash.c: the one file that knows NSS ---- */
 

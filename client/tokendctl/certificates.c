@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* certs, request, self-sign, import, remove-claim. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+/* A certificate of 64 KiB, the daemon's limit, in PEM with what people write around it. */
+#define FILE_MAX_BYTES (256U * 1024U)
+
+static int no_memory(void)
+{
+        complain("no memory");
+        return EXIT_UNREACHABLE;
+}
+
+/* "2026-11-24 19:47" UTC. */
+static void time_format(int64_t usec, char *buffer, size_t size)
+{
+        time_t seconds = (time_t)(usec / 1000000);
+        struct tm tm;
+
+        if (!gmtime_r(&seconds, &tm) || strftime(buffer, size, "%Y-%m-%d %H:%M", &tm) == 0)
+                snprintf(buffer, size, "-");
+}
+
+static int print_table(struct tokend_certificate *const *certificates, size_t n)
+{
+        static const char *const heads[] = {
+                "TOKEN", "NICKNAME", "SUBJECT", "ISSUER", "SERIAL", "NOT AFTER (UTC)", "ID", "KEY"};
+        struct table table;
+        int r;
+
+        table_init(&table, heads, N_ELEMENTS(heads));
+        for (size_t i = 0; i < n; i++) {
+                const struct tokend_certificate *certificate = certificates[i];
+                char until[64];
+
+                time_format(certificate->not_after_usec, until, sizeof(until));
+                table_add(&table, certificate->token);
+                table_add(&table, certificate->nickname);
+                table_add(&table, certificate->subject);
+                table_add(&table, certificate->issuer);
+                table_add(&table, certificate->serial_number);
+                table_add(&table, until);
+                table_add(&table, certificate->id);
+                table_add(&table, certificate->has_private_key ? "yes" : "no");
+        }
+        r = table_print(&table, stdout, NULL);
+        table_done(&table);
+        return r == 0 ? EXIT_DONE : no_memory();
+}
+
+static int print_pem(const char *out, const char *label, const void *der, size_t length)
+{
+        _cleanup_(freep) char *text = NULL;
+        size_t n = 0;
+        FILE *memory = open_memstream(&text, &n);
+        int r;
+
+        if (!memory)
+                return no_memory();
+        r = pem_write(memory, label, der, length);
+        if (fclose(memory) != 0 || r < 0)
+                return no_memory();
+        return file_write(out, text, n);
+}
+
+int verb_certs(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
+        struct tokend_certificates *list;
+        struct tokend_failure failure;
+        int r = EXIT_DONE;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_list_certificates(handle, o->arguments[0], o->nickname, o->timeout_ms, &list, &failure) !=
+                TOKEND_OK)
+                return refused(&failure);
+        if (o->json) {
+                printf("{\"certificates\":[");
+                for (size_t i = 0; i < list->n_certificates; i++)
+                        printf("%s%s", i > 0 ? ",\n" : "\n", list->certificates[i]->json);
+                printf("%s]}\n", list->n_certificates > 0 ? "\n" : "");
+        } else if (o->pem) {
+                for (size_t i = 0; i < list->n_certificates && r == EXIT_DONE; i++)
+                        if (pem_write(stdout, "CERTIFICATE", list->certificates[i]->der,
+                                    list->certificates[i]->der_length) < 0)
+                                r = no_memory();
+        } else {
+                r = print_table(list->certificates, list->n_certificates);
+        }
+        tokend_certificates_free(list);
+        return r;
+}
+
+/* What --subject, --algorithm and --dns say. */
+static int take_subject(const struct options *o, const char *verb, struct tokend_subject *ret)
+{
+        if (!o->subject)
+                return usage("%s needs --subject, as CN=CA Signing Certificate,O=EXAMPLE", verb);
+        *ret = (struct tokend_subject){.key = o->arguments[0],
+                .subject = o->subject,
+                .algorithm = o->algorithm,
+                .dns_names = o->dns_names,
+                .n_dns_names = o->n_dns_names};
+        return EXIT_DONE;
+}
+
+int verb_request(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        _cleanup_(freep) unsigned char *der = NULL;
+        struct tokend_failure failure;
+        struct tokend_subject subject;
+        size_t length;
+        int r = take_subject(o, "request", &subject);
+
+        if (r != EXIT_DONE)
+                return r;
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                return print_json_bytes(o->out, "request", der, length);
+        return o->der ? file_write(o->out, der, length)
+                      : print_pem(o->out, "CERTIFICATE REQUEST", der, length);
+}
+
+/* A certificate that is on the token now. */
+static int print_certificate(const struct options *o, const struct tokend_certificate *certificate)
+{
+        _cleanup_(freep) char *line = NULL;
+        int n;
+
+        if (o->der)
+                return file_write(o->out, certificate->der, certificate->der_length);
+        if (!o->json)
+                return print_pem(o->out, "CERTIFICATE", certificate->der, certificate->der_length);
+        n = asprintf(&line, "{\"certificate\":%s}\n", certificate->json);
+        return n < 0 ? no_memory() : file_write(o->out, line, (size_t)n);
+}
+
+int verb_self_sign(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        struct tokend_certificate *certificate;
+        struct tokend_failure failure;
+        struct tokend_subject subject;
+        int r = take_subject(o, "self-sign", &subject);
+
+        if (r != EXIT_DONE)
+                return r;
+        if (o->days == 0)
+                return usage("self-sign needs --days, how long the certificate is to be valid");
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
+                TOKEND_OK)
+                return refused(&failure);
+        r = print_certificate(o, certificate);
+        tokend_certificate_free(certificate);
+        return r;
+}
+
+static int read_certificate(const char *path, unsigned char **ret, size_t *ret_length)
+{
+        _cleanup_(freep) unsigned char *file = NULL;
+        size_t length;
+        int r = file_read(path, FILE_MAX_BYTES, &file, &length);
+
+        if (r < 0)
+                return usage("%s: %s", path, r == -EFBIG ? "too long for a certificate" : strerror(-r));
+        if (pem_read("CERTIFICATE", file, length, ret, ret_length) < 0)
+                return usage("%s: no certificate, neither in PEM nor in DER", path);
+        return EXIT_DONE;
+}
+
+int verb_import(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        _cleanup_(freep) unsigned char *der = NULL;
+        _cleanup_(freep) char *token = NULL;
+        struct tokend_certificate *certificate;
+        struct tokend_failure failure;
+        const char *nickname;
+        size_t length;
+        int r = split_name(o->arguments[0], &token, &nickname);
+
+        if (r == EXIT_DONE)
+                r = read_certificate(o->arguments[1], &der, &length);
+        if (r != EXIT_DONE)
+                return r;
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_import_certificate(
+                    handle, token, nickname, der, length, o->timeout_ms, &certificate, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                printf("{\"certificate\":%s}\n", certificate->json);
+        else
+                r = print_table(&certificate, 1);
+        tokend_certificate_free(certificate);
+        return r;
+}
+
+int verb_delete_cert(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        struct tokend_failure failure;
+
+        if (!o->yes)
+                return usage("delete-cert removes the certificate for good: say --yes if that is meant");
+        handle = open_main(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_delete_certificate(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                printf("{}\n");
+        return EXIT_DONE;
+}
+
+int verb_remove_claim(const struct options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        struct tokend_failure failure;
+
+        if (!o->claimant)
+                return usage("remove-claim needs --claimant, as tokendctl status --json shows it");
+        fprintf(stderr, "A claim keeps other hosts from making an object of its nickname. Remove it only if "
+                        "the tokend of "
+                        "its host is stopped,\nor has started its worker for this token anew since the claim "
+                        "was made: else "
+                        "two hosts may make an object of the\nsame nickname.\n");
+        if (!o->yes)
+                return usage("say --yes if that is so");
+        handle = open_status(o);
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_remove_claim(handle, o->arguments[0], o->arguments[1], o->claimant, o->timeout_ms,
+                    &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (o->json)
+                printf("{}\n");
+        return EXIT_DONE;
+}
