@@ -74,7 +74,7 @@ static void put_names(struct template *template, const struct message_generate *
         put(template, CKA_ID, message->id.data, message->id.length);
 }
 
-static void fill_private(struct template *template, const struct message_generate *message)
+static void fill_private(struct template *template, const struct message_generate *message, bool internal)
 {
         put_names(template, message);
         put_bool(template, CKA_PRIVATE, true);
@@ -85,6 +85,9 @@ static void fill_private(struct template *template, const struct message_generat
         put_bool(template, CKA_UNWRAP, message->usage & USAGE_UNWRAP);
         put_bool(template, CKA_DERIVE, message->usage & USAGE_DERIVE);
         put_bool(template, CKA_SIGN_RECOVER, false);
+        /* A token sets it by itself, and most refuse it here; softoken keeps what it is told, else false. */
+        if (internal)
+                put_bool(template, CKA_LOCAL, true);
 }
 
 static void fill_public(
@@ -117,7 +120,7 @@ static CK_RV make(struct session *session, const struct message_generate *messag
         CK_ULONG bits = message->size;
         CK_RV rv;
 
-        fill_private(&for_private, message);
+        fill_private(&for_private, message, session->token->internal);
         fill_public(&for_public, message, &bits);
         atomic_store(&session->call_limit_usec, session->token->config->generate_timeout_usec);
         rv = P11(session, C_GenerateKeyPair, session->handle, &mechanism, for_public.attributes, for_public.n,
