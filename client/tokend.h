@@ -63,6 +63,7 @@ enum tokend_error {
         TOKEND_CERTIFICATE_NOT_FOUND, /* no such certificate that the caller may see */
         TOKEND_NOT_A_CERTIFICATE,     /* what was to be imported; the text says why */
         TOKEND_CLAIM_NOT_FOUND,       /* no such claim of another host on the token */
+        TOKEND_AUDIT_UNAVAILABLE,     /* it could not be recorded, and must be: it was not done */
 
         /* Said by the daemon: org.varlink.service */
         TOKEND_INTERFACE_NOT_FOUND = 40, /* an older daemon, or the other socket */

@@ -31,6 +31,7 @@ static const struct entry entries[PROTO_ERROR_MAX_] = {
                 "there is no such certificate that you may see"},
         [PROTO_NOT_A_CERTIFICATE] = {"NotACertificate", "this is not a certificate"},
         [PROTO_CLAIM_NOT_FOUND] = {"ClaimNotFound", "no such claim of another host is on the token"},
+        [PROTO_AUDIT_UNAVAILABLE] = {"AuditUnavailable", "uses of keys cannot be recorded now, and must be"},
         [PROTO_INTERFACE_NOT_FOUND] = {"InterfaceNotFound", "the daemon has no such interface"},
         [PROTO_METHOD_NOT_FOUND] = {"MethodNotFound", "the daemon has no such method"},
         [PROTO_METHOD_NOT_IMPLEMENTED] = {"MethodNotImplemented",

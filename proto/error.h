@@ -27,6 +27,8 @@ enum proto_error {
         PROTO_NOT_A_CERTIFICATE,
         /* io.tokend.Status */
         PROTO_CLAIM_NOT_FOUND,
+        /* all of them */
+        PROTO_AUDIT_UNAVAILABLE,
         /* org.varlink.service */
         PROTO_INTERFACE_NOT_FOUND,
         PROTO_METHOD_NOT_FOUND,

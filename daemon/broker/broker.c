@@ -11,6 +11,7 @@
 #include "daemon/broker/connection.h"
 #include "daemon/broker/control.h"
 #include "daemon/broker/listener.h"
+#include "daemon/broker/unit.h"
 #include "daemon/util/log.h"
 
 /* Descriptors that are neither a client's nor a token's: the control, the loop, the timer, listeners, the
@@ -44,17 +45,21 @@ void broker_arm(struct broker *broker, uint64_t usec)
 
 static uint64_t tick_all(struct broker *broker, uint64_t now)
 {
-        uint64_t next = listener_tick(broker, now);
+        uint64_t next = listener_tick(broker, now), due = unit_tick(broker, now);
+
+        next = MIN_OF(next, due);
+        due = audit_tick(broker, now);
+        next = MIN_OF(next, due);
 
         LINK_FOREACH(token_at, &broker->tokens)
         {
-                uint64_t due = token_tick(LINK_OF(token_at, struct token, link), now);
+                due = token_tick(LINK_OF(token_at, struct token, link), now);
 
                 next = MIN_OF(next, due);
         }
         LINK_FOREACH(connection_at, &broker->connections)
         {
-                uint64_t due = connection_tick(LINK_OF(connection_at, struct connection, link), now);
+                due = connection_tick(LINK_OF(connection_at, struct connection, link), now);
 
                 next = MIN_OF(next, due);
         }
@@ -86,6 +91,7 @@ int broker_init(struct broker *broker, int control_fd)
                 .timer_usec = USEC_NEVER,
                 .accept_again_usec = USEC_NEVER,
                 .own_uid = geteuid(),
+                .begun_usec = wall_usec(),
                 .keys = {.broker = broker, .kind = LISTEN_KEYS, .fd = -1},
                 .status = {.broker = broker, .kind = LISTEN_STATUS, .fd = -1}};
         link_init(&broker->tokens);
@@ -93,6 +99,7 @@ int broker_init(struct broker *broker, int control_fd)
         link_init(&broker->connections);
         link_init(&broker->dirty);
         link_init(&broker->kept);
+        link_init(&broker->units);
         broker->buffer = malloc(LIMIT_CHANNEL_MESSAGE);
         if (!broker->buffer)
                 return -ENOMEM;
@@ -105,6 +112,8 @@ int broker_init(struct broker *broker, int control_fd)
         if (r == 0)
                 r = sd_event_add_io(
                         broker->event, &broker->timer, broker->timer_fd, EPOLLIN, on_timer, broker);
+        if (r >= 0)
+                r = audit_start(broker);
         if (r >= 0)
                 r = control_start(broker);
         return r < 0 ? r : 0;
@@ -129,6 +138,7 @@ void broker_done(struct broker *broker)
                 token_free(LINK_OF(broker->tokens.next, struct token, link));
         while (!link_is_empty(&broker->instances))
                 instance_free(broker, LINK_OF(broker->instances.next, struct instance, link));
+        audit_stop(broker);
         listener_stop(broker);
         control_stop(broker);
         sd_event_source_disable_unref(broker->timer);
@@ -252,14 +262,13 @@ static int configure_instances(struct broker *broker, const struct config *confi
 /* Every caller is asked again who it is: what it may changes with the files, not with its next connect. */
 static void match_again(struct broker *broker, const struct config *config)
 {
-        broker->n_strangers = 0;
         LINK_FOREACH(at, &broker->connections)
         {
                 struct connection *c = LINK_OF(at, struct connection, link);
 
-                connection_set_instance(
-                        c, broker_instance(broker, policy_match(config, &c->caller, broker->own_uid)));
-                broker->n_strangers += c->listener->kind == LISTEN_KEYS && !c->instance;
+                if (!c->unit_pending)
+                        connection_set_instance(c,
+                                broker_instance(broker, policy_match(config, &c->caller, broker->own_uid)));
         }
 }
 
@@ -296,6 +305,7 @@ int broker_configure(struct broker *broker, struct config *config)
                 match_again(broker, config);
                 r = configure_tokens(broker, config);
         }
+        audit_configure(broker);
         if (r == 0) {
                 broker->max_keys_connections = room_for_connections(config);
                 forget_instances(broker);
@@ -322,7 +332,7 @@ static void drain_check(struct broker *broker)
 
 void broker_settle(struct broker *broker)
 {
-        while (broker->tokens_dirty || !link_is_empty(&broker->dirty)) {
+        while (broker->tokens_dirty || broker->audit_dirty || !link_is_empty(&broker->dirty)) {
                 if (broker->tokens_dirty) {
                         broker->tokens_dirty = false;
                         LINK_FOREACH(at, &broker->tokens)
@@ -333,7 +343,10 @@ void broker_settle(struct broker *broker)
                                         token_pump(token);
                         }
                 }
-                while (!link_is_empty(&broker->dirty))
+                /* Before the replies that may leave without waiting for it. */
+                if (broker->audit_dirty)
+                        audit_flush(broker);
+                while (!broker->audit_dirty && !link_is_empty(&broker->dirty))
                         connection_serve(LINK_OF(broker->dirty.next, struct connection, dirty));
         }
         if (broker->draining && !broker->drained)

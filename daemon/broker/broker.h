@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "daemon/broker/audit.h"
 #include "daemon/broker/list.h"
 #include "daemon/broker/policy.h"
 #include "daemon/broker/token.h"
@@ -40,7 +41,8 @@ struct broker {
         uint8_t *buffer; /* LIMIT_CHANNEL_MESSAGE bytes, for whatever channel is being read */
 
         struct config *config;
-        uint64_t started_usec;
+        uint64_t started_usec; /* of the daemon */
+        uint64_t begun_usec;   /* of this process; both wall clock */
         uid_t own_uid;
         bool sealed;
 
@@ -53,6 +55,12 @@ struct broker {
         unsigned n_logged, n_unlogged;
         size_t n_strangers, max_keys_connections;
         uint64_t accept_again_usec; /* listeners rest until then; USEC_NEVER: they do not */
+
+        struct audit *audit;
+        bool audit_dirty;  /* records are to be sent */
+        struct link units; /* connections whose unit is asked for */
+        uint64_t last_ticket;
+        size_t n_asked;
 
         bool draining, drained;
         uint64_t drain_usec;

@@ -13,6 +13,7 @@
 
 #include "daemon/broker/dispatch.h"
 #include "daemon/broker/request.h"
+#include "daemon/broker/unit.h"
 #include "daemon/util/log.h"
 
 /* Unsent bytes of replies beyond which no other reply is rendered. */
@@ -25,7 +26,8 @@
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata);
 
-int connection_new(struct listener *listener, int fd, const struct caller *caller, struct instance *instance)
+int connection_new(struct listener *listener, int fd, const struct caller *caller, struct instance *instance,
+        bool pending)
 {
         struct connection *c = calloc(1, sizeof(*c));
         int r;
@@ -38,6 +40,7 @@ int connection_new(struct listener *listener, int fd, const struct caller *calle
         link_init(&c->link);
         link_init(&c->dirty);
         link_init(&c->requests);
+        link_init(&c->unit_link);
         frame_init(&c->frame, LIMIT_MESSAGE);
         c->broker = listener->broker;
         c->listener = listener;
@@ -46,11 +49,14 @@ int connection_new(struct listener *listener, int fd, const struct caller *calle
         c->events = EPOLLIN;
         link_append(&c->broker->connections, &c->link);
         listener->n_connections++;
-        c->broker->n_strangers += listener->kind == LISTEN_KEYS && !instance;
+        c->unit_pending = pending;
+        c->broker->n_strangers += connection_is_stranger(c);
         connection_set_instance(c, instance);
         r = sd_event_add_io(c->broker->event, &c->source, fd, c->events, on_io, c);
         if (r < 0)
                 connection_free(c);
+        else if (unit_is_wanted(c->broker))
+                unit_ask(c);
         return r;
 }
 
@@ -63,16 +69,30 @@ void connection_set_instance(struct connection *c, struct instance *instance)
                 if (instance)
                         instance->n_connections++;
         }
+        c->broker->n_strangers -= connection_is_stranger(c);
         c->instance = instance;
+        c->broker->n_strangers += connection_is_stranger(c);
+}
+
+void connection_set_pending(struct connection *c, bool pending)
+{
+        c->broker->n_strangers -= connection_is_stranger(c);
+        c->unit_pending = pending;
+        c->broker->n_strangers += connection_is_stranger(c);
+}
+
+bool connection_is_stranger(const struct connection *c)
+{
+        return c->listener->kind == LISTEN_KEYS && !c->instance && !c->unit_pending;
 }
 
 void connection_free(struct connection *c)
 {
         while (!link_is_empty(&c->requests))
                 request_free(LINK_OF(c->requests.next, struct request, link));
-        if (c->listener->kind == LISTEN_KEYS && !c->instance)
-                c->broker->n_strangers--;
+        unit_forget(c);
         connection_set_instance(c, NULL);
+        c->broker->n_strangers -= connection_is_stranger(c);
         c->listener->n_connections--;
         link_remove(&c->link);
         link_remove(&c->dirty);
@@ -81,6 +101,7 @@ void connection_free(struct connection *c)
         frame_done(&c->frame);
         output_done(&c->output);
         free(c->caller.groups);
+        free(c->unit);
         free(c);
 }
 
@@ -101,8 +122,9 @@ static bool may_take(const struct connection *c)
 {
         const struct request *last;
 
-        if (c->gone || c->broken || c->broker->draining || c->n_requests >= LIMIT_REQUESTS_PER_CONNECTION ||
-                c->n_bytes >= REQUESTS_ENOUGH || output_pending(&c->output) >= OUTPUT_ENOUGH)
+        if (c->gone || c->broken || c->unit_pending || c->broker->draining ||
+                c->n_requests >= LIMIT_REQUESTS_PER_CONNECTION || c->n_bytes >= REQUESTS_ENOUGH ||
+                output_pending(&c->output) >= OUTPUT_ENOUGH)
                 return false;
         if (link_is_empty(&c->requests))
                 return true;
@@ -206,7 +228,7 @@ static bool render_replies(struct connection *c)
                 struct request *first = LINK_OF(c->requests.next, struct request, link);
                 enum render more;
 
-                if (!first->done || is_early(c, first))
+                if (!first->done || first->audit || is_early(c, first))
                         break;
                 more = request_render(first, &c->output);
                 rendered = true;

@@ -19,6 +19,11 @@ struct connection {
         uint32_t events; /* what the source watches for */
         struct caller caller;
         struct instance *instance; /* NULL: matches none */
+        struct link unit_link;     /* while its unit is asked for */
+        uint64_t unit_ticket, unit_deadline_usec,
+                accepted_usec; /* ticket: of the question that is out; 0: none */
+        bool unit_pending;     /* nothing of it is read before its unit is known */
+        char *unit;
         struct frame frame;
         struct output output;
         struct link requests;       /* in their order; the first one's reply is next */
@@ -28,8 +33,9 @@ struct connection {
         bool gone;                  /* nobody is there: freed when the event at hand is over */
 };
 
-/* Takes fd and the caller's groups over, also when it fails. */
-int connection_new(struct listener *listener, int fd, const struct caller *caller, struct instance *instance);
+/* Takes fd and the caller's groups over, also when it fails. pending: who it is will be known when its unit is. */
+int connection_new(struct listener *listener, int fd, const struct caller *caller, struct instance *instance,
+        bool pending);
 void connection_free(struct connection *connection);
 
 /* Something of it changed: it is served at the end of the event. */
@@ -37,8 +43,14 @@ void connection_touch(struct connection *connection);
 /* Renders, sends, begins and closes what it can. May free it. */
 void connection_serve(struct connection *connection);
 
-/* After a reload. */
+/* After a reload, and when its unit is known. */
 void connection_set_instance(struct connection *connection, struct instance *instance);
+
+/* Nothing is read from it, and it counts as nobody's. */
+void connection_set_pending(struct connection *connection, bool pending);
+
+/* A caller of the main socket that matches no instance, as far as is known. */
+bool connection_is_stranger(const struct connection *connection);
 
 /* Nothing asked is unanswered, nothing answered unsent. */
 bool connection_is_idle(const struct connection *connection);

@@ -11,6 +11,7 @@
 
 #include "daemon/broker/listener.h"
 #include "daemon/broker/sandbox.h"
+#include "daemon/broker/unit.h"
 #include "daemon/util/log.h"
 
 /* Messages kept while the supervisor does not read; it reads all the time, unless it is stopped. */
@@ -207,6 +208,27 @@ static int on_look(struct broker *broker, struct wire *wire, int fds[])
         return token ? look_attach(token, take_fd(&fds[0])) : 0;
 }
 
+/* To tokend-audit; of the others' channels this is not told here. */
+static int on_channel(struct broker *broker, struct wire *wire, int fds[])
+{
+        struct message_channel message;
+        int r = message_get_channel(wire, &message);
+
+        if (r < 0 || fds[0] < 0)
+                return r < 0 ? r : -EPROTO;
+        return audit_attach(broker, take_fd(&fds[0]));
+}
+
+static int on_unit(struct broker *broker, struct wire *wire)
+{
+        struct message_unit message;
+        int r = message_get_unit(wire, &message);
+
+        if (r == 0)
+                unit_answer(broker, &message);
+        return r;
+}
+
 static int on_drain(struct broker *broker, struct wire *wire)
 {
         struct message_drain message;
@@ -258,6 +280,10 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
                 return on_token(broker, wire);
         case MESSAGE_TYPE_LOOK:
                 return on_look(broker, wire, fds);
+        case MESSAGE_TYPE_CHANNEL:
+                return on_channel(broker, wire, fds);
+        case MESSAGE_TYPE_UNIT:
+                return on_unit(broker, wire);
         case MESSAGE_TYPE_DRAIN:
                 return on_drain(broker, wire);
         case MESSAGE_TYPE_PING:

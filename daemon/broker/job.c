@@ -27,6 +27,7 @@ void job_free(struct job *job)
         free(job->spki);
         free(job->signature);
         free(job->nickname);
+        free(job->audit_rest);
         free(job->subject);
         free(job);
 }

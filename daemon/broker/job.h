@@ -57,6 +57,7 @@ enum job_end {
         JOB_DEADLINE_EXECUTED,
         JOB_WORKER_LOST,
         JOB_OUTCOME_UNKNOWN,
+        JOB_UNRECORDED, /* it could not be recorded, and was not done */
         JOB_NO_MEMORY,
 };
 
@@ -86,6 +87,11 @@ struct job {
 
         unsigned n_claimed; /* how often its nickname was claimed by another host */
         uint64_t resume_usec;
+
+        bool audited;                  /* what becomes of it is recorded */
+        bool repeated;                 /* that it is about to be sent again is recorded */
+        unsigned attempt;              /* how often it was sent */
+        struct audit_rest *audit_rest; /* what is left of the request that it outlives; NULL: nothing */
 
         struct entry *entry; /* the key (import: of the certificate, or NULL) or certificate; a reference */
         uint8_t algorithm, prehashed;

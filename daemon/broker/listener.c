@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "daemon/broker/connection.h"
+#include "daemon/broker/unit.h"
 #include "daemon/util/log.h"
 
 /* Connections taken in one turn of the loop. */
@@ -84,6 +85,7 @@ static bool has_room(const struct listener *listener, const struct instance *ins
 static void admit(struct listener *listener, int fd)
 {
         struct broker *broker = listener->broker;
+        bool pending = listener->kind == LISTEN_KEYS && unit_is_wanted(broker);
         struct instance *instance = NULL;
         struct caller caller;
         int r = caller_of(fd, &caller);
@@ -93,15 +95,30 @@ static void admit(struct listener *listener, int fd)
                 close(fd);
                 return;
         }
-        instance = broker_instance(broker, policy_match(broker->config, &caller, broker->own_uid));
-        if (has_room(listener, instance)) {
-                r = connection_new(listener, fd, &caller, instance);
+        if (!pending)
+                instance = broker_instance(broker, policy_match(broker->config, &caller, broker->own_uid));
+        if (pending ? listener->n_connections < broker->max_keys_connections : has_room(listener, instance)) {
+                r = connection_new(listener, fd, &caller, instance, pending);
                 if (r < 0)
                         log_warning("cannot take a connection: %s", strerror(-r));
                 return;
         }
         free(caller.groups);
         close(fd);
+}
+
+void listener_match(struct connection *c)
+{
+        struct broker *broker = c->broker;
+        struct instance *instance =
+                broker_instance(broker, policy_match(broker->config, &c->caller, broker->own_uid));
+
+        /* It is counted as a stranger by now. */
+        if (instance ? instance->n_connections >= instance->config->max_connections
+                     : broker->n_strangers > LIMIT_STRANGERS)
+                c->gone = true;
+        else
+                connection_set_instance(c, instance);
 }
 
 static void rest(struct broker *broker)

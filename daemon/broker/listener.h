@@ -7,6 +7,9 @@
 /* A listening socket of the supervisor's, taken over; instead of the one of its kind that there was. */
 int listener_set(struct broker *broker, enum listen_kind kind, int fd);
 
+/* The unit of a connection is known: whose it is, and whether there is room for it. */
+void listener_match(struct connection *connection);
+
 /* Accepts from now on. */
 int listener_start(struct broker *broker);
 /* No more. */

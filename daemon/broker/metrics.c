@@ -118,7 +118,8 @@ static const struct {
         {"token_errors", "Of these, ended with an error of the token.", true, errors_of},
         {"token_restarts", "Workers started beyond the first.", true, restarts_of},
         {"token_logins", "Logins that succeeded.", true, logins_of},
-        {"token_accelerated", "Requests that an accelerator did: this one for others, or one for this token.", true, hits_of},
+        {"token_accelerated", "Requests that an accelerator did: this one for others, or one for this token.",
+                true, hits_of},
         {"token_fallbacks", "Requests that an accelerator could have done, and did not.", true, fallbacks_of},
         {"token_loads", "Keys copied to an accelerator.", true, loads_of},
         {"token_copies", "Copies of keys that an accelerator holds.", false, copies_of},
@@ -251,6 +252,21 @@ static void put_instances(struct broker *broker, struct output *output)
         }
 }
 
+static void put_audit(const struct audit *audit, struct output *output)
+{
+        put_family(output, "audit_ok", "gauge", "Whether uses of keys are recorded, where they are to be.");
+        output_format(output, "tokend_audit_ok %d\n", audit->ok);
+        put_family(output, "audit_required", "gauge", "Whether what cannot be recorded is not done.");
+        output_format(output, "tokend_audit_required %d\n", audit->required);
+        put_family(output, "audit_lost", "counter", "Records that were given up.");
+        output_format(output, "tokend_audit_lost_total %llu\n", U64(audit->lost + audit->state_lost));
+        put_family(output, "audit_sequence", "gauge", "Number of the last record in the file.");
+        output_format(output, "tokend_audit_sequence %llu\n", U64(audit->seq));
+        put_family(output, "audit_signed_sequence", "gauge",
+                "Number of the last record in the file whose head is signed.");
+        output_format(output, "tokend_audit_signed_sequence %llu\n", U64(audit->signed_seq));
+}
+
 void metrics_put(struct broker *broker, struct output *output)
 {
         output_format(output,
@@ -264,6 +280,7 @@ void metrics_put(struct broker *broker, struct output *output)
         put_latency(broker, output, "request_seconds", "From a request's arrival to its end.",
                 offsetof(struct token, whole));
         put_instances(broker, output);
+        put_audit(broker->audit, output);
         put_family(output, "strangers_denied", "counter", "Requests of callers that match no instance.");
         output_format(output, "tokend_strangers_denied_total %llu\n", U64(broker->strangers_denied));
         put_family(output, "broken_messages", "counter", "Messages that could not be read.");

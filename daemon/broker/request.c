@@ -51,6 +51,7 @@ void request_free(struct request *request)
 {
         struct connection *connection = request->connection;
 
+        audit_forgets(request);
         if (request->job && request->oneway)
                 request->job->done = NULL;
         else if (request->job)
@@ -67,6 +68,7 @@ void request_free(struct request *request)
         entry_unref(request->entry);
         free(request->error_parameters);
         free(request->payload);
+        free(request->held_token);
         free(request->text);
         free(request);
 }
@@ -83,6 +85,7 @@ void request_begin(struct request *request)
 void request_done(struct request *request)
 {
         request->done = true;
+        audit_over(request);
         connection_touch(request->connection);
 }
 
@@ -213,6 +216,14 @@ static void fail_token(struct request *request, const struct token *token, uint6
         fail_with_two(request, PROTO_TOKEN_ERROR, "token", token->name, "ckr", ckr_text(ckr, text));
 }
 
+void request_fail_unrecorded(struct request *request)
+{
+        const struct audit *audit = request->connection->broker->audit;
+
+        request_fail_with(request, PROTO_AUDIT_UNAVAILABLE, "reason",
+                audit->reason[0] ? audit->reason : "the record could not be kept in time");
+}
+
 /* What the worker refused. text: begins with the parameter's name where that is not the one it must be. */
 static void fail_invalid(struct request *request, const char *text)
 {
@@ -275,6 +286,9 @@ void request_fail_job(struct request *request, struct token *token, const struct
                 break;
         case JOB_WORKER_LOST:
                 request_fail_with(request, PROTO_WORKER_LOST, "token", token->name);
+                break;
+        case JOB_UNRECORDED:
+                request_fail_unrecorded(request);
                 break;
         case JOB_OUTCOME_UNKNOWN:
                 fail_with_two(request, PROTO_OUTCOME_UNKNOWN, "token", token->name, "operation",

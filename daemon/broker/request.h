@@ -29,6 +29,7 @@ struct method {
         const char *interface; /* whose errors it gives */
         enum method_socket socket;
         unsigned right; /* enum config_right; 0: nobody's to give */
+        unsigned audit; /* enum audit_kind of its records; 0: none are made */
         bool parallel;  /* runs beside others of its connection that are parallel */
         const struct field *fields;
         size_t n_fields, parameters_size;
@@ -72,6 +73,15 @@ struct request {
         struct entry *entry;
         struct listing *listing;
 
+        /* audit-record.c's and resolve.c's */
+        uint64_t number;          /* in the records; 0: in none yet */
+        struct audit_item *audit; /* the record that has to be safe before it goes on; NULL: none */
+        struct job *held_job;     /* that waits for that */
+        char *held_token;         /* and where it goes */
+        const struct job *over;   /* the job that has just ended; NULL: none */
+        uint64_t over_ckr;
+        bool recorded;
+
         _Alignas(max_align_t) unsigned char parameters[];
 };
 
@@ -109,6 +119,10 @@ void request_submit(struct request *request, struct token *token, struct job *jo
         void (*done)(struct request *request, struct token *token, const struct job_result *result));
 /* For done: keeps the payload of the answer, for the reply; or fails. */
 void request_keep_payload(struct request *request, struct token *token, const struct job_result *result);
+/* The job that waited for its record is submitted; may: false: it is not. */
+void request_go_on(struct request *request, bool may);
+/* AuditUnavailable. */
+void request_fail_unrecorded(struct request *request);
 /* Begins again when the token's directory is there, or was renewed. */
 void request_wait(struct request *request, struct token *token);
 

@@ -50,7 +50,36 @@ static void on_done(struct job *job, const struct job_result *result)
         struct request *request = job->userdata;
 
         request->job = NULL;
+        /* It goes on: what becomes of it is recorded then. */
+        if (job->place == JOB_OUT || job->place == JOB_UNSETTLED)
+                audit_job_detaches(request, job);
+        request->over = job;
+        request->over_ckr = result->ckr;
         job->request_done(request, job->token, result);
+        request->over = NULL;
+}
+
+static void submit(struct request *request, struct token *token, struct job *job)
+{
+        /* Its present one: a reload may have made it another since the request came. */
+        job->instance = request->connection->instance;
+        request->job = job;
+        accelerator_submit(token, job);
+}
+
+void request_go_on(struct request *request, bool may)
+{
+        _cleanup_(job_freep) struct job *job = TAKE_PTR(request->held_job);
+        struct token *token = broker_token(request->connection->broker, request->held_token);
+
+        if (!may)
+                request_fail_unrecorded(request);
+        else if (!token)
+                request_fail_with(request, PROTO_TOKEN_NOT_FOUND, "token", request->held_token);
+        else if (job_is_request(job) && !request->connection->instance)
+                request_denied(request, config_right_name(request->method->right));
+        else
+                submit(request, token, TAKE_PTR(job));
 }
 
 void request_submit(struct request *request, struct token *token, struct job *job,
@@ -58,13 +87,11 @@ void request_submit(struct request *request, struct token *token, struct job *jo
 {
         job->begun_usec = request->received_usec;
         job->deadline_usec = request->deadline_usec;
-        /* Its present one: a reload may have made it another since the request came. */
-        job->instance = request->connection->instance;
         job->request_done = done;
         job->done = on_done;
         job->userdata = request;
-        request->job = job;
-        accelerator_submit(token, job);
+        if (!audit_begins(request, token, job))
+                submit(request, token, job);
 }
 
 void request_keep_payload(struct request *request, struct token *token, const struct job_result *result)

@@ -9,7 +9,9 @@
 #include "daemon/broker/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -117,6 +119,10 @@ static int add_rules(scmp_filter_ctx filter)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
         for (size_t i = 0; i < ARRAY_SIZE(deadly) && r == 0; i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+        /* Of all ioctls the one that tells what journald has not read yet. */
+        if (r == 0)
+                r = seccomp_rule_add(
+                        filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
         if (r == 0)
                 r = add_memory(filter, SCMP_SYS(mmap));
         if (r == 0)

@@ -120,5 +120,7 @@ void status_put(struct broker *broker, struct output *output)
                 put_instance(output, broker, instance);
                 comma = ",";
         }
-        output_text(output, "]}");
+        output_text(output, "],\"audit\":");
+        audit_put_status(broker, output);
+        output_text(output, "}");
 }

@@ -126,6 +126,7 @@ void token_end_job(struct token *token, struct job *job, const struct job_result
         if (job->suspect)
                 token->n_suspects--;
         token_answer_job(token, job, result);
+        audit_job_over(job, result);
         job_free(job);
 }
 
@@ -141,7 +142,7 @@ void token_cancel(struct job *job)
         job->done = NULL;
         job->trial_of = NULL;
         if (job->place != JOB_OUT && job->place != JOB_UNSETTLED)
-                token_end(token, job, JOB_OK);
+                token_end(token, job, job->place == JOB_AWAY ? JOB_OUTCOME_UNKNOWN : JOB_OK);
 }
 
 void token_end_waiting(struct token *token, enum job_end end)
@@ -173,6 +174,10 @@ void token_set_state(struct token *token, const struct message_token *message)
                 free(token->reason);
                 token->reason = reason;
         }
+        /* The one way there is a PIN that was refused, or must not be tried; a broker before this one may have recorded it. */
+        if (message->state == TOKEN_FAILED && token->state != TOKEN_FAILED &&
+                message->since_usec >= token->broker->begun_usec)
+                audit_login(token, false, message->reason);
         token->state = message->state;
         token->since_usec = message->since_usec;
         token->restarts = message->restarts;
@@ -235,7 +240,7 @@ void token_submit(struct token *token, struct job *job)
         broker_arm(token->broker, job->deadline_usec);
         if (job->kind == JOB_LOOKUP)
                 wait_lookup(token, job);
-        else if (!job_is_request(job))
+        else if (!job_is_request(job) || !job->instance)
                 token_put_first(token, job);
         else
                 queue_job(token, job);
@@ -453,6 +458,8 @@ static void job_is_out(struct token *token, struct job *job)
 
         link_remove(&job->link);
         job->place = JOB_OUT;
+        job->attempt += !job->settling;
+        job->repeated = false;
         link_append(&worker->out, &job->link);
         worker->n_out++;
         if (job->kind == JOB_REFRESH) {
@@ -484,6 +491,14 @@ static int send_one(struct token *token)
         if (job_resolve(token, job, &key) > 0) {
                 token_end(token, job, JOB_KEY_GONE);
                 return 0;
+        }
+        if (job->audited && !job->settling && audit_refuses(token->broker)) {
+                token_end(token, job, JOB_UNRECORDED);
+                return 0;
+        }
+        if (job->suspect && !job->repeated) {
+                audit_repeats(job);
+                job->repeated = true;
         }
         r = job_send(token, job, key);
         if (r == 0) {

@@ -42,6 +42,7 @@ struct worker {
         bool stalled;   /* an accelerator's: a trial outlived its time, and nothing was heard since */
         bool no_random; /* an accelerator's: it has no generator of its own */
         char *retire_reason;
+        bool old; /* it was there before this broker, and has not said how often it has logged in */
         uint32_t sessions_open, session_limit, logins;
 };
 

@@ -254,6 +254,10 @@ static int on_sessions(struct token *token, struct wire *wire)
 
         if (token->worker.phase == WORKER_GREETED || message_get_sessions(wire, &sessions) < 0)
                 return -EBADMSG;
+        /* A worker that is older than this broker has logged in before: that was recorded then. */
+        if (sessions.logins > token->worker.logins && !token->worker.old)
+                audit_login(token, true, NULL);
+        token->worker.old = false;
         token->worker.sessions_open = sessions.open;
         token->worker.logins = sessions.logins;
         return 0;
@@ -656,6 +660,7 @@ int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch)
                 return r;
         }
         worker->phase = WORKER_GREETED;
+        worker->old = !token->broker->sealed;
         return 0;
 }
 
