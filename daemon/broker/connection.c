@@ -284,9 +284,14 @@ void connection_serve(struct connection *c)
 
         link_remove(&c->dirty);
         while (progress && !c->gone) {
+                bool full;
+
                 progress = render_replies(c);
+                full = output_pending(&c->output) >= OUTPUT_ENOUGH;
                 if (send_output(c) != 0 && !c->gone)
                         progress = false;
+                else if (full)
+                        progress = true; /* there is room now for what had none */
                 begin_last(c);
                 progress = take_requests(c) || progress;
         }
