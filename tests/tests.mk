@@ -26,7 +26,9 @@ $(BUILD)/tests/libtestmodule.so: $(call objects,$(wildcard tests/module/*.c))
 PROBES := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 $(PROBES): $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libtokend.so
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $< -L$(BUILD) -Wl,-rpath,'$$ORIGIN/..' -ltokend -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $< -L$(BUILD) -Wl,-rpath,'$$ORIGIN/..' -ltokend $(PROBE_LIBS) -lpthread
+# The CA among them makes certificates with OpenSSL.
+$(BUILD)/tests/issuer: PROBE_LIBS = -lcrypto
 
 $(BUILD)/obj/tests/bench/%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/tests/bench: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libtokend.a

@@ -99,8 +99,8 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 
                 duration_format(now - claim->since_usec, since, sizeof(since));
                 if (name && nickname && host && claimant)
-                        printf("%s: %s claims \"%s\" since %s (claimant %s)\n", name, host, nickname, since,
-                                claimant);
+                        printf("  %s: host %s claims \"%s\", for %s now (claimant %s)\n", name, host,
+                                nickname, since, claimant);
         }
 }
 
