@@ -208,11 +208,6 @@ void directory_forget_copy(struct directory *directory, uint64_t number, CK_OBJE
         pthread_mutex_unlock(&directory->lock);
 }
 
-static bool same_label(const struct object *a, const struct object *b)
-{
-        return a->label_length == b->label_length && memcmp(a->label, b->label, a->label_length) == 0;
-}
-
 static size_t pair_of(
         const struct index *index, const struct object *key, CK_OBJECT_HANDLE *handles, size_t n)
 {
@@ -226,7 +221,7 @@ static size_t pair_of(
                 return count;
         for (size_t i = first; i < end && count < n; i++) {
                 const struct object *other = index->by_id[i];
-                if (other->class == CKO_PUBLIC_KEY && (private == 1 || same_label(other, key)))
+                if (other->class == CKO_PUBLIC_KEY && (private == 1 || object_same_label(other, key)))
                         handles[count++] = other->handle;
         }
         return count;

@@ -58,3 +58,4 @@ CK_RV object_read_point(struct session *session, struct object *object);
 bool object_same(const struct object *a, const struct object *b);
 
 bool object_same_id(const struct object *a, const struct object *b);
+bool object_same_label(const struct object *a, const struct object *b);

@@ -151,12 +151,40 @@ static CK_RV renew_all(struct renewal *renewal)
         return rv == CKR_OK ? session_check(renewal->session) : rv;
 }
 
-static bool fits(const struct object *key, struct der spki)
+/* The key's public half as this object has it: a public key, or what a certificate certifies. */
+static bool half_of(const struct object *other, const struct object *key, struct der *ret)
 {
-        struct der bytes;
+        struct der spki = {other->der, other->der_length}, bytes;
         unsigned bits;
 
+        if (!other->der || (other->class == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki)))
+                return false;
+        *ret = spki;
         return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;
+}
+
+/* Of that class and the key's id; where pairs of others share one id, the label tells which is which. */
+static bool find_half(
+        const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
+{
+        size_t first = index_first_of_id(index, key);
+        bool found = false;
+
+        for (size_t i = first; i < index->n && object_same_id(index->by_id[i], key); i++) {
+                const struct object *other = index->by_id[i];
+                struct der half;
+
+                if (other->class != class || !half_of(other, key, &half))
+                        continue;
+                if (!found)
+                        *ret = half;
+                found = true;
+                if (object_same_label(other, key)) {
+                        *ret = half;
+                        break;
+                }
+        }
+        return found;
 }
 
 static CK_RV keep_der(struct object *key, struct der spki)
@@ -174,22 +202,12 @@ static CK_RV keep_der(struct object *key, struct der spki)
 static CK_RV join_der(struct session *session, const struct index *index, struct object *key)
 {
         static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+        struct der spki = {0};
         CK_RV rv = CKR_OK;
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
-                for (size_t i = index_first_of_id(index, key); i < index->n; i++) {
-                        const struct object *other = index->by_id[i];
-                        struct der spki = {other->der, other->der_length};
-
-                        if (!object_same_id(other, key))
-                                break;
-                        if (other->class != order[c] || !other->der)
-                                continue;
-                        if (order[c] == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki))
-                                continue;
-                        if (fits(key, spki))
-                                return keep_der(key, spki);
-                }
+                if (find_half(index, key, order[c], &spki))
+                        return keep_der(key, spki);
         if (key->key_type != KEY_RSA && !key->point_read) {
                 rv = object_read_point(session, key);
                 key->point_read = rv == CKR_OK;
