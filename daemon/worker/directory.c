@@ -31,6 +31,13 @@ void directory_free(struct directory *directory)
         free(directory);
 }
 
+void directory_doubt(struct directory *directory)
+{
+        pthread_mutex_lock(&directory->renewal);
+        directory->doubted = true;
+        pthread_mutex_unlock(&directory->renewal);
+}
+
 static struct object *find_key(struct directory *directory, uint64_t number)
 {
         struct object *object = index_by_number(&directory->index, number);

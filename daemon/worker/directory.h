@@ -47,6 +47,9 @@ DEFINE_CLEANUP(struct directory *, directory_free);
 CK_RV directory_refresh(
         struct directory *directory, struct session *session, const struct sink *sink, bool all);
 
+/* Attributes of known objects were changed: the next renewal reads all of them again. */
+void directory_doubt(struct directory *directory);
+
 /* false: no such key. */
 bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret);
 

@@ -73,10 +73,12 @@ static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct l
 static void mark_for_check(struct directory *directory)
 {
         const struct index *index = &directory->index;
+        size_t n = directory->doubted ? index->n : MIN_OF(index->n, CHECK_AT_ONCE);
 
-        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
+        for (size_t i = 0; i < n; i++)
                 index->by_handle[(directory->check_at + i) % index->n]->check = directory->round;
-        directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
+        directory->check_at = index->n > 0 ? (directory->check_at + n) % index->n : 0;
+        directory->doubted = false;
 }
 
 /* One handle of the list: the object we know, or what the token says of it. */
@@ -336,7 +338,9 @@ static void tell_all(const struct directory *directory, const struct sink *sink,
 
         for (size_t i = 0; i < index->n; i++) {
                 struct object *object = index->by_handle[i];
-                if (object->listable && object->class != CKO_PUBLIC_KEY)
+                /* A key whose public half is not there (yet: another host makes it now) is nothing to its callers. */
+                if (object->listable && (object->class == CKO_CERTIFICATE ||
+                                                (object->class == CKO_PRIVATE_KEY && object->der)))
                         tell(index, object, sink, all);
         }
 }
