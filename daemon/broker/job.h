@@ -130,6 +130,12 @@ static inline bool job_is_settled_by_directory(const struct job *job)
         return job->kind >= JOB_SELF_SIGN && job->kind <= JOB_UNCLAIM;
 }
 
+/* Whether the token may be doing it, or have done it. */
+static inline bool job_is_under_way(const struct job *job)
+{
+        return job->place == JOB_OUT || job->place == JOB_AWAY || job->place == JOB_UNSETTLED;
+}
+
 /* Whether it counts as one of a client's requests of this token. */
 static inline bool job_is_request(const struct job *job)
 {
