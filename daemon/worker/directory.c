@@ -58,7 +58,8 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
                         .always_authenticate = object->always_authenticate,
                         .key_type = object->key_type,
                         .size = object->size,
-                        .usage = object->usage};
+                        .usage = object->usage,
+                        .flags = object->flags};
         pthread_mutex_unlock(&directory->lock);
         return object != NULL;
 }

@@ -32,7 +32,7 @@ struct directory_key {
         CK_OBJECT_HANDLE copy;   /* of the session copy; CK_INVALID_HANDLE: none */
         bool no_copy;
         bool always_authenticate;
-        unsigned key_type, size, usage;
+        unsigned key_type, size, usage, flags;
 };
 
 /* -ENOMEM. Lives as long as the process. */

@@ -258,3 +258,40 @@ class Without(Case):
                                          signature=signature)["valid"])
         self.daemon.call("Random", length=8)
         self.assertEqual(acceleration(self.daemon, "hsm"), {"hits": 0, "fallbacks": 0, "loads": 0, "copies": 0})
+
+
+class Loadable(Accelerated):
+    """Keys that may be copied into the accelerator."""
+
+    def key_of(self, name):
+        return self.daemon.call("Get", key=name)["key"]
+
+    def is_loaded(self, name):
+        """Asks for signatures until one of them is the accelerator's."""
+        def look():
+            self.sign(name, self.algorithm(name))
+            return self.key_of(name).get("acceleratedBy") == "accel"
+        until(look, f"{name} is loaded; {self.daemon.log_text()}", 20)
+
+    def algorithm(self, name):
+        return {"rsa": "rsa_pkcs1_sha256", "ec": "ecdsa_sha256", "ed25519": "ed25519"}[self.key_of(name)["type"]]
+
+    def test_loaded(self):
+        """keys of both tokens are loaded when first used, sign there with every algorithm, and show it"""
+        for token in ("hsm", "internal"):
+            for nickname, more, algorithms in (
+                    ("r", {"type": "rsa", "size": 2048}, ("rsa_pkcs1_sha256", "rsa_pss_sha256", "rsa_pkcs1_sha512")),
+                    ("p", {"type": "ec"}, ("ecdsa_sha256", "ecdsa_sha512")),
+                    ("q", {"type": "ec", "curve": "secp521r1"}, ("ecdsa_sha512",))):
+                with self.subTest(f"{token} {nickname}"):
+                    key = self.make(nickname, token, loadable=True, **more)
+                    name = f"{token}:{nickname}"
+                    self.assertEqual((key["sensitive"], key["extractable"], key["neverExtractable"]), (True, True, False))
+                    self.assertIsNone(key.get("acceleratedBy"))
+                    self.is_loaded(name)
+                    before, calls = self.hits(), self.accel.counts()["C_Sign"]
+                    for algorithm in algorithms:
+                        self.good(key, algorithm, self.sign(name, algorithm))
+                    self.assertEqual((self.hits() - before, self.accel.counts()["C_Sign"] - calls), (len(algorithms),) * 2)
+                    self.assertIn(name, [f"{k['token']}:{k['nickname']}" for k in self.daemon.call("List")["keys"]
+                                         if k.get("acceleratedBy") == "accel"])
