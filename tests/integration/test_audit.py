@@ -167,6 +167,14 @@ class Faults(Audited):
     def recorded(self, path, kind="sign", result="ok"):
         return [r["digest"] for r in read(path) if r["kind"] == kind and r["result"] == result]
 
+    def stopped(self, process):
+        """The process, every thread of which stands still."""
+        process.kill(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
+                          for task in tasks.iterdir()), "it stands still")
+        return process
+
     def wait_out(self, daemon):
         """The one request is with the worker."""
         def look():
@@ -296,8 +304,7 @@ class Faults(Audited):
         """a signature that is made a second time, because the worker died, is recorded as a repeat"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
-        worker = daemon.worker()
-        worker.kill(signal.SIGSTOP)
+        worker = self.stopped(daemon.worker())
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:key", **SIGN})
             self.wait_out(daemon)
@@ -312,8 +319,7 @@ class Faults(Audited):
         """a signature whose client has gone is recorded all the same"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
-        worker = daemon.worker()
-        worker.kill(signal.SIGSTOP)
+        worker = self.stopped(daemon.worker())
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:key", **SIGN})
             self.wait_out(daemon)
