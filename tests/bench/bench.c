@@ -25,6 +25,7 @@
 #include <nss/pkcs11.h>
 
 #include "client/tokend.h"
+#include "tests/bench/accelerated.h"
 
 #define MAX_CLIENTS 4
 #define N_SLICES    6
@@ -270,7 +271,7 @@ static int set_up(char **argv, struct setup *setup)
 int main(int argc, char **argv)
 {
         struct setup setup = {0};
-        int failed = 0;
+        int failed = 0, accelerated;
 
         if (argc != 5 + N_WAYS - TOKEND || set_up(argv, &setup) < 0) {
                 fprintf(stderr, "bench: could not be set up\n");
@@ -282,6 +283,10 @@ int main(int argc, char **argv)
                 for (size_t n_clients = 1; n_clients <= MAX_CLIENTS; n_clients *= 4)
                         failed += compare_ways(&setup, kind, n_clients);
         }
+        accelerated = accelerated_run(setup.handles[0]);
+        if (accelerated < 0)
+                fprintf(stderr, "bench: the accelerator could not be measured\n");
+        failed += accelerated < 0 ? 1 : accelerated;
         for (size_t i = 0; i < N_WAYS - TOKEND; i++)
                 tokend_close(setup.handles[i]);
         if (failed)
