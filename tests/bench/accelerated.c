@@ -55,8 +55,8 @@ static int sign(struct tokend *handle, const char *key, const char *algorithm, u
         size_t n;
 
         memcpy(digest, &turn, sizeof(turn));
-        if (tokend_sign(handle, key, algorithm, TOKEND_DIGEST, digest, sizeof(digest), 10000, &signature, &n, NULL) !=
-                TOKEND_OK)
+        if (tokend_sign(handle, key, algorithm, TOKEND_DIGEST, digest, sizeof(digest), 10000, &signature, &n,
+                    NULL) != TOKEND_OK)
                 return -1;
         tokend_free(signature);
         return 0;
@@ -83,8 +83,10 @@ static double slice(struct tokend *handle, const char *key, const char *algorith
         unsigned done = 0;
 
         for (size_t i = 0; i < N_CLIENTS; i++) {
-                clients[i] = (struct client){
-                        .handle = handle, .key = key, .algorithm = algorithm, .until_nsec = start + SLICE_NSEC};
+                clients[i] = (struct client){.handle = handle,
+                        .key = key,
+                        .algorithm = algorithm,
+                        .until_nsec = start + SLICE_NSEC};
                 if (pthread_create(&threads[i], NULL, client_run, &clients[i]) != 0)
                         return -1;
         }
@@ -103,7 +105,8 @@ static int wait_for_copy(struct tokend *handle, const char *key, const char *alg
                 struct tokend_key *got;
                 int there;
 
-                if (sign(handle, key, algorithm, i) < 0 || tokend_get(handle, key, 10000, &got, NULL) != TOKEND_OK)
+                if (sign(handle, key, algorithm, i) < 0 ||
+                        tokend_get(handle, key, 10000, &got, NULL) != TOKEND_OK)
                         return -1;
                 there = got->accelerated_by != NULL;
                 tokend_key_free(got);
@@ -131,8 +134,8 @@ static int compare(struct tokend *handle, size_t kind)
                         rates[place] += rate / N_ROUNDS;
                 }
         }
-        printf("%-9s %7d  %12.0f %12.0f %10.2f\n", kinds[kind].name, N_CLIENTS, rates[ALONE], rates[ACCELERATED],
-                rates[ACCELERATED] / rates[ALONE]);
+        printf("%-9s %7d  %12.0f %12.0f %10.2f\n", kinds[kind].name, N_CLIENTS, rates[ALONE],
+                rates[ACCELERATED], rates[ACCELERATED] / rates[ALONE]);
         fflush(stdout);
         return failed;
 }
@@ -141,8 +144,8 @@ int accelerated_run(struct tokend *handle)
 {
         int failed = 0;
 
-        printf("\nkeys of the internal token, with SoftHSM2 as its accelerator\n%-9s %7s  %12s %12s %10s\n", "key",
-                "clients", "alone/s", "with/s", "ratio");
+        printf("\nkeys of the internal token, with SoftHSM2 as its accelerator\n%-9s %7s  %12s %12s %10s\n",
+                "key", "clients", "alone/s", "with/s", "ratio");
         for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
                 int r = compare(handle, kind);
 

@@ -384,8 +384,8 @@ static void trace(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const CK_B
                 CK_ATTRIBUTE_TYPE type;
         } shown[] = {{"class", CKA_CLASS}, {"token", CKA_TOKEN}, {"private", CKA_PRIVATE},
                 {"sensitive", CKA_SENSITIVE}, {"extractable", CKA_EXTRACTABLE}, {"sign", CKA_SIGN},
-                {"decrypt", CKA_DECRYPT}, {"unwrap", CKA_UNWRAP}, {"derive", CKA_DERIVE}, {"value", CKA_VALUE},
-                {"exponent", CKA_PRIVATE_EXPONENT}};
+                {"decrypt", CKA_DECRYPT}, {"unwrap", CKA_UNWRAP}, {"derive", CKA_DERIVE},
+                {"value", CKA_VALUE}, {"exponent", CKA_PRIVATE_EXPONENT}};
         const char *path = getenv("TESTMODULE_TRACE");
         FILE *file = path ? fopen(path, "ae") : NULL;
 
@@ -400,8 +400,8 @@ static void trace(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const CK_B
         fclose(file);
 }
 
-static CK_RV unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped,
-        CK_ULONG length, CK_ATTRIBUTE_PTR template, CK_ULONG n, CK_OBJECT_HANDLE_PTR ret)
+static CK_RV unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key,
+        CK_BYTE_PTR wrapped, CK_ULONG length, CK_ATTRIBUTE_PTR template, CK_ULONG n, CK_OBJECT_HANDLE_PTR ret)
 {
         CK_BBOOL yes = CK_TRUE;
         CK_ATTRIBUTE changed[32];
@@ -415,7 +415,8 @@ static CK_RV unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, C
                 if (fault.action == ACTION_WEAKEN && template[i].type == CKA_EXTRACTABLE)
                         changed[i].pValue = &yes;
         }
-        rv = module.target->C_UnwrapKey(session, mechanism, key, wrapped, length, n > 32 ? template : changed, n, ret);
+        rv = module.target->C_UnwrapKey(
+                session, mechanism, key, wrapped, length, n > 32 ? template : changed, n, ret);
         if (rv == CKR_OK)
                 trace(session, *ret, wrapped, length);
         after("C_UnwrapKey", &rv);
