@@ -260,7 +260,7 @@ static void put_audit(const struct audit *audit, struct output *output)
         put_family(output, "audit_required", "gauge", "Whether what cannot be recorded is not done.");
         output_format(output, "tokend_audit_required %d\n", audit->required);
         put_family(output, "audit_lost", "counter", "Records that were given up.");
-        output_format(output, "tokend_audit_lost_total %llu\n", U64(audit->lost + audit->state_lost));
+        output_format(output, "tokend_audit_lost_total %llu\n", U64(audit_lost(audit)));
         put_family(output, "audit_sequence", "gauge", "Number of the last record in the file.");
         output_format(output, "tokend_audit_sequence %llu\n", U64(audit->seq));
         put_family(output, "audit_signed_sequence", "gauge",
