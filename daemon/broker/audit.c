@@ -189,6 +189,11 @@ int audit_put(struct audit *audit, const struct audit_record *record, struct req
         struct audit_item *item;
         int r;
 
+        /* Where there is no journal, and need not be one, nothing is even written out. */
+        if (audit->absent && !audit->required && audit->retry_usec > now_usec()) {
+                audit->lost++;
+                return 0;
+        }
         item = item_new(audit, record, &r);
         if (!item) {
                 audit->lost++;

@@ -281,6 +281,34 @@ class Faults(Audited):
         self.assertIn("audit-back", [r["kind"] for r in read(path)])
         self.verify(path)
 
+    def test_no_directory(self):
+        """a directory that is not there: nothing is done that must be recorded, and all goes on once it is made"""
+        path = self.directory() / "later" / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        self.assertIn("No such file", until(lambda: self.fails("AuditUnavailable", self.sign, daemon), "a word")["reason"])
+        path.parent.mkdir(mode=0o700)
+        until(lambda: self.state(daemon)["ok"], "it is well", 20)
+        self.sign(daemon)
+        self.assertEqual(len(self.recorded(path)), 1)
+
+    def test_broker_killed(self):
+        """the broker is killed under load: no signature that a client got is without its record"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        load = Load(daemon)
+        try:
+            load.progress()
+            daemon.broker().kill()
+        finally:
+            load.stop()
+        until(lambda: daemon.children("tokend-broker"), "another broker")
+        self.sign(daemon)
+        daemon.stop()
+        self.assertLessEqual(load.signed, set(self.recorded(path)))
+        logins = [r for r in read(path) if r["kind"] == "login"]
+        self.assertEqual(len(logins), 1, "the worker did not log in again")
+        self.verify(path)
+
     def test_rotation(self):
         """SIGUSR1 and AuditRotateSize= start a new file, whose chain goes on from the old one's"""
         path = self.directory() / "audit"
