@@ -617,6 +617,9 @@ static int worker_read(struct token *token, unsigned n)
                                 r == -EMSGSIZE ? "a message" : message_name(type), strerror(-r));
                         worker_replace(token, reason, false);
                 }
+                /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */
+                if (type == MESSAGE_TYPE_REPLY && token->worker.n_out + token->worker.busy == 0)
+                        return 0;
         }
         return 0;
 }
