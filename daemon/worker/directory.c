@@ -31,10 +31,14 @@ void directory_free(struct directory *directory)
         free(directory);
 }
 
-void directory_doubt(struct directory *directory)
+void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
 {
+        struct object *object;
+
         pthread_mutex_lock(&directory->renewal);
-        directory->doubted = true;
+        object = index_by_handle(&directory->index, class, handle);
+        if (object)
+                object->doubted = true;
         pthread_mutex_unlock(&directory->renewal);
 }
 
@@ -181,7 +185,7 @@ uint64_t directory_find(struct directory *directory, struct wire_bytes id, const
                 const struct object *object = directory->index.by_id[at];
                 if (!object_same_id(object, &key))
                         break;
-                if (object->class == CKO_PRIVATE_KEY && object->label_length == length &&
+                if (object->class == CKO_PRIVATE_KEY && object->der && object->label_length == length &&
                         memcmp(object->label, label, length) == 0)
                         number = object->number;
         }

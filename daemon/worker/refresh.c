@@ -73,12 +73,10 @@ static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct l
 static void mark_for_check(struct directory *directory)
 {
         const struct index *index = &directory->index;
-        size_t n = directory->doubted ? index->n : MIN_OF(index->n, CHECK_AT_ONCE);
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
                 index->by_handle[(directory->check_at + i) % index->n]->check = directory->round;
-        directory->check_at = index->n > 0 ? (directory->check_at + n) % index->n : 0;
-        directory->doubted = false;
+        directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
 }
 
 /* One handle of the list: the object we know, or what the token says of it. */
@@ -89,13 +87,15 @@ static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
         struct object *read = NULL;
         CK_RV rv;
 
-        if (!known || known->check == directory->round) {
+        if (!known || known->doubted || known->check == directory->round) {
                 rv = object_read(renewal->session, listed->class, listed->handle, &read);
                 /* Gone between the list and the reading. */
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         return CKR_OK;
                 if (rv != CKR_OK)
                         return rv;
+                if (known)
+                        known->doubted = false;
                 if (known && object_same(known, read)) {
                         object_free(read);
                         read = NULL;
