@@ -10,7 +10,7 @@
 /* status comes first: the one is the other's address. */
 struct owned_status {
         struct tokend_status status;
-        struct json_object *tokens, *instances;
+        struct json_object *tokens, *instances, *audit;
         struct json_object *object;
 };
 
@@ -38,6 +38,23 @@ static const struct field status_fields[] = {
         AMOUNT("startedUSec", struct owned_status, status.started_usec),
         {"tokens", FIELD_ARRAY, true, offsetof(struct owned_status, tokens), 0, 0, 0},
         {"instances", FIELD_ARRAY, true, offsetof(struct owned_status, instances), 0, 0, 0},
+        OBJECT("audit", struct owned_status, audit),
+};
+
+#define SWITCH(name, member)                                                                                 \
+        {                                                                                                    \
+                name, FIELD_BOOL, false, offsetof(struct tokend_audit_status, member), 0, 0, 0               \
+        }
+static const struct field audit_fields[] = {
+        TEXT("mode", struct tokend_audit_status, mode),
+        SWITCH("required", required),
+        SWITCH("ok", ok),
+        TEXT("reason", struct tokend_audit_status, reason),
+        AMOUNT("sinceUSec", struct tokend_audit_status, since_usec),
+        AMOUNT("seq", struct tokend_audit_status, seq),
+        AMOUNT("signedSeq", struct tokend_audit_status, signed_seq),
+        AMOUNT("signedUSec", struct tokend_audit_status, signed_usec),
+        AMOUNT("lost", struct tokend_audit_status, lost),
 };
 
 static const struct field token_fields[] = {
@@ -143,6 +160,8 @@ static int parse_status(struct owned_status *owned, const char **ret_bad)
         struct tokend_status *status = &owned->status;
         int r = PARSE(status_fields, owned->object, owned, ret_bad);
 
+        if (r == 0)
+                r = PARSE(audit_fields, owned->audit, &status->audit, ret_bad);
         if (r != 0)
                 return r;
         status->n_tokens = json_object_array_length(owned->tokens);

@@ -340,12 +340,22 @@ struct tokend_instance_status {
         int64_t connections, requests, denied, queued, errors;
 };
 
+/* Whether uses of keys are recorded. */
+struct tokend_audit_status {
+        const char *mode;   /* none, journal, file; NULL from a daemon that does not say */
+        bool required, ok;  /* required: what cannot be recorded is not done */
+        const char *reason; /* why not ok */
+        int64_t since_usec; /* of ok */
+        int64_t seq, signed_seq, signed_usec, lost;
+};
+
 struct tokend_status {
         const char *version;
         int64_t started_usec;
         size_t n_tokens, n_instances;
         struct tokend_token_status *tokens;
         struct tokend_instance_status *instances;
+        struct tokend_audit_status audit;
         const char *json; /* the whole as the daemon sent it */
 };
 void tokend_status_free(struct tokend_status *status);

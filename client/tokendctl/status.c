@@ -50,17 +50,20 @@ static void print_headline(const struct tokend_status *status, const struct view
 {
         _cleanup_(freep) char *version = text_escape(status->version);
         size_t n_ready = 0;
-        bool good;
+        bool good, stopped;
         char up[32];
 
         for (size_t i = 0; i < status->n_tokens; i++)
                 n_ready += is_ready(&status->tokens[i]);
         good = n_ready == status->n_tokens;
+        stopped = status->audit.mode && status->audit.required && !status->audit.ok;
         duration_format(now - status->started_usec, up, sizeof(up));
         printf("tokend %s, up %s: %s", version ? version : "", up,
-                !view->color ? ""
-                : good       ? "\033[32m"
-                             : "\033[1;31m");
+                !view->color       ? ""
+                : good && !stopped ? "\033[32m"
+                                   : "\033[1;31m");
+        if (stopped)
+                printf("keys cannot be used, because uses are not recorded; ");
         if (status->n_tokens == 0)
                 printf("no token");
         else if (good)
@@ -102,6 +105,41 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
                         printf("  %s: host %s claims \"%s\", for %s now (claimant %s)\n", name, host,
                                 nickname, since, claimant);
         }
+}
+
+/* What is wrong with the records of uses; nothing where all is well. */
+static void print_audit(const struct tokend_audit_status *audit, const struct view *view, int64_t now)
+{
+        _cleanup_(freep) char *reason = text_escape(audit->reason ? audit->reason : "");
+
+        if (!audit->mode || strcmp(audit->mode, "none") == 0)
+                return;
+        if (!audit->ok) {
+                printf("  %suses of keys are not recorded%s%s since ", view->color ? "\033[1;31m" : "",
+                        audit->required ? ", and keys cannot be used (AuditRequired=yes)" : "",
+                        view->color ? "\033[0m" : "");
+                print_when(audit->since_usec, now);
+                printf(": %s\n", reason ? reason : "");
+        }
+        if (audit->lost > 0)
+                printf("  %" PRId64 " records of uses of keys are lost\n", audit->lost);
+}
+
+/* Where uses of keys are recorded; of a file, how far it is signed. */
+static void print_audit_line(const struct tokend_audit_status *audit, int64_t now)
+{
+        char ago[32];
+
+        if (!audit->mode)
+                return;
+        printf("\naudit: %s%s", audit->mode, audit->required ? ", required" : "");
+        if (audit->seq > 0)
+                printf(", %" PRId64 " records", audit->seq);
+        if (audit->signed_seq > 0) {
+                duration_format(now - audit->signed_usec, ago, sizeof(ago));
+                printf(", signed up to %" PRId64 " %s ago", audit->signed_seq, ago);
+        }
+        printf("\n");
 }
 
 /* First what does not work, and why; then what the devices that work complained of last. */
@@ -251,6 +289,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                 if (view->clear)
                         printf("\033[H\033[2J");
                 print_headline(status, view, now);
+                print_audit(&status->audit, view, now);
                 print_troubles(status, now);
                 for (size_t i = 0; i < status->n_tokens; i++)
                         print_claims(&status->tokens[i], now);
@@ -262,6 +301,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                         printf("\n");
                         r |= print_instances(status);
                 }
+                print_audit_line(&status->audit, now);
         }
         if (view->rates)
                 remember(view, status, now);

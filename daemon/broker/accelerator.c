@@ -3,6 +3,7 @@
 #include "daemon/broker/accelerator.h"
 
 #include "daemon/broker/broker.h"
+#include "daemon/broker/copies.h"
 #include "daemon/util/algorithm.h"
 
 /* What a trial may take: so many times what the accelerator has taken lately for what is before it and itself, at
@@ -54,14 +55,42 @@ static struct token *any_accelerator(struct token *token, const struct job *job)
         return NULL;
 }
 
+/* The one that holds a copy of the key. Where it could and does not, it gets one, for the next time. NULL: none can sign now. */
+static struct token *holder(struct token *token, const struct job *job)
+{
+        struct entry *entry = job->entry;
+        struct token *accelerator;
+
+        /* What an operator must mend on a token is not worked around. */
+        if (!token_has_hope(token) || !copies_may(token, entry))
+                return NULL;
+        accelerator = broker_token(token->broker, token->config->accelerator);
+        if (!accelerator || !can_take(accelerator) || !has_means(accelerator, job))
+                return NULL;
+        if (entry->copy && entry->copy->accelerator == accelerator)
+                return accelerator;
+        copies_load(token, accelerator, entry);
+        return NULL;
+}
+
 static struct token *accelerator_for(struct token *token, const struct job *job)
 {
-        return job->kind == JOB_VERIFY || job->kind == JOB_RANDOM ? any_accelerator(token, job) : NULL;
+        switch (job->kind) {
+        case JOB_SIGN:
+                return holder(token, job);
+        case JOB_VERIFY:
+        case JOB_RANDOM:
+                return any_accelerator(token, job);
+        default:
+                return NULL;
+        }
 }
 
 /* Whether a request that no accelerator took is one that could have gone to one. */
 static bool is_fallback(const struct token *token, const struct job *job)
 {
+        if (job->kind == JOB_SIGN)
+                return copies_may(token, job->entry);
         if (job->kind != JOB_VERIFY && job->kind != JOB_RANDOM)
                 return false;
         LINK_FOREACH(at, (struct link *)(uintptr_t)&token->broker->tokens)
@@ -122,6 +151,8 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 accelerator->worker.stalled = true;
         if (result->end == JOB_NOT_SUPPORTED && trial->kind == JOB_RANDOM)
                 accelerator->worker.no_random = true;
+        if (result->end == JOB_KEY_GONE && job->entry)
+                copies_lost_one(job->entry);
         take_home(accelerator, job, result);
 }
 
@@ -151,6 +182,10 @@ static int try_on(struct token *accelerator, struct token *token, struct job *jo
         trial->algorithm = job->algorithm;
         trial->prehashed = job->prehashed;
         trial->length = job->length;
+        if (job->kind == JOB_SIGN) {
+                trial->entry = entry_ref(job->entry);
+                trial->copy = job->entry->copy->number;
+        }
         move_data(trial, job);
         job->token = token;
         job->trial = trial;

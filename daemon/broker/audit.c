@@ -189,6 +189,11 @@ int audit_put(struct audit *audit, const struct audit_record *record, struct req
         struct audit_item *item;
         int r;
 
+        /* Where there is no journal, and need not be one, nothing is even written out. */
+        if (audit->absent && !audit->required && audit->retry_usec > now_usec()) {
+                audit->lost++;
+                return 0;
+        }
         item = item_new(audit, record, &r);
         if (!item) {
                 audit->lost++;
@@ -293,6 +298,11 @@ uint64_t audit_tick(struct broker *broker, uint64_t now)
 
 /* ---- the status ---- */
 
+uint64_t audit_lost(const struct audit *audit)
+{
+        return audit->lost + audit->state_lost;
+}
+
 void audit_put_status(const struct broker *broker, struct output *output)
 {
         static const char *const modes[] = {
@@ -306,5 +316,5 @@ void audit_put_status(const struct broker *broker, struct output *output)
                 ",\"sinceUSec\":%llu,\"seq\":%llu,\"signedSeq\":%llu,\"signedUSec\":%llu,\"lost\":%llu}",
                 (unsigned long long)audit->since_usec, (unsigned long long)audit->seq,
                 (unsigned long long)audit->signed_seq, (unsigned long long)audit->signed_usec,
-                (unsigned long long)(audit->lost + audit->state_lost));
+                (unsigned long long)audit_lost(audit));
 }

@@ -98,6 +98,8 @@ void audit_job_detaches(struct request *request, struct job *job);
 void audit_login(struct token *token, bool ok, const char *reason);
 
 /* ---- the status ---- */
+/* Records given up, here and by tokend-audit. */
+uint64_t audit_lost(const struct audit *audit);
 void audit_put_status(const struct broker *broker, struct output *output);
 
 /* ---- inside the module ---- */

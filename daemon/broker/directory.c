@@ -299,10 +299,19 @@ bool entry_is_listed(const struct entry *entry)
 
 void entry_put(const struct entry *entry, struct output *output)
 {
-        if (entry->json)
-                output_bytes(output, entry->json, entry->json_length);
-        else
+        if (!entry->json) {
                 put_certificate(output, entry);
+                return;
+        }
+        if (!entry->copy) {
+                output_bytes(output, entry->json, entry->json_length);
+                return;
+        }
+        /* Before the brace that closes it. */
+        output_bytes(output, entry->json, entry->json_length - 1);
+        output_text(output, ",\"acceleratedBy\":");
+        output_string(output, entry->accelerator);
+        output_text(output, "}");
 }
 
 /* Copies n bytes to *at, and moves it behind them. */

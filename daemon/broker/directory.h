@@ -12,6 +12,8 @@
 #include "daemon/channel/message.h"
 #include "daemon/util/macros.h"
 
+struct copy;
+
 struct entry {
         unsigned refs;
         bool live;                    /* still in the directory it came into */
@@ -26,6 +28,9 @@ struct entry {
         /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
         const char *subject, *issuer, *serial;
         uint64_t not_before_usec, not_after_usec;
+        struct copy *copy;       /* on an accelerator (copies.h); NULL: none */
+        const char *accelerator; /* its name, where there is a copy */
+        uint64_t refused_life;   /* of the accelerator's worker that takes no copy of it */
         struct entry *next_number, *next_nickname, *next_id;
 };
 

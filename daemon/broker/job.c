@@ -83,6 +83,15 @@ static void put_certificate_job(const struct job *job, uint64_t key, struct wire
         }
 }
 
+static void put_sign_copy(const struct job *job, struct wire *wire)
+{
+        message_put_sign_copy(wire, &(struct message_sign_copy){.request = job->number,
+                                            .copy = job->copy,
+                                            .algorithm = job->algorithm,
+                                            .prehashed = job->prehashed,
+                                            .data = wire_bytes(job->data, job->n_data)});
+}
+
 void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
 {
         struct wire_bytes data = wire_bytes(job->data, job->n_data);
@@ -96,6 +105,10 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                 wire->bad = true;
                 break;
         case JOB_SIGN:
+                if (job->copy != 0) {
+                        put_sign_copy(job, wire);
+                        break;
+                }
                 message_put_sign(wire, &(struct message_sign){.request = job->number,
                                                .key = key,
                                                .algorithm = job->algorithm,
@@ -121,6 +134,7 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                                                    .key_type = job->key_type,
                                                    .size = job->size,
                                                    .usage = job->usage,
+                                                   .loadable = job->loadable,
                                                    .waits = job->n_claimed > 0});
                 break;
         case JOB_DELETE:
@@ -139,6 +153,15 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                 break;
         case JOB_PROBE:
                 message_put_probe(wire, &(struct message_probe){.request = job->number});
+                break;
+        case JOB_LOAD:
+                message_put_load(wire, &(struct message_load){.request = job->number,
+                                               .key = key,
+                                               .spki = wire_bytes(job->entry->der, job->entry->der_length)});
+                break;
+        case JOB_FORGET_COPY:
+                message_put_forget_copy(
+                        wire, &(struct message_forget_copy){.request = job->number, .copy = job->copy});
                 break;
         case JOB_REFRESH:
                 message_put_refresh(wire, &(struct message_refresh){.request = job->number, .all = all});
@@ -178,6 +201,8 @@ bool job_accepts(const struct job *job, struct wire_bytes payload)
                 return payload.length == 1 && payload.data[0] <= 1;
         case JOB_RANDOM:
                 return payload.length == job->length;
+        case JOB_LOAD:
+                return payload.length == 2 * sizeof(uint64_t);
         case JOB_CERT_REQUEST:
                 return payload.length > 2 && payload.data[0] == 0x30;
         case JOB_GENERATE:

@@ -29,6 +29,8 @@ enum job_kind {
         JOB_UNCLAIM,
         JOB_PROBE,
         JOB_REFRESH,
+        JOB_LOAD,        /* of a key, to an accelerator */
+        JOB_FORGET_COPY, /* by an accelerator */
 };
 
 /* Where a job is; the list it is in follows from it. */
@@ -83,6 +85,7 @@ struct job {
         unsigned n_settles;   /* how often its SETTLE did not come back */
         struct job *trial;    /* while it is away */
         struct job *trial_of; /* of a trial that somebody waits for */
+        uint64_t copy;        /* sign: with that of an accelerator (0: with the key); the one to forget */
         uint64_t lost_ckr;    /* of the device that was lost with it; 0: the worker just died */
 
         unsigned n_claimed; /* how often its nickname was claimed by another host */
@@ -105,6 +108,7 @@ struct job {
         unsigned char id[16];
         uint8_t key_type;
         uint32_t size, usage;
+        bool loadable;
 
         void (*done)(struct job *job, const struct job_result *result);
         void *userdata;
@@ -128,6 +132,12 @@ static inline bool job_changes(const struct job *job)
 static inline bool job_is_settled_by_directory(const struct job *job)
 {
         return job->kind >= JOB_SELF_SIGN && job->kind <= JOB_UNCLAIM;
+}
+
+/* Whether the token may be doing it, or have done it. */
+static inline bool job_is_under_way(const struct job *job)
+{
+        return job->place == JOB_OUT || job->place == JOB_AWAY || job->place == JOB_UNSETTLED;
 }
 
 /* Whether it counts as one of a client's requests of this token. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/broker/copies.h"
 #include "daemon/broker/parameters.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
@@ -86,8 +87,7 @@ static const char *generate_check(const struct generate_parameters *p, struct jo
         if (parse_usage(p->usage, job->key_type, &job->usage) != 0)
                 return "usage";
         /* No accelerator holds copies yet. */
-        if (p->loadable)
-                return "loadable";
+        job->loadable = p->loadable;
         if (job->key_type == KEY_RSA)
                 job->size = p->size ? (uint32_t)p->size : DEFAULT_RSA_BITS;
         else if (job->key_type == KEY_EC)
@@ -122,7 +122,8 @@ static bool generate_may(struct request *request, struct token *token, const str
         request->algorithm = p->type;
         if (!request_has_directory(request, token))
                 return false;
-        if (!token_has_mechanism(token, generators[job->key_type])) {
+        if (!token_has_mechanism(token, generators[job->key_type]) ||
+                (job->loadable && (!copies_can(token) || !(job->usage & USAGE_SIGN)))) {
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NOT_SUPPORTED});
                 return false;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See status.h: the OpenMetrics text (1.0), one family after the other as the format wants it. */
+/* See status.h: the OpenMetrics text (1.0), one family after the other as the format wants it. No type but gauge,
+ * counter and histogram: node_exporter's textfile collector reads Prometheus's older format, and refuses a file with others. */
 #include "daemon/broker/status.h"
 
 #include <stdio.h>
@@ -145,7 +146,7 @@ static void put_tokens(struct broker *broker, struct output *output)
 
 static void put_states(struct broker *broker, struct output *output)
 {
-        put_family(output, "token_state", "stateset", "The state of the token.");
+        put_family(output, "token_state", "gauge", "The state of the token: 1 for the one that it is in.");
         LINK_FOREACH(at, &broker->tokens)
         {
                 const struct token *token = LINK_OF(at, struct token, link);
@@ -153,7 +154,7 @@ static void put_states(struct broker *broker, struct output *output)
                 for (enum token_state state = TOKEN_STARTING; state < TOKEN_STATE_MAX_; state++) {
                         output_text(output, "tokend_token_state{token=\"");
                         put_label(output, token->name);
-                        output_format(output, "\",tokend_token_state=\"%s\"} %d\n", token_state_name(state),
+                        output_format(output, "\",state=\"%s\"} %d\n", token_state_name(state),
                                 token->state == state);
                 }
         }
@@ -259,7 +260,7 @@ static void put_audit(const struct audit *audit, struct output *output)
         put_family(output, "audit_required", "gauge", "Whether what cannot be recorded is not done.");
         output_format(output, "tokend_audit_required %d\n", audit->required);
         put_family(output, "audit_lost", "counter", "Records that were given up.");
-        output_format(output, "tokend_audit_lost_total %llu\n", U64(audit->lost + audit->state_lost));
+        output_format(output, "tokend_audit_lost_total %llu\n", U64(audit_lost(audit)));
         put_family(output, "audit_sequence", "gauge", "Number of the last record in the file.");
         output_format(output, "tokend_audit_sequence %llu\n", U64(audit->seq));
         put_family(output, "audit_signed_sequence", "gauge",
@@ -270,7 +271,7 @@ static void put_audit(const struct audit *audit, struct output *output)
 void metrics_put(struct broker *broker, struct output *output)
 {
         output_format(output,
-                "# TYPE tokend_build info\n# HELP tokend_build The "
+                "# TYPE tokend_build_info gauge\n# HELP tokend_build_info The "
                 "version.\ntokend_build_info{version=\"%s\"} 1\n",
                 TOKEND_VERSION);
         put_tokens(broker, output);

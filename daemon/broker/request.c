@@ -52,6 +52,8 @@ void request_free(struct request *request)
         struct connection *connection = request->connection;
 
         audit_forgets(request);
+        if (request->job && (request->oneway || job_is_under_way(request->job)))
+                audit_job_detaches(request, request->job);
         if (request->job && request->oneway)
                 request->job->done = NULL;
         else if (request->job)

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "daemon/broker/broker.h"
+#include "daemon/broker/copies.h"
 #include "daemon/util/log.h"
 
 /* A miss asks for at most one refresh in this time. */
@@ -27,6 +28,7 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
         link_init(&token->paused);
         link_init(&token->unsettled);
         link_init(&token->away);
+        link_init(&token->copies);
         link_init(&token->worker.out);
         queue_init(&token->queue);
         token->broker = broker;
@@ -59,6 +61,7 @@ void token_free(struct token *token)
         end_list(token, &token->unsettled, JOB_OUTCOME_UNKNOWN);
         end_list(token, &token->worker.out, JOB_REMOVED);
         end_list(token, &token->away, JOB_REMOVED);
+        copies_abandon(token);
         worker_detach(token);
         look_forget(token);
         claims_done(&token->claims);
@@ -425,7 +428,7 @@ static int job_resolve(struct token *token, struct job *job, uint64_t *ret)
 {
         struct entry *entry = job->entry;
 
-        if (!entry || job->settling) {
+        if (!entry || job->settling || job->copy != 0) {
                 *ret = 0;
                 return 0;
         }

@@ -14,6 +14,7 @@
 #include "daemon/broker/accelerator.h"
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
+#include "daemon/broker/copies.h"
 #include "daemon/broker/spki.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -88,7 +89,7 @@ static void job_lost(struct token *token, struct job *job, bool alone)
 {
         if (job->kind == JOB_REFRESH || (!job->done && !job_changes(job)))
                 token_end(token, job, JOB_OK);
-        else if (job->kind == JOB_PROBE || job_is_trial(job))
+        else if (job->kind == JOB_PROBE || job->kind == JOB_LOAD || job_is_trial(job))
                 token_end(token, job, JOB_UNAVAILABLE);
         else if (job_changes(job))
                 job_unsettled(token, job);
@@ -108,8 +109,10 @@ static void worker_died(struct token *token)
         while (!link_is_empty(&token->worker.out))
                 job_lost(token, LINK_OF(token->worker.out.next, struct job, link), alone);
         /* All that waits for an accelerator can be done elsewhere. */
-        if (token->config->role == ROLE_ACCELERATOR)
+        if (token->config->role == ROLE_ACCELERATOR) {
+                copies_lost(token);
                 token_end_waiting(token, JOB_UNAVAILABLE);
+        }
         if (!token_has_hope(token))
                 token_give_up(token);
 }
@@ -377,8 +380,10 @@ static void refresh_done(struct token *token, bool ok)
         if (token->worker.phase != WORKER_SERVING)
                 return;
         token_wake_lookups(token);
-        if (ok)
+        if (ok) {
+                copies_settle(token);
                 look_compare(token);
+        }
 }
 
 /* The key that the worker says was made, by its number: an entry that came before this reply. Its CKA_ID is the
@@ -458,7 +463,8 @@ static void ended_by(struct token *token, struct job *job, const struct message_
                 token_end(token, job, JOB_WORKER_LOST);
         else if (job->kind == JOB_REFRESH)
                 token_end(token, job, JOB_OK);
-        else if (job->suspect || job->kind == JOB_PROBE || !job->done || job_is_trial(job))
+        else if (job->suspect || job->kind == JOB_PROBE || job->kind == JOB_LOAD || !job->done ||
+                 job_is_trial(job))
                 token_end_job(token, job, &(struct job_result){.end = JOB_CKR, .ckr = reply->ckr});
         else
                 job_suspected(token, job, reply->ckr);
@@ -612,6 +618,9 @@ static int worker_read(struct token *token, unsigned n)
                                 r == -EMSGSIZE ? "a message" : message_name(type), strerror(-r));
                         worker_replace(token, reason, false);
                 }
+                /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */
+                if (type == MESSAGE_TYPE_REPLY && token->worker.n_out + token->worker.busy == 0)
+                        return 0;
         }
         return 0;
 }

@@ -7,6 +7,7 @@
  *   request  broker <-> worker      (the worker's descriptor 3)
  *   control  supervisor <-> worker  (the worker's descriptor 4)
  *   control  supervisor <-> broker  (the broker's descriptor 3)
+ *   peer     worker <-> worker of its accelerator (each gets its end with PEER)
  *   audit    broker <-> audit       (the audit process's descriptor 3)
  *   control  supervisor <-> audit   (the audit process's descriptor 4)
  * Strings and bytes that get returns point into the received buffer.
@@ -46,8 +47,9 @@ enum object_flag {
         FLAG_EXTRACTABLE = 2,
         FLAG_NEVER_EXTRACTABLE = 4,
         FLAG_LOCAL = 8,
-        FLAG_HAS_CERTIFICATE = 16, /* of a key: a certificate of its CKA_ID is on the token */
-        FLAG_HAS_PRIVATE_KEY = 32, /* of a certificate */
+        FLAG_HAS_CERTIFICATE = 16,  /* of a key: a certificate of its CKA_ID is on the token */
+        FLAG_HAS_PRIVATE_KEY = 32,  /* of a certificate */
+        FLAG_ALWAYS_SENSITIVE = 64, /* of a key: it was made on a token, and was never to be read */
 };
 
 /* As in Status.Token.state, in this order. */
@@ -61,10 +63,10 @@ enum token_state {
 
 /* What a look for a nickname saw; a mask. */
 enum seen {
-        SEEN_OWN_CLAIM = 1,  /* in both searches */
-        SEEN_CLAIM = 2,      /* another's */
+        SEEN_OWN_CLAIM = 1,   /* in both searches */
+        SEEN_CLAIM = 2,       /* another's */
         SEEN_LOWER_CLAIM = 4, /* another's that comes before ours, or cannot be read */
-        SEEN_OBJECT = 8,     /* a key or a certificate that bears the nickname */
+        SEEN_OBJECT = 8,      /* a key or a certificate that bears the nickname */
         SEEN_ALL_ = 15,
 };
 
@@ -118,6 +120,14 @@ enum listen_kind {
 #define MESSAGE_CERT_DELETE(F) F(u64, request) F(u64, certificate)
 /* Removes another host's claim. REPLY_KEY_GONE: there is none such. */
 #define MESSAGE_UNCLAIM(F) F(u64, request) F(text, nickname) F(bytes, claimant)
+/* Copies a key to the token's accelerator, over the peer channel. spki: its public half, which the copy must match. Payload:
+ * the number of the copy, and of the one that had to make room for it (0: none); u64 each. REPLY_NOT_SUPPORTED: it will
+ * not do another time either. */
+#define MESSAGE_LOAD(F) F(u64, request) F(u64, key) F(bytes, spki)
+/* To an accelerator: SIGN with a copy. REPLY_KEY_GONE: it has none of that number. */
+#define MESSAGE_SIGN_COPY(F) F(u64, request) F(u64, copy) F(u8, algorithm) F(u8, prehashed) F(bytes, data)
+/* To an accelerator: the copy's key is gone, and so is to be the copy. */
+#define MESSAGE_FORGET_COPY(F) F(u64, request) F(u64, copy)
 /* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
  * SETTLED, then the reply. */
 #define MESSAGE_REFRESH(F) F(u64, request) F(u8, all)
@@ -159,6 +169,25 @@ enum listen_kind {
 #define MESSAGE_CHANNEL(F) F(u32, epoch)
 /* Also to the broker. Answered with PONG of the same number by whoever still makes progress. */
 #define MESSAGE_PING(F) F(u64, number)
+
+/* A fresh peer channel (descriptor) to the worker of that token, instead of the one before. */
+#define MESSAGE_PEER(F) F(text, token)
+
+/* ---- peer channel, key's worker to accelerator's. Neither trusts the other further than a copy goes. ---- */
+
+/* Before a transfer: which transport key? number: rising; answers carry it. spki: of the key that is to come. Answered
+ * with TRANSFERRED where a copy of it, from this token, is there already. */
+#define MESSAGE_TRANSPORT(F) F(u64, number) F(bytes, spki)
+/* wrapping_key: AES-256, wrapped with OAEP (SHA-1, MGF1 with SHA-1, no label) for the transport key; key: PKCS #8, wrapped
+ * (RFC 5649) with that. */
+#define MESSAGE_TRANSFER(F) F(u64, number) F(bytes, spki) F(bytes, wrapping_key) F(bytes, key)
+
+/* ---- peer channel, accelerator's worker to key's ---- */
+
+/* The transport key's public half: big-endian integers. */
+#define MESSAGE_TRANSPORT_KEY(F) F(u64, number) F(bytes, modulus) F(bytes, exponent)
+/* status: enum reply_status; copy, evicted: as LOAD answers. */
+#define MESSAGE_TRANSFERRED(F) F(u64, number) F(u8, status) F(u64, ckr) F(u64, copy) F(u64, evicted) F(text, text)
 
 /* ---- control, worker to supervisor ---- */
 
@@ -251,6 +280,8 @@ enum listen_kind {
         M(CERT_REQUEST, cert_request) M(SELF_SIGN, self_sign) M(IMPORT, import) M(CERT_DELETE, cert_delete) M(UNCLAIM, unclaim) \
         M(CLAIMS, claims) M(CLAIM, claim) \
         M(HELLO, hello) M(ENTRY, entry) M(DROP, drop) M(SETTLED, settled) M(REPLY, reply) M(SESSIONS, sessions) \
+        M(LOAD, load) M(SIGN_COPY, sign_copy) M(FORGET_COPY, forget_copy) M(PEER, peer)                       \
+        M(TRANSPORT, transport) M(TRANSPORT_KEY, transport_key) M(TRANSFER, transfer) M(TRANSFERRED, transferred) \
         M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
         M(SEEK, seek) M(SOUGHT, sought) \
         M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \

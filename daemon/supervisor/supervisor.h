@@ -138,6 +138,10 @@ void token_reap(struct token *token);
 
 struct token *supervisor_token(struct supervisor *supervisor, const char *name);
 
+/* ---- peer.c ---- */
+/* Its worker was just started: new channels to those it exchanges copies of keys with. */
+void token_connect_peers(struct token *token);
+
 /* ---- look.c ---- */
 void look_start(struct token *token);
 void look_stop(struct token *token);

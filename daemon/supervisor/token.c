@@ -184,6 +184,7 @@ static void start(struct token *token)
         child_sent(&token->worker, send_start(token, supervisor->epoch));
         broker_token(&supervisor->broker, token);
         broker_worker(&supervisor->broker, token, supervisor->epoch, ours);
+        token_connect_peers(token);
 }
 
 void token_connect(struct token *token)

@@ -31,6 +31,17 @@ void directory_free(struct directory *directory)
         free(directory);
 }
 
+void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+{
+        struct object *object;
+
+        pthread_mutex_lock(&directory->renewal);
+        object = index_by_handle(&directory->index, class, handle);
+        if (object)
+                object->doubted = true;
+        pthread_mutex_unlock(&directory->renewal);
+}
+
 static struct object *find_key(struct directory *directory, uint64_t number)
 {
         struct object *object = index_by_number(&directory->index, number);
@@ -51,7 +62,8 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
                         .always_authenticate = object->always_authenticate,
                         .key_type = object->key_type,
                         .size = object->size,
-                        .usage = object->usage};
+                        .usage = object->usage,
+                        .flags = object->flags};
         pthread_mutex_unlock(&directory->lock);
         return object != NULL;
 }
@@ -173,7 +185,7 @@ uint64_t directory_find(struct directory *directory, struct wire_bytes id, const
                 const struct object *object = directory->index.by_id[at];
                 if (!object_same_id(object, &key))
                         break;
-                if (object->class == CKO_PRIVATE_KEY && object->label_length == length &&
+                if (object->class == CKO_PRIVATE_KEY && object->der && object->label_length == length &&
                         memcmp(object->label, label, length) == 0)
                         number = object->number;
         }

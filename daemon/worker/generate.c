@@ -10,6 +10,7 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/text.h"
+#include "daemon/worker/accel.h"
 #include "daemon/worker/making.h"
 #include "daemon/worker/pair.h"
 #include "daemon/worker/spki.h"
@@ -42,8 +43,12 @@ static CK_RV check(struct operation *operation, const struct message_generate *m
                 return operation_answer(operation, REPLY_INVALID, "a size that is none: %u", message->size);
         if (message->usage == 0 || (message->usage & ~kinds[message->key_type].usage) != 0)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "such a key has no such usage");
-        if (message->loadable)
-                return operation_answer(operation, REPLY_NOT_SUPPORTED, "loadable keys cannot be made yet");
+        if (message->loadable &&
+                (!operation->session->token->config->accelerator || !wrap_can(operation->session->token)))
+                return operation_answer(
+                        operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
+        if (message->loadable && !(message->usage & USAGE_SIGN))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "an accelerator only signs");
         if (!token_has_mechanism(operation->session->token, kinds[message->key_type].mechanism))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token cannot make such a key");
         return CKR_OK;
@@ -79,7 +84,11 @@ static void fill_private(struct template *template, const struct message_generat
         put_names(template, message);
         put_bool(template, CKA_PRIVATE, true);
         put_bool(template, CKA_SENSITIVE, true);
-        put_bool(template, CKA_EXTRACTABLE, false);
+        /* Wrapped alone, since it is sensitive. By whom is not for the token to say: the key that wraps is made for one copy,
+         * and nobody could have marked it as trusted. */
+        put_bool(template, CKA_EXTRACTABLE, message->loadable);
+        if (message->loadable)
+                put_bool(template, CKA_WRAP_WITH_TRUSTED, false);
         put_bool(template, CKA_SIGN, message->usage & USAGE_SIGN);
         put_bool(template, CKA_DECRYPT, message->usage & USAGE_DECRYPT);
         put_bool(template, CKA_UNWRAP, message->usage & USAGE_UNWRAP);
@@ -172,6 +181,9 @@ static CK_RV create(struct operation *operation, const void *request)
         if (pair_id(session, public, own) == CKR_OK &&
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));
+        /* Another thread's renewal may have come in between. */
+        directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
+        directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
         return answer(operation, message, id);
 }
 

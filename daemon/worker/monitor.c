@@ -138,6 +138,7 @@ static void control(struct worker *worker, struct wire *wire, int fds[static LIM
         enum message_type type = message_type(wire);
         struct message_channel channel;
         struct message_sought sought;
+        struct message_peer peer;
         struct message_ping ping;
 
         if (type == MESSAGE_TYPE_PING && message_get_ping(wire, &ping) == 0)
@@ -146,6 +147,8 @@ static void control(struct worker *worker, struct wire *wire, int fds[static LIM
                 serve_channel(worker->serve, take_fd(&fds[0]), channel.epoch);
         else if (type == MESSAGE_TYPE_SOUGHT && message_get_sought(wire, &sought) == 0)
                 serve_sought(worker->serve, &sought);
+        else if (type == MESSAGE_TYPE_PEER && message_get_peer(wire, &peer) == 0 && fds[0] >= 0)
+                serve_peer(worker->serve, peer.token, take_fd(&fds[0]));
         else
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }

@@ -160,6 +160,7 @@ static const struct {
         {CKA_EXTRACTABLE, 0, FLAG_EXTRACTABLE},
         {CKA_NEVER_EXTRACTABLE, 0, FLAG_NEVER_EXTRACTABLE},
         {CKA_LOCAL, 0, FLAG_LOCAL},
+        {CKA_ALWAYS_SENSITIVE, 0, FLAG_ALWAYS_SENSITIVE},
 };
 
 static CK_RV read_private(struct session *session, struct object *object)

@@ -13,6 +13,7 @@ struct object {
         uint64_t number; /* of a listed private key or certificate; 0 until it is in the directory */
         uint64_t seen;   /* the round of the renewal that last saw the handle */
         uint64_t check;  /* the round of the renewal that reads it again */
+        bool doubted;    /* it is read again with the next renewal */
         bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
 
         bool listable; /* a type, an id and a size that we take; what is not is only kept so as not to be read

@@ -23,11 +23,13 @@ struct result {
 };
 
 struct claimant;
+struct accel;
 
 struct operation {
         struct session *session;
         struct directory *directory;
         struct claimant *claimant;
+        struct accel *accel; /* accel.h */
         const struct sink *sink;
         struct result result;
         bool ending; /* after the reply the worker ends, for this reason */
@@ -66,6 +68,9 @@ operation_attempt delete_attempt;       /* const struct message_delete */
 operation_attempt verify_attempt;       /* const struct message_verify */
 operation_attempt random_attempt;       /* const struct message_random */
 operation_attempt probe_attempt;        /* const struct message_probe */
+operation_attempt load_attempt;         /* const struct message_load */
+operation_attempt sign_copy_attempt;    /* const struct message_sign_copy */
+operation_attempt forget_copy_attempt;  /* const struct message_forget_copy */
 operation_attempt cert_request_attempt; /* const struct message_cert_request */
 operation_attempt self_sign_attempt;    /* const struct message_self_sign */
 operation_attempt import_attempt;       /* const struct message_import */

@@ -32,11 +32,14 @@ static CK_RV settle_pair(struct operation *operation, const struct claim_object 
         struct result *result = &operation->result;
 
         operation_run(operation, settle_attempt, &settle);
-        *ret_done = result->status == REPLY_OK || result->status == REPLY_KEY_GONE;
+        /* Not known: a whole pair is there, ours or another's, and stays. */
+        *ret_done = result->status == REPLY_OK || result->status == REPLY_KEY_GONE ||
+                    (result->status == REPLY_OUTCOME_UNKNOWN && result->ckr == CKR_OK);
         if (!*ret_done)
                 return result->ckr != CKR_OK ? result->ckr : CKR_FUNCTION_FAILED;
         log_notice("token %s: a generate of %s had not ended: %s", operation->session->token->config->name,
-                object->nickname, result->status == REPLY_OK ? "the pair is whole" : "nothing of it is left");
+                object->nickname,
+                result->status == REPLY_KEY_GONE ? "nothing of it is left" : "the pair is whole");
         return CKR_OK;
 }
 

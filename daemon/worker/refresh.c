@@ -87,13 +87,15 @@ static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
         struct object *read = NULL;
         CK_RV rv;
 
-        if (!known || known->check == directory->round) {
+        if (!known || known->doubted || known->check == directory->round) {
                 rv = object_read(renewal->session, listed->class, listed->handle, &read);
                 /* Gone between the list and the reading. */
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         return CKR_OK;
                 if (rv != CKR_OK)
                         return rv;
+                if (known)
+                        known->doubted = false;
                 if (known && object_same(known, read)) {
                         object_free(read);
                         read = NULL;
@@ -354,7 +356,9 @@ static void tell_all(const struct directory *directory, const struct sink *sink,
 
         for (size_t i = 0; i < index->n; i++) {
                 struct object *object = index->by_handle[i];
-                if (object->listable && object->class != CKO_PUBLIC_KEY)
+                /* A key whose public half is not there (yet: another host makes it now) is nothing to its callers. */
+                if (object->listable && (object->class == CKO_CERTIFICATE ||
+                                                (object->class == CKO_PRIVATE_KEY && object->der)))
                         tell(index, object, sink, all);
         }
 }

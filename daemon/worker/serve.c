@@ -8,6 +8,7 @@
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
+#include "daemon/worker/accel.h"
 #include "daemon/worker/claimant.h"
 #include "daemon/worker/claims.h"
 #include "daemon/worker/login.h"
@@ -41,6 +42,8 @@ struct serve {
         struct token *token;
         struct directory *directory;
         struct claimant claimant;
+        struct accel accel;
+        struct thread *peer_thread; /* of an accelerator */
         pthread_rwlock_t channel;
         pthread_mutex_t fresh_lock;
         pthread_cond_t fresh; /* the epoch rose */
@@ -54,6 +57,7 @@ struct serve {
 int serve_new(uint32_t epoch, struct serve **ret)
 {
         struct serve *serve = calloc(1, sizeof(*serve));
+        int r;
 
         if (!serve)
                 return -ENOMEM;
@@ -61,6 +65,11 @@ int serve_new(uint32_t epoch, struct serve **ret)
         pthread_mutex_init(&serve->fresh_lock, NULL);
         pthread_cond_init(&serve->fresh, NULL);
         atomic_store(&serve->epoch, epoch);
+        r = accel_init(&serve->accel);
+        if (r < 0) {
+                free(serve);
+                return r;
+        }
         *ret = serve;
         return 0;
 }
@@ -240,6 +249,9 @@ static void dispatch(struct operation *operation, enum message_type type, struct
                 RUN(IMPORT, import)
                 RUN(CERT_DELETE, cert_delete)
                 RUN(UNCLAIM, unclaim)
+                RUN(LOAD, load)
+                RUN(SIGN_COPY, sign_copy)
+                RUN(FORGET_COPY, forget_copy)
         default:
                 break;
         }
@@ -374,6 +386,7 @@ static struct thread *thread_new(struct serve *serve)
         thread->operation = (struct operation){.session = &thread->session,
                 .directory = serve->directory,
                 .claimant = &serve->claimant,
+                .accel = &serve->accel,
                 .sink = &thread->sink};
         return thread;
 }
@@ -423,6 +436,56 @@ static int start_threads(struct serve *serve, unsigned n, struct failure *failur
         return 0;
 }
 
+/* Copies of keys lie with a session of their own, as long as it is open. */
+static void *peer_main(void *userdata)
+{
+        struct thread *thread = userdata;
+
+        accel_serve(&thread->operation);
+        serve_end(thread->serve, &thread->operation.failure);
+}
+
+/* The session is opened before the threads make calls: some tokens do not take it well that two open at once. */
+static int prepare_peer(struct serve *serve, struct failure *failure)
+{
+        struct token *token = serve->token;
+        struct thread *thread;
+        char name[CKR_TEXT];
+        CK_RV rv;
+
+        if (token->config->role != ROLE_ACCELERATOR)
+                return 0;
+        if (accel_prepare(&serve->accel, token) < 0)
+                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+        if (!wrap_can_take(token) || token->budget <= token_threads(token) + 1) {
+                log_notice("token %s: no copies of keys are taken: %s", token->config->name,
+                        wrap_can_take(token) ? "Sessions= has no room for them" : "it cannot unwrap keys");
+                return 0;
+        }
+        thread = thread_new(serve);
+        if (!thread)
+                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+        rv = session_open(&thread->session, token);
+        if (rv == CKR_OK) {
+                serve->peer_thread = thread;
+                return 0;
+        }
+        log_warning("token %s: no copies of keys are taken: C_OpenSession: %s", token->config->name,
+                ckr_text(rv, name));
+        free(thread);
+        return 0;
+}
+
+static int start_peer(struct serve *serve, struct failure *failure)
+{
+        struct thread *thread = serve->peer_thread;
+        int r = thread ? pthread_create(&thread->id, NULL, peer_main, thread) : 0;
+
+        return r == 0 ? 0
+                      : failure_set(
+                                failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));
+}
+
 int serve_start(
         struct serve *serve, struct token *token, const struct config *config, struct failure *failure)
 {
@@ -439,6 +502,9 @@ int serve_start(
         r = reclaim(&serve->threads[0]->operation, failure);
         if (r != 0)
                 return r;
+        r = prepare_peer(serve, failure);
+        if (r != 0)
+                return r;
         r = message_send_up(CONTROL_FD, &(struct message_up){n}, NULL, 0);
         if (r < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "UP cannot be sent: %s", strerror(-r));
@@ -448,10 +514,16 @@ int serve_start(
         send_sessions(serve, true);
         atomic_store(&serve->n_threads, n);
         pthread_rwlock_unlock(&serve->channel);
-        return start_threads(serve, n, failure);
+        r = start_threads(serve, n, failure);
+        return r != 0 ? r : start_peer(serve, failure);
 }
 
 /* ---- the monitor's part ---- */
+
+void serve_peer(struct serve *serve, const char *token, int fd)
+{
+        peers_put(serve->accel.peers, token, fd);
+}
 
 void serve_channel(struct serve *serve, int fd, uint32_t epoch)
 {
@@ -521,6 +593,10 @@ uint64_t serve_watch(struct serve *serve)
 
         for (unsigned i = 0; i < n; i++) {
                 uint64_t usec = watch_one(serve, serve->threads[i], now);
+                next = MIN_OF(next, usec);
+        }
+        if (n > 0 && serve->peer_thread) {
+                uint64_t usec = watch_one(serve, serve->peer_thread, now);
                 next = MIN_OF(next, usec);
         }
         return MAX_OF(next, WATCH_MIN_USEC);

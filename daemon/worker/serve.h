@@ -30,6 +30,9 @@ void serve_hello(const struct token *token, unsigned n_threads, unsigned busy);
 /* The channel of a new broker; takes the descriptor over. In the monitor. */
 void serve_channel(struct serve *serve, int fd, uint32_t epoch);
 
+/* A peer channel to the worker of that token; takes the descriptor over. In the monitor. */
+void serve_peer(struct serve *serve, const char *token, int fd);
+
 /* What a look saw, for the thread that asked. In the monitor. */
 void serve_sought(struct serve *serve, const struct message_sought *sought);
 

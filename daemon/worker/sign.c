@@ -56,7 +56,7 @@ static CK_RV finish(
                 operation, REPLY_CKR, "the token gave %zu bytes that are no signature of this key", length);
 }
 
-static CK_RV sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
+CK_RV sign_by_handle(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
 {
         struct session *session = operation->session;
         uint8_t raw[LIMIT_SIGNATURE];
@@ -109,7 +109,7 @@ CK_RV sign_attempt(struct operation *operation, const void *request)
                 if (rv != CKR_OK)
                         return rv;
         }
-        rv = sign(operation, &signing, key.copy != CK_INVALID_HANDLE ? key.copy : key.handle);
+        rv = sign_by_handle(operation, &signing, key.copy != CK_INVALID_HANDLE ? key.copy : key.handle);
         if (ckr_class(rv) == CKR_CLASS_SESSION && key.copy != CK_INVALID_HANDLE)
                 directory_forget_copy(operation->directory, message->key, key.copy);
         return rv;

@@ -253,7 +253,7 @@ static SECStatus add_constraints(PLArenaPool *arena, void *extensions, const str
         CERTBasicConstraints constraints = {
                 .isCA = ca ? PR_TRUE : PR_FALSE, .pathLenConstraint = CERT_UNLIMITED_PATH_CONSTRAINT};
         uint8_t bits = key_usage(key, ca);
-        SECItem value, usage = {siBuffer, &bits, 8};
+        SECItem value, usage = {siBuffer, &bits, sizeof(bits)}; /* bytes: NSS finds the last bit itself */
 
         if (CERT_EncodeBasicConstraintValue(arena, &constraints, &value) != SECSuccess ||
                 CERT_AddExtension(extensions, SEC_OID_X509_BASIC_CONSTRAINTS, &value, PR_TRUE, PR_TRUE) !=

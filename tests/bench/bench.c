@@ -25,6 +25,7 @@
 #include <nss/pkcs11.h>
 
 #include "client/tokend.h"
+#include "tests/bench/accelerated.h"
 
 #define MAX_CLIENTS 4
 #define N_SLICES    6
@@ -35,9 +36,11 @@ enum way {
         RAW,
         NSS,
         TOKEND,
+        JOURNAL, /* tokend, too, with other daemons */
+        FILE_SAFE,
         N_WAYS
 };
-static const char *const way_names[] = {"raw PKCS #11", "NSS", "tokend"};
+static const char *const way_names[] = {"raw PKCS #11", "NSS", "tokend", " +journal", " +file"};
 
 struct kind {
         const char *name, *key, *algorithm;
@@ -58,7 +61,7 @@ struct setup {
         CK_FUNCTION_LIST *functions;
         CK_SESSION_HANDLE sessions[MAX_CLIENTS];
         SECKEYPrivateKey *keys[2];
-        struct tokend *handle;
+        struct tokend *handles[N_WAYS - TOKEND];
 };
 
 struct client {
@@ -107,8 +110,9 @@ static int sign_tokend(struct client *client, const unsigned char *digest)
         unsigned char *signature;
         size_t n;
 
-        if (tokend_sign(client->setup->handle, client->kind->key, client->kind->algorithm, TOKEND_DIGEST,
-                    digest, 32, 10000, &signature, &n, NULL) != TOKEND_OK)
+        if (tokend_sign(client->setup->handles[client->way - TOKEND], client->kind->key,
+                    client->kind->algorithm, TOKEND_DIGEST, digest, 32, 10000, &signature, &n,
+                    NULL) != TOKEND_OK)
                 return 1;
         tokend_free(signature);
         return 0;
@@ -256,16 +260,20 @@ static int set_up(char **argv, struct setup *setup)
                 setup->keys[i] = SECKEY_CopyPrivateKey(PRIVKEY_LIST_HEAD(list)->key);
                 SECKEY_DestroyPrivateKeyList(list);
         }
-        setup->handle = tokend_open(NULL, 0);
-        return setup->handle ? 0 : -1;
+        for (size_t i = 0; i < N_WAYS - TOKEND; i++) {
+                setup->handles[i] = tokend_open(argv[5 + i], 0);
+                if (!setup->handles[i])
+                        return -1;
+        }
+        return 0;
 }
 
 int main(int argc, char **argv)
 {
         struct setup setup = {0};
-        int failed = 0;
+        int failed = 0, accelerated;
 
-        if (argc != 5 || set_up(argv, &setup) < 0) {
+        if (argc != 5 + N_WAYS - TOKEND || set_up(argv, &setup) < 0) {
                 fprintf(stderr, "bench: could not be set up\n");
                 return 1;
         }
@@ -275,7 +283,12 @@ int main(int argc, char **argv)
                 for (size_t n_clients = 1; n_clients <= MAX_CLIENTS; n_clients *= 4)
                         failed += compare_ways(&setup, kind, n_clients);
         }
-        tokend_close(setup.handle);
+        accelerated = accelerated_run(setup.handles[0]);
+        if (accelerated < 0)
+                fprintf(stderr, "bench: the accelerator could not be measured\n");
+        failed += accelerated < 0 ? 1 : accelerated;
+        for (size_t i = 0; i < N_WAYS - TOKEND; i++)
+                tokend_close(setup.handles[i]);
         if (failed)
                 fprintf(stderr, "bench: %d signatures failed\n", failed);
         return failed != 0;

@@ -123,5 +123,302 @@ class Records(Audited):
         self.assertEqual(read(path)[-1]["kind"], "head", read(path)[-3:])
 
 
+class Load:
+    """Clients that sign until they are told to stop, each digest once."""
+
+    def __init__(self, daemon, clients=4):
+        self.daemon, self.end = daemon, threading.Event()
+        self.signed, self.failures, self.lock = set(), [], threading.Lock()
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, number):
+        count = 0
+        with self.daemon.client() as client:
+            while not self.end.is_set():
+                count += 1
+                digest = hashlib.sha256(f"{number} {count}".encode()).digest()
+                try:
+                    client.call("Sign", key="hsm:key", algorithm="ecdsa_sha256",
+                                digest=base64.b64encode(digest).decode())
+                except (varlink.Error, varlink.Closed, OSError) as error:
+                    with self.lock:
+                        self.failures.append(error)
+                else:
+                    with self.lock:
+                        self.signed.add(digest.hex())
+
+    def progress(self, n=50):
+        """Waits until n more were signed."""
+        before = len(self.signed)
+        until(lambda: len(self.signed) >= before + n, f"{n} more signatures; {self.failures[:1]}")
+
+    def stop(self):
+        self.end.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Faults(Audited):
+    def auditor(self, daemon):
+        return until(lambda: daemon.children("tokend-audit"), "tokend-audit")[0]
+
+    def recorded(self, path, kind="sign", result="ok"):
+        return [r["digest"] for r in read(path) if r["kind"] == kind and r["result"] == result]
+
+    def stopped(self, process):
+        """The process, every thread of which stands still."""
+        process.kill(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
+                          for task in tasks.iterdir()), "it stands still")
+        return process
+
+    def wait_out(self, daemon):
+        """The one request is with the worker."""
+        def look():
+            token = daemon.token("hsm")
+            return token["requests"] == 1 and token["queued"] == 0 and token["inFlight"]
+        until(look, "it is out")
+
+    def test_killed(self):
+        """tokend-audit is killed under load: no request fails, and no signature is without its record, required or not"""
+        for required in ("no", "yes"):
+            with self.subTest(required):
+                path = self.directory() / "audit"
+                daemon = self.daemon_with(path, f"AuditRequired={required}")
+                load = Load(daemon)
+                try:
+                    for _ in range(3):
+                        load.progress()
+                        self.auditor(daemon).kill()
+                    load.progress()
+                finally:
+                    load.stop()
+                self.assertEqual(load.failures, [])
+                self.assertTrue(self.state(daemon)["ok"])
+                daemon.stop()
+                self.assertLessEqual(load.signed, set(self.recorded(path)))
+                self.verify(path)
+
+    def test_stopped(self):
+        """tokend-audit is stopped under load: with AuditRequired=no no request fails, and what was kept is written late"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        load = Load(daemon)
+        try:
+            load.progress()
+            auditor = self.auditor(daemon)
+            auditor.kill(signal.SIGSTOP)
+            until(lambda: not self.state(daemon)["ok"], "the status says so", 20)
+            self.assertIn("does not answer", self.state(daemon)["reason"])
+            load.progress()
+            auditor.kill(signal.SIGCONT)
+            until(lambda: self.state(daemon)["ok"], "it is well again", 20)
+            load.progress()
+        finally:
+            load.stop()
+        self.assertEqual(load.failures, [])
+        lost = self.state(daemon)["lost"]
+        daemon.stop()
+        self.assertLessEqual(len(load.signed - set(self.recorded(path))), lost)
+        self.verify(path)
+
+    def test_stopped_required(self):
+        """tokend-audit is stopped: with AuditRequired=yes nothing is signed or made, and it goes on by itself"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        self.sign(daemon)
+        auditor = self.auditor(daemon)
+        auditor.kill(signal.SIGSTOP)
+        # One whose time is over before that of the audit: it gets its answer in time.
+        self.fails("AuditUnavailable", self.sign, daemon, timeoutMs=500)
+        self.fails("AuditUnavailable", self.sign, daemon)
+        self.assertFalse(self.state(daemon)["ok"])
+        self.assertIn("reason", self.fails("AuditUnavailable", daemon.call, "Generate", token="hsm", nickname="never",
+                                           type="ec"))
+        self.fails("AuditUnavailable", daemon.call, "io.tokend.Certificates.Request", key="hsm:key", subject="CN=x")
+        with varlink.Client(daemon.status_socket) as client:
+            self.fails("AuditUnavailable", client.call, "io.tokend.Status.Probe", token="hsm")
+        # What is no use of a key goes on.
+        self.assertEqual(len(daemon.call("List")["keys"]), 2)
+        auditor.kill(signal.SIGCONT)
+        until(lambda: self.state(daemon)["ok"], "it is well again", 20)
+        self.sign(daemon)
+        self.assertNotIn("never", daemon.ctl("list"))
+
+    def test_disk_full(self):
+        """the disk is full: AuditUnavailable, nothing is signed without a record, and it goes on by itself when there is room"""
+        directory = self.directory()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "none", directory],
+                          capture_output=True).returncode:
+            self.skipTest("no tmpfs can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", directory], check=True)
+        path = directory / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        self.sign(daemon)
+        filler = directory / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 512)
+            except OSError:
+                pass
+        load = Load(daemon)
+        until(lambda: load.failures, "a refusal")
+        load.stop()
+        self.assertEqual({e.name for e in load.failures}, {"AuditUnavailable"})
+        state = self.state(daemon)
+        self.assertEqual((state["ok"], state["required"]), (False, True))
+        self.assertIn("space", state["reason"])
+        self.fails("AuditUnavailable", daemon.call, "Generate", token="hsm", nickname="never", type="ec")
+        filler.unlink()
+        until(lambda: self.state(daemon)["ok"], "there is room", 10)
+        self.sign(daemon)
+        daemon.stop()
+        self.assertLessEqual(load.signed, set(self.recorded(path)))
+        self.assertIn("audit-back", [r["kind"] for r in read(path)])
+        self.verify(path)
+
+    def test_no_directory(self):
+        """a directory that is not there: nothing is done that must be recorded, and all goes on once it is made"""
+        path = self.directory() / "later" / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        self.assertIn("No such file", until(lambda: self.fails("AuditUnavailable", self.sign, daemon), "a word")["reason"])
+        path.parent.mkdir(mode=0o700)
+        until(lambda: self.state(daemon)["ok"], "it is well", 20)
+        self.sign(daemon)
+        self.assertEqual(len(self.recorded(path)), 1)
+
+    def test_broker_killed(self):
+        """the broker is killed under load: no signature that a client got is without its record"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        load = Load(daemon)
+        try:
+            load.progress()
+            daemon.broker().kill()
+        finally:
+            load.stop()
+        until(lambda: daemon.children("tokend-broker"), "another broker")
+        self.sign(daemon)
+        daemon.stop()
+        self.assertLessEqual(load.signed, set(self.recorded(path)))
+        logins = [r for r in read(path) if r["kind"] == "login"]
+        self.assertEqual(len(logins), 1, "the worker did not log in again")
+        self.verify(path)
+
+    def test_rotation(self):
+        """SIGUSR1 and AuditRotateSize= start a new file, whose chain goes on from the old one's"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRotateSize=4K\nAuditKey=hsm:audit\nAuditSignInterval=200ms")
+        for _ in range(30):
+            self.sign(daemon)
+        until(lambda: list(path.parent.glob("audit.*")), "a file was rotated by its size")
+        before = set(path.parent.glob("audit.*"))
+        os.kill(daemon.pid, signal.SIGUSR1)
+        until(lambda: set(path.parent.glob("audit.*")) - before, "and one by the signal")
+        until(lambda: self.state(daemon)["signedSeq"], "a head is signed")
+        self.sign(daemon)
+        seq = self.state(daemon)["seq"]
+        daemon.stop()
+        self.assertEqual(len(self.recorded(path)), 31)
+        files = sorted(path.parent.glob("audit.*"), key=lambda p: int(p.name.rpartition(".")[2]))
+        done = self.verifier.ctl("audit", "verify", *files, path, "--pubkey", self.key, "--expect-seq", seq, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
+
+    def test_repeat(self):
+        """a signature that is made a second time, because the worker died, is recorded as a repeat"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        worker = self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Sign", {"key": "hsm:key", **SIGN})
+            self.wait_out(daemon)
+            worker.kill()
+            client.result()
+        repeat, = [r for r in read(path) if r["kind"] == "repeat"]
+        last, = [r for r in read(path) if r["kind"] == "sign"]
+        self.assertEqual((repeat["operation"], repeat["attempt"], repeat["request"]), ("sign", 2, last["request"]))
+        self.assertEqual((last["result"], last["attempt"]), ("ok", 2))
+
+    def test_client_gone(self):
+        """a signature whose client has gone is recorded all the same"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        worker = self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Sign", {"key": "hsm:key", **SIGN})
+            self.wait_out(daemon)
+        until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "nobody is there")
+        worker.kill(signal.SIGCONT)
+        record = until(lambda: [r for r in read(path) if r["kind"] == "sign"], "the record")[0]
+        self.assertEqual((record["result"], record["key"], record["digest"], record["pid"]),
+                         ("ok", "key", DIGEST.hex(), os.getpid()))
+        self.assertIn("nobody waited", record["reason"])
+
+    def test_pin(self):
+        """a PIN that is refused is recorded as a login that failed"""
+        path = self.directory() / "audit"
+        bad = self.place.write("bad.pin", "91827364\n", 0o600)
+        section = self.token.section().replace(str(self.token.pin_file), str(bad))
+        daemon = self.own(f"Audit=file:{path}\n{section}")
+        record = until(lambda: [r for r in read(path) if r["kind"] == "login"], "the record")[0]
+        self.assertEqual((record["token"], record["result"]), ("hsm", "failed"))
+        self.assertIn("PIN", record["reason"])
+        self.assertNotIn("91827364", path.read_text())
+
+    def test_reload(self):
+        """a reload takes the audit elsewhere, and back, without a request that fails"""
+        directory = self.directory()
+        daemon = self.own("Audit=none\n" + self.token.section())
+        self.assertEqual(self.state(daemon)["mode"], "none")
+        load = Load(daemon)
+        try:
+            for name in ("a", "b"):
+                load.progress()
+                daemon.write_config(f"Audit=file:{directory}/{name}\n" + self.token.section())
+                os.kill(daemon.pid, signal.SIGHUP)
+                until(lambda: (directory / name).exists() and self.recorded(directory / name), f"file {name} is written")
+            load.progress()
+        finally:
+            load.stop()
+        self.assertEqual(load.failures, [])
+        self.assertEqual((self.state(daemon)["mode"], self.state(daemon)["ok"]), ("file", True))
+        daemon.write_config("Audit=none\n" + self.token.section())
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: not daemon.children("tokend-audit"), "tokend-audit has ended")
+        self.sign(daemon)
+        for name in ("a", "b"):
+            self.verify(directory / name)
+
+
+class Units(Audited):
+    def test_no_unit(self):
+        """an instance with Unit= does not match a caller that runs in no such unit; one behind it may"""
+        user = pwd.getpwuid(os.getuid()).pw_name
+        first = f"[Instance unit]\nUser={user}\nUnit=no-such-unit.service\nKeys=*\nAllow=list sign\n"
+        daemon = self.own("Audit=none\n" + self.token.section(), instances=first)
+        self.fails("PermissionDenied", self.sign, daemon)
+        daemon = self.own("Audit=none\n" + self.token.section(),
+                          instances=first + f"[Instance any]\nUser={user}\nKeys=*\nAllow=list\n")
+        self.assertEqual(len(daemon.call("List")["keys"]), 2)
+        self.fails("PermissionDenied", self.sign, daemon)
+
+    def test_supervisor_stopped(self):
+        """a supervisor that does not answer keeps nobody out for good: the unit then counts as unknown"""
+        user = pwd.getpwuid(os.getuid()).pw_name
+        daemon = self.own("Audit=none\n" + self.token.section(),
+                          instances=f"[Instance unit]\nUser={user}\nUnit=x.service\nKeys=*\n"
+                                    f"[Instance any]\nUser={user}\nKeys=*\n")
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            self.sign(daemon)
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        self.sign(daemon)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -7,6 +7,7 @@ import unittest
 
 import varlink
 from harness import DEADLINE, PLAIN, Case, OneToken, SoftToken, run, until
+from test_faults import FaultyToken
 from varlink import Client, b64, unb64
 
 C = "io.tokend.Certificates."
@@ -270,6 +271,61 @@ class Certificates(OneToken):
             self.assertIn(word, text)
         with Client(self.daemon.status_socket) as status:
             self.fails("InterfaceNotFound", status.call, C + "List")
+
+
+class Interrupted(Case):
+    """The worker dies over what puts a certificate on the token, or takes it off."""
+
+    @classmethod
+    def configure(cls):
+        cls.token = FaultyToken(cls.place, "hsm", ())
+        cls.daemon = cls.start(cls.token.section("hsm", "KeepAlive=1h\n", refresh="1h"))
+
+    def call(self, method, **parameters):
+        return self.daemon.call(method, **parameters)
+
+    def die(self, when, call):
+        """C_CreateObject: of the claim first, then of the certificate."""
+        self.token.set(when)
+        self.addCleanup(self.token.set)
+        pid = self.daemon.worker().pid
+        try:
+            return call()
+        finally:
+            self.assertNotEqual(self.daemon.worker().pid, pid)
+            self.daemon.wait_state("hsm", "ready")
+
+    def test_import(self):
+        """an import whose worker died is told from the next directory: it is there, or WorkerLost and it is not"""
+        der = b64(run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.place.path / "i.key", "-subj",
+                      "/CN=i", "-outform", "DER"))
+        self.fails("WorkerLost", self.die, "C_CreateObject crash skip=1 count=1", lambda: self.call(
+            C + "Import", nickname="i", certificate=der))
+        self.assertEqual(self.call(C + "List", nickname="i")["certificates"], [])
+        made = self.die("C_CreateObject crash after skip=1 count=1", lambda: self.call(
+            C + "Import", nickname="i", certificate=der))["certificate"]
+        self.assertEqual(self.call(C + "List", nickname="i")["certificates"], [made])
+        self.assertEqual(made["der"], der)
+
+    def test_self_sign(self):
+        """likewise a self-signing"""
+        self.call("Generate", nickname="s", type="ec")
+        parameters = {"key": "s", "subject": "CN=s", "validityDays": 2, "ca": True}
+        self.fails("WorkerLost", self.die, "C_CreateObject crash skip=1 count=1", lambda: self.call(
+            C + "SelfSign", **parameters))
+        self.assertEqual(self.call(C + "List", nickname="s")["certificates"], [])
+        made = self.die("C_CreateObject crash after skip=1 count=1", lambda: self.call(C + "SelfSign", **parameters))
+        self.assertEqual(self.call(C + "List", nickname="s")["certificates"], [made["certificate"]])
+
+    def test_delete(self):
+        """likewise a delete"""
+        der = b64(run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.place.path / "d.key", "-subj",
+                      "/CN=d", "-outform", "DER"))
+        self.call(C + "Import", nickname="d", certificate=der)
+        self.fails("WorkerLost", self.die, "C_DestroyObject crash count=1", lambda: self.call(C + "Delete", certificate="d"))
+        self.assertEqual(len(self.call(C + "List", nickname="d")["certificates"]), 1)
+        self.die("C_DestroyObject crash after count=1", lambda: self.call(C + "Delete", certificate="d"))
+        self.assertEqual(self.call(C + "List", nickname="d")["certificates"], [])
 
 
 class Check(OneToken):

@@ -12,6 +12,9 @@
  *
  *     FUNCTION ACTION [after] [skip=N] [count=N]
  *
+ * TESTMODULE_TRACE     a file: each C_UnwrapKey that succeeds adds a line, with what was unwrapped and what the real
+ * module says of the object that it made
+ *
  * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
  * them (all), counted over all processes since the file was last changed. after: the real call is made first.
  * ACTION is one of
@@ -25,6 +28,7 @@
  *     absent        C_GetSlotList: no slot
  *     short         C_Sign: one byte of the signature is missing
  *     garbage       C_Sign: the signature's first byte is flipped
+ *     weaken        C_UnwrapKey: what is made is extractable
  *     max=4         C_OpenSession: CKR_SESSION_COUNT while that many are open
  *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
  *     clear=0x400   C_GetTokenInfo: these flags are taken off
@@ -66,6 +70,7 @@ enum action {
         ACTION_ABSENT,
         ACTION_SHORT,
         ACTION_GARBAGE,
+        ACTION_WEAKEN,
         ACTION_MAX,
         ACTION_FLAGS,
         ACTION_CLEAR,
@@ -85,6 +90,7 @@ static const struct {
         {"absent", ACTION_ABSENT},
         {"short", ACTION_SHORT},
         {"garbage", ACTION_GARBAGE},
+        {"weaken", ACTION_WEAKEN},
         {"max", ACTION_MAX},
         {"flags", ACTION_FLAGS},
         {"clear", ACTION_CLEAR},
@@ -363,6 +369,60 @@ static CK_RV sign(
         return rv;
 }
 
+static long attribute(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type)
+{
+        CK_BYTE value[1024] = {0};
+        CK_ATTRIBUTE wanted = {type, value, sizeof(value)};
+
+        return module.target->C_GetAttributeValue(session, object, &wanted, 1) == CKR_OK ? value[0] : -1;
+}
+
+static void trace(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, const CK_BYTE *wrapped, CK_ULONG length)
+{
+        static const struct {
+                const char *name;
+                CK_ATTRIBUTE_TYPE type;
+        } shown[] = {{"class", CKA_CLASS}, {"token", CKA_TOKEN}, {"private", CKA_PRIVATE},
+                {"sensitive", CKA_SENSITIVE}, {"extractable", CKA_EXTRACTABLE}, {"sign", CKA_SIGN},
+                {"decrypt", CKA_DECRYPT}, {"unwrap", CKA_UNWRAP}, {"derive", CKA_DERIVE},
+                {"value", CKA_VALUE}, {"exponent", CKA_PRIVATE_EXPONENT}};
+        const char *path = getenv("TESTMODULE_TRACE");
+        FILE *file = path ? fopen(path, "ae") : NULL;
+
+        if (!file)
+                return;
+        for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+                fprintf(file, "%s=%ld ", shown[i].name, attribute(session, object, shown[i].type));
+        fprintf(file, "wrapped=");
+        for (CK_ULONG i = 0; i < length; i++)
+                fprintf(file, "%02x", wrapped[i]);
+        fprintf(file, "\n");
+        fclose(file);
+}
+
+static CK_RV unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key,
+        CK_BYTE_PTR wrapped, CK_ULONG length, CK_ATTRIBUTE_PTR template, CK_ULONG n, CK_OBJECT_HANDLE_PTR ret)
+{
+        CK_BBOOL yes = CK_TRUE;
+        CK_ATTRIBUTE changed[32];
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_UnwrapKey, "C_UnwrapKey", &fault, &rv))
+                return rv;
+        for (CK_ULONG i = 0; i < n && i < 32; i++) {
+                changed[i] = template[i];
+                if (fault.action == ACTION_WEAKEN && template[i].type == CKA_EXTRACTABLE)
+                        changed[i].pValue = &yes;
+        }
+        rv = module.target->C_UnwrapKey(
+                session, mechanism, key, wrapped, length, n > 32 ? template : changed, n, ret);
+        if (rv == CKR_OK)
+                trace(session, *ret, wrapped, length);
+        after("C_UnwrapKey", &rv);
+        return rv;
+}
+
 /* ---- loading ---- */
 
 static void map_counters(void)
@@ -431,6 +491,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_OpenSession = open_session;
         list.C_CloseSession = close_session;
         list.C_Sign = sign;
+        list.C_UnwrapKey = unwrap_key;
         *ret = &list;
         return CKR_OK;
 }

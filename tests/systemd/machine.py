@@ -3,6 +3,7 @@
 
 The container is thrown away, so that nothing here is put back but what the next test of the class relies on.
 """
+import json
 import os
 import pathlib
 import pwd
@@ -181,3 +182,10 @@ def pause(pid):
 
 def seconds():
     return time.monotonic()
+
+
+def records(*matches):
+    """Records of the audit in the journal; a match without a value: whatever it is."""
+    out = run("journalctl", "--no-pager", "-o", "json", *(m for m in matches if "=" in m)).decode(errors="replace")
+    found = [json.loads(line) for line in out.splitlines()]
+    return [r for r in found if "TOKEND_KIND" in r and all("=" in m or m in r for m in matches)]

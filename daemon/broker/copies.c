@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See copies.h. */
+#include "daemon/broker/copies.h"
+
+#include <string.h>
+
+#include "daemon/broker/broker.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/log.h"
+
+/* For the worker to wrap, and its peer to unwrap and look. What takes longer is tried again later. */
+#define LOAD_USEC (20U * USEC_PER_SEC)
+/* After a load that failed for the moment: the next is not before so long, doubled each time. */
+#define AGAIN_USEC     (500U * USEC_PER_MSEC)
+#define AGAIN_MAX_USEC (30U * USEC_PER_SEC)
+
+bool copies_may(const struct token *token, const struct entry *entry)
+{
+        const unsigned wanted = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
+
+        return token->config->accelerator && (entry->flags & wanted) == wanted && (entry->usage & USAGE_SIGN);
+}
+
+bool copies_can(const struct token *token)
+{
+        /* CKM_AES_KEY_WRAP_KWP or what others call CKM_AES_KEY_WRAP_PAD; CKM_RSA_PKCS_OAEP; CKM_AES_KEY_GEN. */
+        return token->config->accelerator &&
+               (token_has_mechanism(token, 0x210b) || token_has_mechanism(token, 0x210a)) &&
+               token_has_mechanism(token, 0x9) && token_has_mechanism(token, 0x1080);
+}
+
+/* ---- the list ---- */
+
+static void copy_free(struct copy *copy)
+{
+        if (copy->entry->copy == copy)
+                copy->entry->copy = NULL;
+        copy->accelerator->n_copies--;
+        copy->token->n_copies--;
+        link_remove(&copy->link);
+        entry_unref(copy->entry);
+        free(copy);
+}
+
+static struct copy *copy_of_number(struct token *accelerator, uint64_t number)
+{
+        LINK_FOREACH(at, &accelerator->copies)
+        {
+                struct copy *copy = LINK_OF(at, struct copy, link);
+
+                if (copy->number == number)
+                        return copy;
+        }
+        return NULL;
+}
+
+static void copy_bind(struct copy *copy, struct entry *entry)
+{
+        if (copy->entry->copy == copy)
+                copy->entry->copy = NULL;
+        entry_ref(entry);
+        entry_unref(copy->entry);
+        copy->entry = entry;
+        entry->copy = copy;
+        entry->accelerator = copy->accelerator->name;
+}
+
+static void copy_add(struct token *token, struct token *accelerator, struct entry *entry, uint64_t number)
+{
+        struct copy *copy;
+
+        copies_lost_one(entry);
+        copy = copy_of_number(accelerator, number);
+        if (copy && copy->token == token) {
+                copy_bind(copy, entry);
+                return;
+        }
+        copy = calloc(1, sizeof(*copy));
+        if (!copy)
+                return;
+        *copy = (struct copy){
+                .accelerator = accelerator, .token = token, .entry = entry_ref(entry), .number = number};
+        link_init(&copy->link);
+        link_append(&accelerator->copies, &copy->link);
+        copy_bind(copy, entry);
+        accelerator->n_copies++;
+        token->n_copies++;
+}
+
+void copies_lost_one(struct entry *entry)
+{
+        if (entry->copy)
+                copy_free(entry->copy);
+}
+
+void copies_lost(struct token *accelerator)
+{
+        while (!link_is_empty(&accelerator->copies))
+                copy_free(LINK_OF(accelerator->copies.next, struct copy, link));
+}
+
+/* Its key is gone: so is to be the copy, also within the accelerator. */
+static void copy_destroy(struct copy *copy)
+{
+        struct token *accelerator = copy->accelerator;
+        struct job *job = job_new(JOB_FORGET_COPY);
+
+        if (job) {
+                job->copy = copy->number;
+                token_submit(accelerator, job);
+        }
+        copy_free(copy);
+}
+
+static void settle(struct token *token, struct token *accelerator, bool abandon)
+{
+        LINK_FOREACH_SAFE(at, &accelerator->copies)
+        {
+                struct copy *copy = LINK_OF(at, struct copy, link);
+                struct entry *entry = NULL;
+
+                if (copy->token != token || (copy->entry->live && !abandon))
+                        continue;
+                if (token->directory && !abandon)
+                        entry = directory_same_key(token->directory, copy->entry);
+                if (!entry || entry->copy || !copies_may(token, entry))
+                        copy_destroy(copy);
+                else
+                        copy_bind(copy, entry);
+        }
+}
+
+void copies_settle(struct token *token)
+{
+        if (token->n_copies == 0)
+                return;
+        LINK_FOREACH(at, &token->broker->tokens)
+        {
+                settle(token, LINK_OF(at, struct token, link), false);
+        }
+}
+
+void copies_abandon(struct token *token)
+{
+        copies_lost(token);
+        LINK_FOREACH(at, &token->broker->tokens)
+        {
+                settle(token, LINK_OF(at, struct token, link), true);
+        }
+}
+
+/* ---- loading ---- */
+
+static void load_failed(
+        struct token *token, struct token *accelerator, struct entry *entry, const struct job_result *result)
+{
+        /* As long as neither worker is another, it would end so again. */
+        if (result->end == JOB_NOT_SUPPORTED) {
+                entry->refused_life = accelerator->worker.life;
+                log_warning("token %s: no copy of the key \"%s\" on %s: %s", token->name, entry->nickname,
+                        accelerator->name, result->text ? result->text : "it is refused");
+                return;
+        }
+        token->load_wait_usec = token->load_wait_usec
+                                        ? MIN_OF(2 * token->load_wait_usec, (uint64_t)AGAIN_MAX_USEC)
+                                        : AGAIN_USEC;
+        token->load_after_usec = now_usec() + token->load_wait_usec;
+        log_info("token %s: no copy of the key \"%s\" on %s for now: %s", token->name, entry->nickname,
+                accelerator->name, result->text ? result->text : "no answer");
+}
+
+static void on_loaded(struct job *job, const struct job_result *result)
+{
+        struct token *token = job->token, *accelerator = broker_token(token->broker, job->nickname);
+        struct wire wire = {
+                .data = (uint8_t *)(uintptr_t)result->payload.data, .size = result->payload.length};
+        uint64_t number, evicted;
+        struct copy *old;
+
+        token->loading_key = false;
+        if (!accelerator)
+                return;
+        if (result->end != JOB_OK) {
+                load_failed(token, accelerator, job->entry, result);
+                return;
+        }
+        token->load_wait_usec = 0;
+        number = wire_get_u64(&wire);
+        evicted = wire_get_u64(&wire);
+        old = evicted != 0 ? copy_of_number(accelerator, evicted) : NULL;
+        if (old)
+                copy_free(old);
+        /* One of a worker that is gone by now is found out when it is used. */
+        if (!job->entry->live || accelerator->worker.phase != WORKER_SERVING)
+                return;
+        token->loads++;
+        accelerator->loads++;
+        copy_add(token, accelerator, job->entry, number);
+}
+
+void copies_load(struct token *token, struct token *accelerator, struct entry *entry)
+{
+        struct job *job;
+
+        if (token->loading_key || token->worker.phase != WORKER_SERVING || !entry->live ||
+                entry->refused_life == accelerator->worker.life || now_usec() < token->load_after_usec)
+                return;
+        job = job_new(JOB_LOAD);
+        if (!job)
+                return;
+        job->entry = entry_ref(entry);
+        job->nickname = strdup(accelerator->name);
+        job->done = on_loaded;
+        job->deadline_usec = now_usec() + LOAD_USEC;
+        if (!job->nickname) {
+                job_free(job);
+                return;
+        }
+        token->loading_key = true;
+        token_submit(token, job);
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Audit=journal: what stands in the journal, what explains it, and a journald that is gone or does not read."""
+import signal
+import unittest
+
+import harness
+import machine
+import varlink
+from harness import run, until
+
+
+class Records(machine.Case):
+    @classmethod
+    def configure(cls):
+        cls.text = machine.make_token() + machine.pin_file()
+        machine.configure(cls.text)
+        run("systemctl", "start", "tokend.service")
+        machine.make_key("hsm:key")
+
+    def journald(self):
+        return harness.Process(int(machine.show("systemd-journald.service", "MainPID")))
+
+    def required(self, word):
+        machine.configure(f"[Daemon]\nAudit=journal\nAuditRequired={word}\n{self.text}")
+        run("systemctl", "reload", "tokend.service")
+        until(lambda: machine.status()["audit"]["required"] == (word == "yes"), "the reload")
+
+    def test_fields(self):
+        """a signature, a generation, a login, a denied call are records with fields and the message id of their kind"""
+        machine.sign("hsm:key")
+        sign = until(lambda: machine.records("TOKEND_KIND=sign"), "the record")[-1]
+        self.assertEqual((sign["TOKEND_TOKEN"], sign["TOKEND_KEY"], sign["TOKEND_RESULT"], sign["TOKEND_ALGORITHM"],
+                          sign["TOKEND_DIGEST"], sign["TOKEND_PEER_UID"], sign["TOKEND_INSTANCE"], sign["_SYSTEMD_UNIT"]),
+                         ("hsm", "key", "ok", machine.ALGORITHM, "00" * 32, "0", "default", "tokend.service"))
+        self.assertIn("TOKEND_PEER_UNIT", sign)
+        kinds = {r["TOKEND_KIND"]: r["MESSAGE_ID"] for r in machine.records("TOKEND_KIND")}
+        self.assertLessEqual({"sign", "generate", "login"}, set(kinds))
+        self.assertEqual(len(set(kinds.values())), len(kinds))
+
+    def test_catalog(self):
+        """journalctl -x explains each kind with what stands in its fields"""
+        run("journalctl", "--update-catalog")
+        machine.sign("hsm:key")
+        until(lambda: machine.records("TOKEND_KIND=sign"), "the record")
+        text = run("journalctl", "--no-pager", "-x", "TOKEND_KIND=sign").decode()
+        self.assertIn("A signature was asked for", text)
+        self.assertIn("had key on the token hsm sign with", " ".join(text.replace("░░", " ").split()))
+
+    def test_journald_stopped_required(self):
+        """journald does not read: with AuditRequired=yes nothing is signed, and it goes on by itself"""
+        self.required("yes")
+        machine.sign("hsm:key")
+        journald = self.journald()
+        machine.pause(journald.pid)
+        try:
+            with self.assertRaises(varlink.Error) as caught:
+                machine.sign("hsm:key")
+            self.assertEqual(caught.exception.name, "AuditUnavailable")
+            self.assertFalse(machine.status()["audit"]["ok"])
+        finally:
+            journald.kill(signal.SIGCONT)
+        until(lambda: machine.status()["audit"]["ok"], "it is well again", 10)
+        machine.sign("hsm:key")
+        self.required("no")
+
+    def test_journald_stopped(self):
+        """journald does not read: with AuditRequired=no everything goes on, and the status says it"""
+        self.required("no")
+        journald = self.journald()
+        machine.pause(journald.pid)
+        try:
+            with varlink.Client(machine.SOCKET) as client:
+                for _ in range(400):
+                    client.call("Sign", key="hsm:key", algorithm=machine.ALGORITHM, digest=varlink.b64(bytes(32)))
+            until(lambda: not machine.status()["audit"]["ok"], "the status says so", 10)
+        finally:
+            journald.kill(signal.SIGCONT)
+        until(lambda: machine.status()["audit"]["ok"], "it is well again", 20)
+
+    def test_journald_restarted(self):
+        """journald is started again under load: nothing fails, required or not"""
+        for word in ("yes", "no"):
+            self.required(word)
+            load = machine.Load("hsm:key")
+            run("systemctl", "restart", "systemd-journald.service")
+            done, failed, _, text = load.turn()
+            self.assertEqual((failed, load.stop()), (0, 0), text)
+            self.assertGreater(done, 0)
+        self.required("no")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Certificates in the directory, whose they are, and other hosts' claims. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/broker/claim.h"
+#include "daemon/broker/directory.h"
+#include "daemon/broker/spki.h"
+#include "tests/unit/suite.h"
+
+/* A certificate that is as short as one can be, and still has every part; its public key is the byte `k`. */
+#define SPKI                                                                                                 \
+        "\x30\x0a\x30\x03\x06\x01\x2a\x03\x03\x00\x04"                                                       \
+        "k"
+#define TBS  "\x30\x1c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\x00\x30\x00\x30\x00\x30\x00" SPKI
+#define DER  "\x30\x25" TBS "\x30\x00\x03\x03\x00\x01\x02"
+#define SIZE (sizeof(DER) - 1)
+
+static void test_spki(void)
+{
+        unsigned char der[SIZE + 1] = DER;
+        struct wire_bytes spki;
+
+        CU_ASSERT_TRUE_FATAL(spki_of_certificate(wire_bytes(der, SIZE), &spki));
+        CU_ASSERT_EQUAL(spki.length, sizeof(SPKI) - 1);
+        CU_ASSERT_EQUAL(memcmp(spki.data, SPKI, spki.length), 0);
+        /* Whatever is cut off, added, or has its tag changed is none. */
+        for (size_t n = 0; n < SIZE; n++)
+                CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, n), &spki));
+        CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, SIZE + 1), &spki));
+        for (size_t i = 0; i < SIZE; i++) {
+                der[i] ^= 0x80;
+                (void)spki_of_certificate(wire_bytes(der, SIZE), &spki);
+                der[i] ^= 0x80;
+        }
+        der[1] = 0x80;
+        CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, SIZE), &spki));
+}
+
+static void test_same(void)
+{
+        unsigned char a[] = SPKI, b[] = SPKI;
+        struct wire_bytes first = wire_bytes(a, sizeof(a) - 1), second = wire_bytes(b, sizeof(b) - 1);
+
+        CU_ASSERT_TRUE(spki_is_same(first, second));
+        b[6] = 0x2b; /* another algorithm's name */
+        CU_ASSERT_TRUE(spki_is_same(first, second));
+        b[11] = 'l'; /* another key */
+        CU_ASSERT_FALSE(spki_is_same(first, second));
+        b[11] = 'k';
+        b[9] = 1; /* bits that are not used */
+        CU_ASSERT_FALSE(spki_is_same(first, second));
+        CU_ASSERT_FALSE(spki_is_same(second, second));
+}
+
+static struct message_entry certificate(uint64_t number, const char *nickname)
+{
+        return (struct message_entry){.number = number,
+                .kind = OBJECT_CERTIFICATE,
+                .nickname = nickname,
+                .id = wire_bytes("x", 1),
+                .flags = FLAG_HAS_PRIVATE_KEY,
+                .der = wire_bytes("der", 3),
+                .subject = "CN=\"a\\,b\"",
+                .issuer = "CN=b",
+                .serial = "0a",
+                .not_before_usec = 1,
+                .not_after_usec = INT64_MAX};
+}
+
+static void test_json(void)
+{
+        static const char wanted[] =
+                "{\"token\":\"hsm\",\"nickname\":\"a\",\"id\":\"78\",\"subject\":\"CN=\\\"a\\\\,b\\\"\","
+                "\"issuer\":\"CN=b\",\"serialNumber\":\"0a\",\"notBeforeUSec\":1,"
+                "\"notAfterUSec\":9223372036854775807,\"hasPrivateKey\":true,\"der\":\"ZGVy\"}";
+        struct message_entry message = certificate(1, "a");
+        struct output output = {0};
+        struct directory *d;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        CU_ASSERT_EQUAL(directory_put(d, &message), 0);
+        CU_ASSERT_EQUAL(directory_count(d, OBJECT_KEY), 0);
+        CU_ASSERT_EQUAL(directory_count(d, OBJECT_CERTIFICATE), 1);
+        entry_put(directory_number(d, 1), &output);
+        output_bytes(&output, "", 1);
+        CU_ASSERT_STRING_EQUAL(output.data, wanted);
+        output_done(&output);
+        directory_free(d);
+}
+
+static void test_impossible(void)
+{
+        struct message_entry bad[] = {certificate(1, "a"), certificate(1, "a"), certificate(1, "a"),
+                certificate(1, "a"), certificate(1, "a\n")};
+        struct directory *d;
+
+        bad[0].subject = "\xff";
+        bad[1].issuer = "\xc0\x80";
+        bad[2].serial = "0A";
+        bad[3].not_after_usec = UINT64_MAX;
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                CU_ASSERT_EQUAL(directory_put(d, &bad[i]), -EBADMSG);
+        directory_free(d);
+}
+
+static void test_unlisted(void)
+{
+        static unsigned char big[LIMIT_CERTIFICATE + 1];
+        struct message_entry unread = certificate(1, "a"), long_one = certificate(2, "b"),
+                             longest = certificate(3, "c");
+        struct directory *d;
+
+        unread.serial = "";
+        long_one.der = wire_bytes(big, sizeof(big));
+        longest.der = wire_bytes(big, LIMIT_CERTIFICATE);
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        CU_ASSERT_EQUAL(directory_put(d, &unread), 0);
+        CU_ASSERT_EQUAL(directory_put(d, &long_one), 0);
+        CU_ASSERT_EQUAL(directory_put(d, &longest), 0);
+        CU_ASSERT_FALSE(entry_is_listed(directory_nickname(d, "a", NULL)));
+        CU_ASSERT_FALSE(entry_is_listed(directory_nickname(d, "b", NULL)));
+        CU_ASSERT_TRUE(entry_is_listed(directory_nickname(d, "c", NULL)));
+        directory_free(d);
+}
+
+static struct message_claim claim(const char *nickname, const char *claimant)
+{
+        return (struct message_claim){.nickname = nickname,
+                .claimant = wire_bytes(claimant, strlen(claimant)),
+                .host = "h",
+                .since_usec = 5};
+}
+
+static void test_claims(void)
+{
+        struct message_claim first = claim("a", "\x01\x02"), bad[] = {first, first, first};
+        static const char long_claimant[65];
+        struct claims claims = {0};
+        struct output output = {0};
+
+        CU_ASSERT_EQUAL(claims_add(&claims, &first), 0);
+        claims_begin(&claims, &(struct message_claims){.holds_claims = 1});
+        CU_ASSERT_EQUAL(claims.n, 0);
+        CU_ASSERT_EQUAL(claims_add(&claims, &first), 0);
+        CU_ASSERT_TRUE(claims_have(&claims, "a", wire_bytes("\x01\x02", 2)));
+        CU_ASSERT_FALSE(claims_have(&claims, "a", wire_bytes("\x01\x03", 2)));
+        CU_ASSERT_FALSE(claims_have(&claims, "b", wire_bytes("\x01\x02", 2)));
+        CU_ASSERT_STRING_EQUAL(claims_nickname(&claims, 0), "a");
+        CU_ASSERT_PTR_NULL(claims_nickname(&claims, 1));
+        claims_put(&claims, &output);
+        output_bytes(&output, "", 1);
+        CU_ASSERT_STRING_EQUAL(output.data,
+                ",\"holdsClaims\":true,\"claims\":[{\"nickname\":\"a\",\"claimant\":\"0102\",\"host\":\"h\","
+                "\"sinceUSec\":5}]");
+        output_done(&output);
+        bad[0].nickname = "\xff";
+        bad[1].host = "\xff";
+        bad[2].claimant = wire_bytes(long_claimant, sizeof(long_claimant));
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                CU_ASSERT_EQUAL(claims_add(&claims, &bad[i]), -EBADMSG);
+        claims_done(&claims);
+}
+
+static void test_claims_limit(void)
+{
+        struct claims claims = {0};
+        char nickname[16];
+
+        for (unsigned i = 0; i < LIMIT_CLAIMS + 5; i++) {
+                struct message_claim message = claim(nickname, "x");
+
+                snprintf(nickname, sizeof(nickname), "n%u", i);
+                CU_ASSERT_EQUAL(claims_add(&claims, &message), 0);
+        }
+        CU_ASSERT_EQUAL(claims.n, LIMIT_CLAIMS);
+        CU_ASSERT_STRING_EQUAL(claims_nickname(&claims, LIMIT_CLAIMS - 1), "n255");
+        claims_done(&claims);
+}
+
+SUITE(broker_certificate, {"a public key is found in a certificate, and in nothing else", test_spki},
+        {"two public keys are compared by the keys alone", test_same},
+        {"a certificate is rendered as the protocol has it", test_json},
+        {"a certificate that cannot be is refused", test_impossible},
+        {"a certificate that was not read, or is too long, is not listed", test_unlisted},
+        {"claims are kept as they were told last", test_claims},
+        {"LIMIT_CLAIMS: what is more is dropped", test_claims_limit});
