@@ -16,6 +16,9 @@ struct object {
         bool doubted;    /* it is read again with the next renewal */
         bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
 
+        bool alone; /* of a private key: it had no der when it was joined */
+        bool waits; /* it may get its public half yet, and is not told of */
+
         bool listable; /* a type, an id and a size that we take; what is not is only kept so as not to be read
                           again */
         uint8_t *id;

@@ -217,14 +217,28 @@ static CK_RV join_der(struct session *session, const struct index *index, struct
         return rv;
 }
 
-static CK_RV join_all(struct session *session, const struct index *index)
+/* A key whose public half is not there may be one that another host is making now, which takes it milliseconds: it is
+ * told of where the next renewal finds it so again. What is there when the worker starts is taken for what it is. */
+static bool waits_for_half(const struct directory *directory, struct object *key)
+{
+        key->waits = !key->der && !key->alone && directory->generation > 0;
+        key->alone = !key->der;
+        return key->waits;
+}
+
+static CK_RV join_all(struct session *session, struct directory *directory, const struct index *index)
 {
         CK_RV rv = CKR_OK;
 
+        directory->waits = false;
         for (size_t i = 0; i < index->n && rv == CKR_OK; i++) {
                 struct object *object = index->by_handle[i];
-                if (object->class == CKO_PRIVATE_KEY && object->listable && !object->der)
+                if (object->class != CKO_PRIVATE_KEY || !object->listable)
+                        continue;
+                if (!object->der)
                         rv = join_der(session, index, object);
+                if (waits_for_half(directory, object))
+                        directory->waits = true;
         }
         return rv;
 }
@@ -356,9 +370,8 @@ static void tell_all(const struct directory *directory, const struct sink *sink,
 
         for (size_t i = 0; i < index->n; i++) {
                 struct object *object = index->by_handle[i];
-                /* A key whose public half is not there (yet: another host makes it now) is nothing to its callers. */
-                if (object->listable && (object->class == CKO_CERTIFICATE ||
-                                                (object->class == CKO_PRIVATE_KEY && object->der)))
+
+                if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
                         tell(index, object, sink, all);
         }
 }
@@ -373,11 +386,11 @@ static CK_RV renew(struct renewal *renewal, const struct sink *sink, bool all)
         rv = renew_all(renewal);
         if (rv != CKR_OK)
                 return rv;
-        if (renewal->changed || renewal->n != directory->index.n) {
+        if (renewal->changed || directory->waits || renewal->n != directory->index.n) {
                 if (index_init(&next, renewal->objects, renewal->n) < 0)
                         return CKR_HOST_MEMORY;
                 renewal->objects = NULL;
-                rv = join_all(renewal->session, &next);
+                rv = join_all(renewal->session, renewal->directory, &next);
                 if (rv != CKR_OK) {
                         renewal->objects = TAKE_PTR(next.by_handle);
                         index_done(&next);
