@@ -360,10 +360,7 @@ void broker_drain(struct broker *broker, uint64_t usec)
         listener_stop(broker);
         LINK_FOREACH(at, &broker->connections)
         {
-                struct connection *c = LINK_OF(at, struct connection, link);
-
-                connection_drop_watch(c);
-                connection_touch(c);
+                connection_read_last(LINK_OF(at, struct connection, link));
         }
         broker_arm(broker, usec);
 }

@@ -122,9 +122,8 @@ static bool may_take(const struct connection *c)
 {
         const struct request *last;
 
-        if (c->gone || c->broken || c->unit_pending || c->broker->draining ||
-                c->n_requests >= LIMIT_REQUESTS_PER_CONNECTION || c->n_bytes >= REQUESTS_ENOUGH ||
-                output_pending(&c->output) >= OUTPUT_ENOUGH)
+        if (c->gone || c->broken || c->unit_pending || c->n_requests >= LIMIT_REQUESTS_PER_CONNECTION ||
+                c->n_bytes >= REQUESTS_ENOUGH || output_pending(&c->output) >= OUTPUT_ENOUGH)
                 return false;
         if (link_is_empty(&c->requests))
                 return true;
@@ -266,7 +265,7 @@ static void watch(struct connection *c)
         uint32_t events = 0;
         int r;
 
-        if (!c->eof && may_take(c))
+        if (!c->eof && !c->broker->draining && may_take(c))
                 events |= EPOLLIN;
         if (output_pending(&c->output) > 0)
                 events |= EPOLLOUT;
@@ -278,6 +277,17 @@ static void watch(struct connection *c)
         c->events = events;
 }
 
+static void drop_watch(struct connection *c)
+{
+        struct request *first;
+
+        if (link_is_empty(&c->requests))
+                return;
+        first = LINK_OF(c->requests.next, struct request, link);
+        if (first->next_usec > 0)
+                drop_first(c);
+}
+
 void connection_serve(struct connection *c)
 {
         bool progress = true;
@@ -287,6 +297,8 @@ void connection_serve(struct connection *c)
                 bool full;
 
                 progress = render_replies(c);
+                if (c->broker->draining)
+                        drop_watch(c);
                 full = output_pending(&c->output) >= OUTPUT_ENOUGH;
                 if (send_output(c) != 0 && !c->gone)
                         progress = false;
@@ -321,17 +333,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         return 0;
 }
 
-void connection_drop_watch(struct connection *c)
-{
-        struct request *first;
-
-        if (link_is_empty(&c->requests))
-                return;
-        first = LINK_OF(c->requests.next, struct request, link);
-        if (first->next_usec > 0)
-                drop_first(c);
-}
-
 uint64_t connection_tick(struct connection *c, uint64_t now)
 {
         struct request *first;
@@ -346,4 +347,10 @@ uint64_t connection_tick(struct connection *c, uint64_t now)
                 return first->next_usec;
         connection_touch(c);
         return USEC_NEVER;
+}
+
+void connection_read_last(struct connection *c)
+{
+        read_some(c);
+        connection_touch(c);
 }

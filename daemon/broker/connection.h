@@ -55,8 +55,9 @@ bool connection_is_stranger(const struct connection *connection);
 /* Nothing asked is unanswered, nothing answered unsent. */
 bool connection_is_idle(const struct connection *connection);
 
-/* The daemon ends: a Watch, which never would, does. */
-void connection_drop_watch(struct connection *connection);
+/* The daemon ends, and nothing is read any more: what has come by now, a few reads of it, is served yet. A Watch,
+ * which never would, ends. */
+void connection_read_last(struct connection *connection);
 
 /* What has its own clock (Watch); returns when to come again. */
 uint64_t connection_tick(struct connection *connection, uint64_t now);

@@ -214,6 +214,27 @@ class Supervisor(Case):
         daemon.stop()
         self.assertFalse(daemon.socket.exists())
 
+    def test_stop_answers_what_was_sent(self):
+        """SIGTERM: every request that was sent before it is answered, although the broker had not read it yet"""
+        daemon = self.own(self.token.section())
+        daemon.call("Generate", token="hsm", nickname="sent", type="ec")
+        clients = [daemon.client() for _ in range(8)]
+        for client in clients:
+            client.call("Get", key="hsm:sent")
+        broker = daemon.broker()
+        broker.kill(signal.SIGSTOP)
+        for client in clients:
+            for _ in range(20):
+                client.send("Sign", {"key": "hsm:sent", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+        daemon.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in daemon.log_text(), "it is stopping")
+        broker.kill(signal.SIGCONT)
+        for client in clients:
+            for _ in range(20):
+                self.assertIn("signature", client.result())
+            client.close()
+        self.assertEqual(daemon.process.wait(timeout=25), 0)
+
     def test_stop_does_not_wait_for_idlers(self):
         """SIGTERM ends with idle connections open, at once"""
         daemon = self.own(self.token.section())
