@@ -81,6 +81,7 @@ help:
 	@echo 'make unit       the tests of single modules alone; make integration: those of the whole'
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
+	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'
 	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'
 	@echo 'make format     applies clang-format'
@@ -202,3 +203,4 @@ include tests/tests.mk
 include tests/systemd/systemd.mk
 include packaging/packaging.mk
 include tests/model/model.mk
+include tests/fuzz/fuzz.mk
