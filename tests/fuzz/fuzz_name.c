@@ -33,7 +33,7 @@ static void check_text(const char *subject)
         CHECK(length <= sizeof(der) && name_to_text((struct der){der, length}, text));
         n = strlen(text);
         /* Neither what was cut nor a value of an unknown type, which is shown in hexadecimal, is taken. */
-        if ((n >= NAME_TEXT_MAX - 8 && strcmp(text + n - 3, "...") == 0) || strstr(text, "=#"))
+        if ((n >= 3 && strcmp(text + n - 3, "...") == 0) || strstr(text, "=#"))
                 return;
         CHECK(!name_from_text(text, again, &length_again));
         CHECK(length_again == length && memcmp(again, der, length) == 0);
