@@ -80,6 +80,7 @@ help:
 	@echo 'make test       every test, under the sanitizers; the last line says how many passed'
 	@echo 'make unit       the tests of single modules alone; make integration: those of the whole'
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
+	@echo 'make test-claims  two daemons that want one nickname, 500 times'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
 	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'

@@ -136,7 +136,7 @@ struct tokend_key {
         int64_t size;                    /* bits, of the modulus or the curve */
         const char *curve;               /* "secp256r1" ...; NULL for rsa */
         const unsigned char *public_key; /* SubjectPublicKeyInfo, DER */
-        size_t public_key_length;        /* bytes */
+        size_t public_key_length;        /* bytes; 0: the public half is nowhere on the token */
         unsigned usage;                  /* of enum tokend_usage, or-ed */
         bool sensitive, extractable, never_extractable;
         bool local; /* generated on this token */

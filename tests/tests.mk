@@ -40,7 +40,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs demo test unit integration lint lint-build bench
+.PHONY: test-programs demo test unit integration test-claims lint lint-build bench
 test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(PROBES)
 
 demo:
@@ -54,6 +54,12 @@ test unit integration:
 	$(again) test-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	@PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
+
+# Two daemons, one token, the same nickname from both at once, 500 times; `make test` does it 20 times.
+test-claims:
+	@tests/deps build test
+	$(again) all
+	@cd tests/integration && CLAIM_ROUNDS=500 TOKEND_BUILD='$(abspath $(BUILD))' $(PYTHON) -B -m unittest -v test_claims.Race.test_generate
 
 # clang compiles everything in a tree of its own; what is left is one script.
 lint:

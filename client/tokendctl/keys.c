@@ -152,7 +152,10 @@ int verb_pubkey(const struct options *o)
                 return refused(&failure);
         if (o->json)
                 printf("{\"key\":%s}\n", key->json);
-        else if (o->der)
+        else if (key->public_key_length == 0) {
+                complain("%s: the public half of this key is nowhere on its token", o->arguments[0]);
+                return EXIT_REFUSED;
+        } else if (o->der)
                 return file_write(NULL, key->public_key, key->public_key_length);
         else if (pem_write(stdout, "PUBLIC KEY", key->public_key, key->public_key_length) < 0)
                 return EXIT_UNREACHABLE;

@@ -42,7 +42,9 @@ static bool bytes_equal(const void *a, size_t n_a, const void *b, size_t n_b)
 bool entry_is_same(const struct entry *a, const struct entry *b)
 {
         return a->kind == b->kind && bytes_equal(a->id, a->id_length, b->id, b->id_length) &&
-               bytes_equal(a->der, a->der_length, b->der, b->der_length);
+               bytes_equal(a->der, a->der_length, b->der, b->der_length) &&
+               /* Of keys without a public half only the name is left to tell them apart. */
+               (a->der_length > 0 || strcmp(a->nickname, b->nickname) == 0);
 }
 
 int entry_compare(const struct entry *a, const struct entry *b)
@@ -183,7 +185,7 @@ static bool key_is_possible(const struct message_entry *m)
 {
         switch (m->key_type) {
         case KEY_RSA:
-                return m->size >= 512 && m->size <= RSA_BITS_LISTED;
+                return m->size > 0 && m->size <= RSA_BITS_LISTED;
         case KEY_EC:
         case KEY_ED25519:
                 return curve_name(m->size) && (m->key_type == KEY_ED25519) == (m->size == 255);
@@ -205,8 +207,9 @@ static bool message_is_possible(const struct message_entry *m)
 
         if (m->id.length > LIMIT_KEY_ID || (length > 0 && !text_is_listable(m->nickname, length)))
                 return false;
+        /* A key whose public half is nowhere on the token has no DER: it is listed, and it signs. */
         if (m->kind == OBJECT_KEY)
-                return m->der.length > 0 && key_is_possible(m);
+                return key_is_possible(m);
         return m->kind == OBJECT_CERTIFICATE && certificate_is_possible(m);
 }
 

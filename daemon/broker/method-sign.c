@@ -151,7 +151,7 @@ void keys_verify(struct request *request)
                 if (!token)
                         return;
         }
-        if (entry && !algorithm_fits(algorithm, entry->key_type, entry->size)) {
+        if (entry && (!algorithm_fits(algorithm, entry->key_type, entry->size) || entry->der_length == 0)) {
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NOT_SUPPORTED});
                 return;
         }

@@ -113,16 +113,16 @@ static int add_memory(scmp_filter_ctx filter, int syscall)
 
 static int add_rules(scmp_filter_ctx filter)
 {
+        /* Of all ioctls the one that tells what journald has not read yet. */
+        const struct scmp_arg_cmp is_unread = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = SIOCOUTQ};
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(allowed) && r == 0; i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
         for (size_t i = 0; i < ARRAY_SIZE(deadly) && r == 0; i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
-        /* Of all ioctls the one that tells what journald has not read yet. */
         if (r == 0)
-                r = seccomp_rule_add(
-                        filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, is_unread);
         if (r == 0)
                 r = add_memory(filter, SCMP_SYS(mmap));
         if (r == 0)

@@ -99,9 +99,9 @@ struct token {
         /* Of an accelerator: what it did, and what others had to do instead. Of the others: what an accelerator did for
          * them, and what they had to do although one is configured. */
         uint64_t accelerated, fallbacks, loads;
-        size_t n_copies; /* of its keys on its accelerator; of others' keys on it */
-        struct link copies; /* of others' keys on it; copies.h */
-        bool loading_key;   /* a LOAD is under way */
+        size_t n_copies;                          /* of its keys on its accelerator; of others' keys on it */
+        struct link copies;                       /* of others' keys on it; copies.h */
+        bool loading_key;                         /* a LOAD is under way */
         uint64_t load_after_usec, load_wait_usec; /* the next one, after one that failed */
         uint64_t last_ckr, last_ckr_usec;
         uint64_t latency_usec; /* of one request on the device, moving average */

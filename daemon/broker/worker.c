@@ -463,7 +463,8 @@ static void ended_by(struct token *token, struct job *job, const struct message_
                 token_end(token, job, JOB_WORKER_LOST);
         else if (job->kind == JOB_REFRESH)
                 token_end(token, job, JOB_OK);
-        else if (job->suspect || job->kind == JOB_PROBE || job->kind == JOB_LOAD || !job->done || job_is_trial(job))
+        else if (job->suspect || job->kind == JOB_PROBE || job->kind == JOB_LOAD || !job->done ||
+                 job_is_trial(job))
                 token_end_job(token, job, &(struct job_result){.end = JOB_CKR, .ckr = reply->ckr});
         else
                 job_suspected(token, job, reply->ckr);

@@ -47,8 +47,8 @@ enum object_flag {
         FLAG_EXTRACTABLE = 2,
         FLAG_NEVER_EXTRACTABLE = 4,
         FLAG_LOCAL = 8,
-        FLAG_HAS_CERTIFICATE = 16, /* of a key: a certificate of its CKA_ID is on the token */
-        FLAG_HAS_PRIVATE_KEY = 32, /* of a certificate */
+        FLAG_HAS_CERTIFICATE = 16,  /* of a key: a certificate of its CKA_ID is on the token */
+        FLAG_HAS_PRIVATE_KEY = 32,  /* of a certificate */
         FLAG_ALWAYS_SENSITIVE = 64, /* of a key: it was made on a token, and was never to be read */
 };
 
@@ -63,10 +63,10 @@ enum token_state {
 
 /* What a look for a nickname saw; a mask. */
 enum seen {
-        SEEN_OWN_CLAIM = 1,  /* in both searches */
-        SEEN_CLAIM = 2,      /* another's */
+        SEEN_OWN_CLAIM = 1,   /* in both searches */
+        SEEN_CLAIM = 2,       /* another's */
         SEEN_LOWER_CLAIM = 4, /* another's that comes before ours, or cannot be read */
-        SEEN_OBJECT = 8,     /* a key or a certificate that bears the nickname */
+        SEEN_OBJECT = 8,      /* a key or a certificate that bears the nickname */
         SEEN_ALL_ = 15,
 };
 

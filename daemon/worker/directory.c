@@ -31,10 +31,14 @@ void directory_free(struct directory *directory)
         free(directory);
 }
 
-void directory_doubt(struct directory *directory)
+void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
 {
+        struct object *object;
+
         pthread_mutex_lock(&directory->renewal);
-        directory->doubted = true;
+        object = index_by_handle(&directory->index, class, handle);
+        if (object)
+                object->doubted = true;
         pthread_mutex_unlock(&directory->renewal);
 }
 
@@ -181,7 +185,7 @@ uint64_t directory_find(struct directory *directory, struct wire_bytes id, const
                 const struct object *object = directory->index.by_id[at];
                 if (!object_same_id(object, &key))
                         break;
-                if (object->class == CKO_PRIVATE_KEY && object->label_length == length &&
+                if (object->class == CKO_PRIVATE_KEY && object->der && object->label_length == length &&
                         memcmp(object->label, label, length) == 0)
                         number = object->number;
         }
@@ -216,11 +220,6 @@ void directory_forget_copy(struct directory *directory, uint64_t number, CK_OBJE
         pthread_mutex_unlock(&directory->lock);
 }
 
-static bool same_label(const struct object *a, const struct object *b)
-{
-        return a->label_length == b->label_length && memcmp(a->label, b->label, a->label_length) == 0;
-}
-
 static size_t pair_of(
         const struct index *index, const struct object *key, CK_OBJECT_HANDLE *handles, size_t n)
 {
@@ -234,7 +233,7 @@ static size_t pair_of(
                 return count;
         for (size_t i = first; i < end && count < n; i++) {
                 const struct object *other = index->by_id[i];
-                if (other->class == CKO_PUBLIC_KEY && (private == 1 || same_label(other, key)))
+                if (other->class == CKO_PUBLIC_KEY && (private == 1 || object_same_label(other, key)))
                         handles[count++] = other->handle;
         }
         return count;

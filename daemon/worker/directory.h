@@ -47,8 +47,8 @@ DEFINE_CLEANUP(struct directory *, directory_free);
 CK_RV directory_refresh(
         struct directory *directory, struct session *session, const struct sink *sink, bool all);
 
-/* Attributes of known objects were changed: the next renewal reads all of them again. */
-void directory_doubt(struct directory *directory);
+/* Attributes of an object were changed, which may be known as it was: the next renewal reads it again. */
+void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* false: no such key. */
 bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret);
@@ -79,7 +79,7 @@ CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t num
 /* The number of a certificate of that label, these bytes; 0: none. */
 uint64_t directory_find_certificate(struct directory *directory, const char *label, struct der der);
 
-/* The number of the private key of that id and own label; 0: none. */
+/* The number of the private key of that id and own label, whose public half is known; 0: none. */
 uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label);
 
 /* Remembers a session copy of a key, or (CK_INVALID_HANDLE) that none can be made. false: the key is gone, or

@@ -43,8 +43,10 @@ static CK_RV check(struct operation *operation, const struct message_generate *m
                 return operation_answer(operation, REPLY_INVALID, "a size that is none: %u", message->size);
         if (message->usage == 0 || (message->usage & ~kinds[message->key_type].usage) != 0)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "such a key has no such usage");
-        if (message->loadable && (!operation->session->token->config->accelerator || !wrap_can(operation->session->token)))
-                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
+        if (message->loadable &&
+                (!operation->session->token->config->accelerator || !wrap_can(operation->session->token)))
+                return operation_answer(
+                        operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
         if (message->loadable && !(message->usage & USAGE_SIGN))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "an accelerator only signs");
         if (!token_has_mechanism(operation->session->token, kinds[message->key_type].mechanism))
@@ -179,6 +181,9 @@ static CK_RV create(struct operation *operation, const void *request)
         if (pair_id(session, public, own) == CKR_OK &&
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));
+        /* Another thread's renewal may have come in between. */
+        directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
+        directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
         return answer(operation, message, id);
 }
 

@@ -20,7 +20,7 @@ struct directory {
         pthread_mutex_t lock; /* the index and what it points to; a renewal alone writes. Never over a call */
         struct index index;
         uint64_t round, last_number, generation;
-        bool doubted;    /* the next renewal reads everything again */
+        bool waits;      /* some object does (object.h) */
         size_t check_at; /* where the next renewal goes on with reading known objects again */
 };
 

@@ -10,6 +10,9 @@
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
 
+#define NO_PIN_TRIES     5U
+#define NO_PIN_WAIT_USEC 20000U
+
 int login_read_pin(const struct token *token, struct secret **ret, struct failure *failure)
 {
         _cleanup_(freep) char *path = NULL;
@@ -62,6 +65,23 @@ static int check_flags(struct session *session, struct failure *failure)
         return 0;
 }
 
+/* The prototype lacks a const; the module only reads it. SoftHSM says that there is no PIN while another process writes to
+ * the token (its login does): no PIN was tried then, so that asking again costs no attempt. */
+static CK_RV try_pin(struct session *session, const struct secret *pin)
+{
+        CK_RV rv = CKR_OK;
+
+        for (unsigned i = 0; i < NO_PIN_TRIES; i++) {
+                if (i > 0)
+                        usleep(NO_PIN_WAIT_USEC);
+                rv = P11(session, C_Login, session->handle, CKU_USER,
+                        (CK_UTF8CHAR_PTR)(uintptr_t)secret_text(pin), secret_length(pin));
+                if (rv != CKR_USER_PIN_NOT_INITIALIZED)
+                        break;
+        }
+        return rv;
+}
+
 static int login_locked(struct session *session, struct failure *failure)
 {
         _cleanup_(secret_freep) struct secret *pin = NULL;
@@ -80,11 +100,12 @@ static int login_locked(struct session *session, struct failure *failure)
                 r = login_read_pin(token, &pin, failure);
         if (r != 0)
                 return r;
-        /* The prototype lacks a const; the module only reads it. */
-        rv = P11(session, C_Login, session->handle, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)secret_text(pin),
-                secret_length(pin));
+        rv = try_pin(session, pin);
         if (rv == CKR_USER_ALREADY_LOGGED_IN)
                 return 0;
+        /* And a new process may be shown it. */
+        if (rv == CKR_USER_PIN_NOT_INITIALIZED)
+                return failure_set(failure, WORKER_END_ERROR, rv, "the token says that it has no PIN");
         token->pin_refused = ckr_class(rv) == CKR_CLASS_PIN;
         if (rv != CKR_OK)
                 return failure_ckr(

@@ -30,6 +30,8 @@ struct held {
 static CK_RV look_failed(struct operation *operation, const struct sought *sought)
 {
         operation->result.ckr = sought->ckr ? sought->ckr : CKR_FUNCTION_FAILED;
+        log_warning("token %s: a fresh process could not look at it, and nothing is made: %s",
+                operation->session->token->config->name, sought->reason);
         return operation_answer(
                 operation, REPLY_CKR, "a fresh process could not look at the token: %s", sought->reason);
 }
@@ -169,7 +171,9 @@ static CK_RV create(struct operation *operation, const struct making *making, st
 {
         CK_RV rv = making->create(operation, making->request);
 
-        if (ckr_class(rv) == CKR_CLASS_SESSION)
+        /* SoftHSM says CKR_GENERAL_ERROR where another process writes at the same moment. Where the device is lost there is
+         * no new session, and the worker ends. */
+        if (ckr_class(rv) == CKR_CLASS_SESSION || (held && rv == CKR_GENERAL_ERROR))
                 rv = create_again(operation, making, held);
         if (!held)
                 return rv;
@@ -251,15 +255,18 @@ static CK_RV claim_and_settle(struct operation *operation, const struct making *
         }
         /* It may be there. Where the device is lost the worker ends, and its next start removes it. */
         held.handle = CK_INVALID_HANDLE;
-        if (ckr_class(rv) != CKR_CLASS_DEVICE && ckr_class(rv) != CKR_CLASS_PIN) {
+        if (rv == CKR_GENERAL_ERROR ||
+                !(ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_PIN)) {
                 CK_RV undone;
-                if (ckr_class(rv) == CKR_CLASS_SESSION && operation_recover(operation) != CKR_OK)
+                if ((ckr_class(rv) == CKR_CLASS_SESSION || rv == CKR_GENERAL_ERROR) &&
+                        operation_recover(operation) != CKR_OK)
                         return leave(operation, rv);
                 undone = claims_destroy(operation->session, making->nickname, &held.claim);
                 if (undone != CKR_OK)
                         return operation_unknown(operation, undone, "a claim on the nickname may be left");
         }
-        return rv;
+        /* Nothing was made: once more from the beginning, as where the device was busy. */
+        return rv == CKR_GENERAL_ERROR ? CKR_FUNCTION_FAILED : rv;
 }
 
 CK_RV making_run(struct operation *operation, const struct making *making)

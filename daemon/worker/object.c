@@ -273,12 +273,16 @@ bool object_same_id(const struct object *a, const struct object *b)
         return a->id_length == b->id_length && memcmp(a->id, b->id, a->id_length) == 0;
 }
 
+bool object_same_label(const struct object *a, const struct object *b)
+{
+        return a->label_length == b->label_length && memcmp(a->label, b->label, a->label_length) == 0;
+}
+
 bool object_same(const struct object *a, const struct object *b)
 {
-        bool same = a->class == b->class && object_same_id(a, b) && a->label_length == b->label_length &&
-                    memcmp(a->label, b->label, a->label_length) == 0 && a->listable == b->listable &&
-                    a->key_type == b->key_type && a->size == b->size && a->usage == b->usage &&
-                    a->flags == b->flags;
+        bool same = a->class == b->class && object_same_id(a, b) && object_same_label(a, b) &&
+                    a->listable == b->listable && a->key_type == b->key_type && a->size == b->size &&
+                    a->usage == b->usage && a->flags == b->flags;
 
         if (same && a->der && b->der)
                 same = a->der_length == b->der_length && memcmp(a->der, b->der, a->der_length) == 0;

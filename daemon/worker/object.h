@@ -13,7 +13,11 @@ struct object {
         uint64_t number; /* of a listed private key or certificate; 0 until it is in the directory */
         uint64_t seen;   /* the round of the renewal that last saw the handle */
         uint64_t check;  /* the round of the renewal that reads it again */
+        bool doubted;    /* it is read again with the next renewal */
         bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
+
+        bool alone; /* of a private key: it had no der when it was joined */
+        bool waits; /* it may get its public half yet, and is not told of */
 
         bool listable; /* a type, an id and a size that we take; what is not is only kept so as not to be read
                           again */
@@ -58,3 +62,4 @@ CK_RV object_read_point(struct session *session, struct object *object);
 bool object_same(const struct object *a, const struct object *b);
 
 bool object_same_id(const struct object *a, const struct object *b);
+bool object_same_label(const struct object *a, const struct object *b);

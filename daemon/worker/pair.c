@@ -34,8 +34,14 @@ CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, unsigned char ou
 static CK_RV set_id(struct session *session, CK_OBJECT_HANDLE object, struct wire_bytes id)
 {
         CK_ATTRIBUTE attribute = {CKA_ID, (void *)(uintptr_t)id.data, id.length};
+        CK_RV rv = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
 
-        return P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
+        /* SoftHSM fails where another process writes at the same moment. */
+        if (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED) {
+                usleep(OPERATION_BUSY_WAIT_USEC);
+                rv = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
+        }
+        return rv;
 }
 
 bool pair_set_id(struct session *session, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE public,

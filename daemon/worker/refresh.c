@@ -73,12 +73,10 @@ static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct l
 static void mark_for_check(struct directory *directory)
 {
         const struct index *index = &directory->index;
-        size_t n = directory->doubted ? index->n : MIN_OF(index->n, CHECK_AT_ONCE);
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
                 index->by_handle[(directory->check_at + i) % index->n]->check = directory->round;
-        directory->check_at = index->n > 0 ? (directory->check_at + n) % index->n : 0;
-        directory->doubted = false;
+        directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
 }
 
 /* One handle of the list: the object we know, or what the token says of it. */
@@ -89,13 +87,15 @@ static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
         struct object *read = NULL;
         CK_RV rv;
 
-        if (!known || known->check == directory->round) {
+        if (!known || known->doubted || known->check == directory->round) {
                 rv = object_read(renewal->session, listed->class, listed->handle, &read);
                 /* Gone between the list and the reading. */
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         return CKR_OK;
                 if (rv != CKR_OK)
                         return rv;
+                if (known)
+                        known->doubted = false;
                 if (known && object_same(known, read)) {
                         object_free(read);
                         read = NULL;
@@ -153,12 +153,40 @@ static CK_RV renew_all(struct renewal *renewal)
         return rv == CKR_OK ? session_check(renewal->session) : rv;
 }
 
-static bool fits(const struct object *key, struct der spki)
+/* The key's public half as this object has it: a public key, or what a certificate certifies. */
+static bool half_of(const struct object *other, const struct object *key, struct der *ret)
 {
-        struct der bytes;
+        struct der spki = {other->der, other->der_length}, bytes;
         unsigned bits;
 
+        if (!other->der || (other->class == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki)))
+                return false;
+        *ret = spki;
         return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;
+}
+
+/* Of that class and the key's id; where pairs of others share one id, the label tells which is which. */
+static bool find_half(
+        const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
+{
+        size_t first = index_first_of_id(index, key);
+        bool found = false;
+
+        for (size_t i = first; i < index->n && object_same_id(index->by_id[i], key); i++) {
+                const struct object *other = index->by_id[i];
+                struct der half;
+
+                if (other->class != class || !half_of(other, key, &half))
+                        continue;
+                if (!found)
+                        *ret = half;
+                found = true;
+                if (object_same_label(other, key)) {
+                        *ret = half;
+                        break;
+                }
+        }
+        return found;
 }
 
 static CK_RV keep_der(struct object *key, struct der spki)
@@ -176,22 +204,12 @@ static CK_RV keep_der(struct object *key, struct der spki)
 static CK_RV join_der(struct session *session, const struct index *index, struct object *key)
 {
         static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+        struct der spki = {0};
         CK_RV rv = CKR_OK;
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
-                for (size_t i = index_first_of_id(index, key); i < index->n; i++) {
-                        const struct object *other = index->by_id[i];
-                        struct der spki = {other->der, other->der_length};
-
-                        if (!object_same_id(other, key))
-                                break;
-                        if (other->class != order[c] || !other->der)
-                                continue;
-                        if (order[c] == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki))
-                                continue;
-                        if (fits(key, spki))
-                                return keep_der(key, spki);
-                }
+                if (find_half(index, key, order[c], &spki))
+                        return keep_der(key, spki);
         if (key->key_type != KEY_RSA && !key->point_read) {
                 rv = object_read_point(session, key);
                 key->point_read = rv == CKR_OK;
@@ -199,14 +217,28 @@ static CK_RV join_der(struct session *session, const struct index *index, struct
         return rv;
 }
 
-static CK_RV join_all(struct session *session, const struct index *index)
+/* A key whose public half is not there may be one that another host is making now, which takes it milliseconds: it is
+ * told of where the next renewal finds it so again. What is there when the worker starts is taken for what it is. */
+static bool waits_for_half(const struct directory *directory, struct object *key)
+{
+        key->waits = !key->der && !key->alone && directory->generation > 0;
+        key->alone = !key->der;
+        return key->waits;
+}
+
+static CK_RV join_all(struct session *session, struct directory *directory, const struct index *index)
 {
         CK_RV rv = CKR_OK;
 
+        directory->waits = false;
         for (size_t i = 0; i < index->n && rv == CKR_OK; i++) {
                 struct object *object = index->by_handle[i];
-                if (object->class == CKO_PRIVATE_KEY && object->listable && !object->der)
+                if (object->class != CKO_PRIVATE_KEY || !object->listable)
+                        continue;
+                if (!object->der)
                         rv = join_der(session, index, object);
+                if (waits_for_half(directory, object))
+                        directory->waits = true;
         }
         return rv;
 }
@@ -338,9 +370,8 @@ static void tell_all(const struct directory *directory, const struct sink *sink,
 
         for (size_t i = 0; i < index->n; i++) {
                 struct object *object = index->by_handle[i];
-                /* A key whose public half is not there (yet: another host makes it now) is nothing to its callers. */
-                if (object->listable && (object->class == CKO_CERTIFICATE ||
-                                                (object->class == CKO_PRIVATE_KEY && object->der)))
+
+                if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
                         tell(index, object, sink, all);
         }
 }
@@ -355,11 +386,11 @@ static CK_RV renew(struct renewal *renewal, const struct sink *sink, bool all)
         rv = renew_all(renewal);
         if (rv != CKR_OK)
                 return rv;
-        if (renewal->changed || renewal->n != directory->index.n) {
+        if (renewal->changed || directory->waits || renewal->n != directory->index.n) {
                 if (index_init(&next, renewal->objects, renewal->n) < 0)
                         return CKR_HOST_MEMORY;
                 renewal->objects = NULL;
-                rv = join_all(renewal->session, &next);
+                rv = join_all(renewal->session, renewal->directory, &next);
                 if (rv != CKR_OK) {
                         renewal->objects = TAKE_PTR(next.by_handle);
                         index_done(&next);

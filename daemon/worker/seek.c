@@ -10,23 +10,13 @@
 #include "daemon/worker/operation.h"
 #include "daemon/worker/pair.h"
 
-/* SoftHSM can leave a token out of its list of slots while another process writes. */
-#define SLOT_TRIES     5U
-#define SLOT_WAIT_USEC 20000U
+/* While another process writes, SoftHSM can leave a token out of its list of slots, and fail in C_Login: another try, from
+ * C_Initialize, costs nothing. */
+#define TRIES      5U
+#define RETRY_USEC 20000U
 
 /* Keys of one nickname that are looked at one by one. */
 #define KEYS_MAX 16U
-
-static int initialize(struct token *token, bool again, struct failure *failure)
-{
-        int r = again ? module_again(token, failure) : module_load(token, failure);
-
-        for (unsigned i = 1; i < SLOT_TRIES && r != 0 && failure->end == WORKER_END_ABSENT; i++) {
-                usleep(SLOT_WAIT_USEC);
-                r = module_again(token, failure);
-        }
-        return r;
-}
 
 static int open_session(struct session *session, struct token *token, struct failure *failure)
 {
@@ -132,12 +122,26 @@ static int look_once(struct token *token, const struct message_seek *seek, bool 
         return 0;
 }
 
+/* Each time from C_Initialize. A PIN is not tried again. */
+static int look(struct token *token, const struct message_seek *seek, bool objects, unsigned *ret,
+        struct failure *failure)
+{
+        for (unsigned i = 1;; i++) {
+                int r = token->p11 ? module_again(token, failure) : module_load(token, failure);
+
+                if (r == 0)
+                        r = look_once(token, seek, objects, ret, failure);
+                if (r == 0 || i == TRIES || failure->end == WORKER_END_PIN || !token->p11)
+                        return r;
+                usleep(RETRY_USEC);
+        }
+}
+
 int seek_run(struct token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
 {
         unsigned first = 0, second = 0;
 
-        if (initialize(token, false, failure) != 0 || look_once(token, seek, false, &first, failure) != 0 ||
-                initialize(token, true, failure) != 0 || look_once(token, seek, true, &second, failure) != 0)
+        if (look(token, seek, false, &first, failure) != 0 || look(token, seek, true, &second, failure) != 0)
                 return 1;
         *ret = (first & ~(unsigned)SEEN_OWN_CLAIM) | (second & SEEN_OBJECT) |
                (first & second & SEEN_OWN_CLAIM);

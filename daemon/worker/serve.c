@@ -470,7 +470,8 @@ static int prepare_peer(struct serve *serve, struct failure *failure)
                 serve->peer_thread = thread;
                 return 0;
         }
-        log_warning("token %s: no copies of keys are taken: C_OpenSession: %s", token->config->name, ckr_text(rv, name));
+        log_warning("token %s: no copies of keys are taken: C_OpenSession: %s", token->config->name,
+                ckr_text(rv, name));
         free(thread);
         return 0;
 }
@@ -481,7 +482,8 @@ static int start_peer(struct serve *serve, struct failure *failure)
         int r = thread ? pthread_create(&thread->id, NULL, peer_main, thread) : 0;
 
         return r == 0 ? 0
-                      : failure_set(failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));
+                      : failure_set(
+                                failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));
 }
 
 int serve_start(

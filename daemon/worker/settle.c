@@ -48,7 +48,8 @@ static CK_RV mend(struct operation *operation, const struct message_settle *mess
         else if (*ret == OURS) {
                 if (!pair_set_id(session, private, public, *id, message->id))
                         return CKR_ATTRIBUTE_READ_ONLY;
-                directory_doubt(operation->directory);
+                directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
+                directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
         }
         return CKR_OK;
 }

@@ -208,6 +208,45 @@ class Others(OneToken):
         self.assertEqual(self.call("Get", key="pkcs11:token=hsm;id=%05%02")["key"]["id"], "0502")
         self.call("Sign", key="pkcs11:token=hsm;object=twins;id=%05%01", algorithm="ecdsa_sha256", message=b64(b"m"))
 
+    def test_no_public_half(self):
+        """an EC key whose public half is nowhere on the token is listed without it and signs; the token stays ready"""
+        self.token.make_key("half", "0801")
+        public = unb64(self.seen("half")[0]["publicKey"])
+        self.token.tool("--delete-object", "--type", "pubkey", "--id", "0801")
+        daemon = self.own(self.token.section(extra="Timeout=5s\n"))
+        key = daemon.call("Get", key="hsm:half")["key"]
+        self.assertEqual((key["publicKey"], key["type"], key["usage"]), ("", "ec", ["sign", "decrypt", "unwrap", "derive"]))
+        request = {"key": "hsm:half", "algorithm": "ecdsa_sha256", "message": b64(b"m")}
+        signature = daemon.call("Sign", **request)["signature"]
+        self.assertTrue(openssl_verify(self.place, public, "ecdsa_sha256", b"m", unb64(signature)))
+        self.fails("AlgorithmNotSupported", daemon.call, "Verify", signature=signature, **request)
+        self.assertEqual(daemon.token("hsm")["restarts"], 0)
+        self.assertEqual(daemon.ctl("pubkey", "hsm:half", check=False).returncode, 1)
+
+    def test_no_id(self):
+        """a key without an id is listed, joined to nothing, and signs; the token stays ready"""
+        self.token.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "no id")
+        key, = self.seen("no id")
+        self.assertEqual((key["id"], key["publicKey"]), ("", ""))
+        restarts = self.daemon.token("hsm")["restarts"]
+        self.call("Sign", key="hsm:no id", algorithm="ecdsa_sha256", message=b64(b"m"))
+        self.daemon.worker().kill()
+        self.call("Sign", key="hsm:no id", algorithm="ecdsa_sha256", message=b64(b"m"))
+        self.assertEqual(self.daemon.token("hsm")["restarts"], restarts + 1)
+        self.call("Delete", key="hsm:no id")
+
+    def test_one_id_twice(self):
+        """two pairs of one id and different labels: each key has its own public half, and Delete takes no other's"""
+        for nickname in ("first", "second"):
+            self.token.make_key(nickname, "0901")
+        for nickname in ("first", "second"):
+            key, = self.seen(nickname)
+            signature = unb64(self.call("Sign", key=f"hsm:{nickname}", algorithm="ecdsa_sha256",
+                                        message=b64(b"m"))["signature"])
+            self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), "ecdsa_sha256", b"m", signature))
+        self.call("Delete", key="hsm:first")
+        self.assertEqual(self.call("Get", key="hsm:second")["key"]["publicKey"], key["publicKey"])
+
     def test_certutil(self):
         """a key and certificate made by certutil on the token bear the certificate's nickname"""
         database, noise = self.place.path / "certutil", self.place.write("noise", b"x" * 2048)

@@ -87,6 +87,20 @@ static void test_kept(void)
         directory_free(next);
 }
 
+static void test_no_public_half(void)
+{
+        struct message_entry one = key(1, "one", ""), two = key(2, "two", "");
+        struct directory *d;
+
+        one.der = two.der = wire_bytes(NULL, 0);
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        put(d, one, 0);
+        put(d, two, 0);
+        CU_ASSERT_EQUAL(directory_same_key(d, directory_number(d, 1))->number, 1);
+        CU_ASSERT_EQUAL(directory_same_key(d, directory_number(d, 2))->number, 2);
+        directory_free(d);
+}
+
 static void test_sorted(void)
 {
         struct directory *d;
@@ -152,5 +166,6 @@ static void test_escaped(void)
 SUITE(broker_directory, {"an object is found by number, nickname and id", test_found},
         {"an object that cannot be is refused", test_impossible},
         {"a key is found again after the directory was replaced", test_kept},
+        {"keys without a public half are told apart by name", test_no_public_half},
         {"keys are listed in order", test_sorted}, {"a key is rendered as the protocol has it", test_json},
         {"quantiles are right to an eighth", test_quantiles}, {"strings are escaped", test_escaped});

@@ -17,8 +17,8 @@ static void test_pem(void)
         static const char *const good[] = {
                 "-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n",
                 "subject=CN = x\n-----BEGIN CERTIFICATE-----\r\nMA\r\nM=\r\n-----END CERTIFICATE-----",
-                "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n-----BEGIN CERTIFICATE-----\nMAM=\n"
-                "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                ("-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n-----BEGIN CERTIFICATE-----\nMAM=\n"
+                 "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
         };
         static const char *const bad[] = {"", "text", "-----BEGIN CERTIFICATE-----\nMAM=\n",
                 "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",

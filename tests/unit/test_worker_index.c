@@ -33,6 +33,9 @@ static struct directory *fill(void)
         objects[5] = make(CKO_PUBLIC_KEY, 2, "bb", "three");
         objects[6] = make(CKO_PRIVATE_KEY, 5, "", "no id");
         objects[7] = make(CKO_PUBLIC_KEY, 6, "", "no id");
+        /* A key is found where its public half is known. */
+        objects[4]->der = (uint8_t *)strdup("spki");
+        objects[4]->der_length = 4;
         CU_ASSERT_EQUAL_FATAL(directory_new(&directory), 0);
         CU_ASSERT_EQUAL_FATAL(index_init(&directory->index, objects, 8), 0);
         return directory;
@@ -51,6 +54,7 @@ static void test_lookups(void)
         CU_ASSERT_FALSE(directory_key(directory, 0, &key));
         CU_ASSERT_FALSE(directory_key(directory, UINT64_MAX, &key));
         CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "three"), 107);
+        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "two"), 0);
         CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "one"), 0);
         CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("c", 1), "one"), 0);
 }

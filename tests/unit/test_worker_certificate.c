@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a certificate says, read out of DER that may be anything. */
+#include <string.h>
+
+#include "daemon/util/text.h"
+#include "daemon/worker/certificate.h"
+#include "tests/unit/suite.h"
+
+/* openssl req -x509 -newkey ed25519 -subj "/O=EXAMPLE/CN=a" -days 1 -set_serial 0x00f1 with dates that were set; extensions left out */
+#define NAME                                                                                                 \
+        0x30, 0x1e, 0x31, 0x10, 0x30, 0x0e, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, 0x07, 'E', 'X', 'A', 'M',    \
+                'P', 'L', 'E', 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x01, 'a'
+#define SPKI                                                                                                 \
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00, 1, 2, 3, 4, 5, 6, 7, 8, 9,   \
+                10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+
+static const uint8_t good[] = {0x30, 0x81, 0xab, 0x30, 0x81, 0x9e, 0xa0, 0x03, 0x02, 0x01, 0x02, 0x02, 0x02,
+        0x00, 0xf1, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, NAME, 0x30, 0x20, 0x17, 0x0d, '2', '4', '0',
+        '2', '2', '9', '1', '2', '0', '0', '0', '0', 'Z', 0x18, 0x0f, '2', '0', '5', '0', '0', '1', '0', '1',
+        '0', '0', '0', '0', '0', '0', 'Z', NAME, SPKI, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x01,
+        0x00};
+
+static void test_good(void)
+{
+        struct certificate certificate;
+
+        CU_ASSERT_TRUE_FATAL(certificate_parse((struct der){good, sizeof(good)}, &certificate));
+        CU_ASSERT_STRING_EQUAL(certificate.serial_text, "f1");
+        CU_ASSERT_STRING_EQUAL(certificate.subject_text, "CN=a,O=EXAMPLE");
+        CU_ASSERT_STRING_EQUAL(certificate.issuer_text, "CN=a,O=EXAMPLE");
+        CU_ASSERT_EQUAL(certificate.not_before_usec, 1709208000 * USEC_PER_SEC);
+        CU_ASSERT_EQUAL(certificate.not_after_usec, 2524608000 * USEC_PER_SEC);
+        CU_ASSERT_EQUAL(certificate.spki.length, 44);
+        CU_ASSERT_EQUAL(certificate.serial.length, 4);
+}
+
+static void test_cut(void)
+{
+        struct certificate certificate;
+        uint8_t longer[sizeof(good) + 1] = {0};
+
+        for (size_t n = 0; n < sizeof(good); n++) {
+                uint8_t *part = malloc(n + 1);
+                memcpy(part, good, n);
+                CU_ASSERT_FALSE(certificate_parse((struct der){part, n}, &certificate));
+                CU_ASSERT_STRING_EQUAL(certificate.subject_text, "");
+                free(part);
+        }
+        memcpy(longer, good, sizeof(good));
+        CU_ASSERT_FALSE(certificate_parse((struct der){longer, sizeof(longer)}, &certificate));
+}
+
+static void test_flipped(void)
+{
+        for (size_t bit = 0; bit < 8 * sizeof(good); bit++) {
+                struct certificate certificate;
+                uint8_t *other = malloc(sizeof(good));
+
+                memcpy(other, good, sizeof(good));
+                other[bit / 8] ^= (uint8_t)(1U << bit % 8);
+                if (certificate_parse((struct der){other, sizeof(good)}, &certificate)) {
+                        CU_ASSERT(text_is_utf8(certificate.subject_text, strlen(certificate.subject_text)));
+                        CU_ASSERT(text_is_utf8(certificate.issuer_text, strlen(certificate.issuer_text)));
+                }
+                free(other);
+        }
+}
+
+static void test_times(void)
+{
+        static const struct {
+                size_t at;
+                char to;
+        } bad[] = {{0, 'x'}, {2, '9'}, {4, '9'}, {6, '3'}, {8, '6'}, {12, '+'}};
+        struct certificate certificate;
+        uint8_t other[sizeof(good)];
+        const size_t first = 22 + 32 + 4;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                memcpy(other, good, sizeof(good));
+                CU_ASSERT_EQUAL_FATAL(other[first], '2');
+                other[first + bad[i].at] = (uint8_t)bad[i].to;
+                CU_ASSERT_FALSE(certificate_parse((struct der){other, sizeof(other)}, &certificate));
+        }
+        /* Before 1970: 0, not a time far ahead. */
+        memcpy(other, good, sizeof(good));
+        other[first] = '6';
+        CU_ASSERT_TRUE(certificate_parse((struct der){other, sizeof(other)}, &certificate));
+        CU_ASSERT_EQUAL(certificate.not_before_usec, 0);
+}
+
+SUITE(worker_certificate, {"a certificate's fields are found", test_good},
+        {"a certificate that is cut, or has more behind it, is none", test_cut},
+        {"a flipped bit makes no text that is none", test_flipped},
+        {"a time that is none makes no certificate; one before 1970 is 0", test_times});
