@@ -82,6 +82,7 @@ help:
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
+	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'
 	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'
 	@echo 'make format     applies clang-format'
@@ -203,3 +204,4 @@ include tests/tests.mk
 include tests/systemd/systemd.mk
 include packaging/packaging.mk
 include tests/model/model.mk
+include tests/fuzz/fuzz.mk

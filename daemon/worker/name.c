@@ -135,8 +135,18 @@ static bool take_oid(const char **text, struct name_type *type)
                         !put_arc(n == 1 ? first * 40 + arc : arc, type))
                         return false;
         }
-        type->max = NAME_TEXT_MAX;
         return n >= 2;
+}
+
+/* The type of an OID: a known one by its number is held to what holds for it by its name. */
+static void find_oid(struct name_type *type)
+{
+        for (const struct name_type *known = name_types; known->name; known++)
+                if (known->length == type->length && memcmp(known->oid, type->oid, known->length) == 0) {
+                        *type = *known;
+                        return;
+                }
+        type->max = NAME_TEXT_MAX;
 }
 
 static bool take_type(const char **text, struct name_type *ret)
@@ -144,8 +154,12 @@ static bool take_type(const char **text, struct name_type *ret)
         const char *begin = *text, *end = begin;
 
         *ret = (struct name_type){0};
-        if (is_digit(*begin))
-                return take_oid(text, ret) && **text == '=';
+        if (is_digit(*begin)) {
+                if (!take_oid(text, ret) || **text != '=')
+                        return false;
+                find_oid(ret);
+                return true;
+        }
         while (is_letter(*end) || is_digit(*end) || *end == '-')
                 end++;
         if (*end != '=')

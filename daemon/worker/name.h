@@ -18,5 +18,5 @@
 const char *name_from_text(const char *text, uint8_t ret[static NAME_DER_MAX], size_t *ret_length);
 
 /* A whole Name (its SEQUENCE too) as text, NUL-terminated, always well-formed UTF-8 with no control character in it.
- * What is longer than NAME_TEXT_MAX is cut, and ends in "...". false: it is no Name. */
+ * What is longer than NAME_TEXT_MAX, or of more than 64 parts, is cut, and ends in "...". false: it is no Name. */
 bool name_to_text(struct der name, char ret[static NAME_TEXT_MAX]);

@@ -76,6 +76,14 @@ static void what_is_no_subject_is_refused(void)
                         CU_FAIL_FATAL(texts[i]);
 }
 
+static void a_known_type_by_its_oid_is_held_to_the_same(void)
+{
+        CU_ASSERT_STRING_EQUAL(round_trip("2.5.4.6=DE"), "C=DE");
+        CU_ASSERT_PTR_NULL(round_trip("2.5.4.6=DEU"));
+        CU_ASSERT_PTR_NULL(round_trip("0.9.2342.19200300.100.1.25=caf\xc3\xa9"));
+        CU_ASSERT_PTR_NULL(round_trip("1.2.840.113549.1.9.1=\xc3\xa9"));
+}
+
 static void a_value_has_as_many_characters_as_its_type_allows(void)
 {
         char text[NAME_TEXT_MAX] = "CN=";
@@ -188,6 +196,8 @@ SUITE(worker_name, {"a subject comes back as it was", a_subject_comes_back_as_it
         {"the order of the text is the reverse of der", the_order_of_the_text_is_the_reverse_of_der},
         {"the values of one part are in the order of der", the_values_of_one_part_are_in_the_order_of_der},
         {"what is no subject is refused", what_is_no_subject_is_refused},
+        {"a known type by its OID is held to what holds for its name",
+                a_known_type_by_its_oid_is_held_to_the_same},
         {"a value has as many characters as its type allows",
                 a_value_has_as_many_characters_as_its_type_allows},
         {"a subject has at most 1023 bytes", a_subject_has_at_most_1023_bytes},

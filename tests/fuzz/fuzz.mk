@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MPL-2.0
+# Targets for a fuzzer, one for each tests/fuzz/fuzz_NAME.c. Included by the Makefile. With main.c instead of a fuzzer
+# they replay tests/fuzz/corpus/NAME, which `make test` does; `make fuzz` builds them with libFuzzer, in a tree of its own.
+
+FUZZ_SECONDS ?= 20
+FUZZ         := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz-%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BUILD    = $(BUILD)/fuzz
+libfuzzer    := $(findstring fuzzer-no-link,$(SANITIZE))
+
+$(BUILD)/obj/tests/fuzz/%.o: EXTRA_CFLAGS = $(JSON_CFLAGS)
+$(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzzer),,$(BUILD)/obj/tests/fuzz/main.o) \
+		$(BUILD)/lib/proto.a $(DAEMON_LIBS)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(if $(libfuzzer),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) -lpthread
+# The programs of the daemon are not made to live in one: what a target needs of them is named.
+worker = $(call objects,$(patsubst %,daemon/worker/%.c,$(1)))
+$(BUILD)/tests/fuzz-request: $(call objects,daemon/broker/parameters.c)
+$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/spki.c) $(call worker,certificate name name-text der spki)
+$(BUILD)/tests/fuzz-name: $(call worker,name name-text der)
+$(BUILD)/tests/fuzz-der: $(call worker,der spki)
+$(BUILD)/tests/fuzz-claim: $(call worker,claim)
+$(BUILD)/tests/fuzz-reply: $(CLIENT)
+$(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain text))
+
+.PHONY: fuzz fuzz-programs
+fuzz-programs: $(FUZZ)
+test-programs: $(FUZZ)
+
+fuzz:
+	@tests/deps build fuzz
+	@tests/fuzz/run check
+	$(again) CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(FUZZ_BUILD) fuzz-programs
+	@BUILD=$(FUZZ_BUILD) SECONDS_EACH=$(FUZZ_SECONDS) T='$(T)' tests/fuzz/run fuzz

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A certificate, by its three readers: the broker's walk to the public key, the worker's, and what the worker tells
+ * about it. They are written apart and must not differ: whose certificate it is decides who may import it.
+ */
+#include <string.h>
+
+#include "daemon/broker/spki.h"
+#include "daemon/util/text.h"
+#include "daemon/worker/certificate.h"
+#include "daemon/worker/spki.h"
+#include "tests/fuzz/fuzz.h"
+
+static bool within(const void *outer, size_t outer_length, const void *inner, size_t inner_length)
+{
+        uintptr_t from = (uintptr_t)outer, at = (uintptr_t)inner;
+
+        return at >= from && at - from <= outer_length && inner_length <= outer_length - (at - from);
+}
+
+static void check_parsed(const struct certificate *certificate, struct der der)
+{
+        CHECK(within(der.data, der.length, certificate->spki.data, certificate->spki.length));
+        CHECK(within(der.data, der.length, certificate->serial.data, certificate->serial.length));
+        CHECK(within(der.data, der.length, certificate->issuer.data, certificate->issuer.length));
+        CHECK(within(der.data, der.length, certificate->subject.data, certificate->subject.length));
+        CHECK(text_is_utf8(certificate->subject_text, strlen(certificate->subject_text)));
+        CHECK(text_is_utf8(certificate->issuer_text, strlen(certificate->issuer_text)));
+        CHECK(strspn(certificate->serial_text, "0123456789abcdef") == strlen(certificate->serial_text));
+}
+
+static void check_key(struct der spki)
+{
+        struct der key;
+        unsigned bits = 0;
+
+        if (spki_key_type(spki, &bits, &key) != 0) {
+                CHECK(bits > 0 && within(spki.data, spki.length, key.data, key.length));
+                CHECK(spki_is_same(wire_bytes(spki.data, spki.length), wire_bytes(spki.data, spki.length)));
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct der der = {data, size}, worker;
+        struct certificate certificate;
+        struct wire_bytes broker;
+
+        if (spki_of_certificate(wire_bytes(data, size), &broker)) {
+                CHECK(within(data, size, broker.data, broker.length));
+                CHECK(spki_is_same(broker, broker));
+                CHECK(der_spki_of_certificate(der, &worker));
+                CHECK(worker.data == broker.data && worker.length == broker.length);
+                check_key(worker);
+                if (certificate_parse(der, &certificate))
+                        CHECK(certificate.spki.data == broker.data &&
+                                certificate.spki.length == broker.length);
+        }
+        if (certificate_parse(der, &certificate))
+                check_parsed(&certificate, der);
+        check_key(der);
+        return 0;
+}
