@@ -28,6 +28,7 @@ static void on_gone(struct child *child, const char *how)
         struct token *token = child->userdata;
 
         timer_set(token->supervisor, &token->look_timer, USEC_NEVER, on_overdue, token);
+        seek_next(token);
         if (token->supervisor->stopping)
                 supervisor_reaped(token->supervisor);
         else
@@ -98,6 +99,9 @@ void look_start(struct token *token)
 
         if (supervisor->stopping || !token->config || token->no_look || token->look.pid > 0 ||
                 token->life.phase != LIFE_SERVING)
+                return;
+        token->look_waits = token->seek.pid > 0;
+        if (token->look_waits)
                 return;
         r = channel_pair(fds);
         if (r == 0) {

@@ -68,12 +68,12 @@ static int start_process(struct token *token)
         return 0;
 }
 
-/* Hands on the question that waits, once the last process is gone. */
-static void start(struct token *token)
+/* Hands on the question that waits, once the last process is gone, of either kind. */
+void seek_next(struct token *token)
 {
         int r;
 
-        if (!token->question || token->asked || token->seek.pid > 0 || !token->config)
+        if (!token->question || token->asked || token->seek.pid > 0 || token->look.pid > 0 || !token->config)
                 return;
         if (token->no_look) {
                 answer_failure(token, "the PIN was refused to a look");
@@ -106,7 +106,7 @@ int seek_ask(struct token *token, struct wire *wire)
         memcpy(token->question, wire->data, wire->size);
         token->question_length = wire->size;
         token->question_number = seek.number;
-        start(token);
+        seek_next(token);
         return 0;
 }
 
@@ -123,7 +123,9 @@ static void on_gone(struct child *child, const char *how)
                 supervisor_reaped(token->supervisor);
                 return;
         }
-        start(token);
+        seek_next(token);
+        if (token->look_waits && token->seek.pid == 0)
+                look_start(token);
         token_reap(token);
 }
 

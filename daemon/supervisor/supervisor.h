@@ -43,7 +43,8 @@ struct token {
         bool asked;                  /* the process has it */
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];
-        bool no_look; /* the PIN was refused to a look: it costs no other attempt */
+        bool look_waits; /* for the seek that runs: one session is kept free for looks */
+        bool no_look;    /* the PIN was refused to a look: it costs no other attempt */
         sd_event_source *timer, *look_timer, *seek_timer;
 };
 
@@ -150,6 +151,8 @@ extern const struct child_class look_class;
 /* ---- seek.c ---- */
 /* A SEEK of the token's worker. -errno: it does not fit. */
 int seek_ask(struct token *token, struct wire *wire);
+/* No look runs any more: a question may wait for that. */
+void seek_next(struct token *token);
 /* Its worker is gone: the answer is for nobody. */
 void seek_stop(struct token *token);
 extern const struct child_class seek_class;
