@@ -163,8 +163,11 @@ class Crash(Shared):
         self.assertEqual(claim["nickname"], "n")
         self.assertLess(abs(claim["sinceUSec"] / 1e6 - time.time()), 60)
         self.assertEqual(one.token("hsm")["claims"], [])
-        second = Later(self.generate, two, timeoutMs=60000)
         self.fails("DeadlineExceeded", self.generate, two, timeoutMs=700)
+        # Where its look was under way it must not be the one that wins in the end.
+        until(lambda: two.token("hsm")["inFlight"] == 0, "nothing of it is in the worker")
+        second = Later(self.generate, two, timeoutMs=60000)
+        until(lambda: two.token("hsm")["inFlight"] == 1, "the second looks")
         self.assertFalse(second.ended())
         one.worker().kill()
         self.fails("WorkerLost", first.get)
