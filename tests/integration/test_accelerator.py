@@ -22,7 +22,7 @@ def acceleration(daemon, token):
 
 def worker_of(daemon, token):
     """By its command line: environments hold paths, and those any word."""
-    return until(lambda: next((w for w in daemon.workers() if w.command[1] == token.encode()), None), f"a worker of {token}")
+    return until(lambda: next((w for w in daemon.workers() if w.command[1:2] == [token.encode()]), None), f"a worker of {token}")
 
 
 class Load:
