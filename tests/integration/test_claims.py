@@ -97,19 +97,23 @@ class Race(Shared):
     def test_generate(self):
         """the same nickname from two daemons at once: one winner, NicknameExists for the other, two objects, no claim"""
         token = SoftToken(self.place, "race")
-        one, two = self.begin(token)
+        one, two = self.begin(token, refresh="5s")
         wins = [0, 0]
         clients = [daemon.client() for daemon in (one, two)]
-        for i in range(ROUNDS):
-            results = together(*(lambda c=client: c.call("Generate", token="hsm", nickname=f"round {i}", type="ec", timeoutMs=60000)
-                                 for client in clients))
-            self.winner(results)
-            wins[isinstance(results[0], Exception)] += 1
         for client in clients:
-            client.close()
-        found = self.objects(token)
-        self.assertEqual({label: sorted(kinds) for label, kinds in found.items()},
-                         {f"round {i}": ["Private Key", "Public Key"] for i in range(ROUNDS)})
+            self.addCleanup(client.close)
+        for block in range(0, ROUNDS, 20):
+            names = [f"round {i}" for i in range(block, min(block + 20, ROUNDS))]
+            for name in names:
+                results = together(*(lambda c=client: c.call("Generate", token="hsm", nickname=name, type="ec", timeoutMs=60000)
+                                     for client in clients))
+                self.winner(results)
+                wins[isinstance(results[0], Exception)] += 1
+            self.assertEqual({label: sorted(kinds) for label, kinds in self.objects(token).items()},
+                             {name: ["Private Key", "Public Key"] for name in names})
+            # A token that fills up slows everybody down.
+            for name in names:
+                one.call("Delete", key=f"hsm:{name}")
         self.assertGreater(min(wins), 0, "one of them always won: was it a race?")
 
     def test_import(self):
@@ -277,7 +281,7 @@ class Foreign(Shared):
             self.assertEqual(shown, [{"nickname": nickname, "claimant": claimant.hex(), "host": "elsewhere",
                                       "sinceUSec": 1700000000000000}])
             self.fails("DeadlineExceeded", self.generate, nickname, timeoutMs=2500)
-            self.assertEqual(self.objects(self.token).get(nickname), ["Data"])
+            until(lambda n=nickname: self.objects(self.token).get(n) == ["Data"], "nothing but the claim is left")
             self.generate(f"not {nickname}")
             self.remove(nickname=nickname, claimant=claimant.hex())
             self.generate(nickname)
