@@ -414,6 +414,10 @@ static int certified(
         return 0;
 }
 
+/* CKR_GENERAL_ERROR: what SoftHSM says of a generate, once in some hundreds, while another process is at the token.
+ * When it is settled that nothing was made the generate runs once more: that is not blindly. */
+#define GENERAL_ERROR 5U
+
 /* SETTLE's word on a generate or a delete that its worker did not live to answer. */
 static int settled(struct token *token, struct job *job, const struct message_reply *reply)
 {
@@ -426,6 +430,9 @@ static int settled(struct token *token, struct job *job, const struct message_re
                 if (r < 0)
                         return r;
                 result.end = JOB_OK;
+        } else if (job->kind == JOB_GENERATE && gone && job->lost_ckr == GENERAL_ERROR && !job->suspect) {
+                job_suspected(token, job, job->lost_ckr);
+                return 0;
         } else if (job->kind == JOB_DELETE && gone)
                 result.end = JOB_OK;
         else if (there || gone)

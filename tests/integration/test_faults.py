@@ -293,6 +293,17 @@ class Changes(Faults):
         self.fails("KeyNotFound", self.daemon.call, "Get", key="hsm:new")
         self.generate()
 
+    def test_generate_general_error(self):
+        """CKR_GENERAL_ERROR of a Generate, twice: settled that nothing was made, it runs on the next worker, and on no third"""
+        self.begin()
+        self.token.set("C_GenerateKeyPair ckr=0x5 count=2")
+        self.generate()
+        self.assertEqual(len(self.daemon.call("List", nickname="new")["keys"]), 1)
+        before = self.token.counts()["C_GenerateKeyPair"]
+        self.token.set("C_GenerateKeyPair ckr=0x5 count=9")
+        self.assertEqual(self.fails("TokenError", self.generate, "other"), {"token": "hsm", "ckr": "CKR_GENERAL_ERROR"})
+        self.assertEqual(self.token.counts()["C_GenerateKeyPair"] - before, 4)
+
     def test_outcome_unknown(self):
         """OutcomeUnknown: a Generate that was interrupted and cannot be settled"""
         self.begin()
