@@ -45,13 +45,14 @@ static void put_identity(struct output *output, const struct token *token)
 static void put_counts(struct output *output, const struct token *token)
 {
         const struct worker *worker = &token->worker;
+        /* A renewal of the directory keeps a session busy, and is nobody's request. */
         size_t out = worker->n_out + worker->busy;
         char text[CKR_TEXT];
 
         output_format(output, ",\"sessions\":{\"open\":%u,\"busy\":%zu,\"limit\":%u}", worker->sessions_open,
                 out, worker->session_limit ? worker->session_limit : token->config->sessions);
         output_format(output, ",\"queued\":%zu,\"inFlight\":%zu,\"requests\":%llu,\"errors\":%llu",
-                token_queued(token), out, U64(token->requests), U64(token->errors));
+                token_queued(token), out - worker->refresh_out, U64(token->requests), U64(token->errors));
         output_format(output, ",\"restarts\":%u,\"logins\":%llu", token->restarts,
                 U64(token->logins_before + worker->logins));
         if (token->last_ckr)
