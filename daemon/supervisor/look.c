@@ -35,6 +35,13 @@ static void on_gone(struct child *child, const char *how)
                 token_reap(token);
 }
 
+void look_refused(struct token *token, const char *reason)
+{
+        token->no_look = true;
+        log_warning("token %s: the PIN was refused to a look, and there will be none until it changes: %s",
+                token->name, reason);
+}
+
 static int on_ending(struct token *token, struct wire *wire)
 {
         struct message_ending ending;
@@ -42,12 +49,9 @@ static int on_ending(struct token *token, struct wire *wire)
 
         if (r < 0)
                 return r;
-        if (ending.end == WORKER_END_PIN) {
-                token->no_look = true;
-                log_warning("token %s: the PIN was refused to a look, and there will be none until it "
-                            "changes: %s",
-                        token->name, ending.reason);
-        } else
+        if (ending.end == WORKER_END_PIN)
+                look_refused(token, ending.reason);
+        else
                 log_info("token %s: a look failed: %s", token->name, ending.reason);
         return 0;
 }

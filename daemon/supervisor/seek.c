@@ -152,12 +152,8 @@ static int on_ending(struct token *token, struct wire *wire)
 
         if (r < 0)
                 return r;
-        if (ending.end == WORKER_END_PIN) {
-                token->no_look = true;
-                log_warning("token %s: the PIN was refused to a look, and there will be none until it "
-                            "changes: %s",
-                        token->name, ending.reason);
-        }
+        if (ending.end == WORKER_END_PIN)
+                look_refused(token, ending.reason);
         if (token->asked)
                 answer(token, &(struct message_sought){.number = token->question_number,
                                       .ckr = ending.ckr,

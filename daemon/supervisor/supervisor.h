@@ -147,6 +147,8 @@ void token_connect_peers(struct token *token);
 void look_start(struct token *token);
 void look_stop(struct token *token);
 extern const struct child_class look_class;
+/* A look of either kind had its PIN refused: no other is started until section or PIN file changes. */
+void look_refused(struct token *token, const char *reason);
 
 /* ---- seek.c ---- */
 /* A SEEK of the token's worker. -errno: it does not fit. */
