@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Signatures a second with two keys of the internal token, through the daemon: one that stays there and signs with the
- * session copy that the internal token makes for itself, one of which the accelerator has a copy. Four clients; the two
- * take turns of a short slice each.
+ * session copy that the internal token makes for itself, one of which the accelerator has a copy. Beside them the same two
+ * tokens by direct calls in this process. Four clients; all take turns of a short slice each.
  */
 #include "tests/bench/accelerated.h"
 
@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "client/tokend.h"
+#include "tests/bench/direct.h"
 
-#define N_CLIENTS  4
+#define N_CLIENTS  DIRECT_THREADS
 #define N_ROUNDS   8
 #define SLICE_NSEC 400000000LL
 /* Signatures until the copy has to be there. */
@@ -24,19 +25,28 @@
 enum place {
         ALONE,
         ACCELERATED,
+        DIRECT_ALONE,
+        DIRECT_ACCELERATOR,
         N_PLACES
 };
 
 static const struct {
-        const char *name, *keys[N_PLACES], *algorithm;
+        const char *name, *keys[DIRECT_ALONE], *algorithm;
 } kinds[] = {
         {"RSA-2048", {"internal:rsa", "internal:rsa loadable"}, "rsa_pkcs1_sha256"},
         {"P-256", {"internal:ec", "internal:ec loadable"}, "ecdsa_sha256"},
 };
 
-struct client {
-        struct tokend *handle;
+/* One place with one kind of key. */
+struct way {
+        struct tokend *handle; /* NULL: by direct calls */
         const char *key, *algorithm;
+        struct direct direct;
+};
+
+struct client {
+        const struct way *way;
+        size_t number;
         int64_t until_nsec;
         unsigned done, failed;
 };
@@ -49,14 +59,16 @@ static int64_t now_nsec(void)
         return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
-static int sign(struct tokend *handle, const char *key, const char *algorithm, unsigned turn)
+static int sign(const struct way *way, size_t client, unsigned turn)
 {
         unsigned char digest[32] = {0}, *signature;
         size_t n;
 
+        if (!way->handle)
+                return direct_sign(&way->direct, client, turn);
         memcpy(digest, &turn, sizeof(turn));
-        if (tokend_sign(handle, key, algorithm, TOKEND_DIGEST, digest, sizeof(digest), 10000, &signature, &n,
-                    NULL) != TOKEND_OK)
+        if (tokend_sign(way->handle, way->key, way->algorithm, TOKEND_DIGEST, digest, sizeof(digest), 10000,
+                    &signature, &n, NULL) != TOKEND_OK)
                 return -1;
         tokend_free(signature);
         return 0;
@@ -67,7 +79,7 @@ static void *client_run(void *userdata)
         struct client *client = userdata;
 
         for (unsigned turn = 0; now_nsec() < client->until_nsec; turn++)
-                if (sign(client->handle, client->key, client->algorithm, turn) < 0)
+                if (sign(client->way, client->number, turn) < 0)
                         client->failed++;
                 else
                         client->done++;
@@ -75,7 +87,7 @@ static void *client_run(void *userdata)
 }
 
 /* Signatures a second of one slice; -1: no thread. */
-static double slice(struct tokend *handle, const char *key, const char *algorithm, int *failed)
+static double slice(const struct way *way, int *failed)
 {
         struct client clients[N_CLIENTS];
         pthread_t threads[N_CLIENTS];
@@ -83,10 +95,7 @@ static double slice(struct tokend *handle, const char *key, const char *algorith
         unsigned done = 0;
 
         for (size_t i = 0; i < N_CLIENTS; i++) {
-                clients[i] = (struct client){.handle = handle,
-                        .key = key,
-                        .algorithm = algorithm,
-                        .until_nsec = start + SLICE_NSEC};
+                clients[i] = (struct client){.way = way, .number = i, .until_nsec = start + SLICE_NSEC};
                 if (pthread_create(&threads[i], NULL, client_run, &clients[i]) != 0)
                         return -1;
         }
@@ -99,14 +108,13 @@ static double slice(struct tokend *handle, const char *key, const char *algorith
 }
 
 /* A key is copied at its first use, in the background. */
-static int wait_for_copy(struct tokend *handle, const char *key, const char *algorithm)
+static int wait_for_copy(const struct way *way)
 {
         for (unsigned i = 0; i < LOADS_MAX; i++) {
                 struct tokend_key *got;
                 int there;
 
-                if (sign(handle, key, algorithm, i) < 0 ||
-                        tokend_get(handle, key, 10000, &got, NULL) != TOKEND_OK)
+                if (sign(way, 0, i) < 0 || tokend_get(way->handle, way->key, 10000, &got, NULL) != TOKEND_OK)
                         return -1;
                 there = got->accelerated_by != NULL;
                 tokend_key_free(got);
@@ -117,37 +125,57 @@ static int wait_for_copy(struct tokend *handle, const char *key, const char *alg
         return -1;
 }
 
-static int compare(struct tokend *handle, size_t kind)
+static int prepare(struct way ways[N_PLACES], size_t kind, struct tokend *handle, PK11SlotInfo *accelerator)
 {
+        PK11SlotInfo *internal = PK11_GetInternalSlot();
+        bool rsa = kind == 0;
+        int r;
+
+        for (size_t place = 0; place < DIRECT_ALONE; place++)
+                ways[place] = (struct way){handle, kinds[kind].keys[place], kinds[kind].algorithm, {0}};
+        r = wait_for_copy(&ways[ACCELERATED]);
+        if (r == 0)
+                r = direct_open(&ways[DIRECT_ALONE].direct, internal, rsa);
+        if (r == 0)
+                r = direct_open(&ways[DIRECT_ACCELERATOR].direct, accelerator, rsa);
+        PK11_FreeSlot(internal);
+        return r;
+}
+
+static int compare(struct tokend *handle, PK11SlotInfo *accelerator, size_t kind)
+{
+        struct way ways[N_PLACES] = {0};
         double rates[N_PLACES] = {0};
         int failed = 0;
 
-        if (wait_for_copy(handle, kinds[kind].keys[ACCELERATED], kinds[kind].algorithm) < 0)
+        if (prepare(ways, kind, handle, accelerator) < 0)
                 return -1;
-        for (size_t round = 0; round < N_ROUNDS; round++) {
-                for (size_t i = 0; i < N_PLACES; i++) {
-                        size_t place = (round + i) % N_PLACES;
-                        double rate = slice(handle, kinds[kind].keys[place], kinds[kind].algorithm, &failed);
+        for (size_t turn = 0; turn < N_ROUNDS * N_PLACES; turn++) {
+                /* Each round in another order. */
+                size_t place = (turn + turn / N_PLACES) % N_PLACES;
+                double rate = slice(&ways[place], &failed);
 
-                        if (rate < 0)
-                                return -1;
-                        rates[place] += rate / N_ROUNDS;
-                }
+                if (rate < 0)
+                        return -1;
+                rates[place] += rate / N_ROUNDS;
         }
-        printf("%-9s %7d  %12.0f %12.0f %10.2f\n", kinds[kind].name, N_CLIENTS, rates[ALONE],
-                rates[ACCELERATED], rates[ACCELERATED] / rates[ALONE]);
+        for (size_t place = ALONE; place < N_PLACES; place += 2)
+                printf("%-9s %7d  %-13s %12.0f %12.0f %10.2f\n", kinds[kind].name, N_CLIENTS,
+                        place == ALONE ? "tokend" : "direct calls", rates[place], rates[place + 1],
+                        rates[place + 1] / rates[place]);
         fflush(stdout);
         return failed;
 }
 
-int accelerated_run(struct tokend *handle)
+int accelerated_run(struct tokend *handle, PK11SlotInfo *accelerator)
 {
         int failed = 0;
 
-        printf("\nkeys of the internal token, with SoftHSM2 as its accelerator\n%-9s %7s  %12s %12s %10s\n",
-                "key", "clients", "alone/s", "with/s", "ratio");
+        printf("\nkeys of the internal token, with SoftHSM2 as its accelerator\n%-9s %7s  %-13s %12s %12s "
+               "%10s\n",
+                "key", "clients", "way", "alone/s", "with/s", "ratio");
         for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
-                int r = compare(handle, kind);
+                int r = compare(handle, accelerator, kind);
 
                 if (r < 0)
                         return -1;

@@ -283,7 +283,7 @@ int main(int argc, char **argv)
                 for (size_t n_clients = 1; n_clients <= MAX_CLIENTS; n_clients *= 4)
                         failed += compare_ways(&setup, kind, n_clients);
         }
-        accelerated = accelerated_run(setup.handles[0]);
+        accelerated = accelerated_run(setup.handles[0], setup.slot);
         if (accelerated < 0)
                 fprintf(stderr, "bench: the accelerator could not be measured\n");
         failed += accelerated < 0 ? 1 : accelerated;
