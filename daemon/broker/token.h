@@ -3,10 +3,12 @@
  * One token as the broker has it: its directory, its queues, the one channel to its worker, and what is out
  * on it.
  *
- * token.c      submitting, waiting, sending, deadlines
- * worker.c     the worker's life: hello, directory, replies, death
- * look.c       the look of a fresh process
- * claim.c      other hosts' claims on nicknames, for the status
+ * token.c         submitting, waiting, deadlines, the end of a job
+ * token-pump.c    sending
+ * worker.c        the worker's life: hello, directory, death
+ * worker-reply.c  its replies
+ * look.c          the look of a fresh process
+ * claim.c         other hosts' claims on nicknames, for the status
  */
 #pragma once
 
@@ -179,6 +181,16 @@ void worker_replace(struct token *token, const char *reason, bool grace);
 void worker_idle(struct token *token);
 /* Watches for room in the channel, or stops. */
 void worker_watch(struct token *token, bool writable);
+
+/* Its worker died over a job that changes the token: what became of it is to be found out. */
+void worker_job_unsettled(struct token *token, struct job *job);
+/* Once more, with the next worker or when this one has nothing else: it may have been the job that the worker died of. */
+void worker_job_suspected(struct token *token, struct job *job, uint64_t ckr);
+
+/* ---- worker-reply.c ---- */
+
+/* -errno: the reply cannot be. */
+int worker_on_reply(struct token *token, struct wire *wire);
 
 /* ---- look.c ---- */
 

@@ -126,6 +126,11 @@ enum ckr_class ckr_class(uint64_t ckr)
         return found ? found->class : CKR_CLASS_REQUEST;
 }
 
+bool ckr_is_vague(uint64_t ckr)
+{
+        return ckr == 0x005;
+}
+
 const char *ckr_name(uint64_t ckr)
 {
         const struct ckr *found = ckr_find(ckr);

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "daemon/util/macros.h"
 
 enum ckr_class {
@@ -18,6 +20,10 @@ enum ckr_class {
 };
 
 enum ckr_class ckr_class(uint64_t ckr);
+
+/* CKR_GENERAL_ERROR: by the standard beyond recovery, and so of class device; but SoftHSM says it as well where another
+ * process writes at the same moment. What can show that nothing was done may try once more. */
+bool ckr_is_vague(uint64_t ckr);
 
 /* "CKR_DEVICE_ERROR"; NULL where the table has none. */
 const char *ckr_name(uint64_t ckr);

@@ -171,9 +171,8 @@ static CK_RV create(struct operation *operation, const struct making *making, st
 {
         CK_RV rv = making->create(operation, making->request);
 
-        /* SoftHSM says CKR_GENERAL_ERROR where another process writes at the same moment. Where the device is lost there is
-         * no new session, and the worker ends. */
-        if (ckr_class(rv) == CKR_CLASS_SESSION || (held && rv == CKR_GENERAL_ERROR))
+        /* Where the device is lost there is no new session, and the worker ends. */
+        if (ckr_class(rv) == CKR_CLASS_SESSION || (held && ckr_is_vague(rv)))
                 rv = create_again(operation, making, held);
         if (!held)
                 return rv;
@@ -255,10 +254,9 @@ static CK_RV claim_and_settle(struct operation *operation, const struct making *
         }
         /* It may be there. Where the device is lost the worker ends, and its next start removes it. */
         held.handle = CK_INVALID_HANDLE;
-        if (rv == CKR_GENERAL_ERROR ||
-                !(ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_PIN)) {
+        if (ckr_is_vague(rv) || !(ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_PIN)) {
                 CK_RV undone;
-                if ((ckr_class(rv) == CKR_CLASS_SESSION || rv == CKR_GENERAL_ERROR) &&
+                if ((ckr_class(rv) == CKR_CLASS_SESSION || ckr_is_vague(rv)) &&
                         operation_recover(operation) != CKR_OK)
                         return leave(operation, rv);
                 undone = claims_destroy(operation->session, making->nickname, &held.claim);
@@ -266,7 +264,7 @@ static CK_RV claim_and_settle(struct operation *operation, const struct making *
                         return operation_unknown(operation, undone, "a claim on the nickname may be left");
         }
         /* Nothing was made: once more from the beginning, as where the device was busy. */
-        return rv == CKR_GENERAL_ERROR ? CKR_FUNCTION_FAILED : rv;
+        return ckr_is_vague(rv) ? CKR_FUNCTION_FAILED : rv;
 }
 
 CK_RV making_run(struct operation *operation, const struct making *making)

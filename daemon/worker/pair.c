@@ -36,8 +36,7 @@ static CK_RV set_id(struct session *session, CK_OBJECT_HANDLE object, struct wir
         CK_ATTRIBUTE attribute = {CKA_ID, (void *)(uintptr_t)id.data, id.length};
         CK_RV rv = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
 
-        /* SoftHSM fails where another process writes at the same moment. */
-        if (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED) {
+        if (ckr_is_vague(rv) || rv == CKR_FUNCTION_FAILED) {
                 usleep(OPERATION_BUSY_WAIT_USEC);
                 rv = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
         }

@@ -8,11 +8,9 @@
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/accel.h"
-#include "daemon/worker/claimant.h"
-#include "daemon/worker/claims.h"
 #include "daemon/worker/login.h"
 #include "daemon/worker/making.h"
+#include "daemon/worker/serve-types.h"
 
 /* How long the end of the process waits for replies of other threads. */
 #define ENDING_WAIT_USEC (200U * USEC_PER_MSEC)
@@ -20,39 +18,6 @@
 /* How often the monitor looks at the threads at least. */
 #define WATCH_MAX_USEC (1U * USEC_PER_SEC)
 #define WATCH_MIN_USEC (5U * USEC_PER_MSEC)
-
-enum state {
-        IDLE,
-        BUSY,
-        TAKEN, /* the monitor has answered for it: the process ends */
-};
-
-struct thread {
-        struct serve *serve;
-        pthread_t id;
-        struct operation operation;
-        struct session session;
-        struct sink sink;
-        _Atomic int state; /* enum state */
-        _Atomic uint64_t request;
-        uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
-};
-
-struct serve {
-        struct token *token;
-        struct directory *directory;
-        struct claimant claimant;
-        struct accel accel;
-        struct thread *peer_thread; /* of an accelerator */
-        pthread_rwlock_t channel;
-        pthread_mutex_t fresh_lock;
-        pthread_cond_t fresh; /* the epoch rose */
-        _Atomic uint32_t epoch;
-        struct thread **threads;
-        atomic_uint n_threads; /* 0 until all stand */
-        atomic_bool ending;
-        _Atomic uint64_t told_sessions; /* what SESSIONS said last: open << 32 | logins */
-};
 
 int serve_new(uint32_t epoch, struct serve **ret)
 {
@@ -122,107 +87,7 @@ static void send_reply(struct thread *thread, uint64_t request)
         (void)message_send_reply(REQUEST_FD, &reply, NULL, 0);
 }
 
-/* ---- the directory's sink: for the broker that asked, and for no later one, which asks for all ---- */
-
-static bool begin_tell(struct thread *thread)
-{
-        uint64_t request = atomic_load(&thread->request);
-
-        pthread_rwlock_rdlock(&thread->serve->channel);
-        if (request >> 32 == atomic_load(&thread->serve->epoch))
-                return true;
-        pthread_rwlock_unlock(&thread->serve->channel);
-        return false;
-}
-
-static void tell_entry(void *userdata, const struct message_entry *entry)
-{
-        struct thread *thread = userdata;
-
-        if (!begin_tell(thread))
-                return;
-        (void)message_send_entry(REQUEST_FD, entry, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
-}
-
-static void tell_drop(void *userdata, uint64_t number)
-{
-        struct thread *thread = userdata;
-
-        if (!begin_tell(thread))
-                return;
-        (void)message_send_drop(REQUEST_FD, &(struct message_drop){number}, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
-}
-
-static void tell_settled(void *userdata, uint64_t generation)
-{
-        struct thread *thread = userdata;
-
-        if (!begin_tell(thread))
-                return;
-        (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
-}
-
-static void tell_claim(struct thread *thread, const struct claim_object *object)
-{
-        struct message_claim message = {.nickname = object->nickname};
-
-        if (object->readable) {
-                message.claimant = wire_bytes(object->claim.claimant, CLAIMANT_LENGTH);
-                message.host = object->claim.host;
-                message.since_usec = object->claim.since_usec;
-        }
-        if (!begin_tell(thread))
-                return;
-        (void)message_send_claim(REQUEST_FD, &message, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
-}
-
-/* Every claim that is not ours, for the status. */
-static CK_RV tell_claims(struct operation *operation)
-{
-        struct thread *thread = operation->sink->userdata;
-        struct claimant *claimant = operation->claimant;
-        struct message_claims message = {.holds_claims = atomic_load(&claimant->holds)};
-        CK_OBJECT_HANDLE handles[CLAIMS_MAX];
-        size_t n = 0;
-        CK_RV rv = message.holds_claims ? claims_find(operation->session, NULL, handles, &n) : CKR_OK;
-
-        if (rv != CKR_OK)
-                return rv;
-        if (begin_tell(thread)) {
-                (void)message_send_claims(REQUEST_FD, &message, NULL, 0);
-                pthread_rwlock_unlock(&thread->serve->channel);
-        }
-        for (size_t i = 0; i < n; i++) {
-                struct claim_object object;
-
-                rv = claims_read(operation->session, handles[i], &object);
-                if (rv == CKR_OBJECT_HANDLE_INVALID)
-                        continue;
-                if (rv != CKR_OK)
-                        return rv;
-                if (!object.readable || memcmp(object.claim.claimant, claimant->id, CLAIMANT_LENGTH) != 0)
-                        tell_claim(thread, &object);
-        }
-        return CKR_OK;
-}
-
 /* ---- a thread ---- */
-
-static CK_RV refresh_attempt(struct operation *operation, const void *request)
-{
-        const struct message_refresh *message = request;
-
-        CK_RV rv = tell_claims(operation);
-
-        if (rv == CKR_OK)
-                rv = directory_refresh(
-                        operation->directory, operation->session, operation->sink, message->all);
-        return rv;
-}
 
 #define RUN(NAME, lower)                                                                                     \
         case MESSAGE_TYPE_##NAME: {                                                                          \
@@ -382,7 +247,7 @@ static struct thread *thread_new(struct serve *serve)
         if (!thread)
                 return NULL;
         thread->serve = serve;
-        thread->sink = (struct sink){tell_entry, tell_drop, tell_settled, thread};
+        thread->sink = tell_sink(thread);
         thread->operation = (struct operation){.session = &thread->session,
                 .directory = serve->directory,
                 .claimant = &serve->claimant,

@@ -56,6 +56,8 @@ static void test_classes(void)
         static const CK_RV pin[] = {CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_PIN_EXPIRED};
 
         CU_ASSERT_EQUAL(ckr_class(CKR_OK), CKR_CLASS_OK);
+        CU_ASSERT(ckr_is_vague(CKR_GENERAL_ERROR));
+        CU_ASSERT(!ckr_is_vague(CKR_DEVICE_ERROR));
         check_class(request, ARRAY_SIZE(request), CKR_CLASS_REQUEST);
         check_class(session, ARRAY_SIZE(session), CKR_CLASS_SESSION);
         check_class(busy, ARRAY_SIZE(busy), CKR_CLASS_BUSY);
