@@ -17,7 +17,7 @@ struct owned_status {
 /* A token with the objects in it, before they are taken apart. */
 struct token_parts {
         struct tokend_token_status token;
-        struct json_object *sessions, *last_error, *device, *request, *claims;
+        struct json_object *sessions, *last_error, *acceleration, *device, *request, *claims;
 };
 
 #define AMOUNT(name, type, member)                                                                           \
@@ -80,6 +80,7 @@ static const struct field token_fields[] = {
         {"holdsClaims", FIELD_BOOL, false, offsetof(struct token_parts, token.holds_claims), 0, 0, 0},
         {"claims", FIELD_ARRAY, false, offsetof(struct token_parts, claims), 0, 0, 0},
         OBJECT("lastError", struct token_parts, last_error),
+        OBJECT("acceleration", struct token_parts, acceleration),
         OBJECT("deviceLatency", struct token_parts, device),
         OBJECT("requestLatency", struct token_parts, request),
 };
@@ -93,6 +94,13 @@ static const struct field session_fields[] = {
 static const struct field last_error_fields[] = {
         TEXT("ckr", struct tokend_token_status, last_error_ckr),
         AMOUNT("atUSec", struct tokend_token_status, last_error_usec),
+};
+
+static const struct field acceleration_fields[] = {
+        AMOUNT("hits", struct tokend_token_status, accelerated),
+        AMOUNT("fallbacks", struct tokend_token_status, fallbacks),
+        AMOUNT("loads", struct tokend_token_status, key_loads),
+        AMOUNT("copies", struct tokend_token_status, key_copies),
 };
 
 static const struct field latency_fields[] = {
@@ -145,6 +153,8 @@ static int parse_token(struct json_object *object, struct tokend_token_status *t
                 r = PARSE(session_fields, parts.sessions, &parts.token, ret_bad);
         if (r == 0)
                 r = PARSE(last_error_fields, parts.last_error, &parts.token, ret_bad);
+        if (r == 0)
+                r = PARSE(acceleration_fields, parts.acceleration, &parts.token, ret_bad);
         if (r == 0)
                 r = PARSE(latency_fields, parts.device, &parts.token.device, ret_bad);
         if (r == 0)

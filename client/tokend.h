@@ -325,6 +325,9 @@ struct tokend_token_status {
         bool holds_claims; /* the token takes claims on nicknames, as far as is known */
         size_t n_claims;
         struct tokend_claim *claims; /* of other hosts */
+        /* Of an accelerator (role): what it did for other tokens; of those: what one did for them. accelerated, fallbacks:
+         * requests that it did, that it might have done; key_loads, key_copies: keys copied there, copies there now. */
+        int64_t accelerated, fallbacks, key_loads, key_copies;
 };
 
 /* Another host's claim on a nickname of a token. */

@@ -232,6 +232,40 @@ static int print_tokens(const struct tokend_status *status, const struct view *v
         return r;
 }
 
+static bool is_accelerator(const struct tokend_token_status *token)
+{
+        return token->role && strcmp(token->role, "accelerator") == 0;
+}
+
+/* What accelerators did, and for whom. DONE: there; FALLBACKS: by the keys' own tokens instead. */
+static int print_acceleration(const struct tokend_status *status)
+{
+        static const char *const heads[] = {"TOKEN", "ROLE", ">DONE", ">FALLBACKS", ">LOADS", ">COPIES"};
+        struct table table;
+        bool any = false;
+        int r;
+
+        for (size_t i = 0; i < status->n_tokens; i++)
+                any = any || is_accelerator(&status->tokens[i]);
+        if (!any)
+                return 0;
+        printf("\n");
+        table_init(&table, heads, N_ELEMENTS(heads));
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                const struct tokend_token_status *token = &status->tokens[i];
+
+                table_add(&table, token->name);
+                table_add(&table, is_accelerator(token) ? "accelerator" : "keys");
+                table_addf(&table, "%" PRId64, token->accelerated);
+                table_addf(&table, "%" PRId64, token->fallbacks);
+                table_addf(&table, "%" PRId64, token->key_loads);
+                table_addf(&table, "%" PRId64, token->key_copies);
+        }
+        r = table_print(&table, stdout, NULL);
+        table_done(&table);
+        return r;
+}
+
 static int print_instances(const struct tokend_status *status)
 {
         static const char *const heads[] = {
@@ -296,6 +330,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                 if (status->n_tokens > 0) {
                         printf("\n");
                         r = print_tokens(status, view, now);
+                        r |= print_acceleration(status);
                 }
                 if (status->n_instances > 0) {
                         printf("\n");

@@ -127,6 +127,15 @@ class Public(Accelerated):
         return ask("Verify", **{"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(MESSAGE),
                                 "signature": self.signature, **more})["valid"]
 
+    def test_tokendctl_shows_it(self):
+        """`tokendctl status` has a table of what the accelerator did"""
+        self.verify()
+        rows = [line.split() for line in self.daemon.ctl("status").splitlines()]
+        head = rows.index(["TOKEN", "ROLE", "DONE", "FALLBACKS", "LOADS", "COPIES"])
+        row = next(row for row in rows[head:] if row[0] == "accel")
+        self.assertEqual([row[1]] + [int(n) for n in row[2:]],
+                         ["accelerator"] + list(acceleration(self.daemon, "accel").values()))
+
     def test_there(self):
         """Verify of every algorithm and Random are done on the accelerator, by its own C_Verify and C_GenerateRandom"""
         for nickname, more, algorithms in (
