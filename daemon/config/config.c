@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "daemon/config/keys.h"
+#include "daemon/util/text.h"
 #include "proto/limits.h"
 
 /* Bytes of a snapshot as text: each byte of the files may have become two, and defaults are spelled out. */
@@ -117,38 +118,11 @@ int config_to_memfd(const struct config *config, int *ret_fd)
 }
 
 /* Reads with fcntl(2) and pread(2) alone: the broker does this under seccomp. */
-static int read_sealed(int fd, char **ret, size_t *ret_length)
+static bool is_sealed(int fd)
 {
-        _cleanup_(freep) char *text = NULL;
-        size_t length = 0, size = 0;
         int seals = fcntl(fd, F_GET_SEALS);
 
-        if (seals < 0)
-                return -errno;
-        if ((seals & SEALS) != SEALS)
-                return -EBADMSG;
-        for (;;) {
-                ssize_t n;
-
-                if (length == size) {
-                        char *grown = size < FORMAT_MAX ? realloc(text, size + 16384) : NULL;
-                        if (!grown)
-                                return size < FORMAT_MAX ? -ENOMEM : -EBADMSG;
-                        text = grown;
-                        size += 16384;
-                }
-                n = pread(fd, text + length, size - length, (off_t)length);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                length += (size_t)n;
-        }
-        *ret = TAKE_PTR(text);
-        *ret_length = length;
-        return 0;
+        return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
 int config_from_memfd(int fd, struct config **ret)
@@ -157,9 +131,13 @@ int config_from_memfd(int fd, struct config **ret)
         size_t length = 0;
         int r;
 
-        r = read_sealed(fd, &text, &length);
+        if (!is_sealed(fd))
+                return -EBADMSG;
+        r = text_read(fd, FORMAT_MAX, &text, &length);
         if (r < 0)
                 return r;
+        if (length > FORMAT_MAX)
+                return -EBADMSG;
         r = config_parse("memfd", text, length, NULL, NULL, ret);
         return r > 0 ? -EBADMSG : r;
 }

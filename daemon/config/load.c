@@ -9,37 +9,11 @@
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
-/* Reads at most max + 1 bytes of a file. */
 static int read_file(const char *path, size_t max, char **ret, size_t *ret_length)
 {
-        _cleanup_(freep) char *text = NULL;
         _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        size_t length = 0, size = 0;
 
-        if (fd < 0)
-                return -errno;
-        for (;;) {
-                ssize_t n;
-
-                if (length == size) {
-                        char *grown = realloc(text, size + 16384);
-                        if (!grown)
-                                return -ENOMEM;
-                        text = grown;
-                        size += 16384;
-                }
-                n = read(fd, text + length, MIN_OF(size - length, max + 1 - length));
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                length += (size_t)n;
-        }
-        *ret = TAKE_PTR(text);
-        *ret_length = length;
-        return 0;
+        return fd < 0 ? -errno : text_read(fd, max, ret, ret_length);
 }
 
 static unsigned line_at(const char *text, size_t length)

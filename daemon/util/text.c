@@ -8,6 +8,9 @@
 
 #include "proto/limits.h"
 
+/* A configuration fits in one or two of these. */
+#define READ_STEP 16384U
+
 /* RFC 1035, 2.3.4: bytes of a label, and of a name as text. */
 #define DNS_LABEL_MAX 63U
 #define DNS_NAME_MAX  253U
@@ -123,4 +126,37 @@ char *text_format(const char *format, ...)
         r = vasprintf(&text, format, args);
         va_end(args);
         return r < 0 ? NULL : text;
+}
+
+int text_read(int fd, size_t max, char **ret, size_t *ret_length)
+{
+        _cleanup_(freep) char *text = NULL;
+        bool seekable = lseek(fd, 0, SEEK_CUR) >= 0;
+        size_t length = 0, size = 0;
+
+        for (;;) {
+                size_t wanted;
+                ssize_t n;
+
+                if (length == size) {
+                        char *grown = realloc(text, size + READ_STEP);
+                        if (!grown)
+                                return -ENOMEM;
+                        text = grown;
+                        size += READ_STEP;
+                }
+                wanted = MIN_OF(size - length, max + 1 - length);
+                n = seekable ? pread(fd, text + length, wanted, (off_t)length)
+                             : read(fd, text + length, wanted);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                length += (size_t)n;
+        }
+        *ret = TAKE_PTR(text);
+        *ret_length = length;
+        return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Small questions about strings that come from outside. Pure, thread-safe. */
+/* Small questions about strings that come from outside, and how they come. Thread-safe. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,6 +19,10 @@ bool text_is_listable(const char *text, size_t length);
 /* A name for a certificate's dNSName: labels of 1 to 63 letters, digits and hyphens (none at either end), 253 bytes at most, no
  * dot at the end; the first of several may be `*`; the last is not a number, as an address's would be. */
 bool text_is_dns_name(const char *text);
+
+/* All that a file has, but max + 1 bytes at most: what is longer than max can be told by that. From its beginning where it has
+ * one, and then its offset, which others may share, stays. -errno; the caller frees. */
+int text_read(int fd, size_t max, char **ret, size_t *ret_length);
 
 /* Lower-case hex of n bytes and a NUL into ret (2 * n + 1 bytes). */
 void text_hex(const void *bytes, size_t n, char *ret);
