@@ -118,20 +118,15 @@ int config_to_memfd(const struct config *config, int *ret_fd)
 }
 
 /* Reads with fcntl(2) and pread(2) alone: the broker does this under seccomp. */
-static bool is_sealed(int fd)
-{
-        int seals = fcntl(fd, F_GET_SEALS);
-
-        return seals >= 0 && (seals & SEALS) == SEALS;
-}
-
 int config_from_memfd(int fd, struct config **ret)
 {
         _cleanup_(freep) char *text = NULL;
         size_t length = 0;
-        int r;
+        int seals = fcntl(fd, F_GET_SEALS), r;
 
-        if (!is_sealed(fd))
+        if (seals < 0)
+                return -errno;
+        if ((seals & SEALS) != SEALS)
                 return -EBADMSG;
         r = text_read(fd, FORMAT_MAX, &text, &length);
         if (r < 0)
