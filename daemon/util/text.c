@@ -131,7 +131,7 @@ char *text_format(const char *format, ...)
 int text_read(int fd, size_t max, char **ret, size_t *ret_length)
 {
         _cleanup_(freep) char *text = NULL;
-        bool seekable = lseek(fd, 0, SEEK_CUR) >= 0;
+        bool seekable = true;
         size_t length = 0, size = 0;
 
         for (;;) {
@@ -148,13 +148,13 @@ int text_read(int fd, size_t max, char **ret, size_t *ret_length)
                 wanted = MIN_OF(size - length, max + 1 - length);
                 n = seekable ? pread(fd, text + length, wanted, (off_t)length)
                              : read(fd, text + length, wanted);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
+                if (n < 0 && errno == ESPIPE)
+                        seekable = false;
+                else if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n == 0)
                         break;
-                length += (size_t)n;
+                length += n > 0 ? (size_t)n : 0;
         }
         *ret = TAKE_PTR(text);
         *ret_length = length;
