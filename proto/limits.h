@@ -25,6 +25,10 @@
 /* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
 #define LIMIT_KEY_ID 128U
 
+/* Objects of one token that the broker keeps; a token that is full of keys has some thousands. A worker that tells of more is one
+ * that cannot be. */
+#define LIMIT_OBJECTS 100000U
+
 /* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. PROTOCOL.md fixes
  * both. */
 #define LIMIT_TIMEOUT_MS   600000U

@@ -141,7 +141,8 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 job->token->accelerated++;
                 accelerator->accelerated++;
                 /* Counted and timed where it was done: on the accelerator. */
-                job->done(job, result);
+                if (job->done)
+                        job->done(job, result);
                 job->done = NULL;
                 token_end(job->token, job, JOB_OK);
                 return;
@@ -153,7 +154,11 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 accelerator->worker.no_random = true;
         if (result->end == JOB_KEY_GONE && job->entry)
                 copies_lost_one(job->entry);
-        take_home(accelerator, job, result);
+        /* Nobody waits for it, and it changes nothing. Its instance may be gone with whoever asked. */
+        if (!job->done)
+                token_end(job->token, job, JOB_OUTCOME_UNKNOWN);
+        else
+                take_home(accelerator, job, result);
 }
 
 static uint64_t share_usec(const struct token *accelerator, const struct job *job, uint64_t now)

@@ -10,6 +10,7 @@
 
 #include "daemon/broker/connection.h"
 #include "daemon/broker/control.h"
+#include "daemon/broker/copies.h"
 #include "daemon/broker/listener.h"
 #include "daemon/broker/unit.h"
 #include "daemon/util/log.h"
@@ -206,6 +207,11 @@ static int configure_tokens(struct broker *broker, const struct config *config)
         /* Out of the list before they end: whoever they answer may look through it. */
         link_append_all(&gone, &broker->tokens);
         link_append_all(&broker->tokens, &kept);
+        /* A copy is of two tokens: those of an accelerator that goes are no other's any more, whichever of the two goes first. */
+        LINK_FOREACH(at, &gone)
+        {
+                copies_lost(LINK_OF(at, struct token, link));
+        }
         while (!link_is_empty(&gone))
                 token_free(LINK_OF(gone.next, struct token, link));
         return 0;

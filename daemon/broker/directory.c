@@ -369,11 +369,13 @@ static int entry_new(const char *token, const struct message_entry *m, struct en
 
 int directory_put(struct directory *d, const struct message_entry *message)
 {
-        struct entry *entry, *old;
+        struct entry *entry, *old = directory_number(d, message->number);
         int r;
 
         if (!message_is_possible(message))
                 return -EBADMSG;
+        if (!old && d->n >= LIMIT_OBJECTS)
+                return -ENOSPC;
         if (d->n >= d->n_buckets) {
                 r = directory_grow(d);
                 if (r < 0)
@@ -382,7 +384,6 @@ int directory_put(struct directory *d, const struct message_entry *message)
         r = entry_new(d->token, message, &entry);
         if (r < 0)
                 return r;
-        old = directory_number(d, message->number);
         if (old)
                 remove_entry(d, old);
         link_entry(d, entry);

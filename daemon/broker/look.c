@@ -17,8 +17,6 @@
 
 /* A look is a login and a session: at most one in this time. */
 #define LOOK_USEC (5 * USEC_PER_SEC)
-/* Objects that one look may show: a token that is full of keys has some thousands. */
-#define LOOK_OBJECTS 100000U
 
 static void look_close(struct look_channel *look)
 {
@@ -72,7 +70,7 @@ static int keep_sight(struct look_channel *look, const struct message_entry *ent
 {
         struct sight *sight;
 
-        if (entry->id.length > LIMIT_KEY_ID || look->n_seen >= LOOK_OBJECTS)
+        if (entry->id.length > LIMIT_KEY_ID || look->n_seen >= LIMIT_OBJECTS)
                 return -EBADMSG;
         if (entry->id.length == 0)
                 return 0;

@@ -58,7 +58,12 @@ void token_free(struct token *token)
                 return;
         token_end_waiting(token, JOB_REMOVED);
         end_list(token, &token->unsettled, JOB_OUTCOME_UNKNOWN);
-        end_list(token, &token->worker.out, JOB_REMOVED);
+        while (!link_is_empty(&token->worker.out)) {
+                struct job *job = LINK_OF(token->worker.out.next, struct job, link);
+
+                /* The worker has it: what it changes may be done by now. */
+                token_end(token, job, job_changes(job) ? JOB_OUTCOME_UNKNOWN : JOB_REMOVED);
+        }
         end_list(token, &token->away, JOB_REMOVED);
         copies_abandon(token);
         worker_detach(token);
@@ -198,10 +203,20 @@ void token_give_up(struct token *token)
 
 /* ---- waiting ---- */
 
+/* A reload may have taken the instance away: what it was let do goes on. */
+static unsigned weight_of(const struct job *job)
+{
+        return job->instance->config ? job->instance->config->weight : 1;
+}
+
+static unsigned max_queued_of(const struct job *job)
+{
+        return job->instance->config ? job->instance->config->max_queued : UINT_MAX;
+}
+
 static void queue_job(struct token *token, struct job *job)
 {
-        const struct config_instance *instance = job->instance->config;
-        int r = queue_push(&token->queue, job->instance, instance->weight, instance->max_queued, &job->item);
+        int r = queue_push(&token->queue, job->instance, weight_of(job), max_queued_of(job), &job->item);
 
         if (r != 0)
                 token_end(token, job, r < 0 ? JOB_NO_MEMORY : JOB_FULL);
@@ -211,9 +226,8 @@ static void queue_job(struct token *token, struct job *job)
 
 static void wait_lookup(struct token *token, struct job *job)
 {
-        const struct config_instance *instance = job->instance->config;
         int r = queue_reserve(
-                &token->queue, job->instance, instance->weight, instance->max_queued, &job->reservation);
+                &token->queue, job->instance, weight_of(job), max_queued_of(job), &job->reservation);
 
         if (r != 0) {
                 token_end(token, job, r < 0 ? JOB_NO_MEMORY : JOB_FULL);
@@ -267,12 +281,6 @@ static uint64_t pause_usec(unsigned n_claimed)
         if (getrandom(&random, sizeof(random), 0) < 0)
                 random = UINT32_MAX / 2;
         return usec / 2 + usec * random / UINT32_MAX;
-}
-
-/* A reload may have taken the instance away: what it was let do goes on. */
-static unsigned weight_of(const struct job *job)
-{
-        return job->instance->config ? job->instance->config->weight : 1;
 }
 
 /* Its place in its instance's queue stays taken, whatever the limit says by now. One that nobody waits for any more is

@@ -159,8 +159,9 @@ static int settled(struct token *token, struct job *job, const struct message_re
                 if (r < 0)
                         return r;
                 result.end = JOB_OK;
-        } else if (job->kind == JOB_GENERATE && gone && ckr_is_vague(job->lost_ckr) && !job->suspect) {
-                /* Nothing was made: once more is not blindly. */
+        } else if (job->kind == JOB_GENERATE && gone && ckr_is_vague(job->lost_ckr) && !job->suspect &&
+                   job->done && job->deadline_usec > now_usec()) {
+                /* Nothing was made, and somebody waits for it: once more is not blindly. */
                 worker_job_suspected(token, job, job->lost_ckr);
                 return 0;
         } else if (job->kind == JOB_DELETE && gone)

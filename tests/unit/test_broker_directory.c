@@ -70,6 +70,24 @@ static void test_impossible(void)
         directory_free(d);
 }
 
+/* A worker that never ends to tell takes no more memory than so many objects. */
+static void test_bounded(void)
+{
+        struct directory *d;
+        uint64_t number = 0;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        while (number < LIMIT_OBJECTS) {
+                struct message_entry entry = key(++number, "a", "x");
+
+                CU_ASSERT_EQUAL_FATAL(directory_put(d, &entry), 0);
+        }
+        put(d, key(number + 1, "a", "x"), -ENOSPC);
+        put(d, key(number, "b", "x"), 0);
+        CU_ASSERT_EQUAL(directory_count(d, OBJECT_KEY), LIMIT_OBJECTS);
+        directory_free(d);
+}
+
 static void test_kept(void)
 {
         struct directory *d, *next;
@@ -164,7 +182,7 @@ static void test_escaped(void)
 }
 
 SUITE(broker_directory, {"an object is found by number, nickname and id", test_found},
-        {"an object that cannot be is refused", test_impossible},
+        {"an object that cannot be is refused", test_impossible}, {"a directory is bounded", test_bounded},
         {"a key is found again after the directory was replaced", test_kept},
         {"keys without a public half are told apart by name", test_no_public_half},
         {"keys are listed in order", test_sorted}, {"a key is rendered as the protocol has it", test_json},
