@@ -35,8 +35,8 @@ void child_kill(struct child *child, const char *why)
 {
         if (child->pid <= 0 || child->killed_usec)
                 return;
-        log_error("%s (pid %d) is killed: %s", child->name, (int)child->pid, why);
         (void)kill(child->pid, SIGKILL);
+        log_error("%s (pid %d) is killed: %s", child->name, (int)child->pid, why);
         child->killed_usec = now_usec();
         snprintf(child->why, sizeof(child->why), "%s", why);
 }

@@ -1,52 +1,112 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See log.h. Debug lines are written only where TOKEND_DEBUG is in the environment. */
+/*
+ * See log.h. Debug lines are written only where TOKEND_DEBUG is in the environment.
+ *
+ * Nothing waits for the log: who reads it may have stopped, and the keys must go on. So a line is written where there is
+ * room for it now, and dropped and counted otherwise. Where there is room is poll()'s word: of a socket (journald's), three
+ * quarters of its buffer; of a pipe, a page, in which four of our lines fit. Of a terminal it may be too little, and a pipe may
+ * be full again by then: so these two are opened once more, as file descriptions that do not block. The one that was
+ * given is shared with whoever gave it, and stays as it is.
+ */
 #include "daemon/util/log.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
-        LINE_MAX_BYTES = 1024
+        LINE_MAX_BYTES = 1024,
+        LOST_MAX_BYTES = 128,
 };
 
 static const char *log_process = "tokend";
+static int log_fd = STDERR_FILENO;
 static bool log_journal;
 static bool log_verbose;
+static atomic_uint log_lost; /* lines, since the last one that was written */
+
+/* Where it cannot be opened (it is another user's), the given one it is. */
+static int own_description(void)
+{
+        struct stat st;
+        int fd;
+
+        if (fstat(STDERR_FILENO, &st) < 0 || (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)))
+                return STDERR_FILENO;
+        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? STDERR_FILENO : fd;
+}
 
 void log_open(const char *process)
 {
         log_process = process;
+        log_fd = own_description();
         log_journal = getenv("JOURNAL_STREAM") != NULL;
         log_verbose = getenv("TOKEND_DEBUG") != NULL;
 }
 
+/* What stands before each line. */
+static size_t put_head(char *line, size_t size, int priority)
+{
+        int n = log_journal ? snprintf(line, size, "<%d>", priority)
+                            : snprintf(line, size, "%s[%d]: ", log_process, (int)getpid());
+
+        return MIN_OF((size_t)MAX_OF(n, 0), size - 1);
+}
+
+static size_t put_line(char *line, size_t size, int priority, const char *format, va_list args)
+{
+        size_t head = put_head(line, size, priority), length;
+        int n = vsnprintf(line + head, size - head, format, args);
+
+        if (n < 0)
+                return 0;
+        length = MIN_OF(head + (size_t)n, size - 1);
+        for (size_t i = head; i < length; i++)
+                if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+                        line[i] = '?';
+        line[length++] = '\n';
+        return length;
+}
+
+static size_t put_lost(char *line, size_t size, unsigned lost)
+{
+        size_t head = put_head(line, size, 4);
+        int n = snprintf(line + head, size - head, "lines of the log that were lost: %u\n", lost);
+
+        return MIN_OF(head + (size_t)MAX_OF(n, 0), size - 1);
+}
+
+/* In one write(2): on a pipe it is whole or not there at all. */
+static bool write_now(const char *text, size_t length)
+{
+        struct pollfd poll_fd = {.fd = log_fd, .events = POLLOUT};
+
+        return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) && write(log_fd, text, length) >= 0;
+}
+
 void log_line(int priority, const char *format, ...)
 {
-        char line[LINE_MAX_BYTES];
+        char text[LOST_MAX_BYTES + LINE_MAX_BYTES];
         int saved = errno;
-        int head, length;
+        size_t before = 0, length;
+        unsigned lost;
         va_list args;
 
         if (priority > 6 && !log_verbose)
                 return;
-        if (log_journal)
-                head = snprintf(line, sizeof(line), "<%d>", priority);
-        else
-                head = snprintf(line, sizeof(line), "%s[%d]: ", log_process, (int)getpid());
+        lost = atomic_exchange(&log_lost, 0);
+        if (lost > 0)
+                before = put_lost(text, LOST_MAX_BYTES, lost);
         va_start(args, format);
-        length = vsnprintf(line + head, sizeof(line) - (size_t)head, format, args);
+        length = put_line(text + before, LINE_MAX_BYTES, priority, format, args);
         va_end(args);
-        if (length < 0)
-                return;
-        length = MIN_OF(head + length, LINE_MAX_BYTES - 1);
-        for (int i = head; i < length; i++)
-                if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-                        line[i] = '?';
-        line[length++] = '\n';
-        /* Nobody can be told that the log is gone. */
-        if (write(STDERR_FILENO, line, (size_t)length) < 0)
-                errno = saved;
+        if (length == 0 || !write_now(text, before + length))
+                atomic_fetch_add(&log_lost, lost + 1);
         errno = saved;
 }

@@ -2,13 +2,15 @@
 /*
  * The log: whole lines on standard error, which is the journal under systemd (then each line carries its
  * priority as sd-daemon(3) has it) and the terminal otherwise. Never a secret, never bytes of a client that
- * were not escaped.
+ * were not escaped. Never waits: a line for which there is no room is lost, and the next one that there is room for
+ * comes behind one that says how many were.
  */
 #pragma once
 
 #include "daemon/util/macros.h"
 
-/* Names the process in each line that is not for the journal. The string is kept, not copied. */
+/* Before anything is closed in: it may open a file. Names the process in each line that is not for the journal. The string is
+ * kept, not copied. */
 void log_open(const char *process);
 
 /* One line, at a syslog(3) priority; without a newline. Control characters are written as '?'. A line is cut at

@@ -7,7 +7,7 @@ import threading
 import time
 
 import varlink
-from harness import Case, OneToken, Process, SoftToken, children, until
+from harness import Case, Daemon, OneToken, Process, SoftToken, children, until
 from varlink import b64
 
 SIGN = {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")}
@@ -334,6 +334,45 @@ class Reload(Case):
                 with daemon.client() as fresh:
                     return not fresh.call("List")["keys"]
             until(refused, "the new policy is in force")
+
+
+class Log(Case):
+    def test_not_read(self):
+        """a log that nobody reads stops neither the broker nor the supervisor; read again, it says how much is missing"""
+        token = SoftToken(self.place, "hsm")
+        daemon = Daemon(self.place, token.section(), instances=f"[Instance i]\nUser={os.getuid()}\nKeys=*\nAllow=random\n")
+        os.mkfifo(daemon.log)
+        reader = os.open(daemon.log, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.addCleanup(daemon.stop)
+        daemon.start()
+        with open(daemon.log, "wb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as writer:
+            for size in (4096, 1):
+                while writer.write(b"x" * size):
+                    pass
+        # What the harness reads from now on.
+        daemon.log.unlink()
+        daemon.log.touch()
+        daemon.call("Random", length=1)
+        with daemon.client(timeout=20) as client:
+            self.fails("PermissionDenied", client.call, "Generate", token="hsm", nickname="k", type="ec")
+        worker = daemon.worker()
+        worker.kill()
+        until(worker.gone, "it is gone")
+        with daemon.client(timeout=20) as client:
+            client.call("Random", length=1)
+        log = b""
+
+        def told():
+            nonlocal log
+            with daemon.client(timeout=20) as client:
+                self.fails("PermissionDenied", client.call, "Generate", token="hsm", nickname="k", type="ec")
+            try:
+                log += os.read(reader, 1 << 20)
+            except BlockingIOError:
+                pass
+            return b"lines of the log that were lost: " in log
+        until(told, "the log says what is missing", 20)
 
 
 class Clutter(Case):
