@@ -155,6 +155,14 @@ void life_reaped(struct life *life, struct moment at, const char *reason)
         life->wake_usec = at.now_usec + wait_usec(life, at);
 }
 
+void life_fail(struct life *life, struct moment at, const char *reason)
+{
+        life->phase = LIFE_FAILED;
+        life->end = WORKER_END_PIN;
+        life->wake_usec = USEC_NEVER;
+        set_state(life, at, TOKEN_FAILED, reason);
+}
+
 void life_renew(struct life *life, struct moment at)
 {
         life->n_vain = life->n_overdue = life->n_short = 0;

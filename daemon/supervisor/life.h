@@ -65,6 +65,9 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 /* The worker is gone (or could not be started); reason counts where nothing was said before. */
 void life_reaped(struct life *life, struct moment at, const char *reason);
 
+/* No worker may start, for that reason: none does until renew(). */
+void life_fail(struct life *life, struct moment at, const char *reason);
+
 /* The section or the PIN is another: a failed token starts again, a waiting one at once; what runs is the caller's
  * to end. */
 void life_renew(struct life *life, struct moment at);

@@ -37,8 +37,8 @@ static void on_gone(struct child *child, const char *how)
 
 void look_refused(struct token *token, const char *reason)
 {
-        token->no_look = true;
-        log_warning("token %s: the PIN was refused to a look, and there will be none until it changes: %s",
+        token_pin_refused(token);
+        log_warning("token %s: the PIN was refused to a look, and is not tried again until it changes: %s",
                 token->name, reason);
 }
 
@@ -101,7 +101,7 @@ void look_start(struct token *token)
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        if (supervisor->stopping || !token->config || token->no_look || token->look.pid > 0 ||
+        if (supervisor->stopping || !token->config || token->pin_refused || token->look.pid > 0 ||
                 token->life.phase != LIFE_SERVING)
                 return;
         token->look_waits = token->seek.pid > 0;

@@ -38,15 +38,10 @@ static void compare_sockets(const struct config *before, const struct config *af
 /* Whether a token that is there has to begin anew with that section. */
 static bool must_renew(const struct token *token, const struct config_token *config)
 {
-        struct pin_identity pin;
-
         if (!token->config || !config_token_equal(token->config, config))
                 return true;
-        if (token->life.state != TOKEN_FAILED && !token->no_look)
-                return false;
         /* A PIN that was refused is tried again where it is another. */
-        pin = token_pin_identity(config);
-        return !pin_identity_equal(&pin, &token->pin);
+        return token->pin_refused && !token_pin_is_refused(token, config);
 }
 
 static bool is_in(struct token *const *tokens, size_t n, const struct token *token)

@@ -75,7 +75,7 @@ void seek_next(struct token *token)
 
         if (!token->question || token->asked || token->seek.pid > 0 || token->look.pid > 0 || !token->config)
                 return;
-        if (token->no_look) {
+        if (token->pin_refused) {
                 answer_failure(token, "the PIN was refused to a look");
                 return;
         }

@@ -35,7 +35,8 @@ struct token {
         struct life life;
         uint64_t life_number;    /* of the worker that is there, or was last */
         uint64_t ready_usec;     /* READY waits for this token until then */
-        struct pin_identity pin; /* when the last worker was started */
+        bool pin_refused;        /* to a worker or a look: none tries that one again */
+        struct pin_identity pin; /* the file, as it was then */
         struct child worker, look, seek;
         uint8_t *question; /* SEEK, as the worker sent it; NULL: none is open */
         size_t question_length;
@@ -44,7 +45,6 @@ struct token {
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];
         bool look_waits; /* for the seek that runs: one session is kept free for looks */
-        bool no_look;    /* the PIN was refused to a look: it costs no other attempt */
         sd_event_source *timer, *look_timer, *seek_timer;
 };
 
@@ -125,9 +125,10 @@ void token_connect(struct token *token);
 /* What the broker says of the worker of that life. */
 void token_serving(struct token *token, uint64_t life);
 void token_replace(struct token *token, uint64_t life, const char *reason);
-/* Of its PIN file as it is now; zeros where there is none. */
-struct pin_identity token_pin_identity(const struct config_token *config);
-bool pin_identity_equal(const struct pin_identity *a, const struct pin_identity *b);
+/* A process of its was refused the PIN, or must not try it. */
+void token_pin_refused(struct token *token);
+/* Whether the PIN that was refused is the one that there is. */
+bool token_pin_is_refused(const struct token *token, const struct config_token *config);
 /* Kills a worker that does not answer, pings it where it does. forgive: as child_ping(). */
 void token_tick(struct token *token, uint64_t now, bool forgive);
 /* The section is gone: ends its processes, and the token with the last of them. */

@@ -89,7 +89,8 @@ static char *pin_path(const struct config_token *config)
         return directory ? text_format("%s/%s", directory, config->pin + strlen("credential:")) : NULL;
 }
 
-struct pin_identity token_pin_identity(const struct config_token *config)
+/* Zeros where there is none. */
+static struct pin_identity pin_identity(const struct config_token *config)
 {
         _cleanup_(freep) char *path = pin_path(config);
         struct stat st;
@@ -104,10 +105,23 @@ static bool time_equal(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-bool pin_identity_equal(const struct pin_identity *a, const struct pin_identity *b)
+/* The one rule: a PIN costs one attempt, whoever makes it. What is compared is the file as it was when the refusal came, and
+ * not when the process started: it may have been changed before it was read. */
+void token_pin_refused(struct token *token)
 {
-        return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-               time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
+        /* A removed token has no PIN, and starts nothing. */
+        if (!token->config)
+                return;
+        token->pin_refused = true;
+        token->pin = pin_identity(token->config);
+}
+
+bool token_pin_is_refused(const struct token *token, const struct config_token *config)
+{
+        const struct pin_identity *a = &token->pin, b = pin_identity(config);
+
+        return token->pin_refused && a->device == b.device && a->inode == b.inode && a->size == b.size &&
+               time_equal(&a->modified, &b.modified) && time_equal(&a->changed, &b.changed);
 }
 
 /* ---- telling ---- */
@@ -163,7 +177,12 @@ static void start(struct token *token)
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        token->pin = token_pin_identity(token->config);
+        if (token_pin_is_refused(token, token->config)) {
+                life_fail(&token->life, moment(), "the PIN was refused to a look, and is not tried again");
+                token_tell(token);
+                return;
+        }
+        token->pin_refused = false;
         token->life_number = ++supervisor->last_life;
         life_started(&token->life, moment(), token->config->start_timeout_usec);
         r = channel_pair(fds);
@@ -294,7 +313,7 @@ void token_configure(struct token *token, const struct config_token *config, boo
         token->config = config;
         if (!renew)
                 return;
-        token->no_look = false;
+        token->pin_refused = false;
         life_renew(&token->life, moment());
         child_end(&token->worker);
         look_stop(token);
@@ -332,6 +351,8 @@ static int on_ending(struct token *token, struct wire *wire)
                 r = -EBADMSG;
         if (r < 0)
                 return r;
+        if (ending.end == WORKER_END_PIN)
+                token_pin_refused(token);
         life_ending(&token->life, moment(), (enum worker_end)ending.end, ending.reason);
         token_tell(token);
         token_arm(token);

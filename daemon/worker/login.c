@@ -60,7 +60,8 @@ static int check_flags(struct session *session, struct failure *failure)
                 return failure_set(failure, WORKER_END_PIN, CKR_PIN_INCORRECT,
                         "the token says that one more wrong PIN locks it: no login was tried");
         if (session->token->look && (info.flags & CKF_USER_PIN_COUNT_LOW))
-                return failure_set(failure, WORKER_END_PIN, CKR_PIN_INCORRECT,
+                /* It may have been anybody's: ours was not refused. */
+                return failure_set(failure, WORKER_END_ERROR, CKR_PIN_INCORRECT,
                         "a wrong PIN was tried on the token: a look tries none");
         return 0;
 }

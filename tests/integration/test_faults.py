@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Tokens that misbehave: a module (tests/module) stands before SoftHSM2, counts its calls, and fails on demand."""
 import os
+import signal
 import struct
 import time
 
@@ -379,6 +380,59 @@ class Pin(Faults):
         until(broker.gone, "it is gone")
         self.daemon.wait_state("hsm", "failed")
         self.assertEqual(self.token.counts()["C_Login"], 1)
+
+    def refused_to_look(self):
+        """A token that serves, and a look that was refused the PIN; how often C_Login was called by then."""
+        self.begin()
+        logins = self.token.settled()["C_Login"]
+        self.token.set("C_Login ckr=0xa0")
+        self.fails("TokenError", self.daemon.call, "Generate", token="hsm", nickname="new", type="ec")
+        self.assertEqual(self.token.counts()["C_Login"], logins + 1)
+        return logins + 1
+
+    def test_refused_to_look(self):
+        """a PIN that was refused to a look is tried by no other look, and by no worker: the next start is `failed`"""
+        logins = self.refused_to_look()
+        self.fails("TokenError", self.daemon.call, "Generate", token="hsm", nickname="new", type="ec")
+        self.sign()
+        self.daemon.worker().kill()
+        self.assertIn("PIN", self.daemon.wait_state("hsm", "failed")["reason"])
+        self.fails("TokenUnavailable", self.sign)
+        # A reload does not try it either, while it is the same.
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_notify("READY=1")
+        self.assertEqual(self.daemon.token("hsm")["state"], "failed")
+        self.assertEqual(self.token.counts()["C_Login"], logins)
+        self.token.set()
+        self.token.pin_file.touch()
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_state("hsm", "ready")
+        self.daemon.call("Generate", token="hsm", nickname="new", type="ec")
+
+    def test_refused_and_changed(self):
+        """a PIN that was refused to a look, and that has changed since, is tried by the next worker, and by looks after it"""
+        self.refused_to_look()
+        self.token.set()
+        self.token.pin_file.touch()
+        worker = self.daemon.worker()
+        worker.kill()
+        until(worker.gone, "it is gone")
+        self.sign()
+        self.daemon.call("Generate", token="hsm", nickname="new", type="ec")
+
+    def test_look_abstains(self):
+        """CKF_USER_PIN_COUNT_LOW: somebody tried a wrong PIN. A look tries none, and the next worker does, since ours was not refused"""
+        self.begin()
+        logins = self.token.settled()["C_Login"]
+        self.token.set("C_GetTokenInfo flags=0x10000")
+        self.fails("TokenError", self.daemon.call, "Generate", token="hsm", nickname="new", type="ec")
+        self.assertEqual(self.token.counts()["C_Login"], logins)
+        worker = self.daemon.worker()
+        worker.kill()
+        until(worker.gone, "it is gone")
+        self.sign()
+        self.token.set()
+        self.daemon.call("Generate", token="hsm", nickname="new", type="ec")
 
 
 class Start(Faults):

@@ -199,6 +199,24 @@ static void test_pin(void)
         CU_ASSERT_STRING_EQUAL(life.reason, "");
 }
 
+static void test_pin_of_look(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_reaped(&life, at(1), "x");
+        life_fail(&life, at(2), "the PIN was refused to a look");
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        CU_ASSERT_EQUAL(life.since_usec, 1000002);
+        CU_ASSERT_EQUAL(life_restarts(&life), 0);
+        life_renew(&life, at(3));
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.wake_usec, 3);
+}
+
 /* We kill it as overdue while its word that the PIN was refused is on its way: the PIN is not tried again. */
 static void test_pin_crosses_kill(void)
 {
@@ -330,6 +348,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"an absent token is asked every 500 ms", test_absent},
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
+        {"nor is one that was refused to a look", test_pin_of_look},
         {"a refused PIN counts, whatever else ended the worker", test_pin_crosses_kill},
         {"a start that takes too long is given up, and the next may take longer", test_overdue},
         {"a changed section replaces a worker that runs", test_renew_running},
