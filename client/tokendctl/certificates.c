@@ -52,7 +52,7 @@ static int print_table(struct tokend_certificate *const *certificates, size_t n)
         return r == 0 ? EXIT_DONE : no_memory();
 }
 
-static int print_pem(const char *out, const char *label, const void *der, size_t length)
+static int put_pem(struct output *output, const char *label, const void *der, size_t length)
 {
         _cleanup_(freep) char *text = NULL;
         size_t n = 0;
@@ -64,7 +64,7 @@ static int print_pem(const char *out, const char *label, const void *der, size_t
         r = pem_write(memory, label, der, length);
         if (fclose(memory) != 0 || r < 0)
                 return no_memory();
-        return file_write(out, text, n);
+        return output_write(output, text, n);
 }
 
 int verb_certs(const struct options *o)
@@ -113,11 +113,14 @@ int verb_request(const struct options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(freep) unsigned char *der = NULL;
+        _cleanup_(output_done) struct output output = OUTPUT_STANDARD;
         struct tokend_failure failure;
         struct tokend_subject subject;
         size_t length;
         int r = take_subject(o, "request", &subject);
 
+        if (r == EXIT_DONE)
+                r = output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -126,28 +129,30 @@ int verb_request(const struct options *o)
         if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
                 return refused(&failure);
         if (o->json)
-                return print_json_bytes(o->out, "request", der, length);
-        return o->der ? file_write(o->out, der, length)
-                      : print_pem(o->out, "CERTIFICATE REQUEST", der, length);
+                return output_json_bytes(&output, "request", der, length);
+        return o->der ? output_write(&output, der, length)
+                      : put_pem(&output, "CERTIFICATE REQUEST", der, length);
 }
 
 /* A certificate that is on the token now. */
-static int print_certificate(const struct options *o, const struct tokend_certificate *certificate)
+static int put_certificate(
+        const struct options *o, struct output *output, const struct tokend_certificate *certificate)
 {
         _cleanup_(freep) char *line = NULL;
         int n;
 
         if (o->der)
-                return file_write(o->out, certificate->der, certificate->der_length);
+                return output_write(output, certificate->der, certificate->der_length);
         if (!o->json)
-                return print_pem(o->out, "CERTIFICATE", certificate->der, certificate->der_length);
+                return put_pem(output, "CERTIFICATE", certificate->der, certificate->der_length);
         n = asprintf(&line, "{\"certificate\":%s}\n", certificate->json);
-        return n < 0 ? no_memory() : file_write(o->out, line, (size_t)n);
+        return n < 0 ? no_memory() : output_write(output, line, (size_t)n);
 }
 
 int verb_self_sign(const struct options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        _cleanup_(output_done) struct output output = OUTPUT_STANDARD;
         struct tokend_certificate *certificate;
         struct tokend_failure failure;
         struct tokend_subject subject;
@@ -157,13 +162,16 @@ int verb_self_sign(const struct options *o)
                 return r;
         if (o->days == 0)
                 return usage("self-sign needs --days, how long the certificate is to be valid");
+        r = output_open(o->out, &output);
+        if (r != EXIT_DONE)
+                return r;
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
                 TOKEND_OK)
                 return refused(&failure);
-        r = print_certificate(o, certificate);
+        r = put_certificate(o, &output, certificate);
         tokend_certificate_free(certificate);
         return r;
 }

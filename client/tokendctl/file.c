@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Whole files, in and out. A file is made only when there is something to put into it. */
+/* Whole files, in and out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
@@ -65,28 +66,60 @@ static int write_all(int fd, const unsigned char *bytes, size_t length)
         return 0;
 }
 
-int file_write(const char *path, const void *bytes, size_t length)
+int output_open(const char *path, struct output *output)
 {
-        int fd, r;
+        *output = (struct output){.path = path, .fd = -1};
+        if (is_standard(path))
+                return EXIT_DONE;
+        output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        output->made = output->fd >= 0;
+        /* What is in a file that is there stays until there is something else to put into it. */
+        if (output->fd < 0 && errno == EEXIST)
+                output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        return output->fd < 0 ? usage("%s: %s", path, strerror(errno)) : EXIT_DONE;
+}
 
-        if (is_standard(path)) {
+static int write_file(struct output *output, const unsigned char *bytes, size_t length)
+{
+        struct stat st;
+        int r = 0;
+
+        if (fstat(output->fd, &st) < 0 || (S_ISREG(st.st_mode) && ftruncate(output->fd, 0) < 0))
+                r = -errno;
+        if (r == 0)
+                r = write_all(output->fd, bytes, length);
+        if (close(output->fd) < 0 && r == 0)
+                r = -errno;
+        output->fd = -1;
+        if (r == 0)
+                output->made = false;
+        return r;
+}
+
+int output_write(struct output *output, const void *bytes, size_t length)
+{
+        bool standard = is_standard(output->path);
+        int r;
+
+        if (standard)
                 r = fflush(stdout) == 0 ? write_all(STDOUT_FILENO, bytes, length) : -errno;
-                path = "standard output";
-        } else {
-                fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-                if (fd < 0)
-                        return usage("%s: %s", path, strerror(errno));
-                r = write_all(fd, bytes, length);
-                if (close(fd) < 0 && r == 0)
-                        r = -errno;
-        }
+        else
+                r = write_file(output, bytes, length);
         if (r == 0)
                 return EXIT_DONE;
-        complain("%s: %s", path, strerror(-r));
+        complain("%s: %s", standard ? "standard output" : output->path, strerror(-r));
         return EXIT_UNREACHABLE;
 }
 
-int print_json_bytes(const char *path, const char *name, const void *bytes, size_t length)
+void output_done(struct output *output)
+{
+        if (output->fd >= 0)
+                close(output->fd);
+        if (output->made)
+                unlink(output->path);
+}
+
+int output_json_bytes(struct output *output, const char *name, const void *bytes, size_t length)
 {
         _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1), *line = NULL;
         int n;
@@ -95,5 +128,5 @@ int print_json_bytes(const char *path, const char *name, const void *bytes, size
                 return EXIT_UNREACHABLE;
         base64_encode(bytes, length, text);
         n = asprintf(&line, "{\"%s\":\"%s\"}\n", name, text);
-        return n < 0 ? EXIT_UNREACHABLE : file_write(path, line, (size_t)n);
+        return n < 0 ? EXIT_UNREACHABLE : output_write(output, line, (size_t)n);
 }

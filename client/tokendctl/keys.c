@@ -156,7 +156,7 @@ int verb_pubkey(const struct options *o)
                 complain("%s: the public half of this key is nowhere on its token", o->arguments[0]);
                 return EXIT_REFUSED;
         } else if (o->der)
-                return file_write(NULL, key->public_key, key->public_key_length);
+                return output_write(&OUTPUT_STANDARD, key->public_key, key->public_key_length);
         else if (pem_write(stdout, "PUBLIC KEY", key->public_key, key->public_key_length) < 0)
                 return EXIT_UNREACHABLE;
         return EXIT_DONE;

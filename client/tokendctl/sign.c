@@ -53,21 +53,22 @@ static int take_input(const struct options *o, struct input *input)
 }
 
 /* As bytes; as a line of base64; as JSON. */
-static int put_bytes(const struct options *o, const char *name, const unsigned char *bytes, size_t length)
+static int put_bytes(const struct options *o, struct output *output, const char *name,
+        const unsigned char *bytes, size_t length)
 {
         _cleanup_(freep) char *text = NULL, *line = NULL;
         int n;
 
         if (o->json)
-                return print_json_bytes(o->out, name, bytes, length);
+                return output_json_bytes(output, name, bytes, length);
         if (!o->base64)
-                return file_write(o->out, bytes, length);
+                return output_write(output, bytes, length);
         text = malloc(BASE64_LENGTH(length) + 1);
         if (!text)
                 return EXIT_UNREACHABLE;
         base64_encode(bytes, length, text);
         n = asprintf(&line, "%s\n", text);
-        return n < 0 ? EXIT_UNREACHABLE : file_write(o->out, line, (size_t)n);
+        return n < 0 ? EXIT_UNREACHABLE : output_write(output, line, (size_t)n);
 }
 
 int verb_sign(const struct options *o)
@@ -75,6 +76,7 @@ int verb_sign(const struct options *o)
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(input_done) struct input input = {.kind = TOKEND_DIGEST};
         _cleanup_(freep) unsigned char *signature = NULL;
+        _cleanup_(output_done) struct output output = OUTPUT_STANDARD;
         struct tokend_failure failure;
         size_t length;
         int r;
@@ -82,6 +84,8 @@ int verb_sign(const struct options *o)
         if (!o->algorithm)
                 return usage("sign needs --algorithm");
         r = take_input(o, &input);
+        if (r == EXIT_DONE)
+                r = output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -90,7 +94,7 @@ int verb_sign(const struct options *o)
         if (tokend_sign(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
                     o->timeout_ms, &signature, &length, &failure) != TOKEND_OK)
                 return refused(&failure);
-        return put_bytes(o, "signature", signature, length);
+        return put_bytes(o, &output, "signature", signature, length);
 }
 
 /* The file, or what its line of base64 stands for. */
@@ -168,7 +172,7 @@ int verb_random(const struct options *o)
                 n = left < RANDOM_PIECE ? (size_t)left : RANDOM_PIECE;
                 if (tokend_random(handle, bytes, n, o->timeout_ms, &failure) != TOKEND_OK)
                         return refused(&failure);
-                r = put_bytes(o, "bytes", bytes, n);
+                r = put_bytes(o, &OUTPUT_STANDARD, "bytes", bytes, n);
         }
         explicit_bzero(bytes, RANDOM_PIECE);
         return r;

@@ -414,7 +414,7 @@ int verb_metrics(const struct options *o)
         if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
                 return refused(&failure);
         if (!o->json)
-                return file_write(NULL, text, strlen(text));
+                return output_write(&OUTPUT_STANDARD, text, strlen(text));
         printf("{\"openMetrics\":");
         json_string(stdout, text);
         printf("}\n");

@@ -151,11 +151,26 @@ int table_print(
 /* Reads a whole file ("-" or NULL: standard input) of at most max bytes. -errno; -EFBIG. The caller frees. */
 int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_length);
 
-/* Writes to a file (NULL or "-": standard output). Has complained; an exit status. */
-int file_write(const char *path, const void *bytes, size_t length);
+/* Where a verb writes its result. Opened before anything is asked: where it cannot be, nothing was done. */
+struct output {
+        const char *path; /* NULL or "-": standard output */
+        int fd;           /* -1: standard output, or written */
+        bool made;        /* the file is new, and nothing whole is in it yet */
+};
 
-/* {"name":"base64"} to a file, as above. */
-int print_json_bytes(const char *path, const char *name, const void *bytes, size_t length);
+/* Has complained; an exit status. A file that is there keeps what is in it until output_write(). */
+int output_open(const char *path, struct output *output);
+
+/* Once for a file, to standard output as often as wanted. Has complained; an exit status. */
+int output_write(struct output *output, const void *bytes, size_t length);
+
+/* {"name":"base64"}, as above. */
+int output_json_bytes(struct output *output, const char *name, const void *bytes, size_t length);
+
+/* Removes a file that was made and not written. Zeroes but for fd are fine. */
+void output_done(struct output *output);
+
+#define OUTPUT_STANDARD ((struct output){.fd = -1})
 
 /* ---- hash.c: the one file that knows NSS ---- */
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MPL-2.0
+"""tokendctl as programs use it: what it writes and where to, and what its exit status says."""
+import os
+import subprocess
+
+from harness import BUILD, DEADLINE, OneToken, openssl_verify
+from varlink import unb64
+
+C = "io.tokend.Certificates."
+SIGN = ("--algorithm", "ecdsa_sha256", "--in", "/etc/passwd")
+
+
+class Ctl(OneToken):
+    """With a key k."""
+
+    instances = ""
+
+    @classmethod
+    def configure(cls):
+        super().configure()
+        cls.daemon.call("Generate", token="hsm", nickname="k", type="ec")
+
+    def ends(self, status, *arguments, says=(), stdin=None):
+        """tokendctl ends with this status, and each of these is in what it says; one line of its own where it complains."""
+        done = self.daemon.ctl(*arguments, check=False, stdin=stdin)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, status, text)
+        for word in [says] if isinstance(says, str) else says:
+            self.assertIn(word, text)
+        if status == 2:
+            self.assertRegex(text, r"\Atokendctl: .*\n\Z")
+        return done
+
+    def raw(self, *arguments, closed=(), **options):
+        """tokendctl with some descriptors closed, or put where options say."""
+        def close():
+            for fd in closed:
+                os.close(fd)
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.run([str(BUILD / "tokendctl"), "--socket", str(self.daemon.socket), *arguments], preexec_fn=close,
+                              timeout=DEADLINE, **options)
+
+
+class Output(Ctl):
+    """--out, and standard output."""
+
+    def good(self, signature):
+        spki = unb64(self.call("Get", key="hsm:k")["key"]["publicKey"])
+        with open("/etc/passwd", "rb") as file:
+            self.assertTrue(openssl_verify(self.place, spki, "ecdsa_sha256", file.read(), signature))
+
+    def test_cannot_be_made(self):
+        """a file that cannot be made is exit status 2, and nothing was asked"""
+        for verb in (("self-sign", "hsm:k", "--subject", "CN=n", "--days", 1), ("request", "hsm:k", "--subject", "CN=n"),
+                     ("sign", "hsm:k", *SIGN)):
+            before = self.daemon.token("hsm")["requests"]
+            self.ends(2, *verb, "--out", self.place.path / "nowhere/x", says="nowhere/x: No such file")
+            self.assertEqual(self.daemon.token("hsm")["requests"], before, verb)
+        self.assertEqual(self.call(C + "List", token="hsm")["certificates"], [])
+
+    def test_refused(self):
+        """where the daemon says no a file keeps what was in it, and none is made"""
+        old, new = self.place.write("old", "what was there"), self.place.path / "new"
+        for path in (old, new):
+            self.ends(1, "sign", "hsm:missing", *SIGN, "--out", path, says="KeyNotFound")
+        self.assertEqual(old.read_text(), "what was there")
+        self.assertFalse(new.exists())
+
+    def test_is_written(self):
+        """a new file, one that was longer, a link to none, a FIFO, /dev/stdout and - get the signature and nothing else"""
+        link, fifo = self.place.path / "link", self.place.path / "fifo"
+        link.symlink_to("behind-the-link")
+        for path in (self.place.path / "made", self.place.write("long", "x" * 4096), link):
+            self.daemon.ctl("sign", "hsm:k", *SIGN, "--out", path)
+            self.good(path.read_bytes())
+        for path in ("-", "/dev/stdout"):
+            self.good(self.daemon.ctl("sign", "hsm:k", *SIGN, "--out", path, text=False))
+        os.mkfifo(fifo)
+        with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
+            self.daemon.ctl("sign", "hsm:k", *SIGN, "--out", fifo)
+            self.good(reader.communicate(timeout=DEADLINE)[0])
+
+    def test_full(self):
+        """an output that cannot be written is exit status 3"""
+        self.ends(3, "sign", "hsm:k", *SIGN, "--out", "/dev/full", says="/dev/full: No space left")
+        with open("/dev/full", "wb") as full:
+            for arguments in (["list"], ["random", "8"], ["--version"], ["--help"]):
+                done = self.raw(*arguments, stdout=full)
+                self.assertEqual(done.returncode, 3, arguments)
+                self.assertIn(b"tokendctl: standard output: No space left", done.stderr)
