@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* tokend: the program that is started. Options, the first reading of the configuration, exit status. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -77,6 +78,16 @@ static void report(void *userdata, const char *line)
                 fprintf(stderr, "%s\n", line);
 }
 
+/* What is opened takes the lowest number that is free, and each child has our standard error as its 1 and 2: where one of
+ * the three is closed, /dev/null takes its place. systemd's sockets begin behind them. */
+static int fill_standard(void)
+{
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+                        return -errno;
+        return 0;
+}
+
 int main(int argc, char *argv[])
 {
         struct options options = {.config = DEFAULT_CONFIG};
@@ -84,6 +95,8 @@ int main(int argc, char *argv[])
         struct config *config = NULL;
         int config_fd = -1, r;
 
+        if (fill_standard() < 0)
+                return EXIT_FAILURE;
         log_open("tokend");
         /* From here on a signal waits until the event loop takes it: one that comes early stops us all the same,
          * and in the same way. */

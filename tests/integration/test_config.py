@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """The configuration: every fault with file and line and status 78, before anything starts."""
 import os
+import subprocess
 
-from harness import PIN, SOFTHSM, Case, check_config
+from harness import BUILD, PIN, SOFTHSM, Case, Process, check_config
 
 TOKEN = "[Token t]\nModule=/usr/lib/x.so\n"
 INSTANCE = "[Instance i]\nUser=0\nKeys=*\n"
@@ -161,8 +162,6 @@ MaxConnections=1
 
     def test_absent(self):
         """a file that is not there is told, with status 78"""
-        import subprocess
-        from harness import BUILD
         done = subprocess.run([str(BUILD / "tokend"), "--check", "--config", f"{self.place.path}/none.conf"],
                               capture_output=True, text=True, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, 78)
@@ -173,3 +172,17 @@ MaxConnections=1
         done = check_config(self.place, TOKEN + f"Pin={PIN}\n")
         self.assertEqual(done.returncode, 78)
         self.assertNotIn(PIN, done.stderr + done.stdout)
+
+
+class Start(Case):
+    """Of daemons that are started in unusual ways."""
+
+    def test_standard_descriptors_closed(self):
+        """tokend and its children have /dev/null for each of 0 to 2 that was closed, and no socket and no memfd"""
+        self.place.write("tokend", f'#!/bin/sh\nexec {BUILD.resolve()}/tokend "$@" <&- >&- 2>&-\n', 0o755)
+        daemon = self.own(f"Audit=file:{self.place.path}/audit\n", build=self.place.path)
+        family = [Process(daemon.pid)] + daemon.children()
+        self.assertEqual(sorted(p.name for p in family), ["tokend", "tokend-audit", "tokend-broker", "tokend-worker"])
+        for process in family:
+            for fd in range(3):
+                self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null", (process.name, fd))
