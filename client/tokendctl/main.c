@@ -4,11 +4,13 @@
  * options that it takes. Everything the program knows of the daemon it knows from libtokend.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
 
@@ -463,6 +465,17 @@ static int run_verb(const char *name, uint64_t given, const struct options *o)
         return verb->run(o);
 }
 
+/* A standard descriptor that is closed would be the next that is opened: the daemon's socket, and it would get the output.
+ * In its place is one that can be read where it should be written, and the other way round, so that its use fails. */
+static int keep_standard_descriptors(void)
+{
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 &&
+                        open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+                        return -1;
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         struct options o = {0};
@@ -470,6 +483,8 @@ int main(int argc, char **argv)
         bool end;
         int r;
 
+        if (keep_standard_descriptors() < 0)
+                return EXIT_UNREACHABLE;
         /* Widths of characters, whatever the user's locale: names are UTF-8 on the wire. */
         setlocale(LC_CTYPE, "C.UTF-8");
         r = parse_options(argc, argv, &o, &given, &end);

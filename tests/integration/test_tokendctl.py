@@ -88,3 +88,15 @@ class Output(Ctl):
                 done = self.raw(*arguments, stdout=full)
                 self.assertEqual(done.returncode, 3, arguments)
                 self.assertIn(b"tokendctl: standard output: No space left", done.stderr)
+
+    def test_closed(self):
+        """a closed output is exit status 3, a closed input 2; neither becomes the daemon's socket"""
+        for arguments in (["random", "8"], ["random", "8", "--base64"], ["list"], ["--json", "list"], ["pubkey", "hsm:k"],
+                          ["--version"]):
+            done = self.raw(*arguments, closed=[1])
+            self.assertEqual((done.returncode, done.stderr),
+                             (3, b"tokendctl: standard output: Bad file descriptor\n"), arguments)
+        done = self.raw("sign", "hsm:k", "--algorithm", "ecdsa_sha256", closed=[0])
+        self.assertEqual((done.returncode, done.stderr), (2, b"tokendctl: standard input: Bad file descriptor\n"))
+        self.assertEqual(self.raw("list", closed=[0, 1, 2]).returncode, 3)
+        self.assertEqual(self.raw("list", "nowhere", closed=[2]).returncode, 1)
