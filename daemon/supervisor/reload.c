@@ -26,13 +26,12 @@ static int load(const char *path, struct config **ret, int *ret_fd)
         return r;
 }
 
-/* The sockets are bound once: what changes there waits. */
-static void compare_sockets(const struct config *before, const struct config *after)
+/* The sockets are bound once: what changes there waits. systemd's have no path here: for them the key does not count. */
+static void compare_socket(const char *key, const struct listening *bound, const char *path)
 {
-        if (strcmp(before->socket, after->socket) != 0)
-                log_warning("Socket= has changed: that takes effect when tokend is started again");
-        if (strcmp(before->status_socket, after->status_socket) != 0)
-                log_warning("StatusSocket= has changed: that takes effect when tokend is started again");
+        if (bound->path && strcmp(bound->path, path) != 0)
+                log_warning("%s=%s takes effect when tokend is started again: until then it is %s", key, path,
+                        bound->path);
 }
 
 /* Whether a token that is there has to begin anew with that section. */
@@ -90,7 +89,8 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         r = order_tokens(supervisor, config, &tokens, &n);
         if (r < 0)
                 return r;
-        compare_sockets(before, config);
+        compare_socket("Socket", &supervisor->sockets.keys, config->socket);
+        compare_socket("StatusSocket", &supervisor->sockets.status, config->status_socket);
         close(supervisor->config_fd);
         supervisor->config_fd = config_fd;
         supervisor->config = config;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The configuration: every fault with file and line and status 78, before anything starts."""
 import os
+import signal
 import subprocess
 
 from harness import BUILD, PIN, SOFTHSM, Case, Process, check_config
@@ -175,7 +176,7 @@ MaxConnections=1
 
 
 class Start(Case):
-    """Of daemons that are started in unusual ways."""
+    """Of daemons that are started in unusual ways, and of one whose configuration changes."""
 
     def test_standard_descriptors_closed(self):
         """tokend and its children have /dev/null for each of 0 to 2 that was closed, and no socket and no memfd"""
@@ -186,3 +187,24 @@ class Start(Case):
         for process in family:
             for fd in range(3):
                 self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null", (process.name, fd))
+
+    def test_socket_changed(self):
+        """each reload whose sockets are not the ones that are bound says so, and one that is right again does not"""
+        daemon = self.own("")
+        right, word = daemon.config.read_text(), "takes effect when tokend is started again"
+
+        def reload(text):
+            before = len(daemon.log_text())
+            daemon.config.write_text(text)
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_notify("READY=1")
+            return [line for line in daemon.log_text()[before:].splitlines() if word in line]
+        other = right.replace("Socket=/", "Socket=/else/")
+        for _ in range(2):
+            lines = reload(other)
+            self.assertEqual(len(lines), 2, lines)
+            for path, line in zip((daemon.socket, daemon.status_socket), lines):
+                self.assertIn(f"Socket=/else{path} ", line)
+                self.assertTrue(line.endswith(f" {path}"), line)
+        self.assertEqual(reload(right), [])
+        self.assertEqual(reload(right), [])
