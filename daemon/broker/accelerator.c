@@ -10,6 +10,8 @@
  * least so long (a machine under load may stand still for that), and never more than half of what is left. */
 #define SHARE_TIMES    16U
 #define SHARE_MIN_USEC (250U * USEC_PER_MSEC)
+/* With less than this part of its share a trial that is late tells nothing of the accelerator. */
+#define HURRIED_PART 4U
 
 /* Mechanisms of PKCS #11: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_ECDSA, CKM_EDDSA. */
 static const uint64_t mechanisms[] = {
@@ -86,19 +88,26 @@ static struct token *accelerator_for(struct token *token, const struct job *job)
         }
 }
 
-/* Whether a request that no accelerator took is one that could have gone to one. */
-static bool is_fallback(const struct token *token, const struct job *job)
+/* The accelerator to which a request that none took could have gone; NULL: none. */
+static struct token *missed_by(const struct token *token, const struct job *job)
 {
+        struct token *named =
+                token->config->accelerator ? broker_token(token->broker, token->config->accelerator) : NULL;
+
         if (job->kind == JOB_SIGN)
-                return copies_may(token, job->entry);
+                return copies_may(token, job->entry) ? named : NULL;
         if (job->kind != JOB_VERIFY && job->kind != JOB_RANDOM)
-                return false;
-        LINK_FOREACH(at, (struct link *)(uintptr_t)&token->broker->tokens)
+                return NULL;
+        if (named)
+                return named;
+        LINK_FOREACH(at, &token->broker->tokens)
         {
-                if (is_accelerator(LINK_OF(at, struct token, link)))
-                        return true;
+                struct token *other = LINK_OF(at, struct token, link);
+
+                if (is_accelerator(other))
+                        return other;
         }
-        return false;
+        return NULL;
 }
 
 /* ---- there and back ---- */
@@ -148,7 +157,7 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 return;
         }
         /* It has the request and does not answer: until it says something again, nobody waits for it. */
-        if (result->end == JOB_DEADLINE_EXECUTED)
+        if (result->end == JOB_DEADLINE_EXECUTED && !trial->hurried)
                 accelerator->worker.stalled = true;
         if (result->end == JOB_NOT_SUPPORTED && trial->kind == JOB_RANDOM)
                 accelerator->worker.no_random = true;
@@ -161,13 +170,15 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 take_home(accelerator, job, result);
 }
 
-static uint64_t share_usec(const struct token *accelerator, const struct job *job, uint64_t now)
+static uint64_t share_usec(
+        const struct token *accelerator, const struct job *job, uint64_t now, bool *ret_hurried)
 {
         const struct worker *worker = &accelerator->worker;
         uint64_t left = job->deadline_usec > now ? (job->deadline_usec - now) / 2 : 0;
         uint64_t turns = 1 + (accelerator->queue.n + worker->n_out) / MAX_OF(worker->threads, 1U);
         uint64_t share = MAX_OF(SHARE_TIMES * turns * accelerator->latency_usec, SHARE_MIN_USEC);
 
+        *ret_hurried = left < share / HURRIED_PART;
         return MIN_OF(left, share);
 }
 
@@ -183,7 +194,7 @@ static int try_on(struct token *accelerator, struct token *token, struct job *jo
         trial->trial_of = job;
         trial->instance = job->instance;
         trial->begun_usec = job->begun_usec;
-        trial->deadline_usec = now + share_usec(accelerator, job, now);
+        trial->deadline_usec = now + share_usec(accelerator, job, now, &trial->hurried);
         trial->algorithm = job->algorithm;
         trial->prehashed = job->prehashed;
         trial->length = job->length;
@@ -206,7 +217,10 @@ void accelerator_submit(struct token *token, struct job *job)
 
         if (accelerator && try_on(accelerator, token, job) == 0)
                 return;
-        if (is_fallback(token, job))
+        accelerator = missed_by(token, job);
+        if (accelerator) {
                 token->fallbacks++;
+                accelerator->fallbacks++;
+        }
         token_submit(token, job);
 }

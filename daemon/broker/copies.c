@@ -13,6 +13,9 @@
 /* After a load that failed for the moment: the next is not before so long, doubled each time. */
 #define AGAIN_USEC     (500U * USEC_PER_MSEC)
 #define AGAIN_MAX_USEC (30U * USEC_PER_SEC)
+/* After one that another copy made room for: where more keys are in use than there is room for, each load is the end of another,
+ * and costs some milliseconds of both tokens. */
+#define EVICTED_USEC (100U * USEC_PER_MSEC)
 
 bool copies_may(const struct token *token, const struct entry *entry)
 {
@@ -21,10 +24,10 @@ bool copies_may(const struct token *token, const struct entry *entry)
         return token->config->accelerator && (entry->flags & wanted) == wanted && (entry->usage & USAGE_SIGN);
 }
 
-bool copies_can(const struct token *token)
+bool copies_can(const struct token *token, unsigned key_type)
 {
         /* CKM_AES_KEY_WRAP_KWP or what others call CKM_AES_KEY_WRAP_PAD; CKM_RSA_PKCS_OAEP; CKM_AES_KEY_GEN. */
-        return token->config->accelerator &&
+        return token->config->accelerator && key_type != KEY_ED25519 &&
                (token_has_mechanism(token, 0x210b) || token_has_mechanism(token, 0x210a)) &&
                token_has_mechanism(token, 0x9) && token_has_mechanism(token, 0x1080);
 }
@@ -65,12 +68,33 @@ static void copy_bind(struct copy *copy, struct entry *entry)
         entry->accelerator = copy->accelerator->name;
 }
 
+/* Within the accelerator. */
+static void forget(struct token *accelerator, uint64_t number)
+{
+        struct job *job = job_new(JOB_FORGET_COPY);
+
+        if (!job)
+                return;
+        job->copy = number;
+        token_submit(accelerator, job);
+}
+
+/* It is of no use any more, and is to be gone from the accelerator as well. */
+static void copy_destroy(struct copy *copy)
+{
+        struct token *accelerator = copy->accelerator;
+        uint64_t number = copy->number;
+
+        copy_free(copy);
+        forget(accelerator, number);
+}
+
 static void copy_add(struct token *token, struct token *accelerator, struct entry *entry, uint64_t number)
 {
-        struct copy *copy;
+        struct copy *copy = copy_of_number(accelerator, number);
 
-        copies_lost_one(entry);
-        copy = copy_of_number(accelerator, number);
+        if (entry->copy && entry->copy != copy)
+                copy_destroy(entry->copy);
         if (copy && copy->token == token) {
                 copy_bind(copy, entry);
                 return;
@@ -99,17 +123,11 @@ void copies_lost(struct token *accelerator)
                 copy_free(LINK_OF(accelerator->copies.next, struct copy, link));
 }
 
-/* Its key is gone: so is to be the copy, also within the accelerator. */
-static void copy_destroy(struct copy *copy)
+/* Whether the key, if it is still there, may have a copy on that accelerator. */
+static bool may_be_on(const struct token *token, const struct token *accelerator, const struct entry *entry)
 {
-        struct token *accelerator = copy->accelerator;
-        struct job *job = job_new(JOB_FORGET_COPY);
-
-        if (job) {
-                job->copy = copy->number;
-                token_submit(accelerator, job);
-        }
-        copy_free(copy);
+        return entry && copies_may(token, entry) &&
+               strcmp(token->config->accelerator, accelerator->name) == 0;
 }
 
 static void settle(struct token *token, struct token *accelerator, bool abandon)
@@ -123,7 +141,7 @@ static void settle(struct token *token, struct token *accelerator, bool abandon)
                         continue;
                 if (token->directory && !abandon)
                         entry = directory_same_key(token->directory, copy->entry);
-                if (!entry || entry->copy || !copies_may(token, entry))
+                if (!may_be_on(token, accelerator, entry) || entry->copy)
                         copy_destroy(copy);
                 else
                         copy_bind(copy, entry);
@@ -174,6 +192,7 @@ static void on_loaded(struct job *job, const struct job_result *result)
         struct token *token = job->token, *accelerator = broker_token(token->broker, job->nickname);
         struct wire wire = {
                 .data = (uint8_t *)(uintptr_t)result->payload.data, .size = result->payload.length};
+        struct entry *entry = job->entry;
         uint64_t number, evicted;
         struct copy *old;
 
@@ -190,12 +209,21 @@ static void on_loaded(struct job *job, const struct job_result *result)
         old = evicted != 0 ? copy_of_number(accelerator, evicted) : NULL;
         if (old)
                 copy_free(old);
+        if (evicted != 0)
+                token->load_after_usec = now_usec() + EVICTED_USEC;
+        if (!entry->live)
+                entry = token->directory ? directory_same_key(token->directory, entry) : NULL;
+        /* Meanwhile the key was deleted, or a reload named another accelerator. */
+        if (!may_be_on(token, accelerator, entry)) {
+                forget(accelerator, number);
+                return;
+        }
         /* One of a worker that is gone by now is found out when it is used. */
-        if (!job->entry->live || accelerator->worker.phase != WORKER_SERVING)
+        if (accelerator->worker.phase != WORKER_SERVING)
                 return;
         token->loads++;
         accelerator->loads++;
-        copy_add(token, accelerator, job->entry, number);
+        copy_add(token, accelerator, entry, number);
 }
 
 void copies_load(struct token *token, struct token *accelerator, struct entry *entry)

@@ -18,8 +18,9 @@ struct copy {
  * wrapped, and signs. */
 bool copies_may(const struct token *token, const struct entry *entry);
 
-/* Whether such keys can be made there at all: an accelerator is named, and the module can wrap. */
-bool copies_can(const struct token *token);
+/* Whether such keys can be made there at all: an accelerator is named, and the module can wrap; of this type, for private keys of
+ * Ed25519 have no form of PKCS #8 that the tokens known to us wrap (SoftHSM: CKR_KEY_NOT_WRAPPABLE). */
+bool copies_can(const struct token *token, unsigned key_type);
 
 /* Asks for a copy, if that is worth trying now. */
 void copies_load(struct token *token, struct token *accelerator, struct entry *entry);

@@ -60,6 +60,7 @@ enum job_end {
         JOB_WORKER_LOST,
         JOB_OUTCOME_UNKNOWN,
         JOB_UNRECORDED, /* it could not be recorded, and was not done */
+        JOB_DROPPED,    /* it was not done, and nobody waits for it any more */
         JOB_NO_MEMORY,
 };
 
@@ -85,8 +86,9 @@ struct job {
         unsigned n_settles;   /* how often its SETTLE did not come back */
         struct job *trial;    /* while it is away */
         struct job *trial_of; /* of a trial that somebody waits for */
-        uint64_t copy;        /* sign: with that of an accelerator (0: with the key); the one to forget */
-        uint64_t lost_ckr;    /* of the device that was lost with it; 0: the worker just died */
+        bool hurried;      /* a trial whose time its request's deadline cut: that it is late says nothing */
+        uint64_t copy;     /* sign: with that of an accelerator (0: with the key); the one to forget */
+        uint64_t lost_ckr; /* of the device that was lost with it; 0: the worker just died */
 
         unsigned n_claimed; /* how often its nickname was claimed by another host */
         uint64_t resume_usec;

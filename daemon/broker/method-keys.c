@@ -86,7 +86,6 @@ static const char *generate_check(const struct generate_parameters *p, struct jo
         }
         if (parse_usage(p->usage, job->key_type, &job->usage) != 0)
                 return "usage";
-        /* No accelerator holds copies yet. */
         job->loadable = p->loadable;
         if (job->key_type == KEY_RSA)
                 job->size = p->size ? (uint32_t)p->size : DEFAULT_RSA_BITS;
@@ -123,7 +122,7 @@ static bool generate_may(struct request *request, struct token *token, const str
         if (!request_has_directory(request, token))
                 return false;
         if (!token_has_mechanism(token, generators[job->key_type]) ||
-                (job->loadable && (!copies_can(token) || !(job->usage & USAGE_SIGN)))) {
+                (job->loadable && (!copies_can(token, job->key_type) || !(job->usage & USAGE_SIGN)))) {
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NOT_SUPPORTED});
                 return false;
         }

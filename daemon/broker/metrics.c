@@ -144,6 +144,21 @@ static void put_tokens(struct broker *broker, struct output *output)
         }
 }
 
+/* To be joined with the others by its token. */
+static void put_roles(struct broker *broker, struct output *output)
+{
+        put_family(output, "token_info", "gauge", "The role of the token: keys or accelerator.");
+        LINK_FOREACH(at, &broker->tokens)
+        {
+                const struct token *token = LINK_OF(at, struct token, link);
+
+                output_text(output, "tokend_token_info{token=\"");
+                put_label(output, token->name);
+                output_format(output, "\",role=\"%s\"} 1\n",
+                        token->config->role == ROLE_ACCELERATOR ? "accelerator" : "keys");
+        }
+}
+
 static void put_states(struct broker *broker, struct output *output)
 {
         put_family(output, "token_state", "gauge", "The state of the token: 1 for the one that it is in.");
@@ -275,6 +290,7 @@ void metrics_put(struct broker *broker, struct output *output)
                 "version.\ntokend_build_info{version=\"%s\"} 1\n",
                 TOKEND_VERSION);
         put_tokens(broker, output);
+        put_roles(broker, output);
         put_states(broker, output);
         put_latency(broker, output, "device_seconds", "What the calls into the module took, of one request.",
                 offsetof(struct token, device));

@@ -233,9 +233,22 @@ class Public(Accelerated):
         self.assertTrue(self.verify())
         self.assertLess(time.monotonic() - begun, 2.5)
         begun = time.monotonic()
+        before = [acceleration(self.daemon, token)["fallbacks"] for token in ("hsm", "accel")]
         for _ in range(5):
             self.assertTrue(self.verify())
         self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual([acceleration(self.daemon, token)["fallbacks"] for token in ("hsm", "accel")],
+                         [n + 5 for n in before], "they count for both")
+
+    def test_hurried(self):
+        """a request whose deadline is shorter than what the accelerator takes keeps nobody else from it"""
+        self.accel.set("C_GenerateRandom delay_ms=100")
+        with self.daemon.client() as client:
+            client.send("Random", {"length": 16, "timeoutMs": 4})
+            client.receive()
+            before = self.hits()
+            client.call("Random", length=16)
+            self.assertEqual(self.hits(), before + 1)
 
 
 def catastrophes(case):
@@ -387,6 +400,24 @@ class Loadable(Accelerated):
         self.daemon.call("Delete", key="hsm:ordinary")
         until(lambda: acceleration(self.daemon, "accel")["copies"] == copies - 1, "one copy less")
         until(lambda: self.accel.counts()["C_DestroyObject"] > destroyed, "it was destroyed")
+
+    def test_deleted_while_loading(self):
+        """a key that is deleted while it is copied leaves no copy behind"""
+        self.make("stays there", loadable=True)
+        self.is_loaded("hsm:stays there")
+        before = self.accel.settled()
+        self.make("fleeting", loadable=True)
+        self.accel.set("C_UnwrapKey delay_ms=300")
+        self.sign("hsm:fleeting")
+        until(lambda: self.accel.counts()["C_UnwrapKey"] > before["C_UnwrapKey"], "it is copied")
+        self.daemon.call("Delete", key="hsm:fleeting")
+        until(lambda: self.accel.counts()["C_DestroyObject"] == before["C_DestroyObject"] + 2,
+              "the key that wrapped it and the copy are destroyed")
+
+    def test_ed25519(self):
+        """keys of a kind that no token wraps are not made loadable"""
+        self.assertEqual(self.fails("AlgorithmNotSupported", self.make, "ed", type="ed25519", loadable=True)["algorithm"],
+                         "ed25519")
 
     def pem(self, der):
         return self.place.write("certificate.pem", run("openssl", "x509", "-inform", "DER", input=unb64(der), stdin=None))

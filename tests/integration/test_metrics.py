@@ -63,6 +63,7 @@ class Metrics(OneToken):
         self.assertGreater(grown("tokend_device_seconds_sum", token="hsm"), 0)
         self.assertEqual(grown("tokend_instance_denied_total", instance='"ca\\one"'), 1)
         self.assertEqual(after["tokend_token_ready", (("token", "hsm"),)], 1)
+        self.assertEqual(after["tokend_token_info", (("role", "keys"), ("token", "hsm"))], 1)
         self.assertEqual(after["tokend_token_state", (("state", "ready"), ("token", "hsm"))], 1)
         self.assertEqual(after["tokend_token_state", (("state", "failed"), ("token", "hsm"))], 0)
 

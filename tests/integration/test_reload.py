@@ -69,6 +69,24 @@ class Underway(Case):
         until(lambda: [t["name"] for t in daemon.status()["tokens"]] == ["internal"], "they are gone")
         self.lives()
 
+    def test_other_accelerator(self):
+        """a reload names another accelerator: the copies on the one before are destroyed, and made anew on the other"""
+        daemon = self.begin()
+        daemon.call("Generate", token="hsm", nickname="k", type="ec", loadable=True)
+
+        def is_on(accelerator):
+            daemon.call("Sign", key="hsm:k", algorithm="ecdsa_sha256", message=b64(b"m"))
+            return daemon.call("Get", key="hsm:k")["key"].get("acceleratedBy") == accelerator
+        until(lambda: is_on("accel"), "a copy of the key")
+        destroyed = self.accel.counts()["C_DestroyObject"]
+        other = FaultyToken(self.place, f"o{len(os.listdir(self.place.path))}", keys=())
+        self.reload(self.internal + self.tokens.replace("Accelerator=accel", "Accelerator=other") +
+                    other.section("other", "Role=accelerator\nKeepAlive=1h\n", sessions=5))
+        until(lambda: is_on("other"), "a copy of the key on the other", 20)
+        until(lambda: self.accel.counts()["C_DestroyObject"] > destroyed, "the copy is destroyed")
+        self.assertEqual(daemon.token("accel")["acceleration"]["copies"], 0)
+        self.lives()
+
     def test_instance_removed(self):
         """a reload renames the instance whose request the accelerator has and fails: its own token does it"""
         instance = f"[Instance %s]\nUser={os.getuid()}\nKeys=*\nAllow=list random\n"
