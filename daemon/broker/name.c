@@ -53,6 +53,23 @@ bool name_matches_token(const struct name *name, const char *label, const char *
                uri_matches_token(&name->uri, label, serial, manufacturer, model, UINT64_MAX);
 }
 
+static bool agree(const char *one, const char *two)
+{
+        return !one || !two || strcmp(one, two) == 0;
+}
+
+bool name_may_mean(const struct name *name, const char *text)
+{
+        struct uri uri = {.slot_id = -1};
+        bool may = name->uri.slot_id < 0;
+
+        if (may && text && uri_parse(text, &uri) == 0)
+                may = agree(name->uri.token, uri.token) && agree(name->uri.serial, uri.serial) &&
+                      agree(name->uri.manufacturer, uri.manufacturer) && agree(name->uri.model, uri.model);
+        uri_done(&uri);
+        return may;
+}
+
 bool name_matches_entry(const struct name *name, const struct entry *entry)
 {
         const struct uri *uri = &name->uri;

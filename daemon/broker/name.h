@@ -24,5 +24,8 @@ bool name_says_token(const struct name *name);
 bool name_matches_token(const struct name *name, const char *label, const char *serial,
         const char *manufacturer, const char *model);
 
+/* Whether a URI may mean a token that has not said yet who it is. text: the Uri= by which it is configured, or NULL. */
+bool name_may_mean(const struct name *name, const char *text);
+
 /* Whether the entry is the one that nickname, object and id name. */
 bool name_matches_entry(const struct name *name, const struct entry *entry);

@@ -145,6 +145,6 @@ const char *ckr_text(uint64_t ckr, char buffer[static CKR_TEXT])
         if (name)
                 snprintf(buffer, CKR_TEXT, "%s", name);
         else
-                snprintf(buffer, CKR_TEXT, "CKR 0x%llx", (unsigned long long)ckr);
+                snprintf(buffer, CKR_TEXT, "0x%llx", (unsigned long long)ckr);
         return buffer;
 }

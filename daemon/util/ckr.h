@@ -28,6 +28,6 @@ bool ckr_is_vague(uint64_t ckr);
 /* "CKR_DEVICE_ERROR"; NULL where the table has none. */
 const char *ckr_name(uint64_t ckr);
 
-/* The name, or "CKR 0x80000001" where there is none, into buffer; returns buffer. */
+/* The name, or "0x80000001" where there is none, into buffer; returns buffer. */
 #define CKR_TEXT 48
 const char *ckr_text(uint64_t ckr, char buffer[static CKR_TEXT]);

@@ -125,6 +125,9 @@ class Faulty(Case):
         os.rename(bad.store, hidden)
         bad.store.mkdir()
         daemon, _ = self.beside(bad.section("bad"), "recovering")
+        # Its Uri= says that none of these can be on it: nobody waits for it.
+        for name in ("token=nope;object=k", "slot-id=0;object=k"):
+            self.fails("KeyNotFound", daemon.client(timeout=10).call, "Get", key=f"pkcs11:{name}")
         bad.store.rmdir()
         os.rename(hidden, bad.store)
         daemon.wait_state("bad", "ready", 15)
