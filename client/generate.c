@@ -3,10 +3,10 @@
  * tokend_generate(): asks once, and finds out what became of it when the answer was lost.
  *
  * That a key of the nickname is there afterwards says nothing by itself: it may have been there before, and
- * then the daemon would have refused. So it is looked for before as well, by Get, which names tokens as
- * Generate does and asks the device no more than a listing. That it is not there says nothing either: the
- * worker may be at it still, for a broker that died. So it is looked for until the deadline, or for as long
- * as the slowest key takes.
+ * then the daemon would have refused. So it is looked for before as well, which waits where the token is
+ * away: only for a moment, because it is Generate whose word, and whose time, the caller wants. That it is not
+ * there afterwards says nothing either: the worker may be at it still, for a broker that died. So it is looked
+ * for until the deadline, or for as long as the slowest key takes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,8 @@
 /* A worker makes RSA-8192 in 8 to 11 s, and a new broker has the directory at once. */
 #define LOOK_USEC       15000000
 #define LOOK_PAUSE_USEC 250000
+/* For the look before: it is answered from memory, or it waits for the token. Of the time that is left, no more than a quarter. */
+#define LOOK_BEFORE_MS 1000
 
 static void add_usage(struct call *call, unsigned usage)
 {
@@ -96,20 +98,66 @@ static bool look_for(struct tokend *handle, const char *name, const struct token
         return false;
 }
 
-/* *ret_is_free: no key bears the name, for sure. Fails only where the daemon cannot be asked: then it need
- * not be asked for more, and nothing was done. What else is wrong Generate will say. */
-static enum tokend_error look_before(struct tokend *handle, const char *name, int64_t deadline,
-        bool *ret_is_free, struct tokend_failure *ret_failure)
+/* Whether no key bears the name. A listing of its token says so without an error in the daemon's counts; where none is
+ * named, Get looks on the one that Generate would take. */
+static enum tokend_error find_free(struct tokend *handle, const char *name,
+        const struct tokend_template *wanted, int timeout_ms, bool *ret_is_free,
+        struct tokend_failure *ret_failure)
 {
         struct tokend_key *key = NULL;
-        enum tokend_error error = name ? tokend_get(handle, name, ms_until(deadline), &key, ret_failure)
-                                       : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a name");
+        struct tokend_keys *keys;
+        enum tokend_error error;
 
-        tokend_key_free(key);
-        if (error >= TOKEND_CANNOT_CONNECT)
+        if (!wanted->token) {
+                error = tokend_get(handle, name, timeout_ms, &key, ret_failure);
+                tokend_key_free(key);
+                *ret_is_free = error == TOKEND_KEY_NOT_FOUND;
                 return error;
-        *ret_is_free = error == TOKEND_KEY_NOT_FOUND;
-        return TOKEND_OK;
+        }
+        error = tokend_list(handle, wanted->token, wanted->nickname, timeout_ms, &keys, ret_failure);
+        *ret_is_free = error == TOKEND_OK && keys->n_keys == 0;
+        if (error == TOKEND_OK)
+                tokend_keys_free(keys);
+        return error;
+}
+
+/* Waits for the daemon itself: it answers this whatever becomes of its tokens. One that is mute is not asked for a key, whose
+ * outcome would be unknown. */
+static enum tokend_error ask_whether_there(
+        struct tokend *handle, int64_t deadline, struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = call_init(
+                &call, "org.varlink.service.GetInfo", CALL_REPEATABLE, ms_until(deadline), 0, ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        error = call_run(handle, &call, ret_failure);
+        call_done(&call);
+        return error < TOKEND_CANNOT_CONNECT ? TOKEND_OK : error;
+}
+
+/* *ret_is_free: no key bears the name, for sure. Fails only where the token or the daemon cannot be asked: then it
+ * need not be asked for more, and nothing was done. What else is wrong Generate will say. */
+static enum tokend_error look_before(struct tokend *handle, const char *name,
+        const struct tokend_template *wanted, int64_t deadline, bool *ret_is_free,
+        struct tokend_failure *ret_failure)
+{
+        enum tokend_error error;
+        int ms;
+
+        *ret_is_free = false;
+        if (!name)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a name");
+        error = ask_whether_there(handle, deadline, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        ms = ms_until(deadline) / 4;
+        ms = ms < 1 ? 1 : ms > LOOK_BEFORE_MS ? LOOK_BEFORE_MS : ms;
+        error = find_free(handle, name, wanted, ms, ret_is_free, ret_failure);
+        if (error == TOKEND_TIMED_OUT || error == TOKEND_CANNOT_CONNECT)
+                return TOKEND_OK;
+        return error > TOKEND_CANNOT_CONNECT || error == TOKEND_TOKEN_UNAVAILABLE ? error : TOKEND_OK;
 }
 
 /* "token:nickname"; NULL: no memory. */
@@ -140,7 +188,7 @@ enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_tem
         }
         add_template(&call, wanted);
         name = name_of(wanted);
-        error = look_before(handle, name, call.deadline, &was_free, ret_failure);
+        error = look_before(handle, name, wanted, call.deadline, &was_free, ret_failure);
         if (error != TOKEND_OK) {
                 call_done(&call);
                 return error;

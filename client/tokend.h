@@ -175,11 +175,11 @@ struct tokend_template {
 };
 
 /*
- * Makes a key on the token. The request is never sent twice. Before it is sent, the nickname is looked up;
- * when the daemon goes away while it works on it, it is looked up again, for 15 s at most and until the
- * deadline: a key that was not there before, is there now, and is as it was wanted, is ours:
- * TOKEND_OK. In every other case (the caller may not list; it was there before; it does not appear: it may do
- * so yet): TOKEND_OUTCOME_UNKNOWN. Two callers who generate one nickname in the same moment cannot be told
+ * Makes a key on the token. The request is never sent twice. Before it is sent, the nickname is looked up (for
+ * 1 s and a quarter of timeout_ms at most); when the daemon goes away while it works on it, it is looked up
+ * again, for 15 s at most and until the deadline: a key that was not there before, is there now, and is as it
+ * was wanted, is ours: TOKEND_OK. In every other case (the caller may not list; it was there before, or that
+ * could not be told in time; it does not appear: it may do so yet): TOKEND_OUTCOME_UNKNOWN. Two callers who generate one nickname in the same moment cannot be told
  * apart then; where nothing is lost, the second gets TOKEND_NICKNAME_EXISTS. The caller frees with
  * tokend_key_free().
  */

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import BUILD, DEADLINE, OneToken, openssl_verify
+from harness import BUILD, DEADLINE, SOFTHSM, OneToken, openssl_verify
 from varlink import unb64
 
 C = "io.tokend.Certificates."
@@ -39,6 +39,27 @@ class Ctl(OneToken):
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.run([str(BUILD / "tokendctl"), "--socket", str(self.daemon.socket), *arguments], preexec_fn=close,
                               timeout=DEADLINE, **options)
+
+
+class Generate(Ctl):
+    def test_away(self):
+        """a token that is away has its reason said, however short the time; it is not the daemon that cannot be asked"""
+        daemon = self.own(f"{self.token.section()}[Token gone]\nModule={SOFTHSM}\nUri=pkcs11:token=gone\n"
+                          f"Pin=file:{self.token.pin_file}\nEnvironment=SOFTHSM2_CONF={self.token.conf}\nStartTimeout=1s\n")
+        reason = daemon.wait_state("gone", "recovering")["reason"]
+        done = daemon.ctl("--timeout", "1s", "generate", "gone:x", "--type", "ec", check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("tokendctl: io.tokend.Keys.TokenUnavailable: ", done.stderr.decode())
+        self.assertIn(reason, done.stderr.decode())
+
+    def test_counts(self):
+        """a key that is made is one request and no error"""
+        before = self.daemon.status()
+        self.daemon.ctl("generate", "hsm:counted", "--type", "ec")
+        after = self.daemon.status()
+        for key in ("instances", "tokens"):
+            self.assertEqual(after[key][0]["errors"], before[key][0]["errors"], key)
+        self.assertEqual(self.daemon.token("hsm")["requests"], before["tokens"][0]["requests"] + 1)
 
 
 class Output(Ctl):

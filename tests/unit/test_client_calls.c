@@ -21,6 +21,11 @@
         "\"extractable\":false,"                                                                             \
         "\"neverExtractable\":true,\"local\":true,\"hasCertificate\":false,\"later\":1}"
 #define NOT_FOUND "{\"error\":\"io.tokend.Keys.KeyNotFound\",\"parameters\":{\"key\":\"hsm:new\"}}"
+#define UNAVAILABLE                                                                                          \
+        "{\"error\":\"io.tokend.Keys.TokenUnavailable\",\"parameters\":{\"token\":\"hsm\",\"state\":"        \
+        "\"recovering\","                                                                                    \
+        "\"reason\":\"away\"}}"
+#define NO_KEYS   "{\"parameters\":{\"keys\":[]}}"
 #define SIGNATURE "{\"parameters\":{\"signature\":\"c2lnbmVk\"}}"
 
 static struct fake fake;
@@ -87,8 +92,8 @@ static bool works(struct fake *f, int fd, const char *request)
 {
         if (fake_is(request, "Keys.Sign"))
                 fake_send(fd, SIGNATURE);
-        else if (fake_is(request, "Keys.Get"))
-                fake_send(fd, NOT_FOUND);
+        else if (fake_is(request, "Keys.List"))
+                fake_send(fd, NO_KEYS);
         else if (fake_is(request, "Keys.Generate"))
                 fake_send(fd, "{\"parameters\":{\"key\":" KEY("new", "2048") "}}");
         else if (fake_is(request, "Keys.Delete"))
@@ -121,7 +126,7 @@ static void test_restart_between_calls(void)
         CU_ASSERT_EQUAL(generate_within(LONG_MS), TOKEND_OK);
         CU_ASSERT_EQUAL(sign_within(LONG_MS), TOKEND_OK);
         CU_ASSERT_EQUAL(fake.n_connections, 3);
-        CU_ASSERT_EQUAL(fake.n_requests, 5);
+        CU_ASSERT_EQUAL(fake.n_requests, 6);
         end();
 }
 
@@ -301,7 +306,13 @@ static void test_always_closed(void)
 }
 
 static atomic_int n_generated, n_deleted;
-static const char *before, *after; /* what Get says before the generate, and after it */
+static const char *before, *after; /* what List says before the generate, and Get after it */
+
+/* Whether the daemon is there at all is asked before a generate. */
+static bool is_get_info(const char *request)
+{
+        return strstr(request, "\"org.varlink.service.GetInfo\"");
+}
 
 static bool loses_changes(struct fake *f, int fd, const char *request)
 {
@@ -309,17 +320,22 @@ static bool loses_changes(struct fake *f, int fd, const char *request)
                 n_deleted++;
         if (fake_is(request, "Keys.Generate"))
                 n_generated++;
-        if (!fake_is(request, "Keys.Get"))
+        if (fake_is(request, "Keys.List"))
+                fake_send(fd, before);
+        else if (fake_is(request, "Keys.Get"))
+                fake_send(fd, after);
+        else if (is_get_info(request))
+                fake_send(fd, "{}");
+        else
                 return false;
-        fake_send(fd, n_generated ? after : before);
         return true;
 }
 
-static enum tokend_error generate_lost(const char *get_before, const char *get_after, int timeout_ms)
+static enum tokend_error generate_lost(const char *list_before, const char *get_after, int timeout_ms)
 {
         enum tokend_error error;
 
-        before = get_before;
+        before = list_before;
         after = get_after;
         n_generated = n_deleted = 0;
         begin(loses_changes);
@@ -331,23 +347,54 @@ static enum tokend_error generate_lost(const char *get_before, const char *get_a
 
 static void test_generate_is_found(void)
 {
-        CU_ASSERT_EQUAL(
-                generate_lost(NOT_FOUND, "{\"parameters\":{\"key\":" KEY("new", "2048") "}}", LONG_MS),
+        CU_ASSERT_EQUAL(generate_lost(NO_KEYS, "{\"parameters\":{\"key\":" KEY("new", "2048") "}}", LONG_MS),
                 TOKEND_OK);
 }
 
 static void test_generate_unknown(void)
 {
         static const char there[] = "{\"parameters\":{\"key\":" KEY("new", "2048") "}}";
+        static const char listed[] = "{\"parameters\":{\"keys\":[" KEY("new", "2048") "]}}";
         static const char other[] = "{\"parameters\":{\"key\":" KEY("new", "4096") "}}";
         static const char denied[] =
                 "{\"error\":\"io.tokend.Keys.PermissionDenied\",\"parameters\":{\"operation\":\"list\"}}";
 
-        CU_ASSERT_EQUAL(generate_lost(there, there, LONG_MS), TOKEND_OUTCOME_UNKNOWN);
-        CU_ASSERT_EQUAL(generate_lost(NOT_FOUND, other, LONG_MS), TOKEND_OUTCOME_UNKNOWN);
+        CU_ASSERT_EQUAL(generate_lost(listed, there, LONG_MS), TOKEND_OUTCOME_UNKNOWN);
+        CU_ASSERT_EQUAL(generate_lost(NO_KEYS, other, LONG_MS), TOKEND_OUTCOME_UNKNOWN);
         CU_ASSERT_EQUAL(generate_lost(denied, denied, LONG_MS), TOKEND_OUTCOME_UNKNOWN);
-        CU_ASSERT_EQUAL(generate_lost(NOT_FOUND, NOT_FOUND, 400), TOKEND_OUTCOME_UNKNOWN);
+        CU_ASSERT_EQUAL(generate_lost(NO_KEYS, NOT_FOUND, 400), TOKEND_OUTCOME_UNKNOWN);
         CU_ASSERT_STRING_EQUAL(failure.name, "OutcomeUnknown");
+}
+
+/* A daemon whose token is away: what needs it waits for longer than anybody here. */
+static bool token_is_away(struct fake *f, int fd, const char *request)
+{
+        if (fake_is(request, "Keys.Generate"))
+                fake_send(fd, UNAVAILABLE);
+        else if (is_get_info(request))
+                fake_send(fd, "{}");
+        return true;
+}
+
+static bool token_has_failed(struct fake *f, int fd, const char *request)
+{
+        fake_send(fd, is_get_info(request) ? "{}" : UNAVAILABLE);
+        return true;
+}
+
+static void test_generate_unavailable(void)
+{
+        int64_t start = now_ms();
+
+        begin(token_is_away);
+        CU_ASSERT_EQUAL(generate_within(LONG_MS), TOKEND_TOKEN_UNAVAILABLE);
+        CU_ASSERT_TRUE(now_ms() - start < LONG_MS / 2);
+        CU_ASSERT_EQUAL(generate_within(200), TOKEND_TOKEN_UNAVAILABLE);
+        end();
+        begin(token_has_failed);
+        CU_ASSERT_EQUAL(generate_within(LONG_MS), TOKEND_TOKEN_UNAVAILABLE);
+        CU_ASSERT_EQUAL(fake.n_requests, 2);
+        end();
 }
 
 static void test_delete_unknown(void)
@@ -378,7 +425,7 @@ static void test_deadline(void)
         CU_ASSERT_EQUAL(sign_within(200), TOKEND_TIMED_OUT);
         CU_ASSERT_TRUE(now_ms() - start >= 200);
         CU_ASSERT_TRUE(now_ms() - start < LONG_MS / 2);
-        /* Nothing to do with an outcome: Generate was never sent, the look before it was not answered. */
+        /* Nothing to do with an outcome: Generate is not sent to a daemon that does not answer. */
         CU_ASSERT_EQUAL(generate_within(50), TOKEND_TIMED_OUT);
         CU_ASSERT_EQUAL(tokend_delete(handle, "k", 50, &failure), TOKEND_OUTCOME_UNKNOWN);
         CU_ASSERT_EQUAL(sign_within(1000), TOKEND_TIMED_OUT);
@@ -669,6 +716,8 @@ SUITE(client_calls, {"a connection is kept and used again", test_connection_is_k
         {"a daemon that always closes is asked with pauses until the deadline", test_always_closed},
         {"a generate whose answer was lost is found, and sent once", test_generate_is_found},
         {"a generate that cannot be told is unknown, and sent once", test_generate_unknown},
+        {"a generate on a token that is away has the daemon's word on it, in its time",
+                test_generate_unavailable},
         {"a delete whose answer was lost is unknown, and sent once", test_delete_unknown},
         {"a daemon that never answers ends at the deadline", test_deadline},
         {"Overloaded is waited out where the deadline allows", test_overloaded},
