@@ -222,13 +222,23 @@ static CK_RV only_look(
         return creates ? create(operation, making, NULL) : CKR_OK;
 }
 
+/* NSS's databases say CKR_GENERAL_ERROR of what they refuse, such as a certificate that they have under another name: nothing is
+ * lost as long as the session answers. */
+static CK_RV refused(struct operation *operation, CK_RV rv)
+{
+        if (!ckr_is_vague(rv) || session_check(operation->session) != CKR_OK)
+                return rv;
+        operation->result.ckr = rv;
+        return operation_answer(operation, REPLY_CKR, "the databases refuse it");
+}
+
 static CK_RV without_claims(struct operation *operation, const struct making *making)
 {
         bool clear;
 
         /* An internal token's databases show everybody what is there now. */
         if (operation->session->token->internal)
-                return create(operation, making, NULL);
+                return refused(operation, create(operation, making, NULL));
         return only_look(operation, making, true, &clear);
 }
 

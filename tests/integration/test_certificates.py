@@ -179,6 +179,17 @@ class Certificates(OneToken):
         self.fails("TokenNotFound", self.call, C + "Import", token="none", nickname="bad", certificate=b64(der))
         self.assertEqual(self.listed(), before)
 
+    def test_import_twice(self):
+        """NSS's databases refuse a certificate that they have under another nickname: an error, and the worker stays"""
+        der = self.foreign("/CN=twice")
+        daemon = self.own(f"[Token internal]\nModule=internal\nDirectory={self.place.path}/twice\n")
+        daemon.call(C + "Import", nickname="one", certificate=b64(der))
+        for _ in range(2):
+            self.assertEqual(self.fails("TokenError", daemon.call, C + "Import", nickname="two", certificate=b64(der)),
+                             {"token": "internal", "ckr": "CKR_GENERAL_ERROR"})
+        daemon.call(C + "Import", nickname="two", certificate=b64(self.foreign("/CN=other")))
+        self.assertEqual(daemon.token("internal")["restarts"], 0)
+
     def listed(self):
         with self.daemon.client() as client:
             return [c for part in client.more(C + "List") for c in part["certificates"]]
