@@ -201,6 +201,9 @@ int split_name(const char *name, char **ret_token, const char **ret_nickname)
 {
         const char *colon = strchr(name, ':');
 
+        /* A URI names what is there. */
+        if (strncmp(name, "pkcs11:", strlen("pkcs11:")) == 0)
+                return usage("%s: what is new is named TOKEN:NICKNAME or NICKNAME, not by a URI", name);
         if (colon) {
                 *ret_token = strndup(name, (size_t)(colon - name));
                 if (!*ret_token)
@@ -230,7 +233,7 @@ struct tokend *open_status(const struct options *o)
 static void print_help(void)
 {
         printf("tokendctl [--socket PATH] [--status-socket PATH] [--json] [--timeout DURATION] VERB ...\n\n"
-               "KEY is token:nickname, nickname, or a pkcs11: URI.\n\n");
+               "KEY is token:nickname, nickname, or a pkcs11: URI; of generate and import no URI.\n\n");
         for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
                 printf("  %s %s\n        %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].help);
         printf("\n  --socket PATH         else $TOKEND_SOCKET, else /run/tokend/tokend.sock\n"

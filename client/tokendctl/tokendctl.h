@@ -83,7 +83,7 @@ int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int refused(const struct tokend_failure *failure);
 
 /* "token:nickname" to its parts; *ret_token NULL where it names none, else the caller frees it. A new nickname has no colon:
- * what stands before one can only be a token. EXIT_UNREACHABLE: no memory. */
+ * what stands before one can only be a token. EXIT_USAGE: a URI, has complained. EXIT_UNREACHABLE: no memory. */
 int split_name(const char *name, char **ret_token, const char **ret_nickname);
 
 /* A handle for the main or the status socket; NULL: has complained, EXIT_USAGE. */

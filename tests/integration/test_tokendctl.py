@@ -62,6 +62,16 @@ class Generate(Ctl):
         self.assertEqual(self.daemon.token("hsm")["requests"], before["tokens"][0]["requests"] + 1)
 
 
+class Usage(Ctl):
+    """What is wrong with a command line is said in one line, with exit status 2, and nothing is asked."""
+
+    def test_uri(self):
+        """a URI is no name for what is new"""
+        for arguments in (("generate", "pkcs11:token=hsm;object=new", "--type", "ec"),
+                          ("import", "pkcs11:token=hsm;object=new", "/dev/null")):
+            self.ends(2, *arguments, says=("pkcs11:token=hsm;object=new", "TOKEN:NICKNAME"))
+
+
 class Output(Ctl):
     """--out, and standard output."""
 
