@@ -122,6 +122,12 @@ static const char *end_name(enum job_end end)
                 return proto_error_name(PROTO_ALGORITHM_NOT_SUPPORTED);
         case JOB_INVALID:
                 return proto_error_name(PROTO_INVALID_PARAMETER);
+        case JOB_FULL:
+                return proto_error_name(PROTO_OVERLOADED);
+        case JOB_UNRECORDED:
+                return proto_error_name(PROTO_AUDIT_UNAVAILABLE);
+        case JOB_DROPPED:
+                return "dropped";
         case JOB_UNAVAILABLE:
         case JOB_REMOVED:
                 return proto_error_name(PROTO_TOKEN_UNAVAILABLE);
@@ -173,6 +179,7 @@ bool audit_begins(struct request *request, struct token *token, struct job *job)
         record = record_of(request, job);
         record.result = "begun";
         r = audit_put(audit, &record, audit->required ? request : NULL);
+        request->announced = r == 0;
         if (!audit->required)
                 return false;
         request->held_job = job;
@@ -187,7 +194,10 @@ static bool is_recorded(const struct request *request, bool denied)
                 return false;
         if (denied)
                 return true;
-        if (request->method->audit == 0 || request->error == PROTO_AUDIT_UNAVAILABLE)
+        /* What was not kept is not done, and not recorded; but what is said to have begun has an end. */
+        if (request->error == PROTO_AUDIT_UNAVAILABLE)
+                return request->announced;
+        if (request->method->audit == 0)
                 return false;
         /* What could not even be meant is no use of anything. */
         return request->over || request->error != PROTO_INVALID_PARAMETER;
@@ -210,8 +220,9 @@ void audit_over(struct request *request)
         }
         if (request->error == PROTO_TOKEN_ERROR && request->over)
                 record.ckr = ckr_text(request->over_ckr, ckr);
-        if (audit_put(audit_of(request), &record, request) < 0 && audit_of(request)->required &&
-                audit_withholds(request))
+        if (audit_put(audit_of(request), &record,
+                    request->error == PROTO_AUDIT_UNAVAILABLE ? NULL : request) < 0 &&
+                audit_of(request)->required && audit_withholds(request))
                 request_fail_unrecorded(request);
 }
 
@@ -241,15 +252,15 @@ static struct audit_rest *rest_new(struct request *request, const struct job *jo
         char *at;
 
         rest = malloc(sizeof(*rest) + text_size(record.instance) + text_size(record.unit) +
-                      text_size(record.nickname) + text_size(record.algorithm));
+                      text_size(record.token) + text_size(record.nickname) + text_size(record.algorithm));
         if (!rest)
                 return NULL;
         at = rest->strings;
         copy_text(&at, &record.instance);
         copy_text(&at, &record.unit);
+        copy_text(&at, &record.token);
         copy_text(&at, &record.nickname);
         copy_text(&at, &record.algorithm);
-        record.token = NULL;
         record.key_id = record.digest = NULL;
         record.key_id_length = record.digest_length = 0;
         rest->record = record;
@@ -262,7 +273,7 @@ void audit_job_detaches(struct request *request, struct job *job)
                 job->audit_rest = rest_new(request, job);
 }
 
-void audit_job_over(struct job *job, const struct job_result *result)
+static void record_end(struct audit *audit, struct job *job, const struct job_result *result)
 {
         struct audit_rest *rest = TAKE_PTR(job->audit_rest);
         struct audit_record record;
@@ -277,17 +288,63 @@ void audit_job_over(struct job *job, const struct job_result *result)
         record.reason = "nobody waited for it any more";
         if (result->end == JOB_CKR)
                 record.ckr = ckr_text(result->ckr, ckr);
-        (void)audit_put(job->token->broker->audit, &record, NULL);
+        if (is_kept(audit))
+                (void)audit_put(audit, &record, NULL);
         free(rest);
+}
+
+void audit_job_over(struct job *job, const struct job_result *result)
+{
+        record_end(job->token->broker->audit, job, result);
+}
+
+void audit_job_dropped(struct audit *audit, struct job *job)
+{
+        record_end(audit, job, &(struct job_result){.end = JOB_DROPPED});
+        job_free(job);
+}
+
+void audit_job_goes_on(struct audit *audit, struct job *job, bool may)
+{
+        struct token *token = broker_token(audit->broker, job->audit_rest->record.token);
+
+        if (job->instance)
+                job->instance->n_requests--;
+        if (may && token) {
+                token_submit(token, job);
+                return;
+        }
+        record_end(audit, job, &(struct job_result){.end = may ? JOB_REMOVED : JOB_UNRECORDED});
+        job_free(job);
+}
+
+/* A oneway's goes on by itself once its record is safe; nobody waits for any other. */
+static void held_job_outlives(struct request *request, struct audit_item *item, struct job *job)
+{
+        struct instance *instance = request->connection->instance;
+
+        audit_job_detaches(request, job);
+        if (!request->oneway || !item || !job->audit_rest || (job_is_request(job) && !instance)) {
+                audit_job_dropped(audit_of(request), job);
+                return;
+        }
+        job->done = NULL;
+        job->instance = instance;
+        /* It counts until then, so that a reload does not free it. */
+        if (instance)
+                instance->n_requests++;
+        item->job = job;
 }
 
 void audit_forgets(struct request *request)
 {
-        if (request->audit) {
-                request->audit->request = NULL;
-                request->audit = NULL;
-        }
-        job_free(TAKE_PTR(request->held_job));
+        struct audit_item *item = TAKE_PTR(request->audit);
+        struct job *job = TAKE_PTR(request->held_job);
+
+        if (item)
+                item->request = NULL;
+        if (job)
+                held_job_outlives(request, item, job);
 }
 
 /* ---- repeats and logins ---- */

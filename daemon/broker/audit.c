@@ -59,6 +59,13 @@ void audit_stop(struct broker *broker)
         if (!audit)
                 return;
         /* A journal that did not take everything in time does not take it now. */
+        LINK_FOREACH(at, &audit->items)
+        {
+                struct audit_item *item = LINK_OF(at, struct audit_item, link);
+
+                if (item->job)
+                        audit_job_dropped(audit, TAKE_PTR(item->job));
+        }
         sink_flush(audit);
         while (!link_is_empty(&audit->items))
                 drop_item(audit, LINK_OF(audit->items.next, struct audit_item, link));
@@ -217,6 +224,8 @@ void audit_release(struct audit *audit, struct audit_item *item, bool safe)
 {
         struct request *request = item->request;
 
+        if (item->job)
+                audit_job_goes_on(audit, TAKE_PTR(item->job), safe || !audit->required);
         if (!request)
                 return;
         item->request = NULL;
@@ -260,9 +269,10 @@ static uint64_t tick_waiting(struct audit *audit, uint64_t now)
                 struct audit_item *item = LINK_OF(at, struct audit_item, link);
                 uint64_t due;
 
-                if (!item->request)
+                if (!item->request && !item->job)
                         continue;
-                due = MIN_OF(item->put_usec + limit_usec(audit), item->request->deadline_usec);
+                due = MIN_OF(item->put_usec + limit_usec(audit),
+                        item->job ? item->job->deadline_usec : item->request->deadline_usec);
                 if (due <= now)
                         audit_release(audit, item, false);
                 else

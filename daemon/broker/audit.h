@@ -30,6 +30,7 @@ struct audit_item {
         struct link link;
         uint64_t number, put_usec;
         struct request *request; /* that waits for it; NULL: none does */
+        struct job *job;         /* of a oneway that has gone: waits for it; NULL: none does */
         bool sent;
         size_t length;
         char data[];
@@ -87,7 +88,8 @@ bool audit_refuses(const struct broker *broker);
 bool audit_begins(struct request *request, struct token *token, struct job *job);
 /* The request is done or has failed. It may have to wait from now on (request->audit). */
 void audit_over(struct request *request);
-/* The request goes; its job may live on, and is recorded then (audit_job_over()). */
+/* The request goes; its job may live on, and is recorded then (audit_job_over()). One that is held goes on without it where it
+ * is a oneway's, else it is dropped, and that is recorded. */
 void audit_forgets(struct request *request);
 /* The job is about to be sent once more. */
 void audit_repeats(struct job *job);
@@ -106,6 +108,9 @@ void audit_put_status(const struct broker *broker, struct output *output);
 
 /* Adds a record. request: waits for it; NULL: nobody. -ENOBUFS, -ENOMEM, -EMSGSIZE: it is lost, and counted. */
 int audit_put(struct audit *audit, const struct audit_record *record, struct request *request);
+/* The job that an item had: it is handed to its token, or (may: false) its end is recorded. */
+void audit_job_goes_on(struct audit *audit, struct job *job, bool may);
+void audit_job_dropped(struct audit *audit, struct job *job);
 /* Whether what the request gives is withheld where it could not be recorded: it has changed nothing. */
 bool audit_withholds(const struct request *request);
 /* All items up to number: they are safe, or will not be as far as is known. */

@@ -52,7 +52,7 @@ void request_free(struct request *request)
         struct connection *connection = request->connection;
 
         audit_forgets(request);
-        if (request->job && (request->oneway || job_is_under_way(request->job)))
+        if (request->job && (request->oneway || job_is_under_way(request->job) || job_changes(request->job)))
                 audit_job_detaches(request, request->job);
         if (request->job && request->oneway)
                 request->job->done = NULL;
@@ -250,6 +250,7 @@ void request_fail_job(struct request *request, struct token *token, const struct
 {
         switch (result->end) {
         case JOB_OK:
+        case JOB_DROPPED:
         case JOB_CKR:
                 fail_token(request, token, result->ckr);
                 break;

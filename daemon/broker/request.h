@@ -80,6 +80,7 @@ struct request {
         char *held_token;         /* and where it goes */
         const struct job *over;   /* the job that has just ended; NULL: none */
         uint64_t over_ckr;
+        bool announced; /* its `begun` is recorded: so must its end be */
         bool recorded;
 
         _Alignas(max_align_t) unsigned char parameters[];

@@ -149,7 +149,7 @@ void token_cancel(struct job *job)
         job->done = NULL;
         job->trial_of = NULL;
         if (job->place != JOB_OUT && job->place != JOB_UNSETTLED)
-                token_end(token, job, job->place == JOB_AWAY ? JOB_OUTCOME_UNKNOWN : JOB_OK);
+                token_end(token, job, job->place == JOB_AWAY ? JOB_OUTCOME_UNKNOWN : JOB_DROPPED);
 }
 
 void token_end_waiting(struct token *token, enum job_end end)
@@ -289,7 +289,7 @@ void token_pause(struct token *token, struct job *job)
 {
         job_take_out(token, job);
         if (!job->done) {
-                token_end(token, job, JOB_OK);
+                token_end(token, job, JOB_DROPPED);
                 return;
         }
         if (queue_reserve(&token->queue, job->instance, weight_of(job), UINT_MAX, &job->reservation) != 0) {

@@ -53,9 +53,10 @@ struct audit_record {
         size_t digest_length;
         bool of_message;
         uint64_t message_length; /* bytes, with of_message */
-        const char
-                *result; /* "ok"; "begun" before an operation that changes a token; else the error's name */
-        const char *ckr; /* its name, as in TokenError */
+        /* "ok"; "begun" before an operation that changes a token; "dropped": it was not done, its client had gone; else the error's
+         * name */
+        const char *result;
+        const char *ckr;    /* its name, as in TokenError */
         const char *reason; /* a sentence */
         uint64_t request;   /* the broker's number: the same in every attempt; 0: left out */
         unsigned attempt;   /* 1, 2; 0: left out */

@@ -358,6 +358,83 @@ class Faults(Audited):
                          ("ok", "key", DIGEST.hex(), os.getpid()))
         self.assertIn("nobody waited", record["reason"])
 
+    def ends(self, path, nickname):
+        """What the records say of the Generate of that nickname."""
+        return [r["result"] for r in read(path) if r["kind"] == "generate" and r["key"] == nickname]
+
+    def generate_and_go(self, daemon, nickname, **flags):
+        """A client that asks for a key, and has gone before there is any."""
+        with daemon.client() as client:
+            client.call("List")
+            client.send("Generate", {"token": "hsm", "nickname": nickname, "type": "ec"}, **flags)
+        until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "it has gone")
+
+    def test_client_gone_held(self):
+        """a client that goes while its Generate waits for its record: a oneway is carried out, any other dropped; each has an end"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        auditor = self.stopped(self.auditor(daemon))
+        self.generate_and_go(daemon, "oneway", oneway=True)
+        self.generate_and_go(daemon, "gone")
+        auditor.kill(signal.SIGCONT)
+        until(lambda: len(self.ends(path, "oneway")) == 2 and len(self.ends(path, "gone")) == 2, "both have an end")
+        self.assertEqual(self.ends(path, "oneway"), ["begun", "ok"])
+        self.assertEqual(self.ends(path, "gone"), ["begun", "dropped"])
+        daemon.call("Get", key="hsm:oneway")
+        self.fails("KeyNotFound", daemon.call, "Get", key="hsm:gone")
+        daemon.call("Delete", key="hsm:oneway")
+
+    def test_client_gone_reload(self):
+        """a oneway that waits for its record is carried out although its client, and then its instance, have gone"""
+        path = self.directory() / "audit"
+        instance = f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list generate delete\n"
+        daemon = self.daemon_with(path, "AuditRequired=yes", instance)
+        auditor = self.stopped(self.auditor(daemon))
+        self.generate_and_go(daemon, "oneway", oneway=True)
+        daemon.config.write_text(daemon.config.read_text().replace("Instance me", "Instance you"))
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: [i["name"] for i in daemon.status()["instances"]] == ["you"], "another instance")
+        auditor.kill(signal.SIGCONT)
+        until(lambda: self.ends(path, "oneway") == ["begun", "ok"], "it has an end")
+        daemon.call("Delete", key="hsm:oneway")
+
+    def test_client_gone_queued(self):
+        """a client that goes while its Generate is queued: it is dropped, and that is recorded"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        worker = self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Generate", {"token": "hsm", "nickname": "first", "type": "ec"})
+            self.wait_out(daemon)
+            with daemon.client() as second:
+                second.call("List")
+                second.send("Generate", {"token": "hsm", "nickname": "gone", "type": "ec"})
+                until(lambda: daemon.token("hsm")["queued"], "it is queued")
+            until(lambda: not daemon.token("hsm")["queued"], "it is not any more")
+            worker.kill(signal.SIGCONT)
+            client.result()
+        self.assertEqual(self.ends(path, "first"), ["begun", "ok"])
+        self.assertEqual(self.ends(path, "gone"), ["begun", "dropped"])
+        daemon.call("Delete", key="hsm:first")
+
+    def test_held_too_long(self):
+        """a Generate whose record comes too late is not done, and the record that it has begun has an end"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditRequired=yes")
+        auditor = self.stopped(self.auditor(daemon))
+        self.fails("AuditUnavailable", daemon.call, "Generate", token="hsm", nickname="late", type="ec", timeoutMs=300)
+        with daemon.client() as client:
+            client.call("List")
+            client.send("Generate", {"token": "hsm", "nickname": "never", "type": "ec", "timeoutMs": 300}, oneway=True)
+        until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "it has gone")
+        until(lambda: not self.state(daemon)["ok"], "nothing has been recorded for long", 20)
+        auditor.kill(signal.SIGCONT)
+        until(lambda: len(self.ends(path, "late")) == 2 and len(self.ends(path, "never")) == 2, "both have an end")
+        for nickname in ("late", "never"):
+            self.assertEqual(self.ends(path, nickname), ["begun", "AuditUnavailable"])
+            self.fails("KeyNotFound", daemon.call, "Get", key=f"hsm:{nickname}")
+        self.verify(path)
+
     def test_pin(self):
         """a PIN that is refused is recorded as a login that failed"""
         path = self.directory() / "audit"
