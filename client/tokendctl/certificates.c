@@ -184,9 +184,10 @@ static int read_certificate(const char *path, unsigned char **ret, size_t *ret_l
 
         if (r < 0)
                 return usage("%s: %s", path, r == -EFBIG ? "too long for a certificate" : strerror(-r));
-        if (pem_read("CERTIFICATE", file, length, ret, ret_length) < 0)
-                return usage("%s: no certificate, neither in PEM nor in DER", path);
-        return EXIT_DONE;
+        r = pem_read("CERTIFICATE", file, length, ret, ret_length);
+        if (r == -2)
+                return usage("%s: several certificates: one is put on the token at a time", path);
+        return r < 0 ? usage("%s: no certificate, neither in PEM nor in DER", path) : EXIT_DONE;
 }
 
 int verb_import(const struct options *o)
@@ -238,10 +239,14 @@ int verb_delete_cert(const struct options *o)
 int verb_remove_claim(const struct options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        _cleanup_(freep) unsigned char *claimant = NULL;
+        size_t length;
         struct tokend_failure failure;
 
         if (!o->claimant)
                 return usage("remove-claim needs --claimant, as tokendctl status --json shows it");
+        if (hex_parse(o->claimant, &claimant, &length) < 0)
+                return usage("--claimant takes hex");
         fprintf(stderr, "A claim keeps other hosts from making an object of its nickname. Remove it only if "
                         "the tokend of "
                         "its host is stopped,\nor has started its worker for this token anew since the claim "

@@ -119,6 +119,10 @@ int verb_generate(const struct options *o)
 
         if (!o->type)
                 return usage("generate needs --type rsa, ec or ed25519");
+        if (o->size != 0 && strcmp(o->type, "rsa") != 0)
+                return usage("--size goes with --type rsa");
+        if (o->curve && strcmp(o->type, "ec") != 0)
+                return usage("--curve goes with --type ec");
         if (o->usage) {
                 wanted.usage = parse_usage(o->usage);
                 if (wanted.usage == 0)

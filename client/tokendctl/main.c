@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "proto/limits.h"
 
 /* What --timeout takes at most: the library's bound. */
 #define TIMEOUT_MAX_MS 600000
@@ -56,6 +57,10 @@ enum {
 
 /* What --days takes at most: the daemon's bound. */
 #define DAYS_MAX 36500
+
+static const char algorithms[] =
+        "rsa_pkcs1_sha256, rsa_pkcs1_sha384, rsa_pkcs1_sha512, rsa_pss_sha256, rsa_pss_sha384, "
+        "rsa_pss_sha512, ecdsa_sha256, ecdsa_sha384, ecdsa_sha512, ed25519";
 
 #define BIT(option) (UINT64_C(1) << ((option)-OPTION_TYPE))
 
@@ -251,10 +256,29 @@ static int parse_size(const char *text, int *ret)
 
         errno = 0;
         size = strtol(text, &end, 10);
-        if (*end || end == text || errno != 0 || size < 1 || size > INT32_MAX)
-                return usage("--size takes a number of bits");
+        if (*end || end == text || errno != 0 || size < (long)LIMIT_RSA_BITS_MIN ||
+                size > (long)LIMIT_RSA_BITS_MAX || size % 8 != 0)
+                return usage("--size takes a number of bits, %u to %u and a multiple of 8",
+                        LIMIT_RSA_BITS_MIN, LIMIT_RSA_BITS_MAX);
         *ret = (int)size;
         return EXIT_DONE;
+}
+
+/* words: "rsa, ec"; text into *ret where it is one of them. */
+static int parse_word(const char *option, const char *words, const char *text, const char **ret)
+{
+        size_t length = strlen(text);
+
+        for (const char *at = words; *at; at += strspn(at, ", ")) {
+                size_t n = strcspn(at, ",");
+
+                if (n == length && strncmp(at, text, n) == 0) {
+                        *ret = text;
+                        return EXIT_DONE;
+                }
+                at += n;
+        }
+        return usage("--%s takes %s", option, words);
 }
 
 static int parse_seq(const char *option, const char *text, uint64_t *ret)
@@ -360,13 +384,11 @@ static int take_option(int option, struct options *o)
 {
         switch (option) {
         case OPTION_TYPE:
-                o->type = optarg;
-                break;
+                return parse_word("type", "rsa, ec, ed25519", optarg, &o->type);
         case OPTION_SIZE:
                 return parse_size(optarg, &o->size);
         case OPTION_CURVE:
-                o->curve = optarg;
-                break;
+                return parse_word("curve", "secp256r1, secp384r1, secp521r1", optarg, &o->curve);
         case OPTION_USAGE:
                 o->usage = optarg;
                 break;
@@ -374,8 +396,7 @@ static int take_option(int option, struct options *o)
                 o->loadable = true;
                 break;
         case OPTION_ALGORITHM:
-                o->algorithm = optarg;
-                break;
+                return parse_word("algorithm", algorithms, optarg, &o->algorithm);
         case OPTION_DIGEST:
                 o->digest = optarg;
                 break;
@@ -420,11 +441,11 @@ static int take_option(int option, struct options *o)
 /* *ret_given: BIT()s. EXIT_DONE; *ret_end: help or version were asked for, and were given. */
 static int parse_options(int argc, char **argv, struct options *o, uint64_t *ret_given, bool *ret_end)
 {
-        int option;
+        int option, at = 0;
 
         *ret_given = 0;
         *ret_end = false;
-        while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+        while ((option = getopt_long(argc, argv, "h", long_options, &at)) >= 0) {
                 int r;
 
                 if (option == OPTION_HELP || option == 'h' || option == OPTION_VERSION) {
@@ -437,6 +458,9 @@ static int parse_options(int argc, char **argv, struct options *o, uint64_t *ret
                 }
                 if (option >= OPTION_TYPE)
                         *ret_given |= BIT(option);
+                /* A variable of a script that is not set, most likely. A key may have no nickname. */
+                if (option >= OPTION_TYPE && option != OPTION_NICKNAME && optarg && !*optarg)
+                        return usage("--%s is empty", long_options[at].name);
                 r = take_option(option, o);
                 if (r != EXIT_DONE)
                         return r;
@@ -481,6 +505,7 @@ static int keep_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+        static char name[] = "tokendctl";
         struct options o = {0};
         uint64_t given;
         bool end;
@@ -488,6 +513,8 @@ int main(int argc, char **argv)
 
         if (keep_standard_descriptors() < 0)
                 return EXIT_UNREACHABLE;
+        if (argc > 0)
+                argv[0] = name; /* for what getopt_long() says */
         /* Widths of characters, whatever the user's locale: names are UTF-8 on the wire. */
         setlocale(LC_CTYPE, "C.UTF-8");
         r = parse_options(argc, argv, &o, &given, &end);

@@ -49,6 +49,8 @@ int pem_read(
         text[length] = 0;
         if (find_boundary(text, "BEGIN", label, &begin)) {
                 end = find_boundary(begin, "END", label, &ignored);
+                if (end && find_boundary(ignored, "BEGIN", label, &ignored))
+                        return -2;
                 return end ? decode_body(begin, end, ret, ret_length) : -1;
         }
         /* DER begins with a SEQUENCE. Which one it is the daemon says. */

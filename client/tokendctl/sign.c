@@ -6,8 +6,9 @@
 #include "client/tokendctl/tokendctl.h"
 #include "proto/base64.h"
 
-/* Nothing longer fits into a request; the library says so. */
-#define MESSAGE_MAX   (128U * 1024U)
+/* Of a message, this always fits into a request, in base64 and beside a key's name; what is longer may, up to the other. */
+#define MESSAGE_FITS  (95U * 1024U)
+#define MESSAGE_MAX   (96U * 1024U)
 #define SIGNATURE_MAX (16U * 1024U)
 /* Bytes that `random` asks for at a time. */
 #define RANDOM_PIECE 65536U
@@ -23,11 +24,35 @@ static void input_done(struct input *input)
         free(input->bytes);
 }
 
+static bool is_standard_input(const char *path)
+{
+        return !path || strcmp(path, "-") == 0;
+}
+
 static int bad_file(const char *path, int r)
 {
-        if (r == -EFBIG)
-                return usage("%s: too long for one request", path ? path : "standard input");
-        return usage("%s: %s", path ? path : "standard input", strerror(-r));
+        return usage("%s: %s", is_standard_input(path) ? "standard input" : path,
+                r == -EFBIG ? "too long for one request" : strerror(-r));
+}
+
+/* Says what the library said; of a message that did not fit, which file that was. */
+static int input_refused(
+        const struct options *o, const struct input *input, const struct tokend_failure *failure)
+{
+        if (failure->error == TOKEND_INVALID_ARGUMENT && input->kind == TOKEND_MESSAGE &&
+                input->length > MESSAGE_FITS)
+                return bad_file(o->in, -EFBIG);
+        return refused(failure);
+}
+
+static int take_digest(const struct options *o, struct input *input)
+{
+        const char *hash = strstr(o->algorithm, "_sha");
+        size_t length = hash ? strtoul(hash + strlen("_sha"), NULL, 10) / 8 : 0;
+
+        if (hex_parse(o->digest, &input->bytes, &input->length) < 0 || input->length != length)
+                return usage("--digest takes the %zu bytes of %s in hex", length, o->algorithm);
+        return EXIT_DONE;
 }
 
 /* What is to be signed: the digest that was given, or that of the file; of ed25519 the file itself. */
@@ -37,9 +62,10 @@ static int take_input(const struct options *o, struct input *input)
 
         if (o->digest && o->in)
                 return usage("--digest and --in exclude each other");
+        if (o->digest && strcmp(o->algorithm, "ed25519") == 0)
+                return usage("ed25519 takes a message, --in, and no --digest");
         if (o->digest)
-                return hex_parse(o->digest, &input->bytes, &input->length) < 0 ? usage("--digest takes hex")
-                                                                               : EXIT_DONE;
+                return take_digest(o, input);
         if (strcmp(o->algorithm, "ed25519") == 0) {
                 input->kind = TOKEND_MESSAGE;
                 r = file_read(o->in, MESSAGE_MAX, &input->bytes, &input->length);
@@ -93,7 +119,7 @@ int verb_sign(const struct options *o)
                 return EXIT_USAGE;
         if (tokend_sign(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
                     o->timeout_ms, &signature, &length, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return input_refused(o, &input, &failure);
         return put_bytes(o, &output, "signature", signature, length);
 }
 
@@ -130,6 +156,8 @@ int verb_verify(const struct options *o)
 
         if (!o->algorithm || !o->signature)
                 return usage("verify needs --algorithm and --signature");
+        if (!o->digest && is_standard_input(o->in) && is_standard_input(o->signature))
+                return usage("--signature and --in cannot both be standard input");
         r = read_signature(o, &signature, &length);
         if (r == EXIT_DONE)
                 r = take_input(o, &input);
@@ -140,7 +168,7 @@ int verb_verify(const struct options *o)
                 return EXIT_USAGE;
         if (tokend_verify(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
                     signature, length, o->timeout_ms, &valid, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return input_refused(o, &input, &failure);
         if (o->json)
                 printf("{\"valid\":%s}\n", valid ? "true" : "false");
         else

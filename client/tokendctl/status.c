@@ -445,8 +445,8 @@ static int probe(struct tokend *handle, const struct options *o, const char *tok
         } else if (result.ok) {
                 printf("%s: answered in %s\n", name ? name : "", latency);
         } else {
-                printf("%s: %s after %s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
-                        latency);
+                printf("%s: %s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
+                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "");
         }
         return result.ok ? EXIT_DONE : EXIT_REFUSED;
 }

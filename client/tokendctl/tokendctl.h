@@ -115,7 +115,7 @@ void json_string(FILE *to, const char *text);
 int pem_write(FILE *to, const char *label, const void *der, size_t length);
 
 /* What stands between BEGIN and END of that label, whatever stands around it; or DER, a SEQUENCE, as it is. Into a new
- * buffer, which the caller frees. -1: neither. */
+ * buffer, which the caller frees. -1: neither; -2: several in PEM. */
 int pem_read(
         const char *label, const unsigned char *file, size_t length, unsigned char **ret, size_t *ret_length);
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import BUILD, DEADLINE, SOFTHSM, OneToken, openssl_verify
+from harness import BUILD, DEADLINE, SOFTHSM, OneToken, openssl_verify, run
 from varlink import unb64
 
 C = "io.tokend.Certificates."
@@ -12,8 +12,6 @@ SIGN = ("--algorithm", "ecdsa_sha256", "--in", "/etc/passwd")
 
 class Ctl(OneToken):
     """With a key k."""
-
-    instances = ""
 
     @classmethod
     def configure(cls):
@@ -70,6 +68,51 @@ class Usage(Ctl):
         for arguments in (("generate", "pkcs11:token=hsm;object=new", "--type", "ec"),
                           ("import", "pkcs11:token=hsm;object=new", "/dev/null")):
             self.ends(2, *arguments, says=("pkcs11:token=hsm;object=new", "TOKEN:NICKNAME"))
+
+    def test_values(self):
+        """a value that no daemon takes is refused by the option's name, with those that it takes"""
+        for arguments, says in (
+                (("generate", "hsm:x", "--type", "dsa"), "--type takes rsa, ec, ed25519"),
+                (("generate", "hsm:x", "--type", "r"), "--type takes rsa"),
+                (("generate", "hsm:x", "--type", "ec", "--curve", "P-256"), "--curve takes secp256r1, secp384r1, secp521r1"),
+                (("generate", "hsm:x", "--type", "rsa", "--size", 1024), "--size takes a number of bits, 2048 to 8192"),
+                (("generate", "hsm:x", "--type", "rsa", "--size", 3001), "a multiple of 8"),
+                (("generate", "hsm:x", "--type", "ec", "--size", 2048), "--size goes with --type rsa"),
+                (("generate", "hsm:x", "--type", "rsa", "--curve", "secp256r1"), "--curve goes with --type ec"),
+                (("sign", "hsm:k", "--algorithm", "sha256"), "--algorithm takes rsa_pkcs1_sha256, "),
+                (("request", "hsm:k", "--subject", "CN=n", "--algorithm", "md5"), "--algorithm takes rsa_pkcs1_sha256, "),
+                (("sign", "hsm:k", "--algorithm", "ecdsa_sha384", "--digest", "ab" * 32), "--digest takes the 48 bytes of ecdsa"),
+                (("sign", "hsm:k", "--algorithm", "ed25519", "--digest", "ab" * 32), "ed25519 takes a message"),
+                (("remove-claim", "hsm", "x", "--claimant", "zz"), "--claimant takes hex"),
+                (("sign", "hsm:k", *SIGN, "--out", ""), "--out is empty"),
+                (("check", "hsm", "--subsystem", "ca", "--instance", ""), "--instance is empty"),
+                (("list", "--size"), "tokendctl: option '--size' requires an argument"),
+                (("list", "--nothing"), "tokendctl: unrecognized option '--nothing'")):
+            with self.subTest(arguments=arguments):
+                self.ends(2, *arguments, says=says)
+
+    def test_standard_input_twice(self):
+        """verify does not read signature and message both from standard input"""
+        for message in ((), ("--in", "-")):
+            self.ends(2, "verify", "hsm:k", "--algorithm", "ecdsa_sha256", "--signature", "-", *message, says="--signature and --in")
+
+    def test_several_certificates(self):
+        """a file of several certificates is refused, and none of them is put on the token"""
+        for name in ("one", "two"):
+            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null",
+                "-subj", f"/CN={name}", "-days", "1", "-out", self.place.path / f"{name}.pem")
+        both = self.place.write("both.pem", "".join((self.place.path / f"{name}.pem").read_text() for name in ("one", "two")))
+        self.ends(2, "import", "hsm:alone", both, says=(str(both), "several certificates"))
+        self.daemon.ctl("import", "hsm:alone", self.place.path / "one.pem")
+
+    def test_long_message(self):
+        """an ed25519 message of 95 KiB is signed, one of 96 KiB refused by its file's name"""
+        self.call("Generate", token="hsm", nickname="ed", type="ed25519")
+        fits, not_quite = (self.place.write(f"{n}KiB", bytes(n * 1024)) for n in (95, 96))
+        sign = ("sign", "hsm:ed", "--algorithm", "ed25519")
+        self.assertEqual(len(self.daemon.ctl(*sign, "--in", fits, text=False)), 64)
+        self.ends(2, *sign, "--in", not_quite, says=f"{not_quite}: too long for one request")
+        self.ends(2, *sign, stdin=bytes(96 * 1024), says="standard input: too long for one request")
 
 
 class Output(Ctl):
