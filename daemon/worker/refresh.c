@@ -276,7 +276,7 @@ static void give_number(struct directory *directory, struct object *object)
 }
 
 /* What is new becomes what is known. Until here a failure costs nothing; from here nothing fails. */
-static void publish(struct renewal *renewal, struct index *next, const struct sink *sink, bool all)
+static void publish(struct renewal *renewal, struct index *next, const struct sink *sink)
 {
         struct directory *directory = renewal->directory;
         struct session *session = renewal->session;
@@ -297,7 +297,8 @@ static void publish(struct renewal *renewal, struct index *next, const struct si
                         continue;
                 if (object->copy != CK_INVALID_HANDLE)
                         (void)P11(session, C_DestroyObject, session->handle, object->copy);
-                if (object->sent && !all)
+                /* Where all is asked for as well: the broker that asks may have been told of it unasked. */
+                if (object->sent)
                         sink->drop(sink->userdata, object->number);
                 object_free(object);
         }
@@ -396,7 +397,7 @@ static CK_RV renew(struct renewal *renewal, const struct sink *sink, bool all)
                         index_done(&next);
                         return rv;
                 }
-                publish(renewal, &next, sink, all);
+                publish(renewal, &next, sink);
                 tell_all(directory, sink, all);
         } else if (all) {
                 tell_all(directory, sink, all);

@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a thread tells the broker of the token's objects and claims: the broker that asked, and no later one, which asks for all.
+ * What a thread tells the broker of the token's objects and claims. An object is marked as told when it is (refresh.c), so it
+ * is told to whichever broker there is, whoever's request showed it or none: on each channel HELLO has come before, and a
+ * broker that comes later asks for all. A list of claims is of one REFRESH, and only for the broker that asked: another's
+ * would be mixed with the one that it asks for itself.
  */
 #include <string.h>
 
 #include "daemon/worker/claims.h"
 #include "daemon/worker/serve-types.h"
 
-static bool begin_tell(struct thread *thread)
-{
-        uint64_t request = atomic_load(&thread->request);
-
-        pthread_rwlock_rdlock(&thread->serve->channel);
-        if (request >> 32 == atomic_load(&thread->serve->epoch))
-                return true;
-        pthread_rwlock_unlock(&thread->serve->channel);
-        return false;
-}
-
 static void tell_entry(void *userdata, const struct message_entry *entry)
 {
         struct thread *thread = userdata;
 
-        if (!begin_tell(thread))
-                return;
+        pthread_rwlock_rdlock(&thread->serve->channel);
         (void)message_send_entry(REQUEST_FD, entry, NULL, 0);
         pthread_rwlock_unlock(&thread->serve->channel);
 }
@@ -32,8 +23,7 @@ static void tell_drop(void *userdata, uint64_t number)
 {
         struct thread *thread = userdata;
 
-        if (!begin_tell(thread))
-                return;
+        pthread_rwlock_rdlock(&thread->serve->channel);
         (void)message_send_drop(REQUEST_FD, &(struct message_drop){number}, NULL, 0);
         pthread_rwlock_unlock(&thread->serve->channel);
 }
@@ -42,10 +32,21 @@ static void tell_settled(void *userdata, uint64_t generation)
 {
         struct thread *thread = userdata;
 
-        if (!begin_tell(thread))
-                return;
+        pthread_rwlock_rdlock(&thread->serve->channel);
         (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
         pthread_rwlock_unlock(&thread->serve->channel);
+}
+
+/* false: the broker that asked is gone. */
+static bool begin_claim(struct thread *thread)
+{
+        uint64_t request = atomic_load(&thread->request);
+
+        pthread_rwlock_rdlock(&thread->serve->channel);
+        if (request >> 32 == atomic_load(&thread->serve->epoch))
+                return true;
+        pthread_rwlock_unlock(&thread->serve->channel);
+        return false;
 }
 
 static void tell_claim(struct thread *thread, const struct claim_object *object)
@@ -57,7 +58,7 @@ static void tell_claim(struct thread *thread, const struct claim_object *object)
                 message.host = object->claim.host;
                 message.since_usec = object->claim.since_usec;
         }
-        if (!begin_tell(thread))
+        if (!begin_claim(thread))
                 return;
         (void)message_send_claim(REQUEST_FD, &message, NULL, 0);
         pthread_rwlock_unlock(&thread->serve->channel);
@@ -75,7 +76,7 @@ static CK_RV tell_claims(struct operation *operation)
 
         if (rv != CKR_OK)
                 return rv;
-        if (begin_tell(thread)) {
+        if (begin_claim(thread)) {
                 (void)message_send_claims(REQUEST_FD, &message, NULL, 0);
                 pthread_rwlock_unlock(&thread->serve->channel);
         }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a worker tells the broker of its token whatever happens meanwhile, and what it does with a session that was lost."""
+from harness import Case, until
+from test_faults import FaultyToken
+from varlink import b64
+
+MESSAGE = b64(b"m")
+
+
+def worker_of(daemon, token):
+    """By its command line: a daemon with an accelerator has several."""
+    return until(lambda: next((w for w in daemon.workers() if w.command[1:2] == [token.encode()]), None), f"a worker of {token}")
+
+
+def replace_broker(daemon, *tokens):
+    """Until the new one serves the tokens, by the same workers."""
+    workers = [worker_of(daemon, token).pid for token in tokens]
+    old = daemon.broker()
+    old.kill()
+    until(old.gone, "the broker is gone")
+    for token in tokens:
+        daemon.wait_state(token, "ready")
+    assert workers == [worker_of(daemon, token).pid for token in tokens], daemon.log_text()
+
+
+def sign(daemon, key):
+    return daemon.call("Sign", key=key, algorithm="ecdsa_sha256", message=MESSAGE)["signature"]
+
+
+class Told(Case):
+    """What is on the token is in the directory of the broker that there is."""
+
+    def begin(self, name, extra="KeepAlive=1h\n", **options):
+        self.token = FaultyToken(self.place, name)
+        self.daemon = self.own(self.token.section("hsm", extra, **options))
+        self.daemon.wait_state("hsm", "ready")
+
+    def ids(self, nickname):
+        return [key["id"] for key in self.daemon.call("List", token="hsm")["keys"] if key["nickname"] == nickname]
+
+    def generate_meanwhile(self, name, fault):
+        """A new broker has read the directory before a generate of the old one's is over."""
+        self.begin(name)
+        self.token.set(f"C_GenerateKeyPair {fault} count=1")
+        before = self.token.counts()["C_GenerateKeyPair"]
+        client = self.daemon.client()
+        self.addCleanup(client.close)
+        client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"})
+        until(lambda: self.token.counts()["C_GenerateKeyPair"] > before, "the call was made")
+        replace_broker(self.daemon, "hsm")
+
+    def test_generated_meanwhile(self):
+        """a key whose making ends after the broker was replaced is listed by the new one, and signs"""
+        self.generate_meanwhile("made", "delay_ms=3000")
+        until(lambda: self.ids("new"), "it is listed")
+        sign(self.daemon, "hsm:new")
+
+    def test_changed_meanwhile(self):
+        """a key that gets another id after a new broker read the directory is listed with that one, and signs"""
+        self.generate_meanwhile("changed", "delay_ms=3000 after")
+        first = until(lambda: self.ids("new"), "it is listed")
+        until(lambda: self.ids("new") not in ([], first), "it has its last id")
+        self.assertEqual(len(self.ids("new")), 1)
+        sign(self.daemon, "hsm:new")
+
+    def test_seen_by_recovery(self):
+        """what is new on the token when a session that never served is renewed reaches the broker"""
+        self.begin("idle", "KeepAlive=1s\n", sessions=16, refresh="1h")
+        # Twice: it may be the one thread that has served.
+        for nickname in ("one", "two"):
+            logins = self.daemon.token("hsm")["logins"]
+            self.token.make_key(nickname, nickname.encode().hex())
+            self.token.set("C_GetSessionInfo closeall count=1")
+            until(lambda: self.daemon.token("hsm")["logins"] > logins, "it logged in again")
+            until(lambda: self.ids(nickname) == [nickname.encode().hex()], "it is listed")
+        sign(self.daemon, "hsm:two")
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
