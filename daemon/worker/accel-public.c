@@ -15,7 +15,7 @@ struct public_key {
 };
 
 struct public_cache {
-        CK_SESSION_HANDLE session; /* whose objects they are: with another they are gone */
+        uint64_t session; /* n_opens of the one whose objects they are: with another they are gone */
         uint64_t turn;
         struct public_key keys[PUBLIC_CACHE_MAX];
 };
@@ -28,12 +28,12 @@ static struct public_cache *cache_of(struct session *session)
 
         if (!cache)
                 cache = session->publics = calloc(1, sizeof(*cache));
-        if (cache && cache->session != session->handle) {
+        if (cache && cache->session != session->n_opens) {
                 for (size_t i = 0; i < PUBLIC_CACHE_MAX; i++) {
                         free(cache->keys[i].spki);
                         cache->keys[i] = (struct public_key){0};
                 }
-                cache->session = session->handle;
+                cache->session = session->n_opens;
         }
         return cache;
 }

@@ -99,15 +99,15 @@ static CK_RV look_at_session(struct operation *operation, struct transport *tran
         if (rv != CKR_OK)
                 return rv;
         /* The token did not know a copy any more: whatever it has is thrown away with the session. */
-        if (transport->session == session->handle && transport->n_clears != copies_n_clears(copies)) {
+        if (transport->session == session->n_opens && transport->n_clears != copies_n_clears(copies)) {
                 rv = session_recover(session, &operation->failure);
                 if (rv != CKR_OK)
                         return CKR_DEVICE_ERROR;
         }
-        if (transport->session != session->handle) {
+        if (transport->session != session->n_opens) {
                 copies_clear(copies);
                 transport->private = CK_INVALID_HANDLE;
-                transport->session = session->handle;
+                transport->session = session->n_opens;
         }
         transport->n_clears = copies_n_clears(copies);
         return CKR_OK;

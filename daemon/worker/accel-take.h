@@ -5,9 +5,9 @@
 #include "daemon/worker/accel.h"
 
 struct transport {
-        CK_SESSION_HANDLE session; /* whose it is, and whose the copies are */
-        unsigned n_clears;         /* of the copies, when the session was new */
-        CK_OBJECT_HANDLE private;  /* CK_INVALID_HANDLE: none */
+        uint64_t session;         /* n_opens of the one whose it is, and whose the copies are */
+        unsigned n_clears;        /* of the copies, when the session was new */
+        CK_OBJECT_HANDLE private; /* CK_INVALID_HANDLE: none */
         uint8_t modulus[TRANSPORT_BITS], exponent[8];
         size_t n_modulus, n_exponent;
 };

@@ -19,6 +19,21 @@ void session_leave(struct session *session)
         atomic_store_explicit(&session->call_since_usec, 0, memory_order_release);
 }
 
+uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit)
+{
+        /* The limit first. It is set before a call and set back after it: that of a call which ends between the two loads
+         * would be measured by the next one's, and a generate that took its time would look hung. */
+        uint64_t limit = atomic_load(&session->call_limit_usec);
+        uint64_t since = atomic_load_explicit(&session->call_since_usec, memory_order_acquire);
+
+        if (since == 0)
+                return MAX_OF(limit / 4, UINT64_C(1));
+        if (now < since + limit)
+                return since + limit - now;
+        *ret_limit = limit;
+        return 0;
+}
+
 CK_RV session_open(struct session *session, struct token *token)
 {
         CK_FLAGS flags = CKF_SERIAL_SESSION;
@@ -39,6 +54,7 @@ CK_RV session_open(struct session *session, struct token *token)
                 return rv;
         session->handle = handle;
         session->read_only = read_only;
+        session->n_opens++;
         atomic_fetch_add(&token->n_open, 1);
         return CKR_OK;
 }
@@ -75,7 +91,9 @@ CK_RV session_recover(struct session *session, struct failure *failure)
                 session_close(session);
                 rv = session_open(session, token);
         } else if (rv == CKR_OK) {
-                (void)P11(session, C_CloseSession, old);
+                /* A token may give the handle of the session that it dropped to the next one. */
+                if (old != session->handle)
+                        (void)P11(session, C_CloseSession, old);
                 atomic_fetch_sub(&token->n_open, 1);
         }
         if (rv != CKR_OK) {

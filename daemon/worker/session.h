@@ -11,6 +11,7 @@
 struct session {
         struct token *token;
         CK_SESSION_HANDLE handle;
+        uint64_t n_opens; /* tells the session from those before it, whose handle it may have */
         bool read_only;
         const char *failed_name; /* of the last call that did not return CKR_OK; the owner's alone */
         uint64_t device_usec;    /* in the module since its owner set it to 0; the owner's alone */
@@ -35,6 +36,10 @@ struct session {
 
 void session_enter(struct session *session, const char *name);
 void session_leave(struct session *session);
+
+/* For the monitor: after how many microseconds to look again; 0: the call that is in the module was begun before now and has
+ * outlived its limit, *ret_limit. */
+uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit);
 
 /* Read/write where the token lets us, else read-only. CKR_SESSION_COUNT: no more to be had. */
 CK_RV session_open(struct session *session, struct token *token);

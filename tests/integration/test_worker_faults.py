@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """What a worker tells the broker of its token whatever happens meanwhile, and what it does with a session that was lost."""
-from harness import Case, until
+from harness import Case, SoftToken, until
 from test_faults import FaultyToken
 from varlink import b64
 
@@ -75,3 +75,43 @@ class Told(Case):
             until(lambda: self.ids(nickname) == [nickname.encode().hex()], "it is listed")
         sign(self.daemon, "hsm:two")
         self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+
+
+class Reused(Case):
+    """A token that gives the handle of a session that it dropped to the next one."""
+
+    def test_recovered(self):
+        """the session that was opened for the one that was lost stays open"""
+        token = FaultyToken(self.place, "reused")
+        daemon = self.own(token.section("hsm", "KeepAlive=1s\n", sessions=3, refresh="1h"))
+        daemon.wait_state("hsm", "ready")
+        opened = token.counts()["C_OpenSession"]
+        token.set("C_GetSessionInfo drop count=1")
+        until(lambda: token.counts()["C_OpenSession"] > opened, "another is opened")
+        # By the one thread, when it has recovered.
+        sign(daemon, "hsm:k")
+        self.assertEqual(daemon.token("hsm")["restarts"], 0, daemon.log_text())
+
+    def test_public_keys(self):
+        """a public key that was an object of the lost session is made anew"""
+        hsm, accel = SoftToken(self.place, "p"), FaultyToken(self.place, "pa")
+        daemon = self.own(hsm.section("hsm", "Accelerator=accel\n") +
+                          accel.section("accel", "Role=accelerator\nKeepAlive=1s\n", sessions=2, refresh="1h"))
+        for name in ("hsm", "accel"):
+            daemon.wait_state(name, "ready")
+        daemon.call("Generate", token="hsm", nickname="k", type="ec")
+        signature = sign(daemon, "hsm:k")
+
+        def verified_there():
+            hits = daemon.token("accel")["acceleration"]["hits"]
+            self.assertTrue(daemon.call("Verify", key="hsm:k", algorithm="ecdsa_sha256", message=MESSAGE,
+                                        signature=signature)["valid"])
+            return daemon.token("accel")["acceleration"]["hits"] > hits
+        until(verified_there, "the accelerator verifies")
+        before = accel.counts()
+        self.assertGreater(before["C_CreateObject"], 0)
+        accel.set("C_GetSessionInfo drop count=1")
+        until(lambda: accel.counts()["C_OpenSession"] > before["C_OpenSession"], "another session is opened")
+        until(verified_there, "the accelerator verifies again")
+        self.assertEqual(accel.counts()["C_CreateObject"], before["C_CreateObject"] + 1)
+        self.assertEqual(daemon.token("accel")["restarts"], 0)

@@ -29,6 +29,7 @@
  *     short         C_Sign: one byte of the signature is missing
  *     garbage       C_Sign: the signature's first byte is flipped
  *     weaken        C_UnwrapKey: what is made is extractable
+ *     drop          C_GetSessionInfo: CKR_SESSION_HANDLE_INVALID, and C_OpenSession gives that handle again
  *     max=4         C_OpenSession: CKR_SESSION_COUNT while that many are open
  *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
  *     clear=0x400   C_GetTokenInfo: these flags are taken off
@@ -71,6 +72,7 @@ enum action {
         ACTION_SHORT,
         ACTION_GARBAGE,
         ACTION_WEAKEN,
+        ACTION_DROP,
         ACTION_MAX,
         ACTION_FLAGS,
         ACTION_CLEAR,
@@ -91,6 +93,7 @@ static const struct {
         {"short", ACTION_SHORT},
         {"garbage", ACTION_GARBAGE},
         {"weaken", ACTION_WEAKEN},
+        {"drop", ACTION_DROP},
         {"max", ACTION_MAX},
         {"flags", ACTION_FLAGS},
         {"clear", ACTION_CLEAR},
@@ -121,6 +124,7 @@ static struct {
         size_t n_faults;
         uint64_t stamp;
         atomic_long open;
+        _Atomic CK_SESSION_HANDLE dropped; /* 0: none; the real session stays open, for whoever opens next */
 } module = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void parse_word(struct fault *fault, const char *word)
@@ -333,9 +337,28 @@ static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR applicati
                 return rv;
         if (fault.action == ACTION_MAX && atomic_load(&module.open) >= (long)fault.value)
                 return CKR_SESSION_COUNT;
+        *session = atomic_exchange(&module.dropped, 0);
+        if (*session != 0)
+                return CKR_OK;
         rv = module.target->C_OpenSession(slot, flags, application, notify, session);
         if (rv == CKR_OK)
                 atomic_fetch_add(&module.open, 1);
+        return rv;
+}
+
+static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetSessionInfo, "C_GetSessionInfo", &fault, &rv))
+                return rv;
+        if (fault.action == ACTION_DROP) {
+                atomic_store(&module.dropped, session);
+                return CKR_SESSION_HANDLE_INVALID;
+        }
+        rv = module.target->C_GetSessionInfo(session, info);
+        after("C_GetSessionInfo", &rv);
         return rv;
 }
 
@@ -490,6 +513,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetTokenInfo = get_token_info;
         list.C_OpenSession = open_session;
         list.C_CloseSession = close_session;
+        list.C_GetSessionInfo = get_session_info;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;
         *ret = &list;
