@@ -18,13 +18,15 @@ static void test_pem(void)
                 "-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n",
                 "subject=CN = x\n-----BEGIN CERTIFICATE-----\r\nMA\r\nM=\r\n-----END CERTIFICATE-----",
                 ("-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n-----BEGIN CERTIFICATE-----\nMAM=\n"
-                 "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+                 "-----END CERTIFICATE-----\n-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n"),
         };
         static const char *const bad[] = {"", "text", "-----BEGIN CERTIFICATE-----\nMAM=\n",
                 "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
                 "-----BEGIN CERTIFICATE-----\nMA=M\n-----END CERTIFICATE-----\n",
                 "x-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n",
                 "-----BEGIN CERTIFICATE REQUEST-----\nMAM=\n-----END CERTIFICATE REQUEST-----\n"};
+        static const char two[] = "-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n"
+                                  "-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n";
         unsigned char *der;
         size_t n;
 
@@ -36,6 +38,7 @@ static void test_pem(void)
         }
         for (size_t i = 0; i < N_ELEMENTS(bad); i++)
                 CU_ASSERT_EQUAL(read_text(bad[i], &der, &n), -1);
+        CU_ASSERT_EQUAL(read_text(two, &der, &n), -2);
         CU_ASSERT_EQUAL_FATAL(read_text("0\x03"
                                         "abc",
                                       &der, &n),
@@ -89,5 +92,5 @@ static void test_subsystems(void)
 }
 
 SUITE(tokendctl_certificates,
-        {"a certificate is read from PEM, whatever stands around it, and from DER", test_pem},
+        {"one certificate is read from PEM, whatever stands around it, and from DER", test_pem},
         {"every subsystem's nicknames are known, with the suffix and without", test_subsystems});
