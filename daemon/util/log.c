@@ -59,7 +59,7 @@ static size_t put_head(char *line, size_t size, int priority)
         return MIN_OF((size_t)MAX_OF(n, 0), size - 1);
 }
 
-static size_t put_line(char *line, size_t size, int priority, const char *format, va_list args)
+_printf_(4, 0) static size_t put_line(char *line, size_t size, int priority, const char *format, va_list args)
 {
         size_t head = put_head(line, size, priority), length;
         int n = vsnprintf(line + head, size - head, format, args);
