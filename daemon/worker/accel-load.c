@@ -9,12 +9,15 @@
 #include <sys/socket.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/ckr.h"
 #include "daemon/worker/spki.h"
 
-/* How long the accelerator may take for a word, and, once it has given one, for taking the copy in. The thread that waits
- * signs nothing meanwhile, and it may be the only one. */
+/* How long the accelerator may take for a word, and, once it has given one, for taking the copy in. What comes later is not lost: the
+ * next LOAD of the key finds its copy there. */
 #define WORD_USEC     (500U * USEC_PER_MSEC)
 #define TRANSFER_USEC (3U * USEC_PER_SEC)
+/* Where the thread that waits is the only one, and nobody's signature is made meanwhile. */
+#define ALONE_USEC (100U * USEC_PER_MSEC)
 
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
@@ -43,6 +46,11 @@ static void set_timeout(int fd, int option, uint64_t usec)
 static uint64_t number_of(struct wire wire)
 {
         return wire_get_u64(&wire);
+}
+
+static uint64_t patience_usec(const struct operation *operation, uint64_t usec)
+{
+        return token_threads(operation->session->token) > 1 ? usec : ALONE_USEC;
 }
 
 /* The answer with this number, in buffer; what came too late for an earlier question is dropped. -EAGAIN: not in time. */
@@ -178,6 +186,13 @@ static CK_RV wrap(struct session *session, CK_OBJECT_HANDLE key,
         return rv;
 }
 
+/* Another try would end as this one did. */
+static bool never_wraps(CK_RV rv)
+{
+        return rv == CKR_KEY_NOT_WRAPPABLE || rv == CKR_KEY_UNEXTRACTABLE || rv == CKR_KEY_SIZE_RANGE ||
+               rv == CKR_MECHANISM_INVALID || rv == CKR_FUNCTION_NOT_SUPPORTED;
+}
+
 /* ---- LOAD ---- */
 
 static bool is_transport(const struct message_transport_key *message)
@@ -202,7 +217,7 @@ static CK_RV send_key(
         int r = message_send_transfer(accel->peer.fd, &transfer, NULL, 0);
 
         if (r == 0)
-                r = receive(accel, TRANSFER_USEC, buffer, &wire, &type);
+                r = receive(accel, patience_usec(operation, TRANSFER_USEC), buffer, &wire, &type);
         if (r == 0 && type != MESSAGE_TYPE_TRANSFERRED)
                 r = -EBADMSG;
         return r < 0 ? no_answer(operation, r) : transferred(operation, &wire);
@@ -214,6 +229,7 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
         struct message_transport_key transport;
         struct wrapped wrapped;
+        char name[CKR_TEXT];
         enum message_type type;
         struct wire wire;
         int r = -ENOTCONN;
@@ -225,7 +241,7 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
                         &(struct message_transport){.number = ++accel->number, .spki = load->spki}, NULL, 0);
         }
         if (r == 0)
-                r = receive(accel, WORD_USEC, buffer, &wire, &type);
+                r = receive(accel, patience_usec(operation, WORD_USEC), buffer, &wire, &type);
         if (r < 0)
                 return no_answer(operation, r);
         /* It has a copy already, or cannot have any. */
@@ -235,6 +251,9 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
                 !is_transport(&transport))
                 return no_answer(operation, -EBADMSG);
         rv = wrap(operation->session, key, &transport, &wrapped);
+        if (never_wraps(rv))
+                return operation_answer(
+                        operation, REPLY_NOT_SUPPORTED, "the token does not wrap it: %s", ckr_text(rv, name));
         return rv == CKR_OK ? send_key(operation, load, &wrapped) : rv;
 }
 

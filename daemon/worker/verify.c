@@ -36,9 +36,15 @@ static bool rsa_is_bounded(struct der key, unsigned bits)
         struct der body, modulus, exponent;
         uint8_t tag;
 
-        return der_next(&key, &tag, &body) && der_next(&body, &tag, &modulus) &&
-               der_next(&body, &tag, &exponent) && spki_unsigned(exponent).length <= EXPONENT_MAX &&
-               spki_unsigned(exponent).length > 0 && bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;
+        if (!der_next(&key, &tag, &body) || !der_next(&body, &tag, &modulus) ||
+                !der_next(&body, &tag, &exponent))
+                return false;
+        exponent = spki_unsigned(exponent);
+        if (exponent.length == 0 || exponent.length > EXPONENT_MAX || bits < RSA_BITS_MIN ||
+                bits > RSA_BITS_MAX)
+                return false;
+        /* Odd, and not 1: with that anybody's padded digest is its own signature, and not every token refuses it. */
+        return (exponent.data[exponent.length - 1] & 1) && (exponent.length > 1 || exponent.data[0] > 1);
 }
 
 static SECKEYPublicKey *import_spki(struct wire_bytes spki)

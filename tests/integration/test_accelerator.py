@@ -194,6 +194,19 @@ class Public(Accelerated):
         self.assertEqual(self.daemon.token("accel")["restarts"], restarts)
         self.assertTrue(self.verify())
 
+    def test_weak_exponents(self):
+        """an RSA key whose exponent is 1, or even, verifies nothing, there or elsewhere"""
+        def der(tag, *parts):
+            body = b"".join(parts)
+            size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big") if len(body) > 127 else b""
+            return bytes([tag]) + (bytes([0x80 | len(size)]) + size if size else bytes([len(body)])) + body
+        for exponent in (1, 2, 65536):
+            number = exponent.to_bytes(exponent.bit_length() // 8 + 1, "big")
+            key = der(0x30, der(0x30, bytes.fromhex("06092a864886f70d0101010500")),
+                      der(3, b"\0", der(0x30, der(2, b"\0" + b"\xff" * 256), der(2, number))))
+            self.assertEqual(self.fails("InvalidParameter", self.verify, key=None, publicKey=b64(key), signature=b64(bytes(256)),
+                                        algorithm="rsa_pkcs1_sha256"), {"parameter": "publicKey"})
+
     def test_not_seen(self):
         """an accelerator's own keys are nobody's, and nothing is made there"""
         self.assertEqual({k["token"] for k in self.daemon.call("List")["keys"]}, {"hsm"})
@@ -519,6 +532,23 @@ class Loadable(Accelerated):
         for line in self.trace.read_text().splitlines():
             wrapped = bytes.fromhex(re.search("wrapped=([0-9a-f]+)", line)[1])
             self.assertNotIn(wrapped[:64], memory)
+
+
+class OneThread(Accelerated):
+    """A key's token with one session for all requests."""
+
+    @classmethod
+    def tokens(cls):
+        return super().tokens().replace("Sessions=4", "Sessions=3", 1)
+
+    def test_slow_copy(self):
+        """while its only thread waits for an accelerator that takes no copy, no signature comes too late"""
+        key = self.make("k", loadable=True)
+        self.accel.set("C_UnwrapKey delay_ms=3000")
+        loading = self.accel.counts()["C_UnwrapKey"]
+        until(lambda: self.sign("hsm:k", timeoutMs=1000) and self.accel.counts()["C_UnwrapKey"] > loading, "a copy is made")
+        for _ in range(20):
+            self.good(key, "ecdsa_sha256", self.sign("hsm:k", timeoutMs=1000))
 
 
 class Few(Accelerated):
