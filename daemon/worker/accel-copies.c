@@ -16,6 +16,7 @@ struct copy {
         size_t spki_length;
         uint64_t used; /* when it was, in turns of the table */
         unsigned users;
+        bool disowned;  /* the broker that knew of it is gone, and the next has not asked for it */
         bool out, lost; /* out: not in its place any more; lost: its object is gone by itself */
         struct copy *next_out;
 };
@@ -23,6 +24,7 @@ struct copy {
 struct copies {
         pthread_mutex_t lock; /* everything; never over a call into the module */
         uint64_t turn, serial;
+        uint64_t disowned_until_usec; /* 0: none is disowned */
         unsigned max, n_clears;
         struct copy *outs; /* in use, and out */
         struct copy *places[];
@@ -118,19 +120,21 @@ bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret)
         return copy != NULL;
 }
 
-bool copies_release(struct copies *copies, const struct copy_key *key)
+bool copies_release(struct copies *copies, const struct copy_key *key, bool *ret_lost)
 {
         bool destroy = false;
         struct copy *copy;
 
         pthread_mutex_lock(&copies->lock);
         copy = find(copies, key->number);
+        *ret_lost = false;
         if (copy) {
                 copy->users--;
         } else {
                 struct copy **at = find_out(copies, key->number);
 
                 copy = *at;
+                *ret_lost = copy && copy->lost;
                 if (copy && --copy->users == 0) {
                         destroy = !copy->lost;
                         *at = copy->next_out;
@@ -152,6 +156,7 @@ uint64_t copies_find(struct copies *copies, const char *token, struct wire_bytes
                 if (copy && copy->spki_length == spki.length &&
                         memcmp(copy->spki, spki.data, spki.length) == 0 && strcmp(copy->token, token) == 0) {
                         copy->used = ++copies->turn;
+                        copy->disowned = false;
                         number = copy->key.number;
                 }
         }
@@ -230,6 +235,34 @@ bool copies_evict(struct copies *copies, uint64_t *ret_number, CK_OBJECT_HANDLE 
         return oldest != NULL;
 }
 
+void copies_disown(struct copies *copies, uint64_t until_usec)
+{
+        pthread_mutex_lock(&copies->lock);
+        copies->disowned_until_usec = until_usec;
+        for (unsigned i = 0; i < copies->max; i++)
+                if (copies->places[i])
+                        copies->places[i]->disowned = true;
+        pthread_mutex_unlock(&copies->lock);
+}
+
+bool copies_abandoned(struct copies *copies, uint64_t now_usec, CK_OBJECT_HANDLE *ret_handle)
+{
+        struct copy *found = NULL;
+
+        pthread_mutex_lock(&copies->lock);
+        if (copies->disowned_until_usec != 0 && now_usec >= copies->disowned_until_usec) {
+                for (unsigned i = 0; i < copies->max && !found; i++)
+                        if (copies->places[i] && copies->places[i]->disowned)
+                                found = copies->places[i];
+                if (found)
+                        *ret_handle = take_out(copies, found, false);
+                else
+                        copies->disowned_until_usec = 0;
+        }
+        pthread_mutex_unlock(&copies->lock);
+        return found != NULL;
+}
+
 unsigned copies_n_clears(struct copies *copies)
 {
         unsigned n;
@@ -247,5 +280,8 @@ void copies_clear(struct copies *copies)
         for (unsigned i = 0; i < copies->max; i++)
                 if (copies->places[i])
                         (void)take_out(copies, copies->places[i], true);
+        /* And those that were taken out before, and are in use. */
+        for (struct copy *copy = copies->outs; copy; copy = copy->next_out)
+                copy->lost = true;
         pthread_mutex_unlock(&copies->lock);
 }

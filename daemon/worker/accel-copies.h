@@ -28,10 +28,11 @@ DEFINE_CLEANUP(struct copies *, copies_free);
 
 /* false: no such copy. */
 bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret);
-/* true: it was taken out meanwhile and nobody else uses it; the caller destroys the object. */
-bool copies_release(struct copies *copies, const struct copy_key *key);
+/* true: it was taken out meanwhile and nobody else uses it; the caller destroys the object. *ret_lost: its object was lost
+ * meanwhile, and what was done with the handle may have been done with another object. */
+bool copies_release(struct copies *copies, const struct copy_key *key, bool *ret_lost);
 
-/* The copy of that token's key with this public half; 0: none. */
+/* The copy of that token's key with this public half, for a broker that will know of it from now on; 0: none. */
 uint64_t copies_find(struct copies *copies, const char *token, struct wire_bytes spki);
 
 /* Takes one in; its number into key. Where all places were taken the one that was used least recently is out: its number in
@@ -45,6 +46,11 @@ bool copies_remove(struct copies *copies, uint64_t number, CK_OBJECT_HANDLE *ret
 
 /* Takes out the one that was used least recently, as copies_remove(). false: there is none. */
 bool copies_evict(struct copies *copies, uint64_t *ret_number, CK_OBJECT_HANDLE *ret_handle);
+
+/* There is a new broker, which knows of no copy until it asks for it (copies_find()): it has time for that until then. */
+void copies_disown(struct copies *copies, uint64_t until_usec);
+/* Takes out one that was not asked for in time, as copies_remove(). false: there is none. */
+bool copies_abandoned(struct copies *copies, uint64_t now_usec, CK_OBJECT_HANDLE *ret_handle);
 
 /* All objects are gone from the token, or as good as. */
 void copies_clear(struct copies *copies);

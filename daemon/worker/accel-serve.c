@@ -9,12 +9,17 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/worker/accel-public.h"
 #include "daemon/worker/accel-take.h"
+
+/* How long a peer may take to make room for an answer. None that reads what it asked for takes any time; one that does not
+ * must not keep the others waiting. */
+#define SEND_USEC (500U * USEC_PER_MSEC)
 
 struct server {
         struct operation *operation;
@@ -40,9 +45,9 @@ int accel_init(struct accel *accel)
         return peers_new(&accel->peers);
 }
 
-/* ---- answers ---- */
+/* ---- answers; -errno: the peer is gone, does not read, or says what cannot be ---- */
 
-static void send_transferred(
+static int send_transferred(
         struct server *server, const struct peer *peer, uint64_t number, uint64_t copy, uint64_t evicted)
 {
         const struct result *result = &server->operation->result;
@@ -53,7 +58,7 @@ static void send_transferred(
                 .evicted = evicted,
                 .text = result->text};
 
-        (void)message_send_transferred(peer->fd, &message, NULL, 0);
+        return message_send_transferred(peer->fd, &message, NULL, 0);
 }
 
 static int on_transport(struct server *server, const struct peer *peer, struct wire *wire)
@@ -72,14 +77,12 @@ static int on_transport(struct server *server, const struct peer *peer, struct w
                        ? copies_find(operation->accel->copies, peer->token, message.spki)
                        : 0;
         if (copy != 0 || operation->result.status != REPLY_OK)
-                send_transferred(server, peer, message.number, copy, 0);
-        else
-                (void)message_send_transport_key(peer->fd,
-                        &(struct message_transport_key){.number = message.number,
-                                .modulus = wire_bytes(transport->modulus, transport->n_modulus),
-                                .exponent = wire_bytes(transport->exponent, transport->n_exponent)},
-                        NULL, 0);
-        return 0;
+                return send_transferred(server, peer, message.number, copy, 0);
+        return message_send_transport_key(peer->fd,
+                &(struct message_transport_key){.number = message.number,
+                        .modulus = wire_bytes(transport->modulus, transport->n_modulus),
+                        .exponent = wire_bytes(transport->exponent, transport->n_exponent)},
+                NULL, 0);
 }
 
 static int on_transfer(struct server *server, const struct peer *peer, struct wire *wire)
@@ -90,11 +93,9 @@ static int on_transfer(struct server *server, const struct peer *peer, struct wi
         if (r < 0)
                 return r;
         operation_run(server->operation, take_attempt, &taking);
-        send_transferred(server, peer, taking.message.number, taking.copy, taking.evicted);
-        return 0;
+        return send_transferred(server, peer, taking.message.number, taking.copy, taking.evicted);
 }
 
-/* -errno: the peer is gone, or says what cannot be. */
 static int on_peer(struct server *server, const struct peer *peer)
 {
         int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
@@ -125,12 +126,14 @@ static void drop_peer(struct server *server, size_t i)
 
 static void take_peers(struct server *server)
 {
+        const struct timeval timeout = {.tv_usec = SEND_USEC};
         struct peer fresh;
 
         while (peers_take(server->operation->accel->peers, &fresh)) {
                 for (size_t i = 0; i < server->n_peers; i++)
                         if (strcmp(server->peers[i].token, fresh.token) == 0)
                                 drop_peer(server, i--);
+                (void)setsockopt(fresh.fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
                 if (server->n_peers < LIMIT_SECTIONS)
                         server->peers[server->n_peers++] = fresh;
                 else
@@ -138,11 +141,18 @@ static void take_peers(struct server *server)
         }
 }
 
-static CK_RV check_attempt(struct operation *operation, const void *request)
+/* Copies that the broker of now knows nothing of: it would never have them destroyed when their keys are. */
+static void destroy_abandoned(struct server *server)
 {
-        return session_check(operation->session);
+        struct session *session = server->operation->session;
+        CK_OBJECT_HANDLE handle;
+
+        while (copies_abandoned(server->operation->accel->copies, now_usec(), &handle))
+                if (handle != CK_INVALID_HANDLE)
+                        (void)P11(session, C_DestroyObject, session->handle, handle);
 }
 
+/* At least every KeepAlive=. */
 static void turn(struct server *server)
 {
         const struct token *token = server->operation->session->token;
@@ -155,8 +165,11 @@ static void turn(struct server *server)
         fds[n] = (struct pollfd){.fd = peers_fd(server->operation->accel->peers), .events = POLLIN};
         r = poll(
                 fds, n + 1, (int)MIN_OF(token->config->keep_alive_usec / USEC_PER_MSEC, (uint64_t)INT32_MAX));
+        /* Nobody asked: the session is looked at all the same, and where it was lost so are the copies. */
         if (r == 0)
-                operation_run(server->operation, check_attempt, NULL);
+                operation_run(server->operation, transport_attempt, &server->transport);
+        if (!server->operation->ending)
+                destroy_abandoned(server);
         if (r <= 0)
                 return;
         /* From the last: one that is dropped moves none before it. */

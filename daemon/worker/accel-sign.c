@@ -39,14 +39,19 @@ CK_RV sign_copy_attempt(struct operation *operation, const void *request)
         const struct message_sign_copy *message = request;
         struct copies *copies = operation->accel->copies;
         struct copy_key key;
+        bool lost;
         CK_RV rv;
 
         if (!copies || !copies_use(copies, message->copy, &key))
                 return operation_answer(operation, REPLY_KEY_GONE, "no such copy");
         rv = sign_with(operation, message, &key);
-        if (copies_release(copies, &key))
+        if (copies_release(copies, &key, &lost))
                 destroy(operation->session, key.handle);
-        return rv;
+        if (rv != CKR_OK || !lost)
+                return rv;
+        /* Whatever signed, it may have been another key that the token gave the handle to. */
+        operation->result.payload_length = 0;
+        return operation_answer(operation, REPLY_KEY_GONE, "the copy was lost meanwhile");
 }
 
 CK_RV forget_copy_attempt(struct operation *operation, const void *request)

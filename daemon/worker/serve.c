@@ -409,6 +409,9 @@ void serve_channel(struct serve *serve, int fd, uint32_t epoch)
         /* Before the threads stand, serve_start() says it. */
         if (n > 0) {
                 set_timeout(serve->token);
+                if (serve->accel.copies)
+                        copies_disown(
+                                serve->accel.copies, now_usec() + serve->token->config->keep_alive_usec);
                 serve_hello(serve->token, n, busy);
                 send_sessions(serve, true);
         }
@@ -430,14 +433,11 @@ static void give_up_on(struct serve *serve, struct thread *thread, const struct 
 static uint64_t watch_one(struct serve *serve, struct thread *thread, uint64_t now)
 {
         struct session *session = &thread->session;
-        uint64_t since = atomic_load_explicit(&session->call_since_usec, memory_order_acquire);
-        uint64_t limit = atomic_load(&session->call_limit_usec);
         struct failure failure;
+        uint64_t limit, next = session_overdue(session, now, &limit);
 
-        if (since == 0)
-                return limit / 4;
-        if (now < since + limit)
-                return since + limit - now;
+        if (next > 0)
+                return next;
         failure_set(&failure, WORKER_END_HUNG, 0, "%s did not come back within %llu ms",
                 atomic_load(&session->call_name), (unsigned long long)(limit / USEC_PER_MSEC));
         give_up_on(serve, thread, &failure);

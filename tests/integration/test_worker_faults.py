@@ -115,3 +115,51 @@ class Reused(Case):
         until(verified_there, "the accelerator verifies again")
         self.assertEqual(accel.counts()["C_CreateObject"], before["C_CreateObject"] + 1)
         self.assertEqual(daemon.token("accel")["restarts"], 0)
+
+
+class Copies(Case):
+    """Copies of keys in an accelerator."""
+
+    def begin(self, name, keep_alive):
+        self.accel = FaultyToken(self.place, name + "a")
+        self.daemon = self.own(SoftToken(self.place, name).section("hsm", "Accelerator=accel\n") + self.accel.section(
+            "accel", f"Role=accelerator\nKeepAlive={keep_alive}\n", sessions=5, refresh="1h"))
+        for token in ("hsm", "accel"):
+            self.daemon.wait_state(token, "ready")
+
+    def is_loaded(self, nickname):
+        sign(self.daemon, "hsm:" + nickname)
+        return self.daemon.call("Get", key="hsm:" + nickname)["key"].get("acceleratedBy") == "accel"
+
+    def load(self, nickname):
+        until(lambda: self.is_loaded(nickname), f"{nickname} is loaded", 20)
+
+    def make(self, nickname):
+        self.daemon.call("Generate", token="hsm", nickname=nickname, type="ec", loadable=True)
+        self.load(nickname)
+
+    def test_lost_with_session(self):
+        """copies and transport key of a session that was lost are made anew, whatever handle the next session has"""
+        self.begin("lost", "1h")
+        self.make("a")
+        before = self.accel.counts()
+        self.accel.set("C_GetSessionInfo drop count=1")
+        self.make("b")
+        self.assertEqual(self.accel.counts()["C_GenerateKeyPair"], before["C_GenerateKeyPair"] + 1)
+        self.load("a")
+        # Each is two: the key that wraps, and the key.
+        self.assertEqual(self.accel.counts()["C_UnwrapKey"], before["C_UnwrapKey"] + 4)
+        self.assertEqual(self.daemon.token("accel")["restarts"], 0)
+
+    def test_of_old_broker(self):
+        """a copy that no broker knows of goes by itself, and one that the new broker uses stays"""
+        self.begin("old", "1s")
+        for nickname in ("used", "unused"):
+            self.make(nickname)
+        replace_broker(self.daemon, "hsm", "accel")
+        self.load("used")
+        before = self.accel.counts()
+        self.daemon.call("Delete", key="hsm:unused")
+        until(lambda: self.accel.counts()["C_DestroyObject"] > before["C_DestroyObject"], "its copy is destroyed")
+        self.assertTrue(self.is_loaded("used"))
+        self.assertEqual(self.accel.counts()["C_UnwrapKey"], before["C_UnwrapKey"])

@@ -27,6 +27,7 @@ static uint64_t add(struct copies *copies, const char *token, const char *spki, 
 static void test_least_recently_used(void)
 {
         _cleanup_(copies_freep) struct copies *copies = NULL;
+        bool lost;
         CK_OBJECT_HANDLE handle;
         struct copy_key key;
         uint64_t a, b, c, out;
@@ -38,13 +39,13 @@ static void test_least_recently_used(void)
         CU_ASSERT_EQUAL(out, 0);
         CU_ASSERT_TRUE(copies_use(copies, a, &key));
         CU_ASSERT_EQUAL(key.handle, 10);
-        CU_ASSERT_FALSE(copies_release(copies, &key));
+        CU_ASSERT_FALSE(copies_release(copies, &key, &lost));
         c = add(copies, "hsm", "c", 12, &out, &handle);
         CU_ASSERT_EQUAL(out, b);
         CU_ASSERT_EQUAL(handle, 11);
         CU_ASSERT_FALSE(copies_use(copies, b, &key));
         CU_ASSERT_TRUE(copies_use(copies, c, &key));
-        CU_ASSERT_FALSE(copies_release(copies, &key));
+        CU_ASSERT_FALSE(copies_release(copies, &key, &lost));
         CU_ASSERT_TRUE(copies_evict(copies, &out, &handle));
         CU_ASSERT_EQUAL(out, a);
         CU_ASSERT_EQUAL(handle, 10);
@@ -53,6 +54,7 @@ static void test_least_recently_used(void)
 static void test_in_use(void)
 {
         _cleanup_(copies_freep) struct copies *copies = NULL;
+        bool lost;
         CK_OBJECT_HANDLE handle;
         struct copy_key one, two;
         uint64_t number, out;
@@ -65,14 +67,17 @@ static void test_in_use(void)
         (void)add(copies, "hsm", "b", 11, &out, &handle);
         CU_ASSERT_EQUAL(out, number);
         CU_ASSERT_EQUAL(handle, CK_INVALID_HANDLE);
-        CU_ASSERT_FALSE(copies_release(copies, &one));
-        CU_ASSERT_TRUE(copies_release(copies, &two));
+        CU_ASSERT_FALSE(copies_release(copies, &one, &lost));
+        CU_ASSERT_FALSE(lost);
+        CU_ASSERT_TRUE(copies_release(copies, &two, &lost));
+        CU_ASSERT_FALSE(lost);
         CU_ASSERT_FALSE(copies_use(copies, number, &one));
 }
 
 static void test_lost(void)
 {
         _cleanup_(copies_freep) struct copies *copies = NULL;
+        bool lost;
         CK_OBJECT_HANDLE handle;
         struct copy_key key;
         uint64_t number, out;
@@ -84,9 +89,61 @@ static void test_lost(void)
         copies_clear(copies);
         CU_ASSERT_EQUAL(copies_n_clears(copies), 1);
         /* Its handle may be another object's by now. */
-        CU_ASSERT_FALSE(copies_release(copies, &key));
+        CU_ASSERT_FALSE(copies_release(copies, &key, &lost));
+        CU_ASSERT_TRUE(lost);
         CU_ASSERT_FALSE(copies_remove(copies, number, &handle));
         CU_ASSERT_FALSE(copies_evict(copies, &out, &handle));
+}
+
+static void test_lost_when_out(void)
+{
+        _cleanup_(copies_freep) struct copies *copies = NULL;
+        bool lost;
+        CK_OBJECT_HANDLE handle;
+        struct copy_key one, two;
+        uint64_t number, out;
+
+        CU_ASSERT_EQUAL_FATAL(copies_new(3, 0, &copies), 0);
+        number = add(copies, "hsm", "a", 10, &out, &handle);
+        CU_ASSERT_TRUE(copies_use(copies, number, &one));
+        CU_ASSERT_TRUE(copies_use(copies, number, &two));
+        CU_ASSERT_TRUE(copies_remove(copies, number, &handle));
+        CU_ASSERT_EQUAL(handle, CK_INVALID_HANDLE);
+        CU_ASSERT_FALSE(copies_release(copies, &one, &lost));
+        CU_ASSERT_FALSE(lost);
+        copies_clear(copies);
+        CU_ASSERT_FALSE(copies_release(copies, &two, &lost));
+        CU_ASSERT_TRUE(lost);
+}
+
+static void test_disowned(void)
+{
+        _cleanup_(copies_freep) struct copies *copies = NULL;
+        CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+        struct copy_key key;
+        bool lost;
+        uint64_t a, b, c, out;
+
+        CU_ASSERT_EQUAL_FATAL(copies_new(4, 0, &copies), 0);
+        a = add(copies, "hsm", "a", 10, &out, &handle);
+        b = add(copies, "hsm", "b", 11, &out, &handle);
+        c = add(copies, "hsm", "c", 12, &out, &handle);
+        CU_ASSERT_FALSE(copies_abandoned(copies, 1000, &handle));
+        CU_ASSERT_TRUE(copies_use(copies, c, &key));
+        copies_disown(copies, 1000);
+        CU_ASSERT_EQUAL(copies_find(copies, "hsm", text("a")), a);
+        CU_ASSERT_FALSE(copies_abandoned(copies, 999, &handle));
+        CU_ASSERT_TRUE(copies_abandoned(copies, 1000, &handle));
+        CU_ASSERT_EQUAL(handle, 11);
+        /* In use: whoever uses it destroys it. */
+        CU_ASSERT_TRUE(copies_abandoned(copies, 1000, &handle));
+        CU_ASSERT_EQUAL(handle, CK_INVALID_HANDLE);
+        CU_ASSERT_TRUE(copies_release(copies, &key, &lost));
+        CU_ASSERT_FALSE(lost);
+        CU_ASSERT_FALSE(copies_abandoned(copies, 1000, &handle));
+        CU_ASSERT_FALSE(copies_use(copies, b, &key));
+        CU_ASSERT_TRUE(copies_use(copies, a, &key));
+        CU_ASSERT_FALSE(copies_release(copies, &key, &lost));
 }
 
 static void test_whose(void)
@@ -157,6 +214,8 @@ static void test_channels(void)
 SUITE(worker_copies, {"the copy that was used least recently makes room", test_least_recently_used},
         {"a copy in use is destroyed by whoever uses it last", test_in_use},
         {"a copy that was lost with its session is destroyed by nobody", test_lost},
+        {"nor one that was taken out before, and was still in use", test_lost_when_out},
+        {"a copy that a new broker does not ask for is taken out in time", test_disowned},
         {"a copy is found by its public key and its token", test_whose},
         {"a number is never used twice, and none of another life is one", test_numbers},
         {"of two channels to one token the later is the one", test_channels});
