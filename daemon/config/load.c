@@ -4,16 +4,29 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "daemon/config/parser.h"
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
+/* Reading must never wait, at a reload least of all: of what is no file, only /dev/null, by which systemd's drop-ins are
+ * masked. */
+static bool may_be_read(const struct stat *st)
+{
+        return S_ISREG(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
+}
+
+/* 1: it is no regular file. */
 static int read_file(const char *path, size_t max, char **ret, size_t *ret_length)
 {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
 
-        return fd < 0 ? -errno : text_read(fd, max, ret, ret_length);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        return may_be_read(&st) ? text_read(fd, max, ret, ret_length) : 1;
 }
 
 static unsigned line_at(const char *text, size_t length)
@@ -41,7 +54,7 @@ static const char *keep_name(struct parser *parser, const char *path)
         return grown[parser->n_files++];
 }
 
-/* -errno: it could not be read; a fault, too. */
+/* 1, -errno: it could not be read; a fault, too. */
 static int load_file(struct parser *parser, const char *path)
 {
         _cleanup_(freep) char *text = NULL;
@@ -52,9 +65,12 @@ static int load_file(struct parser *parser, const char *path)
         if (!name)
                 return -ENOMEM;
         r = read_file(path, left, &text, &length);
-        if (r < 0) {
+        if (r != 0) {
                 parser->incomplete = true;
-                parser_fault(parser, (struct place){name, 1}, "cannot be read: %s", strerror(-r));
+                if (r > 0)
+                        parser_fault(parser, (struct place){name, 1}, "is no regular file");
+                else
+                        parser_fault(parser, (struct place){name, 1}, "cannot be read: %s", strerror(-r));
                 return r;
         }
         if (length > left) {

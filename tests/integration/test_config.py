@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from harness import BUILD, PIN, SOFTHSM, Case, Process, check_config
+from harness import BUILD, PIN, SOFTHSM, Case, Process, check_config, until
 
 TOKEN = "[Token t]\nModule=/usr/lib/x.so\n"
 INSTANCE = "[Instance i]\nUser=0\nKeys=*\n"
@@ -168,6 +168,41 @@ MaxConnections=1
         self.assertEqual(done.returncode, 78)
         self.assertIn("none.conf", done.stderr)
 
+    def checks(self, path, **options):
+        """tokend --check that is under way."""
+        process = subprocess.Popen([str(BUILD / "tokend"), "--check", "--config", str(path)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, **options)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_fifo(self):
+        """a FIFO is a fault with its name and is not waited for, as the file and as a drop-in"""
+        base, extra = self.place.write("fifo.conf", ""), self.place.path / "fifo.conf.d"
+        extra.mkdir()
+        for path in (base, extra / "50-fifo.conf"):
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+            process = self.checks(base)
+            error = process.communicate(timeout=30)[1]
+            self.assertEqual((process.returncode, error), (78, f"{path}:1: is no regular file\n"))
+            path.unlink()
+            base.write_text("")
+
+    def test_pipe(self):
+        """--check reads what a pipe brings, and a signal ends it while it waits for that"""
+        for text, status, error in (("[Daemon]\n", 0, ""),
+                                    ("[Daemon]\nA=1\n", 78, "/dev/stdin:2: A= is no key of [Daemon]\n")):
+            process = self.checks("/dev/stdin", stdin=subprocess.PIPE)
+            self.assertEqual(process.communicate(text, timeout=30), ("", error))
+            self.assertEqual(process.returncode, status)
+        process = self.checks("/dev/stdin", stdin=subprocess.PIPE)
+        fds = f"/proc/{process.pid}/fd"
+        pipe = os.readlink(f"{fds}/0")
+        until(lambda: [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)].count(pipe) == 2, "it reads")
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), -signal.SIGTERM)
+
     def test_pin_never_shown(self):
         """a PIN written where its file should be named is refused without being repeated"""
         done = check_config(self.place, TOKEN + f"Pin={PIN}\n")
@@ -208,3 +243,13 @@ class Start(Case):
                 self.assertTrue(line.endswith(f" {path}"), line)
         self.assertEqual(reload(right), [])
         self.assertEqual(reload(right), [])
+
+    def test_fifo_at_reload(self):
+        """a reload that finds a FIFO keeps the old configuration, and what comes behind it is heard"""
+        daemon = self.own("")
+        daemon.config.unlink()
+        os.mkfifo(daemon.config)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_notify("READY=1")
+        self.assertIn(f"{daemon.config}:1: is no regular file", daemon.log_text())
+        daemon.wait_state("internal", "ready")

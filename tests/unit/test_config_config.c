@@ -312,6 +312,30 @@ static void test_no_file(void)
         CU_ASSERT_EQUAL(n, 1);
 }
 
+/* A FIFO would be waited for; /dev/null is how a drop-in of another's is masked. */
+static void test_no_regular_file(void)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+        struct directory directory;
+        unsigned n = 0;
+
+        directory_new(&directory);
+        CU_ASSERT_EQUAL_FATAL(mkfifo(directory.base, 0600), 0);
+        CU_ASSERT_EQUAL(config_load(directory.base, show, &n, &config), 1);
+        CU_ASSERT_EQUAL(n, 1);
+        (void)unlink(directory.base);
+        PUT(directory.base, "[Instance i]\nUser=0\nKeys=*\nToken=b\n");
+        CU_ASSERT_EQUAL_FATAL(mkfifo(directory.a, 0600), 0);
+        CU_ASSERT_EQUAL(config_load(directory.base, show, &n, &config), 1);
+        /* Not of the token too, which may stand there. */
+        CU_ASSERT_EQUAL(n, 2);
+        (void)unlink(directory.a);
+        CU_ASSERT_EQUAL_FATAL(symlink("/dev/null", directory.a), 0);
+        PUT(directory.b, "[Token b]\nModule=/b.so\n");
+        CU_ASSERT_EQUAL(config_load(directory.base, show, NULL, &config), 0);
+        directory_remove(&directory);
+}
+
 static void test_limit_config(void)
 {
         _cleanup_(config_freep) struct config *config = NULL;
@@ -372,4 +396,5 @@ SUITE(config, {"every key is read, with quotes, comments and repetitions", test_
         {"a memfd that is open or has faults is refused", test_memfd_bad},
         {"FILE.d is read in name order, faults with their file", test_files},
         {"a file that is not there is a fault", test_no_file},
+        {"what is no regular file is a fault, but for /dev/null", test_no_regular_file},
         {"LIMIT_CONFIG bytes together, and not one more", test_limit_config});
