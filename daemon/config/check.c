@@ -28,6 +28,9 @@ static void check_token(struct parser *parser, const struct section *section)
         struct place directory = key_place(section, offsetof(struct config_token, directory));
         struct place uri = key_place(section, offsetof(struct config_token, uri));
 
+        if (strcmp(token->name, "pkcs11") == 0)
+                parser_fault(parser, section->place,
+                        "[Token pkcs11]: what callers write before the colon, and pkcs11: begins a URI");
         if (!key_place(section, offsetof(struct config_token, module)).file)
                 parser_fault(parser, section->place,
                         "[Token %s] needs Module=: the path of a PKCS #11 module, or `internal`",

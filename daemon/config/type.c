@@ -31,14 +31,12 @@ static bool is_module(const char *text)
         return is_path(text) || strcmp(text, "internal") == 0;
 }
 
+/* What names an object says nothing of a token: `pkcs11:object=x` would match them all. */
 static bool is_uri(const char *text)
 {
-        struct uri uri;
+        _cleanup_(uri_done) struct uri uri = {0};
 
-        if (uri_parse(text, &uri) < 0)
-                return false;
-        uri_done(&uri);
-        return true;
+        return uri_parse(text, &uri) == 0 && !uri.object && !uri.id;
 }
 
 static bool is_pin(const char *text)
@@ -51,9 +49,21 @@ static bool is_pin(const char *text)
         return *text && !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
+/* systemd.unit(5). It is compared as it stands: what is no whole name, `foo` or a glob, would match no caller. */
 static bool is_unit(const char *text)
 {
-        return *text && !strpbrk(text, "/ \t");
+        static const char characters[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@";
+        static const char *const suffixes[] = {"service", "socket", "device", "mount", "automount", "swap",
+                "target", "path", "timer", "slice", "scope"};
+        const char *dot = strrchr(text, '.');
+
+        if (!dot || dot == text || text[strspn(text, characters)])
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+                if (strcmp(dot + 1, suffixes[i]) == 0)
+                        return true;
+        return false;
 }
 
 static bool is_glob(const char *text)
@@ -190,11 +200,12 @@ const struct config_type type_module = {.storage = STORAGE_TEXT,
         .expected = "the absolute path of a PKCS #11 module, or `internal`"};
 const struct config_type type_uri = {.storage = STORAGE_TEXT,
         .valid = is_uri,
-        .expected = "an RFC 7512 URI (pkcs11:token=NAME) without a query"};
+        .expected = "an RFC 7512 URI of token, serial, manufacturer, model and slot-id, without a query"};
 const struct config_type type_pin = {
         .storage = STORAGE_TEXT, .valid = is_pin, .expected = "file:/ABSOLUTE/PATH or credential:NAME"};
-const struct config_type type_unit = {
-        .storage = STORAGE_TEXT, .valid = is_unit, .expected = "the name of a systemd unit"};
+const struct config_type type_unit = {.storage = STORAGE_TEXT,
+        .valid = is_unit,
+        .expected = "the whole name of a systemd unit (NAME.service)"};
 const struct config_type type_globs = {
         .storage = STORAGE_LIST, .valid = is_glob, .expected = "a list of globs, none of them empty"};
 const struct config_type type_environment = {

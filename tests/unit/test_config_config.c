@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "daemon/util/text.h"
 #include "proto/limits.h"
 #include "tests/unit/suite.h"
 
@@ -117,6 +118,26 @@ static void test_defaults(void)
         CU_ASSERT_EQUAL(instance->weight, 100);
         CU_ASSERT_EQUAL(instance->max_queued, 256);
         CU_ASSERT_EQUAL(instance->max_connections, 1024);
+}
+
+static void test_allowed(void)
+{
+        static const char *const units[] = {
+                "x.service", "x@a\\x2db:c.service", "session-1.scope", "a.b_c.socket"};
+        static const char *const uris[] = {"pkcs11:", "pkcs11:slot-id=0",
+                "pkcs11:token=a%20b;serial=1;manufacturer=m;model=n;slot-id=3",
+                "pkcs11:library-manufacturer=l;token=t;type=private"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+                _cleanup_(freep) char *text = text_format(
+                        "[Token t]\nModule=/x.so\nUri=%s\n[Instance i]\nUnit=%s\nKeys=hsm:* \\*\n", uris[i],
+                        units[i]);
+                _cleanup_(config_freep) struct config *config = parse(text);
+
+                CU_ASSERT_STRING_EQUAL(config->tokens[0]->uri, uris[i]);
+                CU_ASSERT_STRING_EQUAL(config->instances[0]->unit, units[i]);
+        }
+        config_free(parse("[Token PKCS11]\nModule=/x.so\n[Instance pkcs11]\nUser=0\nKeys=*\n"));
 }
 
 static void test_empty(void)
@@ -387,6 +408,7 @@ static void test_audit(void)
 
 SUITE(config, {"every key is read, with quotes, comments and repetitions", test_full},
         {"defaults hold where nothing is given", test_defaults},
+        {"URIs, units and names that look odd and are right", test_allowed},
         {"without a [Token] there is one internal token", test_empty},
         {"a snapshot written out reads as the same", test_round_trip},
         {"whatever may stand in a value survives being written out", test_round_trip_of_values},
