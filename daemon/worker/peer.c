@@ -12,6 +12,7 @@
 struct peers {
         pthread_mutex_t lock; /* never over anything that waits */
         int event_fd;
+        bool closed;
         size_t n;
         struct peer waiting[LIMIT_SECTIONS];
 };
@@ -63,6 +64,11 @@ void peers_put(struct peers *peers, const char *token, int fd)
         struct peer *place;
 
         pthread_mutex_lock(&peers->lock);
+        if (peers->closed) {
+                pthread_mutex_unlock(&peers->lock);
+                peer_close(&peer);
+                return;
+        }
         place = peer.token ? place_of(peers, token) : NULL;
         if (place == &peers->waiting[peers->n])
                 peers->n++;
@@ -92,6 +98,15 @@ bool peers_take(struct peers *peers, struct peer *ret)
                 (void)eventfd_read(peers->event_fd, &ignored);
         pthread_mutex_unlock(&peers->lock);
         return there;
+}
+
+void peers_close(struct peers *peers)
+{
+        pthread_mutex_lock(&peers->lock);
+        peers->closed = true;
+        while (peers->n > 0)
+                peer_close(&peers->waiting[--peers->n]);
+        pthread_mutex_unlock(&peers->lock);
 }
 
 int peers_fd(const struct peers *peers)

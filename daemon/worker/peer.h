@@ -28,6 +28,9 @@ void peers_put(struct peers *peers, const char *token, int fd);
 /* The next one that came. false: none did. */
 bool peers_take(struct peers *peers, struct peer *ret);
 
+/* Nobody will take any: those that came are closed, and those that come. */
+void peers_close(struct peers *peers);
+
 /* Readable when there is one to take; peers_take() empties it. For poll(). */
 int peers_fd(const struct peers *peers);
 

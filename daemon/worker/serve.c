@@ -344,8 +344,15 @@ static int prepare_peer(struct serve *serve, struct failure *failure)
 static int start_peer(struct serve *serve, struct failure *failure)
 {
         struct thread *thread = serve->peer_thread;
-        int r = thread ? pthread_create(&thread->id, NULL, peer_main, thread) : 0;
+        int r;
 
+        if (!thread) {
+                /* Who asks an accelerator that takes no copies is told so by the end of the channel, and does not wait. */
+                if (serve->token->config->role == ROLE_ACCELERATOR)
+                        peers_close(serve->accel.peers);
+                return 0;
+        }
+        r = pthread_create(&thread->id, NULL, peer_main, thread);
         return r == 0 ? 0
                       : failure_set(
                                 failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));

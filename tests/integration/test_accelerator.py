@@ -551,6 +551,24 @@ class OneThread(Accelerated):
             self.good(key, "ecdsa_sha256", self.sign("hsm:k", timeoutMs=1000))
 
 
+class NoCopies(OneThread):
+    """An accelerator without a session for copies."""
+
+    @classmethod
+    def tokens(cls):
+        return super().tokens().replace("Sessions=5", "Sessions=2", 1)
+
+    test_slow_copy = None
+
+    def test_nobody_waits(self):
+        """a token's only thread does not wait for an accelerator that takes no copies"""
+        key = self.make("k", loadable=True)
+        until(lambda: self.sign("hsm:k") and "does not answer" in self.daemon.log_text(), "a copy is asked for")
+        for _ in range(20):
+            self.good(key, "ecdsa_sha256", self.sign("hsm:k", timeoutMs=300))
+        self.assertNotIn("Resource temporarily unavailable", self.daemon.log_text())
+
+
 class Few(Accelerated):
     """An accelerator with room for two copies."""
 
