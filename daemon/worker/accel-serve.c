@@ -196,5 +196,7 @@ void accel_serve(struct operation *operation)
                         operation->session->token->config->name, operation->result.text);
         while (!operation->ending)
                 turn(server);
+        while (server->n_peers > 0)
+                drop_peer(server, 0);
         free(server);
 }

@@ -66,14 +66,13 @@ class Told(Case):
     def test_seen_by_recovery(self):
         """what is new on the token when a session that never served is renewed reaches the broker"""
         self.begin("idle", "KeepAlive=1s\n", sessions=16, refresh="1h")
-        # Twice: it may be the one thread that has served.
-        for nickname in ("one", "two"):
-            logins = self.daemon.token("hsm")["logins"]
-            self.token.make_key(nickname, nickname.encode().hex())
-            self.token.set("C_GetSessionInfo closeall count=1")
-            until(lambda: self.daemon.token("hsm")["logins"] > logins, "it logged in again")
-            until(lambda: self.ids(nickname) == [nickname.encode().hex()], "it is listed")
-        sign(self.daemon, "hsm:two")
+        logins = self.daemon.token("hsm")["logins"]
+        self.token.make_key("other", "77")
+        # Whichever asks its session first: of many threads hardly the one that has served.
+        self.token.set("C_GetSessionInfo closeall count=1")
+        until(lambda: self.daemon.token("hsm")["logins"] > logins, "it logged in again")
+        until(lambda: self.ids("other") == ["77"], "it is listed")
+        sign(self.daemon, "hsm:other")
         self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
 
 
