@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "proto/limits.h"
 
@@ -34,11 +35,15 @@ int secret_read_file(const char *path, struct secret **ret)
 {
         _cleanup_(secret_freep) struct secret *secret = NULL;
         _cleanup_(closep) int fd = -1;
+        struct stat status;
         int r;
 
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
+        /* A FIFO is not waited for. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &status) < 0)
                 return -errno;
+        if (!S_ISREG(status.st_mode))
+                return -ENODEV;
         r = secret_new(&secret);
         if (r < 0)
                 return r;

@@ -10,7 +10,7 @@
 struct secret;
 
 /* Reads a whole file of 1 to LIMIT_PIN bytes; one newline at the end is not part of the secret.
- * -EINVAL: empty, too long, or with a NUL in it; -ENOENT and the like from the file. The caller frees. */
+ * -EINVAL: empty, too long, or with a NUL in it; -ENODEV: no regular file; -ENOENT and the like from the file. The caller frees. */
 int secret_read_file(const char *path, struct secret **ret);
 
 /* n_bytes random bytes (up to LIMIT_PIN / 2) as hex, from getrandom(2). The caller frees. */

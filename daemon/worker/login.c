@@ -39,6 +39,8 @@ int login_read_pin(const struct token *token, struct secret **ret, struct failur
         if (r == -EINVAL)
                 return failure_set(failure, WORKER_END_ERROR, 0,
                         "the PIN file %s is empty, too long, or has a NUL in it", path);
+        if (r == -ENODEV)
+                return failure_set(failure, WORKER_END_ERROR, 0, "the PIN file %s is no regular file", path);
         if (r < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "the PIN file %s cannot be read: %s", path,
                         strerror(-r));

@@ -100,6 +100,13 @@ class Faulty(Case):
         bad.pin_file.unlink()
         self.beside(bad.section("bad"), "recovering", "bad3.pin", "No such file")
 
+    def test_pin_file_irregular(self):
+        """a PIN file that is none: said, and not waited for"""
+        bad = SoftToken(self.place, "bad9")
+        fifo = self.place.path / "bad9.fifo"
+        os.mkfifo(fifo)
+        self.beside(bad.section("bad").replace(str(bad.pin_file), str(fifo)), "recovering", str(fifo), "no regular file")
+
     def test_pin_limit(self):
         """LIMIT_PIN: a PIN of 513 bytes is refused before the token sees it"""
         bad = SoftToken(self.place, "bad4")
