@@ -205,8 +205,7 @@ static void search_uri(struct search *search, struct broker *broker)
                 /* Other tokens than its own must be named to be used. */
                 if (!name_says_token(search->name) && search->policy->token && token->config != own)
                         continue;
-                if (!token->known && token_has_hope(token) &&
-                        name_may_mean(search->name, token->config->uri))
+                if (!token->known && token_has_hope(token) && name_may_mean(search->name, token->config->uri))
                         search->unknown = token;
                 if (token->known && name_matches_token(search->name, token->label, token->serial,
                                             token->manufacturer, token->model))
