@@ -20,8 +20,9 @@ static int generate(struct direct *direct)
         CK_ATTRIBUTE ec[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_EC_PARAMS, curve, sizeof(curve)}};
         CK_ATTRIBUTE rsa[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)},
                 {CKA_MODULUS_BITS, &bits, sizeof(bits)}};
-        CK_ATTRIBUTE private[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_SENSITIVE, &yes, sizeof(yes)},
-                {CKA_EXTRACTABLE, &no, sizeof(no)}, {CKA_SIGN, &yes, sizeof(yes)}};
+        CK_ATTRIBUTE private[] = {{CKA_TOKEN, &no, sizeof(no)}, {CKA_PRIVATE, &yes, sizeof(yes)},
+                {CKA_SENSITIVE, &yes, sizeof(yes)}, {CKA_EXTRACTABLE, &no, sizeof(no)},
+                {CKA_SIGN, &yes, sizeof(yes)}};
 
         return direct->functions->C_GenerateKeyPair(direct->sessions[0], &mechanism, direct->rsa ? rsa : ec,
                        direct->rsa ? N_OF(rsa) : N_OF(ec), private, N_OF(private), &public,
