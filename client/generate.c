@@ -98,8 +98,8 @@ static bool look_for(struct tokend *handle, const char *name, const struct token
         return false;
 }
 
-/* Whether no key bears the name. A listing of its token says so without an error in the daemon's counts; where none is
- * named, Get looks on the one that Generate would take. */
+/* Whether no key bears the name, as far as the daemon has listed the token. That says so without an error in its counts; where no
+ * token is named, Get looks on the one that Generate would take. */
 static enum tokend_error find_free(struct tokend *handle, const char *name,
         const struct tokend_template *wanted, int timeout_ms, bool *ret_is_free,
         struct tokend_failure *ret_failure)
@@ -137,7 +137,7 @@ static enum tokend_error ask_whether_there(
         return error < TOKEND_CANNOT_CONNECT ? TOKEND_OK : error;
 }
 
-/* *ret_is_free: no key bears the name, for sure. Fails only where the token or the daemon cannot be asked: then it
+/* *ret_is_free: no key bears the name, as of the daemon's last listing. Fails only where the token or the daemon cannot be asked: then it
  * need not be asked for more, and nothing was done. What else is wrong Generate will say. */
 static enum tokend_error look_before(struct tokend *handle, const char *name,
         const struct tokend_template *wanted, int64_t deadline, bool *ret_is_free,

@@ -10,7 +10,8 @@
  * least so long (a machine under load may stand still for that), and never more than half of what is left. */
 #define SHARE_TIMES    16U
 #define SHARE_MIN_USEC (250U * USEC_PER_MSEC)
-/* With less than this part of its share a trial that is late tells nothing of the accelerator. */
+/* With less than this part of its share one trial that is late tells nothing of the accelerator; as many as it has threads, with
+ * nothing heard meanwhile, do. */
 #define HURRIED_PART 4U
 
 /* Mechanisms of PKCS #11: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_ECDSA, CKM_EDDSA. */
@@ -157,7 +158,8 @@ static void on_trial(struct job *trial, const struct job_result *result)
                 return;
         }
         /* It has the request and does not answer: until it says something again, nobody waits for it. */
-        if (result->end == JOB_DEADLINE_EXECUTED && !trial->hurried)
+        if (result->end == JOB_DEADLINE_EXECUTED &&
+                (!trial->hurried || ++accelerator->worker.n_late >= accelerator->worker.threads))
                 accelerator->worker.stalled = true;
         if (result->end == JOB_NOT_SUPPORTED && trial->kind == JOB_RANDOM)
                 accelerator->worker.no_random = true;

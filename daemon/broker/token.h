@@ -38,11 +38,12 @@ struct worker {
         struct link out;        /* jobs that it has */
         size_t n_out;
         bool slow_out, refresh_out;
-        bool blocked;   /* its channel is full */
-        bool ending;    /* it said that it ends itself: nothing more goes to it */
-        bool retiring;  /* it is to be replaced when nothing is out any more */
-        bool stalled;   /* an accelerator's: a trial outlived its time, and nothing was heard since */
-        bool no_random; /* an accelerator's: it has no generator of its own */
+        bool blocked;    /* its channel is full */
+        bool ending;     /* it said that it ends itself: nothing more goes to it */
+        bool retiring;   /* it is to be replaced when nothing is out any more */
+        bool stalled;    /* an accelerator's: a trial outlived its time, and nothing was heard since */
+        unsigned n_late; /* an accelerator's: hurried trials that were late, since anything was heard */
+        bool no_random;  /* an accelerator's: it has no generator of its own */
         char *retire_reason;
         bool old; /* it was there before this broker, and has not said how often it has logged in */
         uint32_t sessions_open, session_limit, logins;

@@ -278,6 +278,7 @@ int worker_on_reply(struct token *token, struct wire *wire)
                 token->worker.phase == WORKER_GREETED)
                 return -EBADMSG;
         token->worker.stalled = false;
+        token->worker.n_late = 0;
         job = job_of(token, reply.request);
         if (!job)
                 return on_old_reply(token, &reply);

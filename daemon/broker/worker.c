@@ -38,7 +38,7 @@ void worker_detach(struct token *token)
         worker->fd = -1;
         worker->phase = WORKER_NONE;
         worker->retire_reason = NULL;
-        worker->threads = worker->busy = worker->sessions_open = worker->logins = 0;
+        worker->threads = worker->busy = worker->sessions_open = worker->logins = worker->n_late = 0;
         worker->blocked = worker->ending = worker->retiring = worker->stalled = worker->no_random = false;
         token->refresh_wanted = false;
         token->refresh_due_usec = USEC_NEVER;

@@ -37,7 +37,7 @@ static void on_gone(struct child *child, const char *how)
 
 void look_refused(struct token *token, const char *reason)
 {
-        token_pin_refused(token);
+        token_pin_refused(token, &token->look_pin);
         log_warning("token %s: the PIN was refused to a look, and is not tried again until it changes: %s",
                 token->name, reason);
 }
@@ -112,6 +112,7 @@ void look_start(struct token *token)
                 ours = fds[0];
                 theirs = fds[1];
                 supervisor->epoch++;
+                token->look_pin = token_pin_identity(token->config);
                 r = start(token, theirs);
         }
         if (r < 0) {

@@ -79,6 +79,7 @@ void seek_next(struct token *token)
                 answer_failure(token, "the PIN was refused to a look");
                 return;
         }
+        token->look_pin = token_pin_identity(token->config);
         r = start_process(token);
         if (r < 0) {
                 log_warning("token %s: no look can be started: %s", token->name, strerror(-r));

@@ -36,7 +36,9 @@ struct token {
         uint64_t life_number;    /* of the worker that is there, or was last */
         uint64_t ready_usec;     /* READY waits for this token until then */
         bool pin_refused;        /* to a worker or a look: none tries that one again */
-        struct pin_identity pin; /* the file, as it was then */
+        struct pin_identity pin; /* the file that was refused */
+        struct pin_identity worker_pin,
+                look_pin; /* the file, when the worker, the look or the seek was started */
         struct child worker, look, seek;
         uint8_t *question; /* SEEK, as the worker sent it; NULL: none is open */
         size_t question_length;
@@ -125,8 +127,11 @@ void token_connect(struct token *token);
 /* What the broker says of the worker of that life. */
 void token_serving(struct token *token, uint64_t life);
 void token_replace(struct token *token, uint64_t life, const char *reason);
-/* A process of its was refused the PIN, or must not try it. */
-void token_pin_refused(struct token *token);
+/* Of its PIN file as it is now; zeros where there is none. */
+struct pin_identity token_pin_identity(const struct config_token *config);
+/* The one rule: a PIN costs one attempt, whoever makes it. read: the file as the process that was refused, or must not try, has
+ * most likely read it. One that was put there meanwhile has not been tried. */
+void token_pin_refused(struct token *token, const struct pin_identity *read);
 /* Whether the PIN that was refused is the one that there is. */
 bool token_pin_is_refused(const struct token *token, const struct config_token *config);
 /* Kills a worker that does not answer, pings it where it does. forgive: as child_ping(). */

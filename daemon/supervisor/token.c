@@ -89,8 +89,7 @@ static char *pin_path(const struct config_token *config)
         return directory ? text_format("%s/%s", directory, config->pin + strlen("credential:")) : NULL;
 }
 
-/* Zeros where there is none. */
-static struct pin_identity pin_identity(const struct config_token *config)
+struct pin_identity token_pin_identity(const struct config_token *config)
 {
         _cleanup_(freep) char *path = pin_path(config);
         struct stat st;
@@ -105,20 +104,15 @@ static bool time_equal(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* The one rule: a PIN costs one attempt, whoever makes it. What is compared is the file as it was when the refusal came, and
- * not when the process started: it may have been changed before it was read. */
-void token_pin_refused(struct token *token)
+void token_pin_refused(struct token *token, const struct pin_identity *read)
 {
-        /* A removed token has no PIN, and starts nothing. */
-        if (!token->config)
-                return;
         token->pin_refused = true;
-        token->pin = pin_identity(token->config);
+        token->pin = *read;
 }
 
 bool token_pin_is_refused(const struct token *token, const struct config_token *config)
 {
-        const struct pin_identity *a = &token->pin, b = pin_identity(config);
+        const struct pin_identity *a = &token->pin, b = token_pin_identity(config);
 
         return token->pin_refused && a->device == b.device && a->inode == b.inode && a->size == b.size &&
                time_equal(&a->modified, &b.modified) && time_equal(&a->changed, &b.changed);
@@ -183,6 +177,7 @@ static void start(struct token *token)
                 return;
         }
         token->pin_refused = false;
+        token->worker_pin = token_pin_identity(token->config);
         token->life_number = ++supervisor->last_life;
         life_started(&token->life, moment(), token->config->start_timeout_usec);
         r = channel_pair(fds);
@@ -351,8 +346,13 @@ static int on_ending(struct token *token, struct wire *wire)
                 r = -EBADMSG;
         if (r < 0)
                 return r;
-        if (ending.end == WORKER_END_PIN)
-                token_pin_refused(token);
+        /* One that served has read the file again, at a login that was lost since; one that starts, just now. A removed token
+         * has none. */
+        if (ending.end == WORKER_END_PIN && token->config) {
+                struct pin_identity now = token_pin_identity(token->config);
+
+                token_pin_refused(token, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
+        }
         life_ending(&token->life, moment(), (enum worker_end)ending.end, ending.reason);
         token_tell(token);
         token_arm(token);

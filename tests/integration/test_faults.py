@@ -420,6 +420,19 @@ class Pin(Faults):
         self.sign()
         self.daemon.call("Generate", token="hsm", nickname="new", type="ec")
 
+    def test_changed_meanwhile(self):
+        """the file that an operator puts there while the wrong PIN is being refused was not tried: a reload tries it"""
+        self.token = FaultyToken(self.place, "meanwhile")
+        self.token.set("C_Login delay_ms=1500 count=1")
+        right = self.token.pin_file.read_text()
+        self.token.pin_file.write_text("not the pin\n")
+        daemon = self.own(self.token.section("hsm", "KeepAlive=1h\n", refresh="1h"), wait=False)
+        until(lambda: self.token.counters.exists() and self.token.counts().get("C_Login"), "it logs in")
+        self.token.pin_file.write_text(right)
+        self.assertIn("PIN", daemon.wait_state("hsm", "failed")["reason"])
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_state("hsm", "ready")
+
     def test_look_abstains(self):
         """CKF_USER_PIN_COUNT_LOW: somebody tried a wrong PIN. A look tries none, and the next worker does, since ours was not refused"""
         self.begin()

@@ -101,7 +101,7 @@ class Underway(Case):
     def test_change_on_removed_token(self):
         """a reload takes away the token that is at a Generate: its outcome is not known"""
         daemon = self.begin()
-        self.hsm.set("C_GenerateKeyPair delay_ms=1000 after")
+        self.hsm.set("C_GenerateKeyPair delay_ms=20000 after")
         with daemon.client() as client:
             self.begins(self.hsm, "C_GenerateKeyPair",
                         lambda: client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"}))

@@ -152,7 +152,7 @@ class Copies(Case):
 
     def test_of_old_broker(self):
         """a copy that no broker knows of goes by itself, and one that the new broker uses stays"""
-        self.begin("old", "1s")
+        self.begin("old", "5s")
         for nickname in ("used", "unused"):
             self.make(nickname)
         replace_broker(self.daemon, "hsm", "accel")
