@@ -255,7 +255,7 @@ static int print_acceleration(const struct tokend_status *status)
                 const struct tokend_token_status *token = &status->tokens[i];
 
                 table_add(&table, token->name);
-                table_add(&table, is_accelerator(token) ? "accelerator" : "keys");
+                table_add(&table, token->role);
                 table_addf(&table, "%" PRId64, token->accelerated);
                 table_addf(&table, "%" PRId64, token->fallbacks);
                 table_addf(&table, "%" PRId64, token->key_loads);

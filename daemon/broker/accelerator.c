@@ -40,11 +40,16 @@ static bool has_means(const struct token *token, const struct job *job)
         return token_has_mechanism(token, mechanisms[algorithm_info(job->algorithm)->scheme]);
 }
 
+/* The one that the token's section names, or NULL. */
+static struct token *accelerator_of(const struct token *token)
+{
+        return token->config->accelerator ? broker_token(token->broker, token->config->accelerator) : NULL;
+}
+
 /* For what needs no key: the accelerator that the token names, else any. NULL: none can take it now. */
 static struct token *any_accelerator(struct token *token, const struct job *job)
 {
-        struct token *named =
-                token->config->accelerator ? broker_token(token->broker, token->config->accelerator) : NULL;
+        struct token *named = accelerator_of(token);
 
         if (named && can_take(named) && has_means(named, job))
                 return named;
@@ -67,7 +72,7 @@ static struct token *holder(struct token *token, const struct job *job)
         /* What an operator must mend on a token is not worked around. */
         if (!token_has_hope(token) || !copies_may(token, entry))
                 return NULL;
-        accelerator = broker_token(token->broker, token->config->accelerator);
+        accelerator = accelerator_of(token);
         if (!accelerator || !can_take(accelerator) || !has_means(accelerator, job))
                 return NULL;
         if (entry->copy && entry->copy->accelerator == accelerator)
@@ -92,13 +97,13 @@ static struct token *accelerator_for(struct token *token, const struct job *job)
 /* The accelerator to which a request that none took could have gone; NULL: none. */
 static struct token *missed_by(const struct token *token, const struct job *job)
 {
-        struct token *named =
-                token->config->accelerator ? broker_token(token->broker, token->config->accelerator) : NULL;
+        struct token *named;
 
         if (job->kind == JOB_SIGN)
-                return copies_may(token, job->entry) ? named : NULL;
+                return copies_may(token, job->entry) ? accelerator_of(token) : NULL;
         if (job->kind != JOB_VERIFY && job->kind != JOB_RANDOM)
                 return NULL;
+        named = accelerator_of(token);
         if (named)
                 return named;
         LINK_FOREACH(at, &token->broker->tokens)

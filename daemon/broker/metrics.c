@@ -154,8 +154,7 @@ static void put_roles(struct broker *broker, struct output *output)
 
                 output_text(output, "tokend_token_info{token=\"");
                 put_label(output, token->name);
-                output_format(output, "\",role=\"%s\"} 1\n",
-                        token->config->role == ROLE_ACCELERATOR ? "accelerator" : "keys");
+                output_format(output, "\",role=\"%s\"} 1\n", config_role_name(token->config->role));
         }
 }
 

@@ -75,7 +75,7 @@ static void put_token(struct output *output, const struct token *token)
 {
         output_text(output, "{\"name\":");
         output_string(output, token->name);
-        put_member(output, "role", token->config->role == ROLE_KEYS ? "keys" : "accelerator");
+        put_member(output, "role", config_role_name(token->config->role));
         put_member(output, "state", token_state_name(token->state));
         put_member(output, "reason", token->reason);
         output_format(output, ",\"sinceUSec\":%llu", U64(token->since_usec));

@@ -111,3 +111,6 @@ bool config_token_equal(const struct config_token *a, const struct config_token 
 
 /* The name of one right, as in Allow=. */
 const char *config_right_name(unsigned right);
+
+/* "keys" or "accelerator", as in the files and on the wire. */
+const char *config_role_name(unsigned role);

@@ -112,7 +112,7 @@ static int boolean_number(const char *text, uint64_t *ret)
         return -EINVAL;
 }
 
-static const char *role_name(unsigned role)
+const char *config_role_name(unsigned role)
 {
         return role == ROLE_ACCELERATOR ? "accelerator" : "keys";
 }
@@ -120,7 +120,7 @@ static const char *role_name(unsigned role)
 static int role_number(const char *text, uint64_t *ret)
 {
         for (unsigned role = ROLE_KEYS; role <= ROLE_ACCELERATOR; role++)
-                if (strcmp(text, role_name(role)) == 0) {
+                if (strcmp(text, config_role_name(role)) == 0) {
                         *ret = role;
                         return 0;
                 }
@@ -238,7 +238,7 @@ const struct config_type type_audit_key = {
         .storage = STORAGE_TEXT, .valid = is_audit_key, .expected = "the name of a key: token:nickname"};
 const struct config_type type_role = {.storage = STORAGE_ROLE,
         .number = role_number,
-        .name = role_name,
+        .name = config_role_name,
         .expected = "`keys` or `accelerator`"};
 const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
         .number = right_number,
