@@ -112,6 +112,48 @@ class Accelerated(Case):
     def good(self, key, algorithm, signature):
         self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), algorithm, MESSAGE, unb64(signature)))
 
+    def catastrophes(self):
+        """Each as a name, what brings it about, and what ends it."""
+        daemon, accel = self.daemon, self.accel
+
+        def hung():
+            accel.set("C_Verify hang", "C_Sign hang", "C_GenerateRandom hang")
+
+        def stopped():
+            worker_of(daemon, "accel").kill(19)
+
+        def going():
+            worker_of(daemon, "accel").kill(18)
+
+        def killed():
+            worker_of(daemon, "accel").kill()
+
+        def removed():
+            accel.set("C_GetSlotList absent", "C_Verify ckr=0x32", "C_Sign ckr=0x32", "C_GenerateRandom ckr=0x32")
+
+        def full():
+            accel.set("C_VerifyInit ckr=0x31", "C_SignInit ckr=0x31", "C_GenerateRandom ckr=0x31")
+
+        return [("killed", killed, lambda: None), ("killed again", killed, lambda: None), ("stopped", stopped, going),
+                ("hung", hung, accel.set), ("removed", removed, accel.set), ("without memory", full, accel.set)]
+
+    def outlives(self, ask, hits, seconds):
+        """No request of a load fails through all of them, and after each the accelerator does so many more in that time."""
+        load = self.load(ask)
+        for name, fault, mend in self.catastrophes():
+            with self.subTest(name):
+                load.more(20)
+                fault()
+                load.more(40)
+                mend()
+                self.daemon.wait_state("accel", "ready")
+                before = self.hits()
+                until(lambda: self.hits() > before + hits or load.failed, f"it is used again; {self.daemon.log_text()}", seconds)
+                self.assertEqual(load.failed, [])
+        load.stop()
+        self.assertEqual(load.failed, [])
+        return load
+
 
 class Public(Accelerated):
     """Verify and Random."""
@@ -220,23 +262,8 @@ class Public(Accelerated):
         def ask(client):
             self.assertTrue(self.verify(client))
             return client.call("Random", length=16)
-        load = self.load(ask)
-        for name, fault, mend in self.catastrophes():
-            with self.subTest(name):
-                load.more(20)
-                fault()
-                load.more(40)
-                mend()
-                self.daemon.wait_state("accel", "ready")
-                before = self.hits()
-                until(lambda: self.hits() > before + 10 or load.failed, "the accelerator works again", 30)
-                self.assertEqual(load.failed, [])
-        load.stop()
-        self.assertEqual(load.failed, [])
+        self.outlives(ask, 10, 30)
         self.assertGreater(acceleration(self.daemon, "accel")["fallbacks"], 0)
-
-    def catastrophes(self):
-        return catastrophes(self)
 
     def test_share(self):
         """an accelerator that hangs holds a request for a part of its time, and the next ones not at all"""
@@ -252,32 +279,6 @@ class Public(Accelerated):
         self.assertLess(time.monotonic() - begun, 2)
         self.assertEqual([acceleration(self.daemon, token)["fallbacks"] for token in ("hsm", "accel")],
                          [n + 5 for n in before], "they count for both")
-
-
-def catastrophes(case):
-    """Each as a name, what brings it about, and what ends it."""
-    daemon, accel = case.daemon, case.accel
-
-    def hung():
-        accel.set("C_Verify hang", "C_Sign hang", "C_GenerateRandom hang")
-
-    def stopped():
-        worker_of(daemon, "accel").kill(19)
-
-    def going():
-        worker_of(daemon, "accel").kill(18)
-
-    def killed():
-        worker_of(daemon, "accel").kill()
-
-    def removed():
-        accel.set("C_GetSlotList absent", "C_Verify ckr=0x32", "C_Sign ckr=0x32", "C_GenerateRandom ckr=0x32")
-
-    def full():
-        accel.set("C_VerifyInit ckr=0x31", "C_SignInit ckr=0x31", "C_GenerateRandom ckr=0x31")
-
-    return [("killed", killed, lambda: None), ("killed again", killed, lambda: None), ("stopped", stopped, going),
-            ("hung", hung, accel.set), ("removed", removed, accel.set), ("without memory", full, accel.set)]
 
 
 class Without(Case):
@@ -498,19 +499,7 @@ class Loadable(Accelerated):
             with lock:
                 name = next(names)
             return name, self.sign(name, client=client, timeoutMs=8000)
-        load = self.load(ask)
-        for name, fault, mend in catastrophes(self):
-            with self.subTest(name):
-                load.more(20)
-                fault()
-                load.more(40)
-                mend()
-                self.daemon.wait_state("accel", "ready")
-                before = self.hits()
-                until(lambda: self.hits() > before + 20 or load.failed, f"it is used again; {self.daemon.log_text()}", 60)
-                self.assertEqual(load.failed, [])
-        load.stop()
-        self.assertEqual(load.failed, [])
+        load = self.outlives(ask, 20, 60)
         self.assertGreater(acceleration(self.daemon, "hsm")["fallbacks"], 0)
         for name, signature in load.answers[::4]:
             self.good(keys[name], "ecdsa_sha256", signature)
