@@ -57,7 +57,7 @@ CONFIG     := $(call objects,$(call sources,daemon/config))
 CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker))
-WORKER     := $(call objects,$(call sources,daemon/worker))
+WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client))

@@ -5,7 +5,7 @@
 
 #include "daemon/util/log.h"
 #include "daemon/worker/monitor.h"
-#include "daemon/worker/serve.h"
+#include "daemon/worker/threads.h"
 
 int main(void)
 {

@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 
 #include "daemon/util/log.h"
-#include "daemon/worker/look.h"
-#include "daemon/worker/module.h"
-#include "daemon/worker/seek.h"
-#include "daemon/worker/serve.h"
+#include "daemon/worker/probe-process.h"
+#include "daemon/worker/device/module.h"
+#include "daemon/worker/nickname-check.h"
+#include "daemon/worker/threads.h"
 
 /* A nickname, an id, a claimant: nothing else is in a SEEK. */
 #define QUESTION_MAX 1024U

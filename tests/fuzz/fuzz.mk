@@ -14,12 +14,12 @@ $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzze
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(if $(libfuzzer),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) -lpthread
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
-worker = $(call objects,$(patsubst %,daemon/worker/%.c,$(1)))
+worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
 $(BUILD)/tests/fuzz-request: $(call objects,daemon/broker/parameters.c)
-$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/spki.c) $(call worker,certificate name name-text der spki)
-$(BUILD)/tests/fuzz-name: $(call worker,name name-text der)
+$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/spki.c) $(call worker,certificate dn dn-text der spki)
+$(BUILD)/tests/fuzz-name: $(call worker,dn dn-text der)
 $(BUILD)/tests/fuzz-der: $(call worker,der spki)
-$(BUILD)/tests/fuzz-claim: $(call worker,claim)
+$(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim.c)
 $(BUILD)/tests/fuzz-reply: $(CLIENT)
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain text))
 

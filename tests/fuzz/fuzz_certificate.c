@@ -7,8 +7,8 @@
 
 #include "daemon/broker/spki.h"
 #include "daemon/util/text.h"
-#include "daemon/worker/certificate.h"
-#include "daemon/worker/spki.h"
+#include "daemon/worker/encoding/certificate.h"
+#include "daemon/worker/encoding/spki.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool within(const void *outer, size_t outer_length, const void *inner, size_t inner_length)

@@ -2,7 +2,7 @@
 /* A claim that another host put on the token. */
 #include <string.h>
 
-#include "daemon/worker/claim.h"
+#include "daemon/worker/claims/claim.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
 /* The small DER of the worker: ECDSA signatures of clients, points and curves of tokens. */
 #include <string.h>
 
-#include "daemon/worker/spki.h"
+#include "daemon/worker/encoding/spki.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_signature(const uint8_t *data, size_t size, size_t raw_length)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
-#include "daemon/worker/name.h"
+#include "daemon/worker/encoding/dn.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is_clean(const char *text)

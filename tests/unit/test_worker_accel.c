@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* An accelerator's worker in front of a module that is made up here: a signature by a copy that was lost, a peer that does not
  * read. */
-#include "daemon/worker/accel.h"
+#include "daemon/worker/accel/accel.h"
 
 #include <fcntl.h>
 #include <poll.h>

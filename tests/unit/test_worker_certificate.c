@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
-#include "daemon/worker/certificate.h"
+#include "daemon/worker/encoding/certificate.h"
 #include "tests/unit/suite.h"
 
 /* openssl req -x509 -newkey ed25519 -subj "/O=EXAMPLE/CN=a" -days 1 -set_serial 0x00f1 with dates that were set; extensions left out */

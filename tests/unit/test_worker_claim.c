@@ -2,7 +2,7 @@
 /* What a claim says, which of two comes first, and what follows from what a look saw. */
 #include <string.h>
 
-#include "daemon/worker/claim.h"
+#include "daemon/worker/claims/claim.h"
 #include "tests/unit/suite.h"
 
 static struct claim sample(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Which copies an accelerator holds, and whose handle is destroyed when; the channels on their way to their thread. */
-#include "daemon/worker/accel-copies.h"
-#include "daemon/worker/peer.h"
+#include "daemon/worker/accel/accel-copies.h"
+#include "daemon/worker/accel/accel-channel.h"
 
 #include <fcntl.h>
 #include <poll.h>

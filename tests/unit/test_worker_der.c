@@ -2,7 +2,7 @@
 /* ECDSA signatures to DER and back, DigestInfo, certificates. */
 #include <string.h>
 
-#include "daemon/worker/der.h"
+#include "daemon/worker/encoding/der.h"
 #include "tests/unit/suite.h"
 
 static void check_ecdsa(const uint8_t *raw, size_t raw_length, const uint8_t *der, size_t der_length)

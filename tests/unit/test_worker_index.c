@@ -2,7 +2,7 @@
 /* The directory's three orders, and the lookups on them, without a token. */
 #include <string.h>
 
-#include "daemon/worker/index.h"
+#include "daemon/worker/core/index.h"
 #include "tests/unit/suite.h"
 
 static struct object *make(CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *id, const char *label)

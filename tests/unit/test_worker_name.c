@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
-#include "daemon/worker/name.h"
+#include "daemon/worker/encoding/dn.h"
 #include "tests/unit/suite.h"
 
 /* The text that comes back; NULL: it does not parse. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* When the monitor takes a call for one that hangs. */
-#include "daemon/worker/session.h"
+#include "daemon/worker/device/session.h"
 
 #include <signal.h>
 #include <stddef.h>

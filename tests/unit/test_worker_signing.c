@@ -2,7 +2,7 @@
 /* From algorithm and digest to what the token is given. */
 #include <string.h>
 
-#include "daemon/worker/signing.h"
+#include "daemon/worker/encoding/signing.h"
 #include "tests/unit/suite.h"
 
 static uint8_t digest[64];

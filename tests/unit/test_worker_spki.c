@@ -2,7 +2,7 @@
 /* SubjectPublicKeyInfo from attributes, and what it says of itself. */
 #include <string.h>
 
-#include "daemon/worker/spki.h"
+#include "daemon/worker/encoding/spki.h"
 #include "tests/unit/suite.h"
 
 static struct der of(const void *data, size_t length)

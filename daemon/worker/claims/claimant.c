@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See claimant.h. The file is worked on by all workers of a host at once: whoever links it first has made it. */
+#include "daemon/worker/claims/claimant.h"
+
+#include <fcntl.h>
+#include <nss/pk11pub.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "daemon/util/log.h"
+#include "daemon/util/text.h"
+#include "daemon/worker/core/descriptors.h"
+
+/* Random bytes of the id; twice as many characters in its file. */
+#define ID_BYTES 16U
+#define ID_TEXT  (2 * ID_BYTES)
+#define ID_FILE  "claimant"
+
+/* ---- the file ---- */
+
+static int read_id(int directory, char ret[static ID_TEXT + 1])
+{
+        _cleanup_(closep) int fd = openat(directory, ID_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        char text[ID_TEXT + 2];
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = read(fd, text, sizeof(text));
+        if (n < 0)
+                return -errno;
+        if (n != ID_TEXT + 1 || text[ID_TEXT] != '\n' || strspn(text, "0123456789abcdef") != ID_TEXT)
+                return -EBADMSG;
+        memcpy(ret, text, ID_TEXT);
+        ret[ID_TEXT] = '\0';
+        return 0;
+}
+
+static int write_id(int fd)
+{
+        uint8_t id[ID_BYTES];
+        char text[ID_TEXT + 1];
+
+        if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+                return -EIO;
+        text_hex(id, sizeof(id), text);
+        text[ID_TEXT] = '\n';
+        if (write(fd, text, sizeof(text)) != (ssize_t)sizeof(text))
+                return -EIO;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Without a name until it is whole: a crash leaves nothing. */
+static int make_id(int directory)
+{
+        char name[32];
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        snprintf(name, sizeof(name), ID_FILE ".%d", (int)getpid());
+        (void)unlinkat(directory, name, 0);
+        fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        r = write_id(fd);
+        if (r == 0 && linkat(directory, name, directory, ID_FILE, 0) < 0 && errno != EEXIST)
+                r = -errno;
+        (void)unlinkat(directory, name, 0);
+        if (r == 0 && fsync(directory) < 0)
+                r = -errno;
+        return r;
+}
+
+static int get_id(const char *path, char ret[static ID_TEXT + 1])
+{
+        _cleanup_(closep) int directory = -1;
+        int r;
+
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0)
+                return -errno;
+        r = read_id(directory, ret);
+        if (r == -ENOENT) {
+                r = make_id(directory);
+                if (r == 0)
+                        r = read_id(directory, ret);
+        }
+        return r;
+}
+
+/* ---- who ---- */
+
+static void read_machine(char *ret, size_t size)
+{
+        _cleanup_(closep) int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+        ret[MAX_OF(n, 0)] = '\0';
+        ret[strcspn(ret, "\n")] = '\0';
+}
+
+static bool hash_id(const char *id, const char *token, uint8_t ret[static CLAIMANT_LENGTH])
+{
+        char machine[64];
+        _cleanup_(freep) char *text = NULL;
+
+        read_machine(machine, sizeof(machine));
+        text = text_format("%s\n%s\n%s", id, machine, token);
+        return text && PK11_HashBuf(SEC_OID_SHA256, ret, (const unsigned char *)text,
+                               (PRInt32)strlen(text)) == SECSuccess;
+}
+
+void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool holds)
+{
+        char id[ID_TEXT + 1];
+        pthread_condattr_t attributes;
+        int r;
+
+        *claimant = (struct claimant){.holds = holds};
+        pthread_mutex_init(&claimant->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&claimant->answered, &attributes);
+        pthread_condattr_destroy(&attributes);
+        if (gethostname(claimant->host, sizeof(claimant->host) - 1) < 0)
+                claimant->host[0] = '\0';
+        if (!holds)
+                return;
+        r = get_id(state_directory, id);
+        if (r == 0 && hash_id(id, token, claimant->id))
+                return;
+        log_error("token %s: %s/%s can be neither read nor made (%s): a claim on a nickname that a crash of "
+                  "this worker "
+                  "leaves will not be known as ours, and has to be removed by an operator",
+                token, state_directory, ID_FILE, r < 0 ? strerror(-r) : "NSS does not hash");
+        if (getrandom(claimant->id, sizeof(claimant->id), 0) != (ssize_t)sizeof(claimant->id))
+                atomic_store(&claimant->holds, false);
+}
+
+/* ---- asking ---- */
+
+static void failed(struct sought *ret, const char *reason)
+{
+        *ret = (struct sought){.ok = false};
+        snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+}
+
+void claimant_ask(
+        struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct sought *ret)
+{
+        uint64_t until = now_usec() + timeout_usec;
+        struct timespec deadline = {(time_t)(until / USEC_PER_SEC), (long)(until % USEC_PER_SEC) * 1000};
+        int r = 0;
+
+        pthread_mutex_lock(&claimant->lock);
+        seek->number = ++claimant->number;
+        claimant->waiting = true;
+        claimant->there = false;
+        r = -message_send_seek(CONTROL_FD, seek, NULL, 0);
+        while (r == 0 && !claimant->there)
+                r = pthread_cond_timedwait(&claimant->answered, &claimant->lock, &deadline);
+        claimant->waiting = false;
+        if (claimant->there) {
+                *ret = (struct sought){claimant->answer.ok, claimant->answer.seen, claimant->answer.ckr, ""};
+                memcpy(ret->reason, claimant->reason, sizeof(ret->reason));
+        } else
+                failed(ret, r == ETIMEDOUT ? "it did not end in time" : strerror(r));
+        pthread_mutex_unlock(&claimant->lock);
+}
+
+void claimant_answer(struct claimant *claimant, const struct message_sought *sought)
+{
+        pthread_mutex_lock(&claimant->lock);
+        if (claimant->waiting && !claimant->there && sought->number == claimant->number) {
+                claimant->answer = *sought;
+                claimant->answer.reason = NULL;
+                snprintf(claimant->reason, sizeof(claimant->reason), "%s", sought->reason);
+                claimant->there = true;
+                pthread_cond_signal(&claimant->answered);
+        }
+        pthread_mutex_unlock(&claimant->lock);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One object of the token as the directory keeps it: its handle and the attributes that do not change. Read
+ * once, when the handle is first seen. Owned by the directory; no locking here.
+ */
+#pragma once
+
+#include "daemon/worker/device/session.h"
+
+struct object {
+        CK_OBJECT_CLASS class; /* CKO_PRIVATE_KEY, CKO_PUBLIC_KEY or CKO_CERTIFICATE */
+        CK_OBJECT_HANDLE handle;
+        uint64_t number; /* of a listed private key or certificate; 0 until it is in the directory */
+        uint64_t seen;   /* the round of the renewal that last saw the handle */
+        uint64_t check;  /* the round of the renewal that reads it again */
+        bool doubted;    /* it is read again with the next renewal */
+        bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
+
+        bool alone; /* of a private key: it had no der when it was joined */
+        bool waits; /* it may get its public half yet, and is not told of */
+
+        bool listable; /* a type, an id and a size that we take; what is not is only kept so as not to be read
+                          again */
+        uint8_t *id;
+        size_t id_length;
+        char *label; /* NUL-terminated; may hold anything, a NUL too */
+        size_t label_length;
+
+        unsigned key_type; /* enum key_type */
+        unsigned size;     /* bits of the modulus or the curve */
+        unsigned usage;    /* mask of enum key_usage */
+        unsigned flags;    /* mask of enum object_flag, but for those that come of joining */
+        bool always_authenticate;
+
+        uint8_t *der; /* SubjectPublicKeyInfo of a key, or NULL; the certificate */
+        size_t der_length;
+
+        /* What the broker was told last. */
+        bool sent, sent_with_der;
+        unsigned sent_flags;
+        char *sent_nickname;
+
+        /* Of a private key of the internal token: a session copy that signs faster (sign.c). */
+        CK_OBJECT_HANDLE copy; /* CK_INVALID_HANDLE: none */
+        bool no_copy;          /* the token refused to make one */
+};
+
+/* Reads the attributes of a handle. CKR_OBJECT_HANDLE_INVALID: it is gone by now; CKR_HOST_MEMORY; else what
+ * the token said. The caller frees. */
+CK_RV object_read(
+        struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret);
+
+/* NULL is fine. */
+void object_free(struct object *object);
+DEFINE_CLEANUP(struct object *, object_free);
+
+/* CKA_EC_POINT of a private key, where a token has it there, as its SubjectPublicKeyInfo. */
+CK_RV object_read_point(struct session *session, struct object *object);
+
+/* Whether two readings are of one object: class, id, label, type, usage, flags and, where both have it, der.
+ */
+bool object_same(const struct object *a, const struct object *b);
+
+bool object_same_id(const struct object *a, const struct object *b);
+bool object_same_label(const struct object *a, const struct object *b);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One request as a session thread runs it, and the rule of DESIGN.md's five classes, which is applied here
+ * and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ */
+#pragma once
+
+#include "daemon/worker/core/inventory.h"
+#include "proto/limits.h"
+
+/* Before a second try where the device was short of sessions or memory: a few signatures' time. */
+#define OPERATION_BUSY_WAIT_USEC 50000U
+
+/* Bytes of an answer: the longest is a request with LIMIT_DNS_NAMES names. */
+#define RESULT_PAYLOAD_MAX (32U * 1024U)
+
+struct result {
+        enum reply_status status;
+        CK_RV ckr;
+        uint8_t payload[RESULT_PAYLOAD_MAX];
+        size_t payload_length;
+        char text[256];
+};
+
+struct claimant;
+struct accel;
+
+struct operation {
+        struct session *session;
+        struct directory *directory;
+        struct claimant *claimant;
+        struct accel *accel; /* accel.h */
+        const struct sink *sink;
+        struct result result;
+        bool ending; /* after the reply the worker ends, for this reason */
+        struct failure failure;
+};
+
+/* One attempt: CKR_OK with the result filled (any status: REPLY_KEY_GONE is an answer), else what the token
+ * said. */
+typedef CK_RV operation_attempt(struct operation *operation, const void *request);
+
+/* Runs it once, and once more after class session (recovered, directory renewed) or busy (a short wait).
+ * Afterwards result is whole, and ending says whether the worker must end. */
+void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
+
+/* Sets status and text of the result; returns CKR_OK, so that an attempt can return what it answers. */
+CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
+        _printf_(3, 4);
+
+/* An operation that changes the token failed in its middle. Where the class is device, session or PIN the worker
+ * ends, and the broker has the next one settle it; else REPLY_OUTCOME_UNKNOWN. Returns CKR_OK: nothing is tried
+ * again here. */
+CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what);
+
+/* Class session, in the middle of an attempt: a new session, one login, the directory renewed. CKR_OK, or what the token
+ * said: then the result says it too, and ending whether the worker must end. */
+CK_RV operation_recover(struct operation *operation);
+
+/* After the reply the worker ends, for this reason: WHY: CKR_NAME. */
+void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why);
+
+/* The requests of message.h, one file each. */
+operation_attempt sign_attempt;         /* const struct message_sign */
+operation_attempt generate_attempt;     /* const struct message_generate */
+operation_attempt settle_attempt;       /* const struct message_settle */
+operation_attempt delete_attempt;       /* const struct message_delete */
+operation_attempt verify_attempt;       /* const struct message_verify */
+operation_attempt random_attempt;       /* const struct message_random */
+operation_attempt probe_attempt;        /* const struct message_probe */
+operation_attempt load_attempt;         /* const struct message_load */
+operation_attempt sign_copy_attempt;    /* const struct message_sign_copy */
+operation_attempt forget_copy_attempt;  /* const struct message_forget_copy */
+operation_attempt cert_request_attempt; /* const struct message_cert_request */
+operation_attempt self_sign_attempt;    /* const struct message_self_sign */
+operation_attempt import_attempt;       /* const struct message_import */
+operation_attempt cert_delete_attempt;  /* const struct message_cert_delete */
+operation_attempt unclaim_attempt;      /* const struct message_unclaim */

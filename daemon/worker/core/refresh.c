@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The renewal of the directory (inventory.h): list, read what is new, join, publish, tell. Until it
+ * publishes, all it makes is its own, so that a failure leaves the directory as it was.
+ */
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
+#include "daemon/worker/encoding/certificate.h"
+#include "daemon/worker/core/index.h"
+#include "daemon/worker/encoding/spki.h"
+
+/* Handles asked for in one call, and known objects read again in one renewal. */
+#define FIND_AT_ONCE  256U
+#define CHECK_AT_ONCE 16U
+
+struct listed {
+        CK_OBJECT_CLASS class;
+        CK_OBJECT_HANDLE handle;
+};
+
+struct listing {
+        struct listed *items;
+        size_t n, size;
+};
+
+struct renewal {
+        struct directory *directory;
+        struct session *session;
+        struct listing listing;
+        struct object **objects; /* what there is now: known ones, and new ones with number 0 */
+        size_t n;
+        bool changed;
+};
+
+static CK_RV listing_add(
+        struct listing *listing, CK_OBJECT_CLASS class, const CK_OBJECT_HANDLE *handles, size_t n)
+{
+        if (listing->n + n > listing->size) {
+                size_t size = 2 * listing->size + n + FIND_AT_ONCE;
+                struct listed *items = realloc(listing->items, size * sizeof(*items));
+                if (!items)
+                        return CKR_HOST_MEMORY;
+                listing->items = items;
+                listing->size = size;
+        }
+        for (size_t i = 0; i < n; i++)
+                listing->items[listing->n++] = (struct listed){class, handles[i]};
+        return CKR_OK;
+}
+
+static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct listing *listing)
+{
+        CK_BBOOL yes = CK_TRUE;
+        CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, sizeof(yes)}};
+        CK_OBJECT_HANDLE handles[FIND_AT_ONCE];
+        CK_ULONG n = 0;
+        CK_RV rv, final;
+
+        rv = P11(session, C_FindObjectsInit, session->handle, template, ARRAY_SIZE(template));
+        if (rv != CKR_OK)
+                return rv;
+        do {
+                rv = P11(session, C_FindObjects, session->handle, handles, FIND_AT_ONCE, &n);
+                if (rv == CKR_OK)
+                        rv = listing_add(listing, class, handles, MIN_OF(n, FIND_AT_ONCE));
+        } while (rv == CKR_OK && n > 0);
+        final = P11(session, C_FindObjectsFinal, session->handle);
+        return rv != CKR_OK ? rv : final;
+}
+
+static void mark_for_check(struct directory *directory)
+{
+        const struct index *index = &directory->index;
+
+        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
+                index->by_handle[(directory->check_at + i) % index->n]->check = directory->round;
+        directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
+}
+
+/* One handle of the list: the object we know, or what the token says of it. */
+static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
+{
+        struct directory *directory = renewal->directory;
+        struct object *known = index_by_handle(&directory->index, listed->class, listed->handle);
+        struct object *read = NULL;
+        CK_RV rv;
+
+        if (!known || known->doubted || known->check == directory->round) {
+                rv = object_read(renewal->session, listed->class, listed->handle, &read);
+                /* Gone between the list and the reading. */
+                if (rv == CKR_OBJECT_HANDLE_INVALID)
+                        return CKR_OK;
+                if (rv != CKR_OK)
+                        return rv;
+                if (known)
+                        known->doubted = false;
+                if (known && object_same(known, read)) {
+                        object_free(read);
+                        read = NULL;
+                }
+        }
+        if (read)
+                renewal->changed = true;
+        else
+                known->seen = directory->round;
+        renewal->objects[renewal->n++] = read ? read : known;
+        return CKR_OK;
+}
+
+static int order_listed(const void *x, const void *y)
+{
+        const struct listed *a = x, *b = y;
+
+        return a->class != b->class     ? (a->class < b->class ? -1 : 1)
+               : a->handle != b->handle ? (a->handle < b->handle ? -1 : 1)
+                                        : 0;
+}
+
+/* A module that lists a handle twice must not make us own it twice. */
+static void listing_unique(struct listing *listing)
+{
+        size_t n = 0;
+
+        if (listing->n > 0)
+                qsort(listing->items, listing->n, sizeof(*listing->items), order_listed);
+        for (size_t i = 0; i < listing->n; i++)
+                if (n == 0 || order_listed(&listing->items[n - 1], &listing->items[i]) != 0)
+                        listing->items[n++] = listing->items[i];
+        listing->n = n;
+}
+
+static CK_RV renew_all(struct renewal *renewal)
+{
+        static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+        struct directory *directory = renewal->directory;
+        struct listing *listing = &renewal->listing;
+        CK_RV rv = CKR_OK;
+
+        for (size_t i = 0; i < ARRAY_SIZE(classes) && rv == CKR_OK; i++)
+                rv = list_class(renewal->session, classes[i], listing);
+        if (rv != CKR_OK)
+                return rv;
+        listing_unique(listing);
+        renewal->objects = calloc(listing->n + 1, sizeof(struct object *));
+        if (!renewal->objects)
+                return CKR_HOST_MEMORY;
+        mark_for_check(directory);
+        for (size_t i = 0; i < listing->n && rv == CKR_OK; i++)
+                rv = renew_one(renewal, &listing->items[i]);
+        /* Without a login the private keys were not shown. Asked last: it covers all that was read. */
+        return rv == CKR_OK ? session_check(renewal->session) : rv;
+}
+
+/* The key's public half as this object has it: a public key, or what a certificate certifies. */
+static bool half_of(const struct object *other, const struct object *key, struct der *ret)
+{
+        struct der spki = {other->der, other->der_length}, bytes;
+        unsigned bits;
+
+        if (!other->der || (other->class == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki)))
+                return false;
+        *ret = spki;
+        return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;
+}
+
+/* Of that class and the key's id; where pairs of others share one id, the label tells which is which. */
+static bool find_half(
+        const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
+{
+        size_t first = index_first_of_id(index, key);
+        bool found = false;
+
+        for (size_t i = first; i < index->n && object_same_id(index->by_id[i], key); i++) {
+                const struct object *other = index->by_id[i];
+                struct der half;
+
+                if (other->class != class || !half_of(other, key, &half))
+                        continue;
+                if (!found)
+                        *ret = half;
+                found = true;
+                if (object_same_label(other, key)) {
+                        *ret = half;
+                        break;
+                }
+        }
+        return found;
+}
+
+static CK_RV keep_der(struct object *key, struct der spki)
+{
+        key->der = malloc(spki.length);
+        if (!key->der)
+                return CKR_HOST_MEMORY;
+        memcpy(key->der, spki.data, spki.length);
+        key->der_length = spki.length;
+        return CKR_OK;
+}
+
+/* A private key's public half: the public key of its id, else its certificate's, else what the key itself
+ * shows. */
+static CK_RV join_der(struct session *session, const struct index *index, struct object *key)
+{
+        static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+        struct der spki = {0};
+        CK_RV rv = CKR_OK;
+
+        for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
+                if (find_half(index, key, order[c], &spki))
+                        return keep_der(key, spki);
+        if (key->key_type != KEY_RSA && !key->point_read) {
+                rv = object_read_point(session, key);
+                key->point_read = rv == CKR_OK;
+        }
+        return rv;
+}
+
+/* A key whose public half is not there may be one that another host is making now, which takes it milliseconds: it is
+ * told of where the next renewal finds it so again. What is there when the worker starts is taken for what it is. */
+static bool waits_for_half(const struct directory *directory, struct object *key)
+{
+        key->waits = !key->der && !key->alone && directory->generation > 0;
+        key->alone = !key->der;
+        return key->waits;
+}
+
+static CK_RV join_all(struct session *session, struct directory *directory, const struct index *index)
+{
+        CK_RV rv = CKR_OK;
+
+        directory->waits = false;
+        for (size_t i = 0; i < index->n && rv == CKR_OK; i++) {
+                struct object *object = index->by_handle[i];
+                if (object->class != CKO_PRIVATE_KEY || !object->listable)
+                        continue;
+                if (!object->der)
+                        rv = join_der(session, index, object);
+                if (waits_for_half(directory, object))
+                        directory->waits = true;
+        }
+        return rv;
+}
+
+/* An object that went, of which this new one is the return under another handle. */
+static struct object *find_gone(struct directory *directory, const struct object *object)
+{
+        const struct index *old = &directory->index;
+
+        for (size_t i = index_first_of_id(old, object); i < old->n && object_same_id(old->by_id[i], object);
+                i++) {
+                struct object *candidate = old->by_id[i];
+                if (candidate->seen != directory->round && candidate->number != 0 &&
+                        object_same(candidate, object))
+                        return candidate;
+        }
+        return NULL;
+}
+
+static void give_number(struct directory *directory, struct object *object)
+{
+        struct object *gone = find_gone(directory, object);
+
+        object->seen = directory->round;
+        if (!gone) {
+                object->number = ++directory->last_number;
+                return;
+        }
+        object->number = gone->number;
+        object->sent = gone->sent;
+        object->sent_with_der = gone->sent_with_der;
+        object->sent_flags = gone->sent_flags;
+        object->sent_nickname = TAKE_PTR(gone->sent_nickname);
+        gone->sent = false;
+}
+
+/* What is new becomes what is known. Until here a failure costs nothing; from here nothing fails. */
+static void publish(struct renewal *renewal, struct index *next, const struct sink *sink)
+{
+        struct directory *directory = renewal->directory;
+        struct session *session = renewal->session;
+        struct index old;
+
+        pthread_mutex_lock(&directory->lock);
+        for (size_t i = 0; i < next->n; i++)
+                if (next->by_handle[i]->number == 0)
+                        give_number(directory, next->by_handle[i]);
+        index_renumber(next);
+        old = directory->index;
+        directory->index = *next;
+        pthread_mutex_unlock(&directory->lock);
+        directory->generation++;
+        for (size_t i = 0; i < old.n; i++) {
+                struct object *object = old.by_handle[i];
+                if (object->seen == directory->round)
+                        continue;
+                if (object->copy != CK_INVALID_HANDLE)
+                        (void)P11(session, C_DestroyObject, session->handle, object->copy);
+                /* Where all is asked for as well: the broker that asks may have been told of it unasked. */
+                if (object->sent)
+                        sink->drop(sink->userdata, object->number);
+                object_free(object);
+        }
+        index_done(&old);
+}
+
+/* The nickname and the flags that come of joining. */
+static const char *joined(const struct index *index, const struct object *object, unsigned *flags)
+{
+        const char *nickname = text_is_listable(object->label, object->label_length) ? object->label : "";
+
+        if (object->id_length == 0)
+                return nickname;
+        for (size_t i = index_first_of_id(index, object); i < index->n; i++) {
+                const struct object *other = index->by_id[i];
+
+                if (!object_same_id(other, object))
+                        break;
+                if (object->class == CKO_CERTIFICATE && other->class == CKO_PRIVATE_KEY)
+                        *flags |= FLAG_HAS_PRIVATE_KEY;
+                if (object->class != CKO_PRIVATE_KEY || other->class != CKO_CERTIFICATE)
+                        continue;
+                *flags |= FLAG_HAS_CERTIFICATE;
+                if (object->label_length == 0 && *nickname == '\0' &&
+                        text_is_listable(other->label, other->label_length))
+                        nickname = other->label;
+        }
+        return nickname;
+}
+
+static void tell(const struct index *index, struct object *object, const struct sink *sink, bool all)
+{
+        unsigned flags = object->flags;
+        const char *nickname = joined(index, object, &flags);
+        struct certificate certificate = {0};
+        struct message_entry entry;
+
+        if (!all && object->sent && object->sent_flags == flags &&
+                object->sent_with_der == (object->der != NULL) && object->sent_nickname &&
+                strcmp(object->sent_nickname, nickname) == 0)
+                return;
+        /* One that is none is listed all the same, with nothing in it: what bears a nickname has to be seen. */
+        if (object->class == CKO_CERTIFICATE)
+                (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
+        entry = (struct message_entry){.number = object->number,
+                .kind = object->class == CKO_CERTIFICATE ? OBJECT_CERTIFICATE : OBJECT_KEY,
+                .nickname = nickname,
+                .id = wire_bytes(object->id, object->id_length),
+                .key_type = (uint8_t)object->key_type,
+                .size = object->size,
+                .usage = object->usage,
+                .flags = flags,
+                .der = wire_bytes(object->der, object->der_length),
+                .subject = certificate.subject_text,
+                .issuer = certificate.issuer_text,
+                .serial = certificate.serial_text,
+                .not_before_usec = certificate.not_before_usec,
+                .not_after_usec = certificate.not_after_usec};
+        sink->entry(sink->userdata, &entry);
+        free(object->sent_nickname);
+        object->sent_nickname = strdup(nickname); /* without it the entry is sent again, that is all */
+        object->sent = true;
+        object->sent_flags = flags;
+        object->sent_with_der = object->der != NULL;
+}
+
+static void tell_all(const struct directory *directory, const struct sink *sink, bool all)
+{
+        const struct index *index = &directory->index;
+
+        for (size_t i = 0; i < index->n; i++) {
+                struct object *object = index->by_handle[i];
+
+                if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
+                        tell(index, object, sink, all);
+        }
+}
+
+static CK_RV renew(struct renewal *renewal, const struct sink *sink, bool all)
+{
+        struct directory *directory = renewal->directory;
+        struct index next;
+        CK_RV rv;
+
+        directory->round++;
+        rv = renew_all(renewal);
+        if (rv != CKR_OK)
+                return rv;
+        if (renewal->changed || directory->waits || renewal->n != directory->index.n) {
+                if (index_init(&next, renewal->objects, renewal->n) < 0)
+                        return CKR_HOST_MEMORY;
+                renewal->objects = NULL;
+                rv = join_all(renewal->session, renewal->directory, &next);
+                if (rv != CKR_OK) {
+                        renewal->objects = TAKE_PTR(next.by_handle);
+                        index_done(&next);
+                        return rv;
+                }
+                publish(renewal, &next, sink);
+                tell_all(directory, sink, all);
+        } else if (all) {
+                tell_all(directory, sink, all);
+        }
+        sink->settled(sink->userdata, directory->generation);
+        return CKR_OK;
+}
+
+CK_RV directory_refresh(
+        struct directory *directory, struct session *session, const struct sink *sink, bool all)
+{
+        struct renewal renewal = {.directory = directory, .session = session};
+        CK_RV rv;
+
+        pthread_mutex_lock(&directory->renewal);
+        rv = renew(&renewal, sink, all);
+        /* After a failure: what was read and is nobody's. */
+        for (size_t i = 0; rv != CKR_OK && renewal.objects && i < renewal.n; i++)
+                if (renewal.objects[i]->number == 0)
+                        object_free(renewal.objects[i]);
+        free(renewal.objects);
+        free(renewal.listing.items);
+        pthread_mutex_unlock(&directory->renewal);
+        return rv;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See module.h. */
+#include "daemon/worker/device/module.h"
+
+#include <dlfcn.h>
+#include <nspr/prerror.h>
+#include <nss/nss.h>
+#include <nss/pk11pub.h>
+#include <nss/secmod.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/util/text.h"
+#include "daemon/util/uri.h"
+#include "daemon/worker/device/internal.h"
+
+/* NAME="VALUE" of a module specification: quotes and backslashes of the value are escaped. */
+static char *module_spec(const char *path)
+{
+        _cleanup_(freep) char *escaped = calloc(2, strlen(path) + 1);
+        char *out = escaped;
+
+        if (!escaped)
+                return NULL;
+        for (const char *c = path; *c; c++) {
+                if (*c == '"' || *c == '\\')
+                        *out++ = '\\';
+                *out++ = *c;
+        }
+        return text_format("library=\"%s\" name=\"tokend\"", escaped);
+}
+
+/* Through dlopen() first, since NSS does not say why a library did not load. The handle is kept: nothing is
+ * ever unloaded, vendor libraries do not survive it. */
+static int load_library(const char *path, void **ret_symbol, struct failure *failure)
+{
+        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        void *symbol;
+
+        if (!library)
+                return failure_set(failure, WORKER_END_ERROR, 0, "the module does not load: %s", dlerror());
+        symbol = dlsym(library, "C_GetFunctionList");
+        if (!symbol)
+                return failure_set(
+                        failure, WORKER_END_ERROR, 0, "%s is no PKCS #11 module: %s", path, dlerror());
+        *ret_symbol = symbol;
+        return 0;
+}
+
+static int load_into_nss(struct token *token, struct failure *failure)
+{
+        _cleanup_(freep) char *spec = module_spec(token->config->module);
+        SECMODModule *module;
+        void *symbol;
+        int r;
+
+        if (!spec)
+                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+        r = load_library(token->config->module, &symbol, failure);
+        if (r != 0)
+                return r;
+        if (NSS_NoDB_Init(NULL) != SECSuccess)
+                return failure_set(failure, WORKER_END_ERROR, 0, "NSS does not start: %s",
+                        PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
+        module = SECMOD_LoadUserModule(spec, NULL, PR_FALSE);
+        if (!module || !module->loaded)
+                return failure_set(failure, WORKER_END_ERROR, 0, "the module %s does not initialize: %s",
+                        token->config->module, PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
+        token->p11 = module->functionList;
+        token->thread_safe = module->isThreadSafe;
+        return 0;
+}
+
+static int initialize_bare(struct token *token, struct failure *failure)
+{
+        CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+        CK_RV rv = token->p11->C_Initialize(&args);
+
+        if (rv == CKR_CANT_LOCK)
+                rv = token->p11->C_Initialize(NULL);
+        return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "C_Initialize");
+}
+
+static int load_bare(struct token *token, struct failure *failure)
+{
+        CK_C_GetFunctionList get;
+        void *symbol;
+        CK_RV rv;
+        int r;
+
+        r = load_library(token->config->module, &symbol, failure);
+        if (r != 0)
+                return r;
+        memcpy(&get, &symbol, sizeof(get));
+        rv = get(&token->p11);
+        if (rv != CKR_OK)
+                return failure_ckr(failure, rv, "C_GetFunctionList");
+        return initialize_bare(token, failure);
+}
+
+struct found {
+        const struct uri *uri; /* NULL: any token */
+        size_t n;
+        CK_SLOT_ID slot;
+        char labels[256]; /* of all that matched, for the sentence */
+};
+
+static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot)
+{
+        char label[33], serial[17], manufacturer[33], model[17];
+        CK_TOKEN_INFO info;
+        size_t at = strlen(found->labels);
+
+        /* A slot that cannot say what is in it is not the one; SoftHSM's empty one is not initialized. */
+        if (p11->C_GetTokenInfo(slot, &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
+                return;
+        token_field(label, info.label, sizeof(info.label));
+        token_field(serial, info.serialNumber, sizeof(info.serialNumber));
+        token_field(manufacturer, info.manufacturerID, sizeof(info.manufacturerID));
+        token_field(model, info.model, sizeof(info.model));
+        if (found->uri && !uri_matches_token(found->uri, label, serial, manufacturer, model, slot))
+                return;
+        found->slot = slot;
+        found->n++;
+        snprintf(found->labels + at, sizeof(found->labels) - at, "%s%s (serial %s)", at > 0 ? ", " : "",
+                label, serial);
+}
+
+static int scan_slots(struct token *token, struct found *found, struct failure *failure)
+{
+        _cleanup_(freep) CK_SLOT_ID *slots = NULL;
+        CK_ULONG n = 0;
+        CK_RV rv = token->p11->C_GetSlotList(CK_TRUE, NULL, &n);
+
+        if (rv == CKR_OK) {
+                n += 8; /* one may have appeared since */
+                slots = calloc(n, sizeof(*slots));
+                if (!slots)
+                        return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                rv = token->p11->C_GetSlotList(CK_TRUE, slots, &n);
+        }
+        if (rv != CKR_OK)
+                return failure_ckr(failure, rv, "C_GetSlotList");
+        for (CK_ULONG i = 0; i < n; i++)
+                consider_slot(found, token->p11, slots[i]);
+        return 0;
+}
+
+static int find_slot(struct token *token, struct failure *failure)
+{
+        const char *text = token->config->uri;
+        struct uri uri = {0};
+        struct found found = {0};
+        int r;
+
+        if (text) {
+                if (uri_parse(text, &uri) < 0)
+                        return failure_set(failure, WORKER_END_ERROR, 0, "Uri=%s is none", text);
+                found.uri = &uri;
+        }
+        r = scan_slots(token, &found, failure);
+        uri_done(&uri);
+        if (r != 0)
+                return r;
+        if (found.n == 0)
+                return failure_set(failure, WORKER_END_ABSENT, CKR_TOKEN_NOT_PRESENT,
+                        "no slot has a token that matches %s", text ? text : "(any)");
+        if (found.n > 1)
+                return failure_set(failure, WORKER_END_ERROR, 0,
+                        "%zu tokens match %s, and it must be one: %s", found.n, text ? text : "(any)",
+                        found.labels);
+        token->slot = found.slot;
+        return 0;
+}
+
+int module_load(struct token *token, struct failure *failure)
+{
+        int r;
+
+        if (token->internal)
+                r = internal_load(token, failure);
+        else
+                r = token->look ? load_bare(token, failure) : load_into_nss(token, failure);
+        if (r == 0 && !token->internal)
+                r = find_slot(token, failure);
+        return r != 0 ? r : token_read(token, failure);
+}
+
+int module_again(struct token *token, struct failure *failure)
+{
+        int r;
+
+        (void)token->p11->C_Finalize(NULL);
+        atomic_store(&token->n_open, 0);
+        free(TAKE_PTR(token->mechanisms));
+        r = initialize_bare(token, failure);
+        if (r == 0)
+                r = find_slot(token, failure);
+        return r != 0 ? r : token_read(token, failure);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See dn.h: the way from DER to text. What lies on a token may have been put there to deceive whoever reads it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/util/text.h"
+#include "daemon/worker/encoding/dn-types.h"
+
+#define TAG_UTF8      0x0cU
+#define TAG_NUMERIC   0x12U
+#define TAG_PRINTABLE 0x13U
+#define TAG_T61       0x14U
+#define TAG_IA5       0x16U
+#define TAG_VISIBLE   0x1aU
+#define TAG_UNIVERSAL 0x1cU
+#define TAG_BMP       0x1eU
+#define TAG_OID       0x06U
+#define TAG_SEQUENCE  0x30U
+#define TAG_SET       0x31U
+
+/* Parts of a name that are shown: the last in DER, which are the first in text. */
+#define PARTS_MAX 64U
+
+#define CUT "..."
+
+struct text {
+        char *out;
+        size_t at;
+        bool cut;
+};
+
+/* A piece is a whole character or a whole escape, so that what is cut stays well-formed. */
+static void put(struct text *text, const char *piece, size_t length)
+{
+        if (text->cut || text->at + length + sizeof(CUT) > NAME_TEXT_MAX) {
+                text->cut = true;
+                return;
+        }
+        memcpy(text->out + text->at, piece, length);
+        text->at += length;
+}
+
+static void put_string(struct text *text, const char *string)
+{
+        put(text, string, strlen(string));
+}
+
+/* ---- a type ---- */
+
+static void put_oid(struct text *text, struct der oid)
+{
+        uint64_t arc = 0;
+        char piece[48];
+        bool first = true;
+
+        for (size_t i = 0; i < oid.length && !text->cut; i++) {
+                arc = arc << 7 | (oid.data[i] & 0x7f);
+                if (oid.data[i] & 0x80)
+                        continue;
+                if (first)
+                        snprintf(piece, sizeof(piece), "%d.%llu", arc < 80 ? (int)(arc / 40) : 2,
+                                (unsigned long long)(arc < 80 ? arc % 40 : arc - 80));
+                else
+                        snprintf(piece, sizeof(piece), ".%llu", (unsigned long long)arc);
+                put_string(text, piece);
+                first = false;
+                arc = 0;
+        }
+}
+
+/* Arcs of up to nine bytes, each in its shortest form. */
+static bool is_oid(struct der oid)
+{
+        size_t begin = 0;
+
+        for (size_t i = 0; i < oid.length; i++) {
+                if (i == begin && oid.data[i] == 0x80)
+                        return false;
+                if (i - begin > 8)
+                        return false;
+                if (!(oid.data[i] & 0x80))
+                        begin = i + 1;
+        }
+        return oid.length > 0 && begin == oid.length;
+}
+
+static const struct name_type *find_type(struct der oid)
+{
+        for (const struct name_type *type = name_types; type->name; type++)
+                if (type->length == oid.length && memcmp(type->oid, oid.data, oid.length) == 0)
+                        return type;
+        return NULL;
+}
+
+/* ---- a value ---- */
+
+static size_t encode(uint32_t c, char out[static 4])
+{
+        if (c < 0x80) {
+                out[0] = (char)c;
+                return 1;
+        }
+        if (c < 0x800) {
+                out[0] = (char)(0xc0 | c >> 6);
+                out[1] = (char)(0x80 | (c & 0x3f));
+                return 2;
+        }
+        if (c < 0x10000) {
+                out[0] = (char)(0xe0 | c >> 12);
+                out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+                out[2] = (char)(0x80 | (c & 0x3f));
+                return 3;
+        }
+        out[0] = (char)(0xf0 | c >> 18);
+        out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+        out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[3] = (char)(0x80 | (c & 0x3f));
+        return 4;
+}
+
+/* The next character of a string of that type; UTF-8 was checked before. */
+static uint32_t next_character(uint8_t tag, struct der *in)
+{
+        size_t n = tag == TAG_BMP ? 2 : tag == TAG_UNIVERSAL ? 4 : 1;
+        uint32_t c = in->data[0];
+
+        for (size_t i = 1; i < n; i++)
+                c = c << 8 | in->data[i];
+        if (tag == TAG_UTF8 && c >= 0x80) {
+                n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+                c &= 0xffU >> (n + 1);
+                for (size_t i = 1; i < n; i++)
+                        c = c << 6 | (in->data[i] & 0x3f);
+        }
+        in->data += n;
+        in->length -= n;
+        return c;
+}
+
+static bool is_string(uint8_t tag, struct der value)
+{
+        size_t n = tag == TAG_BMP ? 2 : tag == TAG_UNIVERSAL ? 4 : 1;
+
+        if (tag == TAG_UTF8)
+                return text_is_utf8((const char *)value.data, value.length);
+        if (tag != TAG_BMP && tag != TAG_UNIVERSAL && tag != TAG_T61 && tag != TAG_NUMERIC &&
+                tag != TAG_PRINTABLE && tag != TAG_IA5 && tag != TAG_VISIBLE)
+                return false;
+        if (value.length % n != 0)
+                return false;
+        while (value.length > 0) {
+                uint32_t c = next_character(tag, &value);
+                if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || (n == 1 && tag != TAG_T61 && c >= 0x80))
+                        return false;
+        }
+        return true;
+}
+
+static void put_hex(struct text *text, struct der bytes)
+{
+        char piece[3];
+
+        put_string(text, "#");
+        for (size_t i = 0; i < bytes.length && !text->cut; i++) {
+                text_hex(bytes.data + i, 1, piece);
+                put(text, piece, 2);
+        }
+}
+
+static void put_character(struct text *text, uint32_t c, bool first, bool last)
+{
+        char bytes[4], piece[16] = "";
+        size_t n = encode(c, bytes);
+
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+                for (size_t i = 0; i < n; i++)
+                        snprintf(piece + 3 * i, sizeof(piece) - 3 * i, "\\%02x", (unsigned char)bytes[i]);
+                put_string(text, piece);
+                return;
+        }
+        if (c < 0x80 &&
+                (strchr("\\\"+,;<>", (int)c) || (c == '#' && first) || (c == ' ' && (first || last)))) {
+                piece[0] = '\\';
+                piece[1] = (char)c;
+                put(text, piece, 2);
+                return;
+        }
+        put(text, bytes, n);
+}
+
+static void put_value(struct text *text, uint8_t tag, struct der value)
+{
+        bool first = true;
+
+        while (value.length > 0 && !text->cut) {
+                uint32_t c = next_character(tag, &value);
+                put_character(text, c, first, value.length == 0);
+                first = false;
+        }
+}
+
+/* ---- the whole ---- */
+
+static bool put_attribute(struct text *text, struct der *in)
+{
+        struct der body, oid, value, whole;
+        const struct name_type *type;
+        uint8_t tag;
+
+        if (!der_next(in, &tag, &body) || tag != TAG_SEQUENCE || !der_next(&body, &tag, &oid) ||
+                tag != TAG_OID || !is_oid(oid))
+                return false;
+        whole = body;
+        if (!der_next(&body, &tag, &value) || body.length != 0)
+                return false;
+        type = find_type(oid);
+        if (type)
+                put_string(text, type->name);
+        else
+                put_oid(text, oid);
+        put_string(text, "=");
+        if (type && is_string(tag, value))
+                put_value(text, tag, value);
+        else
+                put_hex(text, whole);
+        return true;
+}
+
+static bool put_rdn(struct text *text, struct der rdn)
+{
+        bool first = true;
+
+        do {
+                if (!first)
+                        put_string(text, "+");
+                first = false;
+                if (!put_attribute(text, &rdn))
+                        return false;
+        } while (rdn.length > 0);
+        return true;
+}
+
+bool name_to_text(struct der name, char ret[static NAME_TEXT_MAX])
+{
+        struct der body, parts[PARTS_MAX];
+        struct text text = {.out = ret};
+        size_t n = 0;
+        uint8_t tag;
+
+        if (!der_next(&name, &tag, &body) || tag != TAG_SEQUENCE || name.length != 0)
+                return false;
+        while (body.length > 0)
+                if (!der_next(&body, &tag, &parts[n++ % PARTS_MAX]) || tag != TAG_SET)
+                        return false;
+        for (size_t i = 0; i < MIN_OF(n, (size_t)PARTS_MAX); i++) {
+                if (i > 0)
+                        put_string(&text, ",");
+                if (!put_rdn(&text, parts[(n - 1 - i) % PARTS_MAX]))
+                        return false;
+        }
+        text.cut = text.cut || n > PARTS_MAX;
+        if (text.cut) {
+                memcpy(ret + text.at, CUT, sizeof(CUT));
+                return true;
+        }
+        ret[text.at] = '\0';
+        return true;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See signing.h. */
+#include "daemon/worker/encoding/signing.h"
+
+#include <nss/pk11pub.h>
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+
+struct hash_names {
+        SECOidTag tag;
+        CK_MECHANISM_TYPE mechanism;
+        CK_RSA_PKCS_MGF_TYPE mgf;
+};
+
+static const struct hash_names hashes[] = {
+        [HASH_SHA256] = {SEC_OID_SHA256, CKM_SHA256, CKG_MGF1_SHA256},
+        [HASH_SHA384] = {SEC_OID_SHA384, CKM_SHA384, CKG_MGF1_SHA384},
+        [HASH_SHA512] = {SEC_OID_SHA512, CKM_SHA512, CKG_MGF1_SHA512},
+};
+
+CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
+{
+        static const CK_MECHANISM_TYPE mechanisms[] = {
+                [SCHEME_PKCS1] = CKM_RSA_PKCS,
+                [SCHEME_PSS] = CKM_RSA_PKCS_PSS,
+                [SCHEME_ECDSA] = CKM_ECDSA,
+                [SCHEME_EDDSA] = CKM_EDDSA,
+        };
+        const struct algorithm_info *info = algorithm_info(algorithm);
+
+        return info ? mechanisms[info->scheme] : CKM_VENDOR_DEFINED;
+}
+
+/* What ECDSA signs is no longer than the order of the curve (FIPS 186-4, 6.4): the leftmost bytes of the
+ * digest. Of our curves and hashes no bits within a byte are ever cut. */
+static size_t truncated(size_t digest_length, unsigned bits)
+{
+        return MIN_OF(digest_length, (size_t)(bits + 7U) / 8U);
+}
+
+static void init_pss(struct signing *signing)
+{
+        const struct hash_names *hash = &hashes[signing->info->hash];
+
+        signing->pss = (CK_RSA_PKCS_PSS_PARAMS){hash->mechanism, hash->mgf, hash_length(signing->info->hash)};
+        signing->mechanism.pParameter = &signing->pss;
+        signing->mechanism.ulParameterLen = sizeof(signing->pss);
+}
+
+int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
+        unsigned key_type, unsigned bits)
+{
+        uint8_t digest[64];
+        size_t length;
+
+        *signing = (struct signing){
+                .info = algorithm_info(algorithm), .mechanism = {signing_mechanism(algorithm), NULL, 0}};
+        if (!signing->info || !algorithm_fits(algorithm, key_type, bits))
+                return -ENOTSUP;
+        signing->input = (struct der){data.data, data.length};
+        signing->signature_length =
+                signing->info->key_type == KEY_RSA ? (bits + 7U) / 8U : 2 * ((bits + 7U) / 8U);
+        if (signing->info->scheme == SCHEME_EDDSA)
+                return prehashed ? -EINVAL : 0;
+        length = hash_length(signing->info->hash);
+        if (prehashed && data.length != length)
+                return -EINVAL;
+        if (prehashed)
+                memcpy(digest, data.data, length);
+        else if (data.length > INT32_MAX || PK11_HashBuf(hashes[signing->info->hash].tag, digest,
+                                                    data.length > 0 ? data.data : (const uint8_t *)"",
+                                                    (PRInt32)data.length) != SECSuccess)
+                return -EIO;
+        if (signing->info->scheme == SCHEME_PKCS1) {
+                length = der_digest_info(signing->info->hash, digest, signing->buffer);
+        } else {
+                if (signing->info->scheme == SCHEME_PSS)
+                        init_pss(signing);
+                else
+                        length = truncated(length, bits);
+                memcpy(signing->buffer, digest, length);
+        }
+        signing->input = (struct der){signing->buffer, length};
+        return 0;
+}

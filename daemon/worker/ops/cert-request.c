@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A PKCS #10 request, signed with its key: changes nothing on the token. Called by a session thread through
+ * operation_run(); may run twice.
+ */
+#include <string.h>
+
+#include "daemon/worker/ops/cert-build.h"
+
+CK_RV cert_request_attempt(struct operation *operation, const void *request)
+{
+        const struct message_cert_request *message = request;
+        _cleanup_(issue_done) struct issue issue = {.number = 0};
+        struct result *result = &operation->result;
+        SECItem tbs = {0}, whole = {0};
+        CK_RV rv;
+
+        rv = issue_begin(
+                operation, &issue, message->key, message->algorithm, message->subject, message->dns_names);
+        if (rv != CKR_OK || result->status != REPLY_OK)
+                return rv;
+        if (x509_request(issue.arena, &issue.key, &issue.subject, &tbs) < 0)
+                return CKR_HOST_MEMORY;
+        rv = issue_sign(operation, &issue, &tbs, &whole);
+        if (rv != CKR_OK || result->status != REPLY_OK)
+                return rv;
+        if (whole.len > sizeof(result->payload))
+                return operation_answer(operation, REPLY_INVALID, "dnsNames: the request is too long");
+        memcpy(result->payload, whole.data, whole.len);
+        result->payload_length = whole.len;
+        return CKR_OK;
+}

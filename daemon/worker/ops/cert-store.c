@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See cert-store.h. */
+#include "daemon/worker/ops/cert-store.h"
+
+#include <nss/pk11pub.h>
+#include <string.h>
+
+#include "daemon/worker/claims/create-under-claim.h"
+#include "daemon/worker/ops/pair.h"
+#include "daemon/worker/encoding/spki.h"
+
+/* Certificates of one nickname that are looked at where one may have been left. */
+#define SEARCH_MAX 16U
+
+#define TAG_BIT_STRING 0x03U
+#define TAG_SEQUENCE   0x30U
+
+static bool get_bits(struct der spki, struct der *ret)
+{
+        struct der body, algorithm, bits;
+        uint8_t tag;
+
+        if (!der_next(&spki, &tag, &body) || tag != TAG_SEQUENCE || !der_next(&body, &tag, &algorithm) ||
+                !der_next(&body, &tag, &bits) || tag != TAG_BIT_STRING || bits.length < 1)
+                return false;
+        *ret = (struct der){bits.data + 1, bits.length - 1};
+        return true;
+}
+
+bool store_id(struct der spki, uint8_t ret[static STORE_ID_LENGTH])
+{
+        struct der value, body;
+        unsigned bits;
+        uint8_t tag;
+        unsigned type = spki_key_type(spki, &bits, &value);
+
+        if (type == 0 && !get_bits(spki, &value))
+                return false;
+        if (type == KEY_RSA) {
+                if (!der_next(&value, &tag, &body) || !der_next(&body, &tag, &value))
+                        return false;
+                value = spki_unsigned(value);
+        }
+        return PK11_HashBuf(SEC_OID_SHA1, ret, value.data, (PRInt32)value.length) == SECSuccess;
+}
+
+static CK_ATTRIBUTE attribute_of(CK_ATTRIBUTE_TYPE type, struct der der)
+{
+        return (CK_ATTRIBUTE){type, (void *)(uintptr_t)der.data, der.length};
+}
+
+static CK_RV write_object(struct session *session, const struct storing *storing)
+{
+        CK_OBJECT_CLASS class = CKO_CERTIFICATE;
+        CK_CERTIFICATE_TYPE type = CKC_X_509;
+        CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+        CK_OBJECT_HANDLE handle;
+        CK_ATTRIBUTE template[] = {
+                {CKA_CLASS, &class, sizeof(class)},
+                {CKA_CERTIFICATE_TYPE, &type, sizeof(type)},
+                {CKA_TOKEN, &yes, sizeof(yes)},
+                {CKA_PRIVATE, &no, sizeof(no)},
+                {CKA_LABEL, (void *)(uintptr_t)storing->nickname, strlen(storing->nickname)},
+                {CKA_ID, (void *)(uintptr_t)storing->id.data, storing->id.length},
+                attribute_of(CKA_SUBJECT, storing->certificate.subject),
+                attribute_of(CKA_ISSUER, storing->certificate.issuer),
+                attribute_of(CKA_SERIAL_NUMBER, storing->certificate.serial),
+                attribute_of(CKA_VALUE, storing->der),
+        };
+
+        return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), &handle);
+}
+
+static CK_RV create(struct operation *operation, const void *request)
+{
+        const struct storing *storing = request;
+        struct result *result = &operation->result;
+        struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
+        uint64_t number;
+        CK_RV rv;
+
+        /* The directory is of this moment. A key's certificate bears the key's nickname, and no other. */
+        if (!storing->paired &&
+                directory_has_key(operation->directory, storing->certificate.spki, storing->id))
+                return operation_answer(operation, REPLY_INVALID,
+                        "certificate: it is for a key on the token, whose nickname it must bear");
+        rv = write_object(operation->session, storing);
+        if (rv != CKR_OK)
+                return rv;
+        if (!pair_renew(operation))
+                return CKR_OK;
+        number = directory_find_certificate(operation->directory, storing->nickname, storing->der);
+        if (number == 0)
+                return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
+                        "the certificate was written, and the token does not list it");
+        wire_put_u64(&wire, number);
+        result->payload_length = wire.at;
+        return CKR_OK;
+}
+
+static bool is_it(const struct object *object, const struct storing *storing)
+{
+        return object->der && object->der_length == storing->der.length &&
+               memcmp(object->der, storing->der.data, storing->der.length) == 0;
+}
+
+static CK_RV remove_it(struct operation *operation, const void *request)
+{
+        const struct storing *storing = request;
+        struct session *session = operation->session;
+        CK_OBJECT_HANDLE handles[SEARCH_MAX];
+        size_t n = 0;
+        CK_RV rv = pair_search(
+                session, CKO_CERTIFICATE, wire_bytes(NULL, 0), storing->nickname, handles, SEARCH_MAX, &n);
+
+        for (size_t i = 0; i < n && rv == CKR_OK; i++) {
+                _cleanup_(object_freep) struct object *object = NULL;
+
+                rv = object_read(session, CKO_CERTIFICATE, handles[i], &object);
+                if (rv == CKR_OK && is_it(object, storing))
+                        rv = P11(session, C_DestroyObject, session->handle, handles[i]);
+                if (rv == CKR_OBJECT_HANDLE_INVALID)
+                        rv = CKR_OK;
+        }
+        return rv;
+}
+
+CK_RV store_run(struct operation *operation, const struct storing *storing)
+{
+        const struct making making = {.nickname = storing->nickname,
+                .kind = CLAIM_CERTIFICATE,
+                .id = storing->id,
+                .paired = storing->paired,
+                .waits = storing->waits,
+                .create = create,
+                .remove = remove_it,
+                .request = storing};
+
+        return making_run(operation, &making);
+}

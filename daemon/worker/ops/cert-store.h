@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A certificate as an object on the token, for self-sign.c and import.c: written so that NSS, certutil and pkcs11-tool find
+ * it under its nickname, and its key by its id. In a session thread, one at a time.
+ */
+#pragma once
+
+#include "daemon/worker/encoding/certificate.h"
+#include "daemon/worker/core/operation.h"
+
+struct storing {
+        const char *nickname;
+        struct wire_bytes id; /* CKA_ID: its key's */
+        bool paired; /* it is for the key of that id, which bears the nickname; else it stands alone */
+        bool waits;
+        struct der der;
+        struct certificate certificate; /* der, parsed */
+};
+
+/* The certificate's number is the answer. As an operation_attempt. */
+CK_RV store_run(struct operation *operation, const struct storing *storing);
+
+/* CKA_ID as NSS makes it of a public key (see pair.h), and of any other SubjectPublicKeyInfo SHA-1 of its key's bytes. */
+#define STORE_ID_LENGTH 20U
+bool store_id(struct der spki, uint8_t ret[static STORE_ID_LENGTH]);

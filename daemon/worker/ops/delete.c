@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Removes a pair, the private key first: what matters is gone, or nothing is. Certificates stay. Called by a
+ * session thread through operation_run().
+ */
+#include "daemon/util/ckr.h"
+#include "daemon/worker/ops/pair.h"
+
+/* A pair has one public key; a few more of its id may have been left by others. */
+#define PAIR_MAX 16U
+
+/* A left public key would keep its nickname in use: tried once more where the device was short of something. */
+static CK_RV destroy_public(struct session *session, CK_OBJECT_HANDLE handle)
+{
+        CK_RV rv = P11(session, C_DestroyObject, session->handle, handle);
+
+        if (ckr_class(rv) == CKR_CLASS_BUSY) {
+                usleep(OPERATION_BUSY_WAIT_USEC);
+                rv = P11(session, C_DestroyObject, session->handle, handle);
+        }
+        return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
+}
+
+CK_RV delete_attempt(struct operation *operation, const void *request)
+{
+        const struct message_delete *message = request;
+        struct session *session = operation->session;
+        CK_OBJECT_HANDLE handles[PAIR_MAX];
+        size_t n = directory_pair(operation->directory, message->key, handles, ARRAY_SIZE(handles));
+        CK_RV rv;
+
+        if (n == 0)
+                return operation_answer(operation, REPLY_KEY_GONE, "no such key");
+        rv = P11(session, C_DestroyObject, session->handle, handles[0]);
+        if (rv != CKR_OK)
+                return rv;
+        for (size_t i = 1; i < n; i++) {
+                rv = destroy_public(session, handles[i]);
+                /* Not through operation_run() again: it would say that there is no such key. */
+                if (rv != CKR_OK && !pair_renew(operation))
+                        return CKR_OK;
+                if (rv != CKR_OK)
+                        return operation_unknown(
+                                operation, rv, "the private key is gone, its public key is left");
+        }
+        (void)pair_renew(operation);
+        return CKR_OK;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A new pair, made on the token with label, id and usage in its template, so that a crash leaves no nameless
+ * key. Called by a session thread through operation_run(); what fails before the pair is there leaves nothing
+ * of it.
+ */
+
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+#include "daemon/util/ckr.h"
+#include "daemon/util/text.h"
+#include "daemon/worker/accel/accel.h"
+#include "daemon/worker/claims/create-under-claim.h"
+#include "daemon/worker/ops/pair.h"
+#include "daemon/worker/encoding/spki.h"
+
+struct kind {
+        CK_MECHANISM_TYPE mechanism;
+        unsigned usage; /* what such a key can do at all */
+};
+
+static const struct kind kinds[] = {
+        [KEY_RSA] = {CKM_RSA_PKCS_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DECRYPT | USAGE_UNWRAP},
+        [KEY_EC] = {CKM_EC_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DERIVE},
+        [KEY_ED25519] = {CKM_EC_EDWARDS_KEY_PAIR_GEN, USAGE_SIGN},
+};
+
+/* CKR_OK with status REPLY_OK: go on. */
+static CK_RV check(struct operation *operation, const struct message_generate *message)
+{
+        size_t length;
+
+        if (!text_is_nickname(message->nickname, strlen(message->nickname)) || message->id.length == 0 ||
+                message->id.length > LIMIT_KEY_ID)
+                return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
+        if (message->key_type == 0 || message->key_type >= ARRAY_SIZE(kinds))
+                return operation_answer(operation, REPLY_INVALID, "a key type that is none");
+        if (message->key_type == KEY_RSA
+                        ? message->size < LIMIT_RSA_BITS_MIN || message->size > LIMIT_RSA_BITS_MAX
+                        : !spki_curve_params(message->size, &length) ||
+                                  (message->key_type == KEY_ED25519) != (message->size == 255))
+                return operation_answer(operation, REPLY_INVALID, "a size that is none: %u", message->size);
+        if (message->usage == 0 || (message->usage & ~kinds[message->key_type].usage) != 0)
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "such a key has no such usage");
+        if (message->loadable &&
+                (!operation->session->token->config->accelerator || !wrap_can(operation->session->token)))
+                return operation_answer(
+                        operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
+        if (message->loadable && !(message->usage & USAGE_SIGN))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "an accelerator only signs");
+        if (!token_has_mechanism(operation->session->token, kinds[message->key_type].mechanism))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token cannot make such a key");
+        return CKR_OK;
+}
+
+struct template
+{
+        CK_ATTRIBUTE attributes[20];
+        CK_ULONG n;
+};
+
+static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+
+static void put(struct template *template, CK_ATTRIBUTE_TYPE type, const void *value, size_t length)
+{
+        template->attributes[template->n++] = (CK_ATTRIBUTE){type, (void *)(uintptr_t)value, length};
+}
+
+static void put_bool(struct template *template, CK_ATTRIBUTE_TYPE type, bool value)
+{
+        put(template, type, value ? &yes : &no, sizeof(CK_BBOOL));
+}
+
+static void put_names(struct template *template, const struct message_generate *message)
+{
+        put_bool(template, CKA_TOKEN, true);
+        put(template, CKA_LABEL, message->nickname, strlen(message->nickname));
+        put(template, CKA_ID, message->id.data, message->id.length);
+}
+
+static void fill_private(struct template *template, const struct message_generate *message, bool internal)
+{
+        put_names(template, message);
+        put_bool(template, CKA_PRIVATE, true);
+        put_bool(template, CKA_SENSITIVE, true);
+        /* Wrapped alone, since it is sensitive. By whom is not for the token to say: the key that wraps is made for one copy,
+         * and nobody could have marked it as trusted. */
+        put_bool(template, CKA_EXTRACTABLE, message->loadable);
+        if (message->loadable)
+                put_bool(template, CKA_WRAP_WITH_TRUSTED, false);
+        put_bool(template, CKA_SIGN, message->usage & USAGE_SIGN);
+        put_bool(template, CKA_DECRYPT, message->usage & USAGE_DECRYPT);
+        put_bool(template, CKA_UNWRAP, message->usage & USAGE_UNWRAP);
+        put_bool(template, CKA_DERIVE, message->usage & USAGE_DERIVE);
+        put_bool(template, CKA_SIGN_RECOVER, false);
+        /* A token sets it by itself, and most refuse it here; softoken keeps what it is told, else false. */
+        if (internal)
+                put_bool(template, CKA_LOCAL, true);
+}
+
+static void fill_public(
+        struct template *template, const struct message_generate *message, const CK_ULONG *bits)
+{
+        static const CK_BYTE exponent[] = {0x01, 0x00, 0x01};
+
+        put_names(template, message);
+        put_bool(template, CKA_PRIVATE, false);
+        put_bool(template, CKA_VERIFY, message->usage & USAGE_SIGN);
+        put_bool(template, CKA_ENCRYPT, message->usage & USAGE_DECRYPT);
+        put_bool(template, CKA_WRAP, message->usage & USAGE_UNWRAP);
+        put_bool(template, CKA_DERIVE, message->usage & USAGE_DERIVE);
+        put_bool(template, CKA_VERIFY_RECOVER, false);
+        if (message->key_type == KEY_RSA) {
+                put(template, CKA_MODULUS_BITS, bits, sizeof(*bits));
+                put(template, CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent));
+        } else {
+                size_t length = 0;
+                const uint8_t *params = spki_curve_params(message->size, &length);
+                put(template, CKA_EC_PARAMS, params, length);
+        }
+}
+
+static CK_RV make(struct session *session, const struct message_generate *message, CK_OBJECT_HANDLE *public,
+        CK_OBJECT_HANDLE *private)
+{
+        CK_MECHANISM mechanism = {kinds[message->key_type].mechanism, NULL, 0};
+        struct template for_public = {.n = 0}, for_private = {.n = 0};
+        CK_ULONG bits = message->size;
+        CK_RV rv;
+
+        fill_private(&for_private, message, session->token->internal);
+        fill_public(&for_public, message, &bits);
+        atomic_store(&session->call_limit_usec, session->token->config->generate_timeout_usec);
+        rv = P11(session, C_GenerateKeyPair, session->handle, &mechanism, for_public.attributes, for_public.n,
+                for_private.attributes, for_private.n, public, private);
+        atomic_store(&session->call_limit_usec, session->token->config->timeout_usec);
+        return rv;
+}
+
+/* The number of the pair in the directory is the answer. */
+static CK_RV answer(struct operation *operation, const struct message_generate *message, struct wire_bytes id)
+{
+        struct result *result = &operation->result;
+        struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
+        uint64_t number;
+
+        if (!pair_renew(operation))
+                return CKR_OK;
+        number = directory_find(operation->directory, id, message->nickname);
+        if (number == 0)
+                number = directory_find(operation->directory, message->id, message->nickname);
+        if (number == 0)
+                return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
+                        "the pair was made, and the token does not list it");
+        wire_put_u64(&wire, number);
+        result->payload_length = wire.at;
+        return CKR_OK;
+}
+
+static CK_RV create(struct operation *operation, const void *request)
+{
+        const struct message_generate *message = request;
+        struct session *session = operation->session;
+        CK_OBJECT_HANDLE public, private;
+        unsigned char own[PAIR_ID_LENGTH];
+        struct wire_bytes id = message->id;
+        CK_RV rv;
+
+        rv = make(session, message, &public, &private);
+        if (rv != CKR_OK) {
+                /* A device or a session that is lost is not asked now. */
+                if (ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_SESSION)
+                        return rv;
+                if (pair_remove(session, message->id, message->nickname) != CKR_OK)
+                        return operation_unknown(operation, rv, "a half of the pair may be left");
+                return rv;
+        }
+        /* As NSS does it: certutil and Dogtag find a certificate's key by this id. A token that lets no id be
+         * set keeps ours, which joins the two halves as well. */
+        if (pair_id(session, public, own) == CKR_OK &&
+                pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
+                id = wire_bytes(own, sizeof(own));
+        /* Another thread's renewal may have come in between. */
+        directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
+        directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
+        return answer(operation, message, id);
+}
+
+static CK_RV remove_half(struct operation *operation, const void *request)
+{
+        const struct message_generate *message = request;
+
+        return pair_remove(operation->session, message->id, message->nickname);
+}
+
+CK_RV generate_attempt(struct operation *operation, const void *request)
+{
+        const struct message_generate *message = request;
+        struct token *token = operation->session->token;
+        const struct making making = {.nickname = message->nickname,
+                .kind = CLAIM_PAIR,
+                .id = message->id,
+                .waits = message->waits,
+                .create = create,
+                .remove = remove_half,
+                .request = message};
+        CK_RV rv = check(operation, message);
+
+        if (rv != CKR_OK || operation->result.status != REPLY_OK)
+                return rv;
+        pthread_mutex_lock(&token->generate_lock);
+        rv = making_run(operation, &making);
+        pthread_mutex_unlock(&token->generate_lock);
+        return rv;
+}

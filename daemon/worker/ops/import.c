@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A certificate that others made, put on the token: of a key that is there, under that key's nickname, or one that stands
+ * alone. It gives nobody a key: whether it is that key's is checked here, whatever the broker thinks. Called by a session
+ * thread through operation_run().
+ */
+#include <nss/cert.h>
+#include <nss/secder.h>
+#include <string.h>
+
+#include "daemon/util/text.h"
+#include "daemon/worker/ops/cert-store.h"
+
+/* Whether NSS takes it too, which knows what is inside the extensions' and the names' wrapping. */
+static bool is_certificate(struct der der)
+{
+        SECItem item = {siDERCertBuffer, (unsigned char *)(uintptr_t)der.data, (unsigned)der.length};
+        PLArenaPool *arena = PORT_NewArena(DER_DEFAULT_CHUNKSIZE);
+        CERTCertificate certificate = {.arena = arena};
+        bool good = arena && SEC_QuickDERDecodeItem(arena, &certificate,
+                                     SEC_ASN1_GET(SEC_SignedCertificateTemplate), &item) == SECSuccess;
+
+        if (arena)
+                PORT_FreeArena(arena, PR_FALSE);
+        return good;
+}
+
+/* For the key of that number: its id, once it is known that the certificate and the nickname are the key's. */
+static CK_RV for_key(
+        struct operation *operation, struct storing *storing, const struct directory_public *public)
+{
+        struct der spki = storing->certificate.spki;
+
+        if (spki.length != public->spki_length || memcmp(spki.data, public->spki, spki.length) != 0)
+                return operation_answer(operation, REPLY_INVALID, "certificate: it is for another key");
+        if (public->id_length == 0)
+                return operation_answer(
+                        operation, REPLY_INVALID, "key: it has no id that would join the two");
+        storing->paired = true;
+        storing->id = wire_bytes(public->id, public->id_length);
+        if (strcmp(public->label, storing->nickname) == 0)
+                return CKR_OK;
+        /* A key without a label of its own has its nickname from the certificate that is there. */
+        if (directory_has_nickname(operation->directory, storing->nickname))
+                return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
+        return operation_answer(operation, REPLY_INVALID, "nickname: the key bears another");
+}
+
+CK_RV import_attempt(struct operation *operation, const void *request)
+{
+        const struct message_import *message = request;
+        struct storing storing = {.nickname = message->nickname,
+                .waits = message->waits,
+                .der = {message->der.data, message->der.length}};
+        struct directory_public public = {0};
+        _cleanup_(freep) uint8_t *spki = NULL;
+        uint8_t own[STORE_ID_LENGTH];
+        CK_RV rv = CKR_OK;
+        int r;
+
+        if (!text_is_nickname(message->nickname, strlen(message->nickname)))
+                return operation_answer(operation, REPLY_INVALID, "nickname: it is none");
+        if (!certificate_parse(storing.der, &storing.certificate) || !is_certificate(storing.der) ||
+                !store_id(storing.certificate.spki, own))
+                return operation_answer(operation, REPLY_INVALID,
+                        "certificate: it is not exactly one X.509 certificate in DER");
+        storing.id = wire_bytes(own, sizeof(own));
+        if (message->key != 0) {
+                r = directory_public(operation->directory, message->key, &public);
+                spki = public.spki;
+                if (r < 0)
+                        return CKR_HOST_MEMORY;
+                if (r > 0)
+                        return operation_answer(operation, REPLY_KEY_GONE, "no such key");
+                rv = for_key(operation, &storing, &public);
+        }
+        return rv != CKR_OK || operation->result.status != REPLY_OK ? rv : store_run(operation, &storing);
+}

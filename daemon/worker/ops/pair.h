@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What generate.c, settle.c and delete.c share: a pair on the token. */
+#pragma once
+
+#include "daemon/worker/core/operation.h"
+
+/* CKA_ID as NSS makes it of a public key (PK11_MakeIDFromPubKey): SHA-1 of the modulus without leading zeros,
+ * or of the bare point. */
+#define PAIR_ID_LENGTH 20U
+CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, unsigned char out[static PAIR_ID_LENGTH]);
+
+/* Gives both halves this CKA_ID, or leaves both as they were (was: what they have now). false: neither, or
+ * (logged) they differ. */
+bool pair_set_id(struct session *session, CK_OBJECT_HANDLE private, CK_OBJECT_HANDLE public,
+        struct wire_bytes id, struct wire_bytes was);
+
+/* Token objects of a class with this CKA_ID (or, where id.length is 0, this label): up to n handles, their
+ * count into *ret. */
+CK_RV pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_bytes id, const char *label,
+        CK_OBJECT_HANDLE *handles, size_t n, size_t *ret);
+
+/* Destroys the keys of this CKA_ID whose label is the nickname or empty: another key may have the same id. CKR_OK: none
+ * is left. */
+CK_RV pair_remove(struct session *session, struct wire_bytes id, const char *nickname);
+
+/* After a change that was made: brings the directory up to date, through one recovery of the session if it
+ * must. Where that fails the result is REPLY_OUTCOME_UNKNOWN, the worker ends if the class says so, and this
+ * returns false. */
+bool pair_renew(struct operation *operation);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A signature: two calls into the module in steady state, C_SignInit and C_Sign, and no other. Called by a
+ * session thread through operation_run(); may run twice, since signing changes nothing on the token.
+ *
+ * The internal token signs 25 times faster with a session copy of an RSA key than with the token object
+ * (FACTS): the copy is made at a key's first signature, owned by the session of the thread that made it, and
+ * used by all.
+ */
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+#include "daemon/util/ckr.h"
+#include "daemon/worker/core/operation.h"
+#include "daemon/worker/encoding/signing.h"
+
+/* CKR_OK, with key->copy or key->no_copy set; a lost session is reported, any other refusal is not an error.
+ */
+static CK_RV make_copy(struct operation *operation, uint64_t number, struct directory_key *key)
+{
+        struct session *session = operation->session;
+        CK_BBOOL no = CK_FALSE;
+        CK_ATTRIBUTE template = {CKA_TOKEN, &no, sizeof(no)};
+        CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE;
+        CK_RV rv = P11(session, C_CopyObject, session->handle, key->handle, &template, 1, &copy);
+
+        if (ckr_class(rv) == CKR_CLASS_SESSION || ckr_class(rv) == CKR_CLASS_DEVICE)
+                return rv;
+        if (rv != CKR_OK)
+                copy = CK_INVALID_HANDLE;
+        if (!directory_set_copy(operation->directory, number, copy) && copy != CK_INVALID_HANDLE) {
+                /* Another thread was faster, or the key is gone. */
+                (void)P11(session, C_DestroyObject, session->handle, copy);
+                return directory_key(operation->directory, number, key) ? CKR_OK : CKR_KEY_HANDLE_INVALID;
+        }
+        key->copy = copy;
+        return CKR_OK;
+}
+
+/* Raw from the device to what leaves: checked for its length, ECDSA as DER. */
+static CK_RV finish(
+        struct operation *operation, const struct signing *signing, const uint8_t *raw, size_t length)
+{
+        struct result *result = &operation->result;
+
+        if (length == signing->signature_length && signing->info->scheme == SCHEME_ECDSA) {
+                result->payload_length = der_from_ecdsa(raw, length, result->payload);
+        } else if (length == signing->signature_length) {
+                memcpy(result->payload, raw, length);
+                result->payload_length = length;
+        }
+        if (result->payload_length > 0)
+                return CKR_OK;
+        result->ckr = CKR_SIGNATURE_LEN_RANGE;
+        return operation_answer(
+                operation, REPLY_CKR, "the token gave %zu bytes that are no signature of this key", length);
+}
+
+CK_RV sign_by_handle(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
+{
+        struct session *session = operation->session;
+        uint8_t raw[LIMIT_SIGNATURE];
+        CK_ULONG length = sizeof(raw);
+        CK_RV rv;
+
+        rv = P11(session, C_SignInit, session->handle, &signing->mechanism, handle);
+        if (rv == CKR_OK)
+                rv = P11(session, C_Sign, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
+                        signing->input.length, raw, &length);
+        return rv == CKR_OK ? finish(operation, signing, raw, length) : rv;
+}
+
+/* CKR_OK, with status REPLY_OK where the key may sign so. */
+static CK_RV check_key(struct operation *operation, const struct directory_key *key, unsigned algorithm)
+{
+        if (!(key->usage & USAGE_SIGN))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the key has no CKA_SIGN");
+        if (key->always_authenticate)
+                /* Each signature would cost an attempt of the PIN: a wrong one would lock the token in no
+                 * time. */
+                return operation_answer(operation, REPLY_NOT_SUPPORTED,
+                        "the key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE)");
+        if (!token_has_mechanism(operation->session->token, signing_mechanism(algorithm)))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
+        return CKR_OK;
+}
+
+CK_RV sign_attempt(struct operation *operation, const void *request)
+{
+        const struct message_sign *message = request;
+        struct directory_key key;
+        struct signing signing;
+        CK_RV rv;
+        int r;
+
+        if (!directory_key(operation->directory, message->key, &key))
+                return operation_answer(operation, REPLY_KEY_GONE, "no such key");
+        rv = check_key(operation, &key, message->algorithm);
+        if (rv != CKR_OK || operation->result.status != REPLY_OK)
+                return rv;
+        r = signing_init(
+                &signing, message->algorithm, message->prehashed, message->data, key.key_type, key.size);
+        if (r == -ENOTSUP)
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
+        if (r < 0)
+                return operation_answer(operation, REPLY_INVALID, "the data does not fit the algorithm");
+        if (operation->session->token->internal && key.copy == CK_INVALID_HANDLE && !key.no_copy) {
+                rv = make_copy(operation, message->key, &key);
+                if (rv != CKR_OK)
+                        return rv;
+        }
+        rv = sign_by_handle(operation, &signing, key.copy != CK_INVALID_HANDLE ? key.copy : key.handle);
+        if (ckr_class(rv) == CKR_CLASS_SESSION && key.copy != CK_INVALID_HANDLE)
+                directory_forget_copy(operation->directory, message->key, key.copy);
+        return rv;
+}
