@@ -14,10 +14,6 @@
  * nothing heard meanwhile, do. */
 #define HURRIED_PART 4U
 
-/* Mechanisms of PKCS #11: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_ECDSA, CKM_EDDSA. */
-static const uint64_t mechanisms[] = {
-        [SCHEME_PKCS1] = 0x1, [SCHEME_PSS] = 0xd, [SCHEME_ECDSA] = 0x1041, [SCHEME_EDDSA] = 0x1057};
-
 /* ---- which ---- */
 
 static bool is_accelerator(const struct token *token)
@@ -37,7 +33,7 @@ static bool has_means(const struct token *token, const struct job *job)
 {
         if (job->kind == JOB_RANDOM)
                 return !token->worker.no_random;
-        return token_has_mechanism(token, mechanisms[algorithm_info(job->algorithm)->scheme]);
+        return token_has_mechanism(token, algorithm_info(job->algorithm)->mechanism);
 }
 
 /* The one that the token's section names, or NULL. */

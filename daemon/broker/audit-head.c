@@ -44,19 +44,14 @@ static void on_done(struct job *job, const struct job_result *result)
         free(question);
 }
 
-/* The digest as strong as the key. 0: none fits. */
+/* 0: the key cannot sign. */
 static uint8_t algorithm_of(const struct entry *key)
 {
-        static const uint8_t choice[] = {RSA_PKCS1_SHA256, ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512, ED25519};
+        unsigned algorithm = algorithm_default(key->key_type, key->size);
 
-        if (!(key->usage & USAGE_SIGN))
-                return 0;
-        if (key->key_type == KEY_EC)
-                return key->size <= 256 ? ECDSA_SHA256 : key->size <= 384 ? ECDSA_SHA384 : ECDSA_SHA512;
-        for (size_t i = 0; i < ARRAY_SIZE(choice); i++)
-                if (algorithm_fits(choice[i], key->key_type, key->size))
-                        return choice[i];
-        return 0;
+        return (key->usage & USAGE_SIGN) && algorithm_fits(algorithm, key->key_type, key->size)
+                       ? (uint8_t)algorithm
+                       : 0;
 }
 
 /* The one key of that nickname; or what is wrong. */

@@ -6,6 +6,7 @@
 
 #include "daemon/broker/broker.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/ckm.h"
 #include "daemon/util/log.h"
 
 /* For the worker to wrap, and its peer to unwrap and look. What takes longer is tried again later. */
@@ -26,10 +27,11 @@ bool copies_may(const struct token *token, const struct entry *entry)
 
 bool copies_can(const struct token *token, unsigned key_type)
 {
-        /* CKM_AES_KEY_WRAP_KWP or what others call CKM_AES_KEY_WRAP_PAD; CKM_RSA_PKCS_OAEP; CKM_AES_KEY_GEN. */
+        /* Some modules call CKM_AES_KEY_WRAP_KWP by its older name CKM_AES_KEY_WRAP_PAD. */
         return token->config->accelerator && key_type != KEY_ED25519 &&
-               (token_has_mechanism(token, 0x210b) || token_has_mechanism(token, 0x210a)) &&
-               token_has_mechanism(token, 0x9) && token_has_mechanism(token, 0x1080);
+               (token_has_mechanism(token, CKM_AES_KEY_WRAP_KWP) ||
+                       token_has_mechanism(token, CKM_AES_KEY_WRAP_PAD)) &&
+               token_has_mechanism(token, CKM_RSA_PKCS_OAEP) && token_has_mechanism(token, CKM_AES_KEY_GEN);
 }
 
 /* ---- the list ---- */

@@ -47,19 +47,10 @@ enum render certificates_certificate_render(struct request *request, struct outp
 
 /* ---- what is signed with a key: Request, SelfSign ---- */
 
-/* The algorithm that is meant; 0: the name is none. */
+/* The algorithm of that name, or the default for the key; 0: unknown name. */
 static unsigned choose_algorithm(const char *name, const struct entry *key)
 {
-        if (name)
-                return algorithm_from_name(name);
-        switch (key->key_type) {
-        case KEY_RSA:
-                return RSA_PKCS1_SHA256;
-        case KEY_EC:
-                return key->size >= 512 ? ECDSA_SHA512 : key->size >= 384 ? ECDSA_SHA384 : ECDSA_SHA256;
-        default:
-                return ED25519;
-        }
+        return name ? algorithm_from_name(name) : algorithm_default(key->key_type, key->size);
 }
 
 /* The names, each ended by a NUL, into the job. 1: one of them is none, or there are none at all. */

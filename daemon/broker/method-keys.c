@@ -10,10 +10,6 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 
-/* Mechanisms of PKCS #11 that make keys: CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN,
- * CKM_EC_EDWARDS_KEY_PAIR_GEN. */
-static const uint64_t generators[] = {[KEY_RSA] = 0x0, [KEY_EC] = 0x1040, [KEY_ED25519] = 0x1055};
-
 /* ---- Get ---- */
 
 void keys_get(struct request *request)
@@ -39,13 +35,6 @@ enum render keys_key_render(struct request *request, struct output *output)
 
 /* ---- Generate ---- */
 
-/* Usages that a key of the type can have at all. */
-static const uint32_t possible_usages[] = {
-        [KEY_RSA] = USAGE_SIGN | USAGE_DECRYPT | USAGE_UNWRAP,
-        [KEY_EC] = USAGE_SIGN | USAGE_DERIVE,
-        [KEY_ED25519] = USAGE_SIGN,
-};
-
 static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *ret)
 {
         uint32_t usage = 0;
@@ -57,7 +46,7 @@ static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *r
         for (size_t i = 0; i < json_object_array_length(array); i++) {
                 unsigned bit = usage_from_name(json_object_get_string(json_object_array_get_idx(array, i)));
 
-                if (!(bit & possible_usages[key_type]))
+                if (!(bit & key_type_info(key_type)->usages))
                         return 1;
                 usage |= bit;
         }
@@ -121,7 +110,7 @@ static bool generate_may(struct request *request, struct token *token, const str
         request->algorithm = p->type;
         if (!request_has_directory(request, token))
                 return false;
-        if (!token_has_mechanism(token, generators[job->key_type]) ||
+        if (!token_has_mechanism(token, key_type_info(job->key_type)->generator) ||
                 (job->loadable && (!copies_can(token, job->key_type) || !(job->usage & USAGE_SIGN)))) {
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NOT_SUPPORTED});
                 return false;

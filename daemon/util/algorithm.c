@@ -4,17 +4,35 @@
 
 #include <string.h>
 
-static const struct algorithm_info algorithms[ALGORITHM_MAX_] = {
-        [RSA_PKCS1_SHA256] = {"rsa_pkcs1_sha256", KEY_RSA, SCHEME_PKCS1, HASH_SHA256},
-        [RSA_PKCS1_SHA384] = {"rsa_pkcs1_sha384", KEY_RSA, SCHEME_PKCS1, HASH_SHA384},
-        [RSA_PKCS1_SHA512] = {"rsa_pkcs1_sha512", KEY_RSA, SCHEME_PKCS1, HASH_SHA512},
-        [RSA_PSS_SHA256] = {"rsa_pss_sha256", KEY_RSA, SCHEME_PSS, HASH_SHA256},
-        [RSA_PSS_SHA384] = {"rsa_pss_sha384", KEY_RSA, SCHEME_PSS, HASH_SHA384},
-        [RSA_PSS_SHA512] = {"rsa_pss_sha512", KEY_RSA, SCHEME_PSS, HASH_SHA512},
-        [ECDSA_SHA256] = {"ecdsa_sha256", KEY_EC, SCHEME_ECDSA, HASH_SHA256},
-        [ECDSA_SHA384] = {"ecdsa_sha384", KEY_EC, SCHEME_ECDSA, HASH_SHA384},
-        [ECDSA_SHA512] = {"ecdsa_sha512", KEY_EC, SCHEME_ECDSA, HASH_SHA512},
-        [ED25519] = {"ed25519", KEY_ED25519, SCHEME_EDDSA, HASH_NONE},
+#include "daemon/util/ckm.h"
+
+/* AlgorithmIdentifiers in DER. SHA-2 OIDs differ in the last arc; PSS names the hash twice, and its length as the length of
+ * the salt. */
+/* clang-format off */
+#define PKCS1_ID(arc) "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" arc "\x05\x00"
+#define ECDSA_ID(arc) "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" arc
+#define ED25519_ID    "\x30\x05\x06\x03\x2b\x65\x70"
+#define SHA2_ID(arc)  "\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02" arc "\x05\x00"
+#define PSS_ID(arc, salt) \
+        "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f" SHA2_ID(arc) \
+        "\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08" SHA2_ID(arc) \
+        "\xa2\x03\x02\x01" salt
+/* clang-format on */
+
+#define ALGORITHM_ROW(constant, name, key_type, scheme, hash, mechanism, default_for, identifier)            \
+        [constant] = {name, key_type, scheme, hash, mechanism, default_for, (const uint8_t *)(identifier)},
+static const struct algorithm_info algorithms[ALGORITHM_MAX_] = {ALGORITHM_LIST(ALGORITHM_ROW)};
+
+static const struct hash_info hashes[HASH_MAX_] = {
+        [HASH_SHA256] = {32, CKM_SHA256, CKG_MGF1_SHA256, 1},
+        [HASH_SHA384] = {48, CKM_SHA384, CKG_MGF1_SHA384, 2},
+        [HASH_SHA512] = {64, CKM_SHA512, CKG_MGF1_SHA512, 3},
+};
+
+static const struct key_type_info key_types[KEY_TYPE_MAX_] = {
+        [KEY_RSA] = {"rsa", CKM_RSA_PKCS_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DECRYPT | USAGE_UNWRAP},
+        [KEY_EC] = {"ec", CKM_EC_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DERIVE},
+        [KEY_ED25519] = {"ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, USAGE_SIGN},
 };
 
 struct name {
@@ -22,7 +40,6 @@ struct name {
         unsigned number;
 };
 
-static const struct name key_types[] = {{"rsa", KEY_RSA}, {"ec", KEY_EC}, {"ed25519", KEY_ED25519}};
 static const struct name curves[] = {
         {"secp256r1", 256}, {"secp384r1", 384}, {"secp521r1", 521}, {"ed25519", 255}};
 static const struct name usages[] = {
@@ -57,11 +74,23 @@ unsigned algorithm_from_name(const char *name)
         return 0;
 }
 
-size_t hash_length(enum hash hash)
+unsigned algorithm_default(unsigned key_type, unsigned bits)
 {
-        static const size_t lengths[] = {[HASH_SHA256] = 32, [HASH_SHA384] = 48, [HASH_SHA512] = 64};
+        for (unsigned i = 1; i < ALGORITHM_MAX_; i++)
+                if (algorithms[i].key_type == key_type &&
+                        (algorithms[i].default_for == ANY_SIZE || algorithms[i].default_for == bits))
+                        return i;
+        return 0;
+}
 
-        return hash < ARRAY_SIZE(lengths) ? lengths[hash] : 0;
+const struct hash_info *hash_info(unsigned hash)
+{
+        return hash > HASH_NONE && hash < HASH_MAX_ ? &hashes[hash] : NULL;
+}
+
+size_t hash_length(unsigned hash)
+{
+        return hash < HASH_MAX_ ? hashes[hash].length : 0;
 }
 
 bool algorithm_fits(unsigned algorithm, unsigned key_type, unsigned bits)
@@ -87,14 +116,24 @@ bool algorithm_fits(unsigned algorithm, unsigned key_type, unsigned bits)
         return false;
 }
 
+const struct key_type_info *key_type_info(unsigned key_type)
+{
+        return key_type > 0 && key_type < KEY_TYPE_MAX_ ? &key_types[key_type] : NULL;
+}
+
 const char *key_type_name(unsigned key_type)
 {
-        return name_of(key_types, ARRAY_SIZE(key_types), key_type);
+        const struct key_type_info *info = key_type_info(key_type);
+
+        return info ? info->name : NULL;
 }
 
 unsigned key_type_from_name(const char *name)
 {
-        return name_find(key_types, ARRAY_SIZE(key_types), name);
+        for (unsigned i = 1; i < KEY_TYPE_MAX_; i++)
+                if (strcmp(key_types[i].name, name) == 0)
+                        return i;
+        return 0;
 }
 
 const char *curve_name(unsigned bits)

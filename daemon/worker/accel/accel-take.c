@@ -226,16 +226,14 @@ static CK_RV read_back(struct session *session, CK_OBJECT_HANDLE key, bool *ret_
 static CK_RV prove(struct session *session, CK_OBJECT_HANDLE handle, struct wire_bytes spki, unsigned type,
         unsigned bits, struct der key, bool *ret_good)
 {
-        static const unsigned algorithms[] = {
-                [KEY_RSA] = RSA_PKCS1_SHA256, [KEY_EC] = ECDSA_SHA256, [KEY_ED25519] = ED25519};
         static const char message[] = "tokend: a copy is looked at";
         struct signing signing;
         uint8_t signature[LIMIT_SIGNATURE];
         CK_ULONG length = sizeof(signature);
         CK_RV rv;
 
-        if (signing_init(
-                    &signing, algorithms[type], false, wire_bytes(message, sizeof(message)), type, bits) < 0)
+        if (signing_init(&signing, algorithm_default(type, bits), false, wire_bytes(message, sizeof(message)),
+                    type, bits) < 0)
                 return CKR_KEY_SIZE_RANGE;
         rv = P11(session, C_SignInit, session->handle, &signing.mechanism, handle);
         if (rv == CKR_OK)

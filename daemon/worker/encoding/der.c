@@ -142,14 +142,13 @@ size_t der_digest_info(enum hash hash, const uint8_t *digest, uint8_t out[static
         /* RFC 8017, 9.2, note 1; the three differ in the last arc of the OID and in the lengths. */
         static const uint8_t prefix[] = {0x30, 0, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
                 0x04, 0x02, 0, 0x05, 0x00, 0x04, 0};
-        static const uint8_t arcs[] = {[HASH_SHA256] = 1, [HASH_SHA384] = 2, [HASH_SHA512] = 3};
         size_t length = hash_length(hash);
 
         if (length == 0)
                 return 0;
         memcpy(out, prefix, sizeof(prefix));
         out[1] = (uint8_t)(sizeof(prefix) - 2 + length);
-        out[14] = arcs[hash];
+        out[14] = hash_info(hash)->arc;
         out[18] = (uint8_t)length;
         memcpy(out + sizeof(prefix), digest, length);
         return sizeof(prefix) + length;

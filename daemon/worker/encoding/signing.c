@@ -7,29 +7,11 @@
 
 #include "daemon/util/algorithm.h"
 
-struct hash_names {
-        SECOidTag tag;
-        CK_MECHANISM_TYPE mechanism;
-        CK_RSA_PKCS_MGF_TYPE mgf;
-};
-
-static const struct hash_names hashes[] = {
-        [HASH_SHA256] = {SEC_OID_SHA256, CKM_SHA256, CKG_MGF1_SHA256},
-        [HASH_SHA384] = {SEC_OID_SHA384, CKM_SHA384, CKG_MGF1_SHA384},
-        [HASH_SHA512] = {SEC_OID_SHA512, CKM_SHA512, CKG_MGF1_SHA512},
-};
-
 CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
 {
-        static const CK_MECHANISM_TYPE mechanisms[] = {
-                [SCHEME_PKCS1] = CKM_RSA_PKCS,
-                [SCHEME_PSS] = CKM_RSA_PKCS_PSS,
-                [SCHEME_ECDSA] = CKM_ECDSA,
-                [SCHEME_EDDSA] = CKM_EDDSA,
-        };
         const struct algorithm_info *info = algorithm_info(algorithm);
 
-        return info ? mechanisms[info->scheme] : CKM_VENDOR_DEFINED;
+        return info ? info->mechanism : CKM_VENDOR_DEFINED;
 }
 
 /* What ECDSA signs is no longer than the order of the curve (FIPS 186-4, 6.4): the leftmost bytes of the
@@ -41,11 +23,23 @@ static size_t truncated(size_t digest_length, unsigned bits)
 
 static void init_pss(struct signing *signing)
 {
-        const struct hash_names *hash = &hashes[signing->info->hash];
+        const struct hash_info *hash = hash_info(signing->info->hash);
 
-        signing->pss = (CK_RSA_PKCS_PSS_PARAMS){hash->mechanism, hash->mgf, hash_length(signing->info->hash)};
+        signing->pss = (CK_RSA_PKCS_PSS_PARAMS){hash->mechanism, hash->mgf, hash->length};
         signing->mechanism.pParameter = &signing->pss;
         signing->mechanism.ulParameterLen = sizeof(signing->pss);
+}
+
+/* -EIO: NSS did not hash it. */
+static int hash_data(unsigned hash, struct wire_bytes data, uint8_t *ret)
+{
+        SECOidTag tag = PK11_MechanismToAlgtag(hash_info(hash)->mechanism);
+
+        if (data.length > INT32_MAX ||
+                PK11_HashBuf(tag, ret, data.length > 0 ? data.data : (const uint8_t *)"",
+                        (PRInt32)data.length) != SECSuccess)
+                return -EIO;
+        return 0;
 }
 
 int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
@@ -68,9 +62,7 @@ int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, st
                 return -EINVAL;
         if (prehashed)
                 memcpy(digest, data.data, length);
-        else if (data.length > INT32_MAX || PK11_HashBuf(hashes[signing->info->hash].tag, digest,
-                                                    data.length > 0 ? data.data : (const uint8_t *)"",
-                                                    (PRInt32)data.length) != SECSuccess)
+        else if (hash_data(signing->info->hash, data, digest) < 0)
                 return -EIO;
         if (signing->info->scheme == SCHEME_PKCS1) {
                 length = der_digest_info(signing->info->hash, digest, signing->buffer);

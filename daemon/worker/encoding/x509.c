@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/util/algorithm.h"
 #include "daemon/worker/encoding/spki.h"
 
 /* notBefore lies that much in the past: clocks differ. */
@@ -35,48 +36,6 @@ void x509_arena_free(PLArenaPool *arena)
 
 /* ---- algorithms ---- */
 
-/* AlgorithmIdentifier, whole. The hash's OID differs in the last arc; PSS names it twice, with its length as the salt's. */
-#define PKCS1(arc)                                                                                           \
-        {                                                                                                    \
-                0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, (arc), 0x05, 0x00    \
-        }
-#define ECDSA(arc)                                                                                           \
-        {                                                                                                    \
-                0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, (arc)                      \
-        }
-#define HASH(arc) 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, (arc), 0x05, 0x00
-#define PSS(arc, salt)                                                                                       \
-        {                                                                                                    \
-                0x30, 0x41, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a, 0x30, 0x34,    \
-                        0xa0, 0x0f, HASH(arc), 0xa1, 0x1c, 0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,   \
-                        0xf7, 0x0d, 0x01, 0x01, 0x08, HASH(arc), 0xa2, 0x03, 0x02, 0x01, (salt)              \
-        }
-
-static const uint8_t identifiers[ALGORITHM_MAX_][72] = {
-        [RSA_PKCS1_SHA256] = PKCS1(11),
-        [RSA_PKCS1_SHA384] = PKCS1(12),
-        [RSA_PKCS1_SHA512] = PKCS1(13),
-        [RSA_PSS_SHA256] = PSS(1, 32),
-        [RSA_PSS_SHA384] = PSS(2, 48),
-        [RSA_PSS_SHA512] = PSS(3, 64),
-        [ECDSA_SHA256] = ECDSA(2),
-        [ECDSA_SHA384] = ECDSA(3),
-        [ECDSA_SHA512] = ECDSA(4),
-        [ED25519] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70},
-};
-
-unsigned x509_default_algorithm(unsigned key_type, unsigned bits)
-{
-        switch (key_type) {
-        case KEY_RSA:
-                return RSA_PKCS1_SHA256;
-        case KEY_EC:
-                return bits == 256 ? ECDSA_SHA256 : bits == 384 ? ECDSA_SHA384 : ECDSA_SHA512;
-        default:
-                return ED25519;
-        }
-}
-
 static SECItem item_of(struct der der)
 {
         return (SECItem){siBuffer, (unsigned char *)(uintptr_t)der.data, (unsigned)der.length};
@@ -84,7 +43,8 @@ static SECItem item_of(struct der der)
 
 static int get_identifier(PLArenaPool *arena, unsigned algorithm, SECAlgorithmID *ret)
 {
-        SECItem item = item_of((struct der){identifiers[algorithm], 2U + identifiers[algorithm][1]});
+        const uint8_t *identifier = algorithm_info(algorithm)->identifier;
+        SECItem item = item_of((struct der){identifier, 2U + identifier[1]});
         SECItem copy;
 
         /* What is decoded points into what it was decoded from. */

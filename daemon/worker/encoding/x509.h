@@ -25,9 +25,6 @@ struct x509_subject {
 void x509_arena_free(PLArenaPool *arena);
 DEFINE_CLEANUP(PLArenaPool *, x509_arena_free);
 
-/* The algorithm that a key signs with where none was asked for: SHA-256, or what the curve wants. */
-unsigned x509_default_algorithm(unsigned key_type, unsigned bits);
-
 /* Subject and names out of a request, into arena. NULL, or what is wrong, beginning with the parameter's name. dns_names:
  * each ended by a NUL. */
 const char *x509_subject(

@@ -25,7 +25,7 @@ static CK_RV get_key(struct operation *operation, struct issue *issue, unsigned 
                 .key_type = key.key_type,
                 .bits = key.size,
                 .usage = key.usage,
-                .algorithm = algorithm ? algorithm : x509_default_algorithm(key.key_type, key.size)};
+                .algorithm = algorithm ? algorithm : algorithm_default(key.key_type, key.size)};
         if (!algorithm_fits(issue->key.algorithm, key.key_type, key.size))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
         return CKR_OK;

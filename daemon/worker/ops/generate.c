@@ -15,33 +15,23 @@
 #include "daemon/worker/ops/pair.h"
 #include "daemon/worker/encoding/spki.h"
 
-struct kind {
-        CK_MECHANISM_TYPE mechanism;
-        unsigned usage; /* what such a key can do at all */
-};
-
-static const struct kind kinds[] = {
-        [KEY_RSA] = {CKM_RSA_PKCS_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DECRYPT | USAGE_UNWRAP},
-        [KEY_EC] = {CKM_EC_KEY_PAIR_GEN, USAGE_SIGN | USAGE_DERIVE},
-        [KEY_ED25519] = {CKM_EC_EDWARDS_KEY_PAIR_GEN, USAGE_SIGN},
-};
-
 /* CKR_OK with status REPLY_OK: go on. */
 static CK_RV check(struct operation *operation, const struct message_generate *message)
 {
+        const struct key_type_info *type = key_type_info(message->key_type);
         size_t length;
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)) || message->id.length == 0 ||
                 message->id.length > LIMIT_KEY_ID)
                 return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
-        if (message->key_type == 0 || message->key_type >= ARRAY_SIZE(kinds))
+        if (!type)
                 return operation_answer(operation, REPLY_INVALID, "a key type that is none");
         if (message->key_type == KEY_RSA
                         ? message->size < LIMIT_RSA_BITS_MIN || message->size > LIMIT_RSA_BITS_MAX
                         : !spki_curve_params(message->size, &length) ||
                                   (message->key_type == KEY_ED25519) != (message->size == 255))
                 return operation_answer(operation, REPLY_INVALID, "a size that is none: %u", message->size);
-        if (message->usage == 0 || (message->usage & ~kinds[message->key_type].usage) != 0)
+        if (message->usage == 0 || (message->usage & ~type->usages) != 0)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "such a key has no such usage");
         if (message->loadable &&
                 (!operation->session->token->config->accelerator || !wrap_can(operation->session->token)))
@@ -49,7 +39,7 @@ static CK_RV check(struct operation *operation, const struct message_generate *m
                         operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
         if (message->loadable && !(message->usage & USAGE_SIGN))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "an accelerator only signs");
-        if (!token_has_mechanism(operation->session->token, kinds[message->key_type].mechanism))
+        if (!token_has_mechanism(operation->session->token, type->generator))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token cannot make such a key");
         return CKR_OK;
 }
@@ -124,7 +114,7 @@ static void fill_public(
 static CK_RV make(struct session *session, const struct message_generate *message, CK_OBJECT_HANDLE *public,
         CK_OBJECT_HANDLE *private)
 {
-        CK_MECHANISM mechanism = {kinds[message->key_type].mechanism, NULL, 0};
+        CK_MECHANISM mechanism = {key_type_info(message->key_type)->generator, NULL, 0};
         struct template for_public = {.n = 0}, for_private = {.n = 0};
         CK_ULONG bits = message->size;
         CK_RV rv;
