@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The runner of these tests: what it counts as passed, as failed and as flaky."""
+import os
+import subprocess
+import sys
+import unittest
+
+import harness
+
+TESTS = """
+import pathlib, unittest
+
+class Some(unittest.TestCase):
+    def test_passes(self):
+        pass
+
+    def test_fails_once(self):
+        mark = pathlib.Path(__file__).with_name("mark")
+        there = mark.exists()
+        mark.touch()
+        self.assertTrue(there, "the first time")
+"""
+FAILS = """
+    def test_fails(self):
+        self.fail("always")
+"""
+NAME = "test_some.Some.test_fails_once"
+
+
+class Runner(unittest.TestCase):
+    def setUp(self):
+        self.place = harness.Place()
+        self.addCleanup(self.place.remove)
+
+    def run_tests(self, tests, flaky=""):
+        self.place.write("test_some.py", tests)
+        self.place.write("flaky", flaky)
+        done = subprocess.run([sys.executable, "-B", harness.ROOT / "tests/integration/run.py"], capture_output=True, text=True,
+                              env=dict(os.environ, TESTS_DIRECTORY=str(self.place.path)), stdin=subprocess.DEVNULL, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    def test_unlisted(self):
+        """a test that failed and then passed alone is counted as flaky, and fails the run"""
+        status, lines = self.run_tests(TESTS)
+        self.assertEqual(status, 1)
+        self.assertIn("1 flaky", lines)
+        self.assertEqual(lines[-1], "1 passed, 1 failed")
+
+    def test_listed(self):
+        """a flaky test that is listed with its reason counts as passed, and as flaky"""
+        status, lines = self.run_tests(TESTS, f"{NAME} the first call is slow\n")
+        self.assertEqual(status, 0)
+        self.assertIn("1 flaky", lines)
+        self.assertIn("flaky: failed beside others, passed alone; allowed: the first call is slow", lines)
+        self.assertEqual(lines[-1], "2 passed, 0 failed")
+
+    def test_fails(self):
+        """a test that fails alone as well is not flaky, although it is listed"""
+        status, lines = self.run_tests(TESTS.replace("there = ", "there = False and ") + FAILS, f"{NAME} a reason\n")
+        self.assertEqual(status, 1)
+        self.assertFalse([line for line in lines if line.endswith(" flaky")])
+        self.assertEqual(lines[-1], "1 passed, 2 failed")
+
+    def test_list(self):
+        """a line of the list without a reason, or for a test that does not exist, fails the run"""
+        status, lines = self.run_tests(TESTS, f"{NAME}\n")
+        self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed"))
+        self.place.write("mark", "")
+        status, lines = self.run_tests(TESTS, "test_some.Some.test_gone a reason\n")
+        self.assertEqual((status, lines[-1]), (1, "2 passed, 1 failed"))
