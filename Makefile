@@ -92,6 +92,7 @@ help:
 	@echo
 	@echo 'CC=clang  WERROR=1  V=1 (show commands)  SANITIZE=address,undefined (a build tree of its own)  BUILD=DIR'
 	@echo 'T=test_sign (make integration: of these files alone; T=test_sign.Sign of one class)'
+	@echo 'T=util_uri (make unit: of these suites alone; T=util_uri.test_all of one test)'
 
 # ---- packages ----
 # What each command needs; tests/deps asks the package manager and installs what is not there.

@@ -40,8 +40,10 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs demo test unit integration test-claims lint lint-build bench
+.PHONY: test-programs unit-programs demo test unit integration test-claims lint lint-build bench
 test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(PROBES)
+
+unit-programs: $(UNIT)
 
 demo:
 	@tests/deps build demo
@@ -49,11 +51,16 @@ demo:
 	@BUILD=$(BUILD) tests/demo
 
 # Everything runs on the sanitized build; what measures memory and calls runs on the plain one.
-test unit integration:
+test integration:
 	@tests/deps build test systemd
 	$(again) test-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
-	@PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
+	@$(run_tests)
+unit:
+	@tests/deps build test
+	$(again) unit-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
+	@$(run_tests)
+run_tests = PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
 
 # Two daemons, one token, the same nickname from both at once, 500 times; `make test` does it 20 times.
 test-claims:

@@ -13,6 +13,7 @@
 struct suite {
         const char *name;
         CU_TestInfo *tests;
+        const char *rows; /* the text of the tests, from which main.c takes the names of their functions */
         struct suite *next;
 };
 
@@ -20,7 +21,7 @@ void suite_register(struct suite *suite);
 
 #define SUITE(suite_name, ...)                                                                               \
         static CU_TestInfo suite_name##_tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                          \
-        static struct suite suite_name##_suite = {#suite_name, suite_name##_tests, NULL};                    \
+        static struct suite suite_name##_suite = {#suite_name, suite_name##_tests, #__VA_ARGS__, NULL};      \
         __attribute__((constructor)) static void suite_name##_register(void)                                 \
         {                                                                                                    \
                 suite_register(&suite_name##_suite);                                                         \
