@@ -143,7 +143,7 @@ enum tokend_error key_new(
 enum tokend_error key_take(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure);
 
-/* "sign" … for the bits, in the order of PROTOCOL.md; NULL at the end. */
+/* "sign" … for the bits, in the order of proto/io.tokend.Keys.varlink; NULL at the end. */
 extern const char *const usage_names[];
 
 /* ---- certificate.c ---- */

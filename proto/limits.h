@@ -5,41 +5,41 @@
  */
 #pragma once
 
-/* Bytes of one message on the wire, its NUL not counted. PROTOCOL.md fixes it; a request that carries a whole
- * message to sign fits, and 64 of them a connection stay bounded. */
+/* Bytes of one message on the wire, its NUL not counted. docs/protocol.md promises it. A request that carries a whole
+ * message to sign fits, and 64 of them on one connection stay bounded. */
 #define LIMIT_MESSAGE (128U * 1024U)
 
-/* Levels of JSON, the outermost object being the first. PROTOCOL.md fixes it. */
+/* Levels of JSON, the outermost object being the first. docs/protocol.md promises it. */
 #define LIMIT_JSON_DEPTH 16U
 
 /* Objects and arrays in one message. An empty object of two bytes takes json-c 1 KiB: without a bound, 128
  * KiB of them would take 50 MiB. A List reply that fills the message limit has 600. */
 #define LIMIT_JSON_CONTAINERS 4096U
 
-/* Requests of one connection that are not answered yet; more are not read. PROTOCOL.md fixes it. */
+/* Requests of one connection that are not answered yet; more are not read. docs/protocol.md promises it. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64U
 
-/* Bytes of a nickname in UTF-8. PROTOCOL.md fixes it. */
+/* Bytes of a nickname in UTF-8. docs/protocol.md promises it. */
 #define LIMIT_NICKNAME 128U
 
 /* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
 #define LIMIT_KEY_ID 128U
 
-/* Objects of one token that the broker keeps; a token that is full of keys has some thousands. A worker that tells of more is one
- * that cannot be. */
+/* Objects of one token that the broker keeps; a full token has some thousands. A worker that reports
+ * more than this is treated as faulty and replaced. */
 #define LIMIT_OBJECTS 100000U
 
-/* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. PROTOCOL.md fixes
- * both. */
+/* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. The interface files
+ * promise both. */
 #define LIMIT_TIMEOUT_MS   600000U
 #define DEFAULT_TIMEOUT_MS 30000U
 /* What Generate has beyond GenerateTimeout= when timeoutMs is left out. */
 #define DEFAULT_GENERATE_EXTRA_MS 30000U
 
-/* Bytes that Random gives at most. PROTOCOL.md fixes it. */
+/* Bytes that Random gives at most. proto/io.tokend.Keys.varlink promises it. */
 #define LIMIT_RANDOM 4096U
 
-/* Bits of an RSA modulus that Generate makes. PROTOCOL.md fixes them. */
+/* Bits of an RSA modulus that Generate makes. proto/io.tokend.Keys.varlink promises them. */
 #define LIMIT_RSA_BITS_MIN 2048U
 #define LIMIT_RSA_BITS_MAX 8192U
 #define DEFAULT_RSA_BITS   3072U
@@ -57,7 +57,7 @@
 /* Bytes of a certificate (DER) that is listed and imported. A CA's have 1 to 2 KiB; in base64 this fits a reply. */
 #define LIMIT_CERTIFICATE (64U * 1024U)
 
-/* Days that SelfSign makes a certificate valid for: what PROTOCOL.md leaves open. A century, more than any CA's root. */
+/* Days that SelfSign makes a certificate valid for. A century is more than any CA's root needs. */
 #define LIMIT_VALIDITY_DAYS 36500U
 
 /* Claims of other hosts that are kept for the status, of one token. A host has one at a time. */

@@ -2,7 +2,7 @@
 /*
  * The configuration: read and checked by the supervisor, an immutable snapshot from then on. The other
  * processes get it as text (config_format), with users and groups already as numbers, and read it with the
- * same code, so that neither of them opens a file. CONFIG.md's contract; tokend.conf(5) explains each key.
+ * same code, so that neither of them opens a file. docs/configuration.md says what stays as it is; tokend.conf(5) explains each key.
  */
 #pragma once
 

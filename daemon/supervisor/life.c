@@ -7,7 +7,7 @@
 
 #include "daemon/util/text.h"
 
-/* The back-off of DESIGN.md, and how often an absent device is asked. */
+/* The back-off (docs/lifecycle.md), and how often an absent device is asked. */
 #define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
 #define BACKOFF_MAX_USEC (5 * USEC_PER_SEC)
 #define ABSENT_USEC      (500 * USEC_PER_MSEC)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The life of a token, as ARCHITECTURE.md's table has it: which state it is in and why, and when its next worker
+ * The life of a token, as docs/lifecycle.md describes it: which state it is in and why, and when its next worker
  * starts. Pure: processes, descriptors and the clock are the caller's.
  *
  *             started           up            serving

@@ -12,7 +12,7 @@
 #include "daemon/util/log.h"
 
 #define TICK_USEC USEC_PER_SEC
-/* What is in flight at SIGTERM has this long (CONFIG.md), and the broker a moment to say so. */
+/* Requests in flight at SIGTERM have this long (tokend(8) promises it); the broker has a moment more to say so. */
 #define DRAIN_USEC       (5 * USEC_PER_SEC)
 #define DRAIN_EXTRA_USEC (500 * USEC_PER_MSEC)
 /* A tick that is late by more means that we were stopped ourselves: then nobody else is to blame. */

@@ -2,7 +2,7 @@
 /*
  * What a token answers (CK_RV), in one table: its name for people, and the class that decides what happens
  * next. Numbers only, so that the broker and the supervisor can name what a worker met without a header of
- * PKCS #11. The classes are DESIGN.md's; only the worker acts on them. Pure, thread-safe.
+ * PKCS #11. docs/lifecycle.md explains the classes; only the worker acts on them. Pure, thread-safe.
  */
 #pragma once
 

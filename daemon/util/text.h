@@ -9,7 +9,7 @@
 /* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF). */
 bool text_is_utf8(const char *text, size_t length);
 
-/* What PROTOCOL.md allows for a nickname: 1 to LIMIT_NICKNAME bytes of UTF-8, no control character (C0, DEL, C1),
+/* What docs/protocol.md allows for a nickname: 1 to LIMIT_NICKNAME bytes of UTF-8, no control character (C0, DEL, C1),
  * no colon. */
 bool text_is_nickname(const char *text, size_t length);
 

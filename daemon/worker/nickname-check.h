@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A look for one nickname: a process of its own, started for it by the supervisor, because a running one may not be shown
- * what another wrote (FACTS measured it, ARCHITECTURE.md says what follows). Reads only; loads no NSS.
+ * what another wrote (docs/tokens.md; docs/claims.md says what follows). Reads only; loads no NSS.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * How hosts that share a token agree on who makes the object of one nickname: the protocol of ARCHITECTURE.md, for spin.
+ * How hosts that share a token agree on who makes the object of one nickname: the protocol of docs/claims.md, for spin.
  * tests/model/run checks it in the variants that it lists; README.md says how to read them.
  *
  * A host's steps interleave with all others' in any way, and any time may pass between two of them: a host that

@@ -43,7 +43,7 @@ static void check_class(const CK_RV *ckrs, size_t n, enum ckr_class class)
 
 static void test_classes(void)
 {
-        /* DESIGN.md's table, row by row. */
+        /* The table of docs/lifecycle.md, row by row. */
         static const CK_RV request[] = {CKR_MECHANISM_INVALID, CKR_DATA_LEN_RANGE,
                 CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_ARGUMENTS_BAD, CKR_VENDOR_DEFINED | 1, 0x7fffffff};
         static const CK_RV session[] = {CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A claim on a nickname: what stands in it, which of two comes first, and what follows from what a look saw. The protocol
- * and the argument for it are in ARCHITECTURE.md ("One nickname, one object, on whatever host"). Pure; the token is
- * claims.c's and nickname-check.c's.
+ * and the argument for it are in docs/claims.md. Pure; the token is claims.c's and nickname-check.c's.
  */
 #pragma once
 

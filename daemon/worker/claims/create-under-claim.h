@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * An object under a nickname that nothing else bears, on whatever host: the steps of ARCHITECTURE.md's "One nickname, one
- * object, on whatever host", which tests/model checks. For generate.c, self-sign.c and import.c, in a session thread, one at
- * a time (the broker sees to it).
+ * An object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md, which
+ * tests/model checks. For generate.c, self-sign.c and import.c, in a session thread, one at a time (the broker sees to
+ * it).
  */
 #pragma once
 

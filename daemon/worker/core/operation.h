@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One request as a session thread runs it, and the rule of DESIGN.md's five classes, which is applied here
- * and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ * One request as a session thread runs it, and the rule of the five classes of errors (docs/lifecycle.md), which is applied
+ * here and nowhere else: what is tried again, what the broker is told, and when the worker must end.
  */
 #pragma once
 

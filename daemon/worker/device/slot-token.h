@@ -31,7 +31,7 @@ struct token {
 
         pthread_mutex_t login_lock;
         bool pin_refused;              /* under login_lock: no thread of this process tries again */
-        pthread_mutex_t generate_lock; /* SoftHSM fails at two generations at once (FACTS) */
+        pthread_mutex_t generate_lock; /* SoftHSM fails at two generations at once (docs/tokens.md) */
         atomic_uint n_open;            /* sessions of ours; NSS's own one is not among them */
         atomic_uint n_logins;
 };

@@ -4,7 +4,7 @@
  * session thread through operation_run(); may run twice, since signing changes nothing on the token.
  *
  * The internal token signs 25 times faster with a session copy of an RSA key than with the token object
- * (FACTS): the copy is made at a key's first signature, owned by the session of the thread that made it, and
+ * (docs/tokens.md): the copy is made at a key's first signature, owned by the session of the thread that made it, and
  * used by all.
  */
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Verifies by NSS's own software token, through a copy of the key made from its SubjectPublicKeyInfo: the
- * device is not asked (and SoftHSM's public key objects mislead NSS, FACTS). Ed25519, which NSS 3.87 does not
+ * device is not asked (and SoftHSM's public key objects mislead NSS, docs/tokens.md). Ed25519, which NSS 3.87 does not
  * know, by the token's own C_Verify. All of it comes from a client. Called by a session thread through
  * operation_run().
  */
