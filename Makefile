@@ -82,6 +82,8 @@ help:
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
+	@echo 'make lint-changed  of single files only those that differ from main (BASE=COMMIT: from that)'
+	@echo 'make cases DIR=…   runs the scripts DIR/NAME/run, and says how many hold'
 	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'
 	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'

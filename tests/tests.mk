@@ -40,7 +40,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs unit-programs demo test unit integration test-claims lint lint-build bench
+.PHONY: test-programs unit-programs demo test unit integration test-claims lint lint-build lint-changed lint-changed-build cases bench
 test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(PROBES)
 
 unit-programs: $(UNIT)
@@ -68,13 +68,23 @@ test-claims:
 	$(again) all
 	@cd tests/integration && CLAIM_ROUNDS=500 TOKEND_BUILD='$(abspath $(BUILD))' $(PYTHON) -B -m unittest -v test_claims.Race.test_generate
 
+# A folder of case scripts, DIR/NAME/run BUILD, each of which shows one behaviour on the plain build.
+cases: all
+	@tests/cases '$(DIR)' '$(abspath $(BUILD))'
+
 # clang compiles everything in a tree of its own; what is left is one script.
 lint:
 	@tests/deps build lint
 	$(again) CC=clang BUILD=$(BUILD)/clang WERROR=1 test-programs $(BUILD)/clang/tests/bench
 	$(again) WERROR=1 lint-build
-lint-build: all
-	@CFLAGS='$(filter-out -DTOKEND_VERSION=% -DLIBEXECDIR=%,$(TOKEND_CFLAGS)) $(NSS_CFLAGS) $(JSON_CFLAGS)' BUILD=$(BUILD) JOBS=$(JOBS) PYTHON=$(PYTHON) tests/lint/run
+lint-build lint-changed-build: all
+	@CFLAGS='$(filter-out -DTOKEND_VERSION=% -DLIBEXECDIR=%,$(TOKEND_CFLAGS)) $(NSS_CFLAGS) $(JSON_CFLAGS)' BUILD=$(BUILD) JOBS=$(JOBS) PYTHON=$(PYTHON) \
+		CHANGED=$(if $(findstring changed,$@),$(BUILD)/gen/changed) tests/lint/run
+# Of single files only those that differ from BASE: what is not committed, and on a branch what is not in main.
+BASE = $(shell git merge-base HEAD main 2>/dev/null || echo HEAD)
+lint-changed:
+	@mkdir -p $(BUILD)/gen && { git diff --name-only $(BASE); git ls-files --others --exclude-standard; } > $(BUILD)/gen/changed
+	$(again) WERROR=1 lint-changed-build
 
 bench:
 	@tests/deps build demo
