@@ -258,17 +258,16 @@ static void serve_broker_message(struct serve *serve, struct wire *wire)
 /* Receives one message. Descriptors that nobody asked for are closed. */
 static int serve_receive(struct serve *serve, int fd, struct wire *ret, int *ret_fd)
 {
-        int fds[LIMIT_CHANNEL_FDS], r;
+        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         size_t length;
+        int r;
 
         r = channel_receive(fd, serve->buffer, sizeof(serve->buffer), &length, fds);
         if (r != 0)
                 return r;
         *ret = (struct wire){.data = serve->buffer, .size = length};
-        for (size_t i = ret_fd ? 1 : 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (ret_fd)
-                *ret_fd = fds[0];
+                *ret_fd = take_fd(&fds[0]);
         return 0;
 }
 

@@ -318,12 +318,9 @@ static int on_message(struct audit *audit, struct wire *wire)
 static int receive(struct audit *audit)
 {
         uint8_t *buffer = audit->broker->buffer;
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         struct wire wire = {.data = buffer};
-        int r = channel_receive(audit->fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size, fds);
+        int r = channel_receive_plain(audit->fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
 
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (r == 1)
                 return -ECONNRESET;
         return r < 0 ? r : on_message(audit, &wire);

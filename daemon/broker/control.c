@@ -298,9 +298,10 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
         struct broker *broker = userdata;
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
+        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         uint8_t buffer[16 * 1024];
         struct wire wire = {.data = buffer};
+        int r;
 
         if (events & EPOLLOUT)
                 send_kept(broker);
@@ -312,8 +313,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
                 return sd_event_exit(broker->event, 0);
         if (r == 0)
                 r = on_message(broker, &wire, fds);
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (r < 0) {
                 log_error("a message of the supervisor cannot be followed: %s", strerror(-r));
                 return sd_event_exit(broker->event, 1);

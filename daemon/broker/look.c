@@ -109,12 +109,9 @@ static int on_message(struct token *token, struct wire *wire)
 static int look_receive(struct token *token)
 {
         uint8_t *buffer = token->broker->buffer;
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         struct wire wire = {.data = buffer};
-        int r = channel_receive(token->look.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size, fds);
+        int r = channel_receive_plain(token->look.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
 
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (r == 1)
                 return -ECONNRESET;
         return r < 0 ? r : on_message(token, &wire);

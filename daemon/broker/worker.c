@@ -314,10 +314,9 @@ static int worker_read(struct token *token, unsigned n)
         uint8_t *buffer = token->broker->buffer;
 
         while (n-- > 0 && token->worker.phase != WORKER_NONE) {
-                int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 enum message_type type = MESSAGE_TYPE_NONE_;
                 struct wire wire = {.data = buffer};
-                int r = channel_receive(token->worker.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size, fds);
+                int r = channel_receive_plain(token->worker.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
 
                 if (r == -EAGAIN)
                         return 1;
@@ -325,8 +324,6 @@ static int worker_read(struct token *token, unsigned n)
                         worker_died(token);
                         return 0;
                 }
-                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                        closep(&fds[i]);
                 if (r == 0)
                         r = on_message(token, &wire, &type);
                 if (r < 0) {

@@ -65,6 +65,14 @@ static void fds_of_message(struct msghdr *msg, int ret_fds[static LIMIT_CHANNEL_
         }
 }
 
+void channel_close_fds(int (*fds)[LIMIT_CHANNEL_FDS])
+{
+        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++) {
+                closep(&(*fds)[i]);
+                (*fds)[i] = -1;
+        }
+}
+
 int channel_receive(
         int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS])
 {
@@ -87,8 +95,7 @@ int channel_receive(
                 return -errno;
         fds_of_message(&msg, fds);
         if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                        closep(&fds[i]);
+                channel_close_fds(&fds);
                 return -EMSGSIZE;
         }
         /* None of our messages is empty, so this is the end. */
@@ -97,4 +104,11 @@ int channel_receive(
         memcpy(ret_fds, fds, sizeof(fds));
         *ret_length = (size_t)n;
         return 0;
+}
+
+int channel_receive_plain(int fd, void *data, size_t size, size_t *ret_length)
+{
+        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+
+        return channel_receive(fd, data, size, ret_length, fds);
 }

@@ -66,20 +66,15 @@ void child_end(struct child *child)
 
 /* ---- what it says ---- */
 
-static void close_all(int fds[static LIMIT_CHANNEL_FDS])
-{
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
-}
-
 /* One message, if there is one. 1: there is none now; -errno: there will be none any more. */
 static int receive_one(struct child *child)
 {
         uint8_t data[MESSAGE_BYTES];
         struct wire wire = {.data = data};
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
+        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         enum message_type type;
         char why[96];
+        int r;
 
         r = channel_receive(child->control_fd, data, sizeof(data), &wire.size, fds);
         if (r == -EAGAIN)
@@ -92,7 +87,6 @@ static int receive_one(struct child *child)
         child->message_fd = take_fd(&fds[0]);
         r = child->class->on_message(child, type, &wire);
         fds[0] = take_fd(&child->message_fd);
-        close_all(fds);
         if (r < 0) {
                 snprintf(why, sizeof(why), "it sent a %s that does not fit",
                         type == MESSAGE_TYPE_NONE_ ? "message" : message_name(type));

@@ -90,12 +90,9 @@ static int receive(uint8_t *buffer, size_t size, struct wire *ret, int fds[stati
 /* The second message of a look for a nickname. */
 static int receive_question(struct worker *worker)
 {
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
-        struct wire wire;
-        int r = receive(worker->question, sizeof(worker->question), &wire, fds);
+        struct wire wire = {.data = worker->question};
+        int r = channel_receive_plain(CONTROL_FD, worker->question, sizeof(worker->question), &wire.size);
 
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (r != 0)
                 return r < 0 ? r : -EPIPE;
         return message_type(&wire) == MESSAGE_TYPE_SEEK ? message_get_seek(&wire, &worker->seek) : -EBADMSG;
@@ -158,7 +155,7 @@ static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
         for (;;) {
                 struct pollfd poll_fd = {.fd = CONTROL_FD, .events = POLLIN};
                 uint64_t usec = serve_watch(worker->serve);
-                int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+                _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 struct wire wire;
                 int r;
 
@@ -170,8 +167,6 @@ static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
                         _exit(EXIT_SUCCESS);
                 if (r == 0)
                         control(worker, &wire, fds);
-                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                        closep(&fds[i]);
         }
 }
 
@@ -189,8 +184,7 @@ int monitor_run(void)
                 return EXIT_SUCCESS;
         if (r == 0)
                 r = begin(&worker, &wire, fds[0]);
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
+        channel_close_fds(&fds);
         if (r < 0) {
                 log_error("no START from the supervisor: %s", strerror(-r));
                 return EXIT_FAILURE;

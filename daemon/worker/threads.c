@@ -212,12 +212,9 @@ static void *thread_main(void *userdata)
 
         for (;;) {
                 uint32_t epoch = atomic_load(&serve->epoch);
-                int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 size_t length;
-                int r = channel_receive(REQUEST_FD, thread->buffer, sizeof(thread->buffer), &length, fds);
+                int r = channel_receive_plain(REQUEST_FD, thread->buffer, sizeof(thread->buffer), &length);
 
-                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                        closep(&fds[i]);
                 if (r == 0)
                         handle(thread, length);
                 else if (r == -EAGAIN)

@@ -60,13 +60,11 @@ static int receive(
         uint64_t until = now_usec() + usec;
 
         for (uint64_t now = now_usec(); now < until; now = now_usec()) {
-                int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
                 struct wire wire = {.data = buffer};
+                int r;
 
                 set_timeout(accel->peer.fd, SO_RCVTIMEO, MAX_OF(until - now, UINT64_C(1000)));
-                r = channel_receive(accel->peer.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size, fds);
-                for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                        closep(&fds[i]);
+                r = channel_receive_plain(accel->peer.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
                 if (r != 0)
                         return r > 0 ? -EPIPE : r;
                 *ret_type = message_type(&wire);

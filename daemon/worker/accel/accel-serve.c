@@ -98,12 +98,9 @@ static int on_transfer(struct server *server, const struct peer *peer, struct wi
 
 static int on_peer(struct server *server, const struct peer *peer)
 {
-        int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, r;
         struct wire wire = {.data = server->buffer};
+        int r = channel_receive_plain(peer->fd, server->buffer, sizeof(server->buffer), &wire.size);
 
-        r = channel_receive(peer->fd, server->buffer, sizeof(server->buffer), &wire.size, fds);
-        for (size_t i = 0; i < LIMIT_CHANNEL_FDS; i++)
-                closep(&fds[i]);
         if (r != 0)
                 return r > 0 ? -EPIPE : r;
         switch (message_type(&wire)) {
