@@ -56,7 +56,7 @@ UTIL       := $(call objects,$(call sources,daemon/util))
 CONFIG     := $(call objects,$(call sources,daemon/config))
 CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
-BROKER     := $(call objects,$(call sources,daemon/broker))
+BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*))
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o

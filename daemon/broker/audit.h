@@ -13,8 +13,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/broker/list.h"
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/list.h"
+#include "daemon/broker/base/output.h"
 #include "daemon/channel/message.h"
 #include "daemon/config/config.h"
 #include "daemon/util/audit.h"

@@ -5,8 +5,8 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/broker/audit.h"
-#include "daemon/broker/list.h"
-#include "daemon/broker/policy.h"
+#include "daemon/broker/base/list.h"
+#include "daemon/broker/model/policy.h"
 #include "daemon/broker/token.h"
 #include "daemon/channel/message.h"
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "daemon/broker/broker.h"
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/output.h"
 #include "proto/frame.h"
 
 struct connection {

@@ -64,18 +64,18 @@ static void put_certificate_job(const struct job *job, uint64_t key, struct wire
                                                     .days = job->days,
                                                     .ca = job->ca,
                                                     .dns_names = data,
-                                                    .waits = job->n_claimed > 0});
+                                                    .again = job->n_claimed > 0});
                 break;
         case JOB_IMPORT:
                 message_put_import(wire, &(struct message_import){.request = job->number,
                                                  .key = key,
                                                  .nickname = job->nickname,
                                                  .der = data,
-                                                 .waits = job->n_claimed > 0});
+                                                 .again = job->n_claimed > 0});
                 break;
         case JOB_CERT_DELETE:
                 message_put_cert_delete(
-                        wire, &(struct message_cert_delete){.request = job->number, .certificate = key});
+                        wire, &(struct message_cert_delete){.request = job->number, .key = key});
                 break;
         default:
                 wire->bad = true;
@@ -86,7 +86,7 @@ static void put_certificate_job(const struct job *job, uint64_t key, struct wire
 static void put_sign_copy(const struct job *job, struct wire *wire)
 {
         message_put_sign_copy(wire, &(struct message_sign_copy){.request = job->number,
-                                            .copy = job->copy,
+                                            .key = job->copy,
                                             .algorithm = job->algorithm,
                                             .prehashed = job->prehashed,
                                             .data = wire_bytes(job->data, job->n_data)});
@@ -135,7 +135,7 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                                                    .size = job->size,
                                                    .usage = job->usage,
                                                    .loadable = job->loadable,
-                                                   .waits = job->n_claimed > 0});
+                                                   .again = job->n_claimed > 0});
                 break;
         case JOB_DELETE:
                 message_put_delete(wire, &(struct message_delete){.request = job->number, .key = key});
@@ -161,7 +161,7 @@ void job_put(const struct job *job, uint64_t key, bool all, struct wire *wire)
                 break;
         case JOB_FORGET_COPY:
                 message_put_forget_copy(
-                        wire, &(struct message_forget_copy){.request = job->number, .copy = job->copy});
+                        wire, &(struct message_forget_copy){.request = job->number, .key = job->copy});
                 break;
         case JOB_REFRESH:
                 message_put_refresh(wire, &(struct message_refresh){.request = job->number, .all = all});

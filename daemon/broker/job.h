@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "daemon/broker/directory.h"
-#include "daemon/broker/list.h"
-#include "daemon/broker/queue.h"
+#include "daemon/broker/model/directory.h"
+#include "daemon/broker/base/list.h"
+#include "daemon/broker/base/queue.h"
 #include "daemon/channel/message.h"
 
 struct instance;

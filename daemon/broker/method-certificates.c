@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "daemon/broker/parameters.h"
-#include "daemon/broker/spki.h"
+#include "daemon/broker/model/spki.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 

@@ -5,7 +5,7 @@
  * refresh and all.
  */
 #include "daemon/broker/accelerator.h"
-#include "daemon/broker/name.h"
+#include "daemon/broker/model/name.h"
 #include "daemon/broker/request.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "daemon/broker/broker.h"
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/output.h"
 
 void status_put(struct broker *broker, struct output *output);
 void metrics_put(struct broker *broker, struct output *output);

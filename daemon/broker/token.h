@@ -14,8 +14,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/broker/claim.h"
-#include "daemon/broker/histogram.h"
+#include "daemon/broker/model/claim.h"
+#include "daemon/broker/base/histogram.h"
 #include "daemon/broker/job.h"
 #include "daemon/config/config.h"
 

@@ -9,7 +9,7 @@
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
 #include "daemon/broker/copies.h"
-#include "daemon/broker/spki.h"
+#include "daemon/broker/model/spki.h"
 #include "daemon/broker/token.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"

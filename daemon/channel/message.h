@@ -37,6 +37,30 @@ enum reply_status {
         REPLY_STATUS_MAX_,
 };
 
+/* What the broker may do with an operation. */
+enum operation_class {
+        CLASS_REQUEST =
+                1, /* a client asked for it: it counts among the token's requests, and waits for its instance's turn */
+        CLASS_REPEATED = 2, /* it changes nothing: where its worker dies, the next one gets it */
+        CLASS_CHANGES = 4,  /* it changes the token: never run twice, and one of these is out at a time */
+        CLASS_SETTLED =
+                8, /* of these: SETTLE asks what became of it; of the others the next directory shows it */
+        CLASS_NAMES = 16,  /* it gives a nickname, which another host may claim */
+        CLASS_OBJECT = 32, /* it is about an object of the directory */
+};
+
+/* The payload of an OK reply. */
+enum operation_answer {
+        ANSWER_NOTHING,
+        ANSWER_SIGNATURE,
+        ANSWER_FLAG,        /* one byte, 0 or 1 */
+        ANSWER_RANDOM,      /* as many bytes as were asked for */
+        ANSWER_DER,         /* a SEQUENCE */
+        ANSWER_KEY,         /* the number (u64) of the key that was made: its ENTRY came before */
+        ANSWER_CERTIFICATE, /* likewise of the certificate */
+        ANSWER_COPY, /* the number of the copy, and of the copy that had to go for it (0: none); u64 each */
+};
+
 enum object_kind {
         OBJECT_KEY = 1,
         OBJECT_CERTIFICATE = 2,
@@ -93,208 +117,193 @@ enum listen_kind {
 
 /* clang-format off */
 
-/* ---- request channel, broker to worker. request: the broker's number, never used twice; its upper 32 bits are
- * the channel's epoch, so that an answer meant for a dead broker is told from garbage. ---- */
+/*
+ * The operations: what a broker asks of a worker, on the request channel. One row each:
+ *   O(NAME, name, what may be done with it: a mask of enum operation_class, what an OK reply carries, its own fields)
+ * Each begins with these fields, so that whoever sends it needs not know which operation it is:
+ *   request  the broker's number, never used twice; its upper 32 bits are the channel's epoch, so that an answer meant for
+ *            a broker that is dead is told from garbage
+ *   key      the number of its object in the directory; 0: it has none. To an accelerator: the number of the copy
+ *   again    an earlier try was answered REPLY_CLAIMED
+ */
+#define OPERATION_HEAD(F) F(u64, request) F(u64, key) F(u8, again)
+#define OPERATIONS(O, F) \
+        /* A digest (prehashed, of the algorithm's length) or a message. */ \
+        O(SIGN, sign, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_SIGNATURE, \
+          F(u8, algorithm) F(u8, prehashed) F(bytes, data)) \
+        /* To an accelerator: SIGN with a copy. REPLY_KEY_GONE: it has no copy of that number. */ \
+        O(SIGN_COPY, sign_copy, CLASS_REQUEST, ANSWER_SIGNATURE, F(u8, algorithm) F(u8, prehashed) \
+          F(bytes, data)) \
+        /* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */ \
+        O(VERIFY, verify, CLASS_REQUEST | CLASS_REPEATED, ANSWER_FLAG, F(bytes, spki) \
+          F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)) \
+        O(RANDOM, random, CLASS_REQUEST | CLASS_REPEATED, ANSWER_RANDOM, F(u32, length)) \
+        /* A PKCS #10 request; payload: its DER. algorithm: 0 for the key's own (SHA-256, or what the curve wants).
+         * subject: RFC 4514. dns_names: each ended by a NUL. */ \
+        O(CERT_REQUEST, cert_request, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_DER, \
+          F(u8, algorithm) F(text, subject) F(bytes, dns_names)) \
+        /* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. */ \
+        O(GENERATE, generate, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_NAMES, \
+          ANSWER_KEY, F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) \
+          F(u8, loadable)) \
+        O(DELETE, delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_OBJECT, \
+          ANSWER_NOTHING,) \
+        /* Makes a certificate and puts it on the token under the key's nickname. */ \
+        O(SELF_SIGN, self_sign, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, \
+          ANSWER_CERTIFICATE, F(u8, algorithm) F(text, subject) F(u32, days) F(u8, ca) \
+          F(bytes, dns_names)) \
+        /* key: of the key that the certificate is for and whose nickname it gets; 0: the certificate stands alone. */ \
+        O(IMPORT, import, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, \
+          ANSWER_CERTIFICATE, F(text, nickname) F(bytes, der)) \
+        /* key: of the certificate. */ \
+        O(CERT_DELETE, cert_delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_OBJECT, ANSWER_NOTHING,) \
+        /* Removes another host's claim. REPLY_KEY_GONE: there is none such. */ \
+        O(UNCLAIM, unclaim, CLASS_CHANGES, ANSWER_NOTHING, F(text, nickname) F(bytes, claimant)) \
+        /* Asks the device itself (C_GetTokenInfo and C_GetSessionInfo). */ \
+        O(PROBE, probe, 0, ANSWER_NOTHING,) \
+        /* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
+         * SETTLED, then the reply. */ \
+        O(REFRESH, refresh, 0, ANSWER_NOTHING, F(u8, all)) \
+        /* Copies a key to the token's accelerator, over the peer channel. spki: its public half, which the copy must match. Payload:
+         * the number of the copy, and of the one that had to make room for it (0: none); u64 each. REPLY_NOT_SUPPORTED: it will
+         * not do another time either. */ \
+        O(LOAD, load, CLASS_OBJECT, ANSWER_COPY, F(bytes, spki)) \
+        /* To an accelerator: the copy's key is gone, and so is to be the copy. */ \
+        O(FORGET_COPY, forget_copy, 0, ANSWER_NOTHING,) \
+        /* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
+         * REPLY_KEY_GONE: no, and what there was of it has been removed. */ \
+        O(SETTLE, settle, 0, ANSWER_NOTHING, F(text, nickname) F(bytes, id))
 
-/* A digest (prehashed, of the algorithm's length) or a message. key: its number in the directory. */
-#define MESSAGE_SIGN(F) F(u64, request) F(u64, key) F(u8, algorithm) F(u8, prehashed) F(bytes, data)
-/* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. */
-#define MESSAGE_GENERATE(F) F(u64, request) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) F(u8, loadable) F(u8, waits)
-/* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
- * REPLY_KEY_GONE: no, and what there was of it has been removed. */
-#define MESSAGE_SETTLE(F) F(u64, request) F(text, nickname) F(bytes, id)
-#define MESSAGE_DELETE(F) F(u64, request) F(u64, key)
-/* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */
-#define MESSAGE_VERIFY(F) F(u64, request) F(bytes, spki) F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)
-#define MESSAGE_RANDOM(F) F(u64, request) F(u32, length)
-/* A PKCS #10 request; payload: its DER. algorithm: 0 for the key's own (SHA-256, or what the curve wants).
- * subject: RFC 4514. dns_names: each ended by a NUL. */
-#define MESSAGE_CERT_REQUEST(F) F(u64, request) F(u64, key) F(u8, algorithm) F(text, subject) F(bytes, dns_names)
-/* Makes it and puts it on the token under the key's nickname; payload: the certificate's number (u64). waits: an
- * earlier try was answered REPLY_CLAIMED. */
-#define MESSAGE_SELF_SIGN(F) F(u64, request) F(u64, key) F(u8, algorithm) F(text, subject) F(u32, days) F(u8, ca) \
-        F(bytes, dns_names) F(u8, waits)
-/* key: number of the key that it is for and whose nickname it gets, or 0: it stands alone. Payload: the
- * certificate's number (u64). */
-#define MESSAGE_IMPORT(F) F(u64, request) F(u64, key) F(text, nickname) F(bytes, der) F(u8, waits)
-#define MESSAGE_CERT_DELETE(F) F(u64, request) F(u64, certificate)
-/* Removes another host's claim. REPLY_KEY_GONE: there is none such. */
-#define MESSAGE_UNCLAIM(F) F(u64, request) F(text, nickname) F(bytes, claimant)
-/* Copies a key to the token's accelerator, over the peer channel. spki: its public half, which the copy must match. Payload:
- * the number of the copy, and of the one that had to make room for it (0: none); u64 each. REPLY_NOT_SUPPORTED: it will
- * not do another time either. */
-#define MESSAGE_LOAD(F) F(u64, request) F(u64, key) F(bytes, spki)
-/* To an accelerator: SIGN with a copy. REPLY_KEY_GONE: it has none of that number. */
-#define MESSAGE_SIGN_COPY(F) F(u64, request) F(u64, copy) F(u8, algorithm) F(u8, prehashed) F(bytes, data)
-/* To an accelerator: the copy's key is gone, and so is to be the copy. */
-#define MESSAGE_FORGET_COPY(F) F(u64, request) F(u64, copy)
-/* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
- * SETTLED, then the reply. */
-#define MESSAGE_REFRESH(F) F(u64, request) F(u8, all)
-/* Asks the device itself (C_GetTokenInfo and C_GetSessionInfo). */
-#define MESSAGE_PROBE(F) F(u64, request)
+/* Every other message: M(NAME, name, fields). */
+#define OTHER_MESSAGES(M, F) \
+        /* ---- request channel, worker to broker ---- */ \
+        /* The first message of every channel. threads: how many requests may be out at once; busy: how many of these
+         * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each. */ \
+        M(HELLO, hello, F(u32, version) F(text, label) F(text, manufacturer) F(text, model) \
+          F(text, serial) F(u32, session_limit) F(u32, threads) F(u32, busy) F(bytes, mechanisms)) \
+        /* One object of the directory, new or changed. number: never used twice in a worker's life. nickname: empty where
+         * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
+         * rest is of a certificate (empty, 0 of a key): subject and issuer in RFC 4514, serial in lower-case hex, times since
+         * 1970 (before that: 0). */ \
+        M(ENTRY, entry, F(u64, number) F(u8, kind) F(text, nickname) F(bytes, id) F(u8, key_type) \
+          F(u32, size) F(u32, usage) F(u32, flags) F(bytes, der) F(text, subject) F(text, issuer) \
+          F(text, serial) F(u64, not_before_usec) F(u64, not_after_usec)) \
+        M(DROP, drop, F(u64, number)) \
+        M(SETTLED, settled, F(u64, generation)) \
+        /* device_usec: what the calls into the module took, all of them. payload: the signature, the random bytes, or
+         * the number (u64) of the key that was made. text: a sentence for the log and the client, or empty. */ \
+        M(REPLY, reply, F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) \
+          F(bytes, payload) F(text, text)) \
+        /* Whenever one of them changes. logins: in this worker's life. */ \
+        M(SESSIONS, sessions, F(u32, open) F(u32, logins)) \
+        /* Before SETTLED of a REFRESH, once for each claim of another host that lies on the token now; holds_claims: 0 where the
+         * token takes no data objects, so that nicknames are checked only. */ \
+        M(CLAIMS, claims, F(u8, holds_claims)) \
+        M(CLAIM, claim, F(text, nickname) F(bytes, claimant) F(text, host) F(u64, since_usec)) \
+        /* ---- control, supervisor to worker ---- */ \
+        /* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
+         * look. */ \
+        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look)) \
+        /* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
+         * audit process; epoch 0 there. */ \
+        M(CHANNEL, channel, F(u32, epoch)) \
+        /* Also to the broker. Answered with PONG of the same number by whoever still makes progress. */ \
+        M(PING, ping, F(u64, number)) \
+        /* A fresh peer channel (descriptor) to the worker of that token, instead of the one before. */ \
+        M(PEER, peer, F(text, token)) \
+        /* ---- peer channel, key's worker to accelerator's. Neither trusts the other further than a copy goes. ---- */ \
+        /* Before a transfer: which transport key? number: rising; answers carry it. spki: of the key that is to come. Answered
+         * with TRANSFERRED where a copy of it, from this token, is there already. */ \
+        M(TRANSPORT, transport, F(u64, number) F(bytes, spki)) \
+        /* wrapping_key: AES-256, wrapped with OAEP (SHA-1, MGF1 with SHA-1, no label) for the transport key; key: PKCS #8, wrapped
+         * (RFC 5649) with that. */ \
+        M(TRANSFER, transfer, F(u64, number) F(bytes, spki) F(bytes, wrapping_key) F(bytes, key)) \
+        /* ---- peer channel, accelerator's worker to key's ---- */ \
+        /* The transport key's public half: big-endian integers. */ \
+        M(TRANSPORT_KEY, transport_key, F(u64, number) F(bytes, modulus) F(bytes, exponent)) \
+        /* status: enum reply_status; copy, evicted: as LOAD answers. */ \
+        M(TRANSFERRED, transferred, F(u64, number) F(u8, status) F(u64, ckr) F(u64, copy) \
+          F(u64, evicted) F(text, text)) \
+        /* ---- control, worker to supervisor ---- */ \
+        M(PONG, pong, F(u64, number)) \
+        /* Logged in, threads stand. */ \
+        M(UP, up, F(u32, threads)) \
+        /* The last message of a worker that ends itself. reason: a sentence for people. */ \
+        M(ENDING, ending, F(u8, end) F(u64, ckr) F(text, reason)) \
+        /* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
+         * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. paired: keys of
+         * this id do not count (a certificate is to be made for them). */ \
+        M(SEEK, seek, F(u64, number) F(text, nickname) F(bytes, claimant) F(u64, claim) F(bytes, id) \
+          F(u8, paired)) \
+        /* ---- control, a look's process to supervisor, and supervisor to worker ---- */ \
+        /* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */ \
+        M(SOUGHT, sought, F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)) \
+        /* ---- control, supervisor to broker ---- */ \
+        /* The first message, and again on reload; with the configuration as a sealed memfd. started_usec: wall clock. */ \
+        M(CONFIG, config, F(u32, version) F(u64, started_usec)) \
+        /* A listening socket (descriptor). */ \
+        M(LISTEN, listen, F(u8, kind)) \
+        /* A worker's request channel (descriptor). life: which worker of this token, ever rising. */ \
+        M(WORKER, worker, F(text, token) F(u64, life) F(u32, epoch)) \
+        /* The worker of that life was reaped: nothing more comes from it. */ \
+        M(GONE, gone, F(text, token) F(u64, life)) \
+        /* What the status shows. restarts: workers started beyond the first. */ \
+        M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
+          F(u32, restarts)) \
+        /* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */ \
+        M(LOOK, look, F(text, token)) \
+        /* No new connection, no new request; answer what is there, then DRAINED. */ \
+        M(DRAIN, drain, F(u64, deadline_usec)) \
+        /* The end of the starting messages: seccomp now. Also after a reload's. */ \
+        M(GO, go, F(u8, unused)) \
+        /* ---- control, broker to supervisor ---- */ \
+        /* The directory of the worker of that life is here: the token is ready. */ \
+        M(SERVING, serving, F(text, token) F(u64, life)) \
+        M(DRAINED, drained, F(u8, unused)) \
+        /* A fresh process should look at this token (then LOOK comes), or its worker should be replaced. */ \
+        M(LOOK_PLEASE, look_please, F(text, token)) \
+        M(REPLACE, replace, F(text, token) F(u64, life) F(text, reason)) \
+        /* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
+         * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */ \
+        M(UNIT_PLEASE, unit_please, F(u64, ticket) F(u32, pid) F(u64, accepted_usec)) \
+        /* ---- control, supervisor to broker again ---- */ \
+        /* unit: empty where it cannot be told. */ \
+        M(UNIT, unit, F(u64, ticket) F(text, unit)) \
+        /* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
+         * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */ \
+        /* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=. Again on
+         * reload, where path must be the same (else the process is to be replaced). */ \
+        M(AUDIT_START, audit_start, F(u32, version) F(text, path) F(u64, rotate_size) \
+          F(u64, sign_interval_usec)) \
+        /* Sign the head, rename the file, start the next. */ \
+        M(AUDIT_ROTATE, audit_rotate, F(u8, unused)) \
+        /* ---- audit channel, broker to audit ---- */ \
+        /* One JSON object (audit_json()), up to LIMIT_AUDIT_RECORD bytes. number: rising, never 0, from any start in each
+         * channel. */ \
+        M(RECORD, record, F(u64, number) F(text, text)) \
+        /* The answer to HEAD of that seq. ok 0: reason says why, the rest is empty. algorithm: enum algorithm; key: as in
+         * AuditKey=; spki: SubjectPublicKeyInfo of the key that signed. */ \
+        M(HEAD_SIGNED, head_signed, F(u64, seq) F(u8, ok) F(u8, algorithm) F(text, key) \
+          F(bytes, spki) F(bytes, signature) F(text, reason)) \
+        /* ---- audit channel, audit to broker. Every record is answered by exactly one of SAFE and UNSAFE, in order: each
+         * answers all records up to number that were not answered before. ---- */ \
+        /* They are on the disk. seq: the number, in the file, of the last record there. */ \
+        M(SAFE, safe, F(u64, number) F(u64, seq)) \
+        /* They are not. They are kept, within bounds, and written late where that becomes possible. */ \
+        M(UNSAFE, unsafe, F(u64, number)) \
+        /* At the start of a channel and with every change of ok or of the signed head. reason: why not ok; lost: records
+         * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none. */ \
+        M(AUDIT_STATE, audit_state, F(u8, ok) F(text, reason) F(u64, seq) F(u64, lost) \
+          F(u64, signed_seq) F(u64, signed_usec)) \
+        /* Please sign this (as Sign of a message does, not of a digest) with AuditKey=. seq: of the record that is the head. */ \
+        M(HEAD, head, F(u64, seq) F(bytes, message))
 
-/* ---- request channel, worker to broker ---- */
-
-/* The first message of every channel. threads: how many requests may be out at once; busy: how many of these
- * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each. */
-#define MESSAGE_HELLO(F) F(u32, version) F(text, label) F(text, manufacturer) F(text, model) F(text, serial) \
-        F(u32, session_limit) F(u32, threads) F(u32, busy) F(bytes, mechanisms)
-/* One object of the directory, new or changed. number: never used twice in a worker's life. nickname: empty where
- * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
- * rest is of a certificate (empty, 0 of a key): subject and issuer in RFC 4514, serial in lower-case hex, times since
- * 1970 (before that: 0). */
-#define MESSAGE_ENTRY(F) F(u64, number) F(u8, kind) F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) \
-        F(u32, usage) F(u32, flags) F(bytes, der) F(text, subject) F(text, issuer) F(text, serial) \
-        F(u64, not_before_usec) F(u64, not_after_usec)
-#define MESSAGE_DROP(F) F(u64, number)
-#define MESSAGE_SETTLED(F) F(u64, generation)
-/* device_usec: what the calls into the module took, all of them. payload: the signature, the random bytes, or
- * the number (u64) of the key that was made. text: a sentence for the log and the client, or empty. */
-#define MESSAGE_REPLY(F) F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) F(bytes, payload) F(text, text)
-/* Whenever one of them changes. logins: in this worker's life. */
-#define MESSAGE_SESSIONS(F) F(u32, open) F(u32, logins)
-/* Before SETTLED of a REFRESH, once for each claim of another host that lies on the token now; holds_claims: 0 where the
- * token takes no data objects, so that nicknames are checked only. */
-#define MESSAGE_CLAIMS(F) F(u8, holds_claims)
-#define MESSAGE_CLAIM(F) F(text, nickname) F(bytes, claimant) F(text, host) F(u64, since_usec)
-
-/* ---- control, supervisor to worker ---- */
-
-/* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
- * look. */
-#define MESSAGE_START(F) F(u32, version) F(text, token) F(u32, epoch) F(u8, look)
-/* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
- * audit process; epoch 0 there. */
-#define MESSAGE_CHANNEL(F) F(u32, epoch)
-/* Also to the broker. Answered with PONG of the same number by whoever still makes progress. */
-#define MESSAGE_PING(F) F(u64, number)
-
-/* A fresh peer channel (descriptor) to the worker of that token, instead of the one before. */
-#define MESSAGE_PEER(F) F(text, token)
-
-/* ---- peer channel, key's worker to accelerator's. Neither trusts the other further than a copy goes. ---- */
-
-/* Before a transfer: which transport key? number: rising; answers carry it. spki: of the key that is to come. Answered
- * with TRANSFERRED where a copy of it, from this token, is there already. */
-#define MESSAGE_TRANSPORT(F) F(u64, number) F(bytes, spki)
-/* wrapping_key: AES-256, wrapped with OAEP (SHA-1, MGF1 with SHA-1, no label) for the transport key; key: PKCS #8, wrapped
- * (RFC 5649) with that. */
-#define MESSAGE_TRANSFER(F) F(u64, number) F(bytes, spki) F(bytes, wrapping_key) F(bytes, key)
-
-/* ---- peer channel, accelerator's worker to key's ---- */
-
-/* The transport key's public half: big-endian integers. */
-#define MESSAGE_TRANSPORT_KEY(F) F(u64, number) F(bytes, modulus) F(bytes, exponent)
-/* status: enum reply_status; copy, evicted: as LOAD answers. */
-#define MESSAGE_TRANSFERRED(F) F(u64, number) F(u8, status) F(u64, ckr) F(u64, copy) F(u64, evicted) F(text, text)
-
-/* ---- control, worker to supervisor ---- */
-
-#define MESSAGE_PONG(F) F(u64, number)
-/* Logged in, threads stand. */
-#define MESSAGE_UP(F) F(u32, threads)
-/* The last message of a worker that ends itself. reason: a sentence for people. */
-#define MESSAGE_ENDING(F) F(u8, end) F(u64, ckr) F(text, reason)
-
-/* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
- * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. paired: keys of
- * this id do not count (a certificate is to be made for them). */
-#define MESSAGE_SEEK(F) F(u64, number) F(text, nickname) F(bytes, claimant) F(u64, claim) F(bytes, id) F(u8, paired)
-
-/* ---- control, a look's process to supervisor, and supervisor to worker ---- */
-
-/* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */
-#define MESSAGE_SOUGHT(F) F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)
-
-/* ---- control, supervisor to broker ---- */
-
-/* The first message, and again on reload; with the configuration as a sealed memfd. started_usec: wall clock. */
-#define MESSAGE_CONFIG(F) F(u32, version) F(u64, started_usec)
-/* A listening socket (descriptor). */
-#define MESSAGE_LISTEN(F) F(u8, kind)
-/* A worker's request channel (descriptor). life: which worker of this token, ever rising. */
-#define MESSAGE_WORKER(F) F(text, token) F(u64, life) F(u32, epoch)
-/* The worker of that life was reaped: nothing more comes from it. */
-#define MESSAGE_GONE(F) F(text, token) F(u64, life)
-/* What the status shows. restarts: workers started beyond the first. */
-#define MESSAGE_TOKEN(F) F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) F(u32, restarts)
-/* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */
-#define MESSAGE_LOOK(F) F(text, token)
-/* No new connection, no new request; answer what is there, then DRAINED. */
-#define MESSAGE_DRAIN(F) F(u64, deadline_usec)
-/* The end of the starting messages: seccomp now. Also after a reload's. */
-#define MESSAGE_GO(F) F(u8, unused)
-
-/* ---- control, broker to supervisor ---- */
-
-/* The directory of the worker of that life is here: the token is ready. */
-#define MESSAGE_SERVING(F) F(text, token) F(u64, life)
-#define MESSAGE_DRAINED(F) F(u8, unused)
-/* A fresh process should look at this token (then LOOK comes), or its worker should be replaced. */
-#define MESSAGE_LOOK_PLEASE(F) F(text, token)
-#define MESSAGE_REPLACE(F) F(text, token) F(u64, life) F(text, reason)
-/* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
- * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */
-#define MESSAGE_UNIT_PLEASE(F) F(u64, ticket) F(u32, pid) F(u64, accepted_usec)
-
-/* ---- control, supervisor to broker again ---- */
-
-/* unit: empty where it cannot be told. */
-#define MESSAGE_UNIT(F) F(u64, ticket) F(text, unit)
-
-/* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
- * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */
-
-/* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=. Again on
- * reload, where path must be the same (else the process is to be replaced). */
-#define MESSAGE_AUDIT_START(F) F(u32, version) F(text, path) F(u64, rotate_size) F(u64, sign_interval_usec)
-/* Sign the head, rename the file, start the next. */
-#define MESSAGE_AUDIT_ROTATE(F) F(u8, unused)
-
-/* ---- audit channel, broker to audit ---- */
-
-/* One JSON object (audit_json()), up to LIMIT_AUDIT_RECORD bytes. number: rising, never 0, from any start in each
- * channel. */
-#define MESSAGE_RECORD(F) F(u64, number) F(text, text)
-/* The answer to HEAD of that seq. ok 0: reason says why, the rest is empty. algorithm: enum algorithm; key: as in
- * AuditKey=; spki: SubjectPublicKeyInfo of the key that signed. */
-#define MESSAGE_HEAD_SIGNED(F) F(u64, seq) F(u8, ok) F(u8, algorithm) F(text, key) F(bytes, spki) F(bytes, signature) F(text, reason)
-
-/* ---- audit channel, audit to broker. Every record is answered by exactly one of SAFE and UNSAFE, in order: each
- * answers all records up to number that were not answered before. ---- */
-
-/* They are on the disk. seq: the number, in the file, of the last record there. */
-#define MESSAGE_SAFE(F) F(u64, number) F(u64, seq)
-/* They are not. They are kept, within bounds, and written late where that becomes possible. */
-#define MESSAGE_UNSAFE(F) F(u64, number)
-/* At the start of a channel and with every change of ok or of the signed head. reason: why not ok; lost: records
- * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none. */
-#define MESSAGE_AUDIT_STATE(F) F(u8, ok) F(text, reason) F(u64, seq) F(u64, lost) F(u64, signed_seq) F(u64, signed_usec)
-/* Please sign this (as Sign of a message does, not of a digest) with AuditKey=. seq: of the record that is the head. */
-#define MESSAGE_HEAD(F) F(u64, seq) F(bytes, message)
-
-#define MESSAGES(M)                                                                                           \
-        M(SIGN, sign) M(GENERATE, generate) M(SETTLE, settle) M(DELETE, delete) M(VERIFY, verify)             \
-        M(RANDOM, random) M(REFRESH, refresh) M(PROBE, probe)                                                 \
-        M(CERT_REQUEST, cert_request) M(SELF_SIGN, self_sign) M(IMPORT, import) M(CERT_DELETE, cert_delete) M(UNCLAIM, unclaim) \
-        M(CLAIMS, claims) M(CLAIM, claim) \
-        M(HELLO, hello) M(ENTRY, entry) M(DROP, drop) M(SETTLED, settled) M(REPLY, reply) M(SESSIONS, sessions) \
-        M(LOAD, load) M(SIGN_COPY, sign_copy) M(FORGET_COPY, forget_copy) M(PEER, peer)                       \
-        M(TRANSPORT, transport) M(TRANSPORT_KEY, transport_key) M(TRANSFER, transfer) M(TRANSFERRED, transferred) \
-        M(START, start) M(CHANNEL, channel) M(PING, ping) M(PONG, pong) M(UP, up) M(ENDING, ending)           \
-        M(SEEK, seek) M(SOUGHT, sought) \
-        M(CONFIG, config) M(LISTEN, listen) M(WORKER, worker) M(GONE, gone) M(TOKEN, token) M(LOOK, look)     \
-        M(DRAIN, drain) M(GO, go)                                                                             \
-        M(UNIT_PLEASE, unit_please) M(UNIT, unit)                                                    \
-        M(SERVING, serving) M(DRAINED, drained) M(LOOK_PLEASE, look_please) M(REPLACE, replace)         \
-        M(AUDIT_START, audit_start) M(AUDIT_ROTATE, audit_rotate) M(RECORD, record)                           \
-        M(HEAD_SIGNED, head_signed) M(SAFE, safe) M(UNSAFE, unsafe) M(AUDIT_STATE, audit_state) M(HEAD, head)
-
-#define MESSAGE_TYPE_(NAME, name) MESSAGE_TYPE_##NAME,
+#define MESSAGE_TYPE_(NAME, ...) MESSAGE_TYPE_##NAME,
+/* The first byte of a message. Operations come first: MESSAGE_TYPE_NONE_ < type <= MESSAGE_TYPE_SETTLE. */
 enum message_type {
         MESSAGE_TYPE_NONE_ = 0,
-        MESSAGES(MESSAGE_TYPE_)
+        OPERATIONS(MESSAGE_TYPE_, )
+        OTHER_MESSAGES(MESSAGE_TYPE_, )
         MESSAGE_TYPE_MAX_,
 };
 #undef MESSAGE_TYPE_
@@ -307,21 +316,46 @@ enum message_type {
 #define MESSAGE_FIELD_(type, name) FIELD_TYPE_##type name;
 /* For each message: struct message_NAME; message_put_NAME() writes type and fields; message_get_NAME() reads
  * the fields behind the type (message_type() took that): 0, or -EBADMSG where they do not fit exactly. */
-#define MESSAGE_DECLARE_(NAME, name)                                                                          \
+#define MESSAGE_DECLARE_(NAME, name, fields)                                                                  \
         struct message_##name {                                                                               \
-                MESSAGE_##NAME(MESSAGE_FIELD_)                                                                \
+                fields                                                                                        \
         };                                                                                                    \
         void message_put_##name(struct wire *wire, const struct message_##name *message);                     \
         int message_get_##name(struct wire *wire, struct message_##name *ret);                                \
         /* Puts it into a buffer and sends it with n_fds descriptors. As channel_send(); -EMSGSIZE: too long. */ \
         int message_send_##name(int fd, const struct message_##name *message, const int *fds, size_t n_fds);
-MESSAGES(MESSAGE_DECLARE_)
-#undef MESSAGE_DECLARE_
-#undef MESSAGE_FIELD_
+#define OPERATION_DECLARE_(NAME, name, class, answer, fields)                                                 \
+        MESSAGE_DECLARE_(NAME, name, OPERATION_HEAD(MESSAGE_FIELD_) fields)
+OPERATIONS(OPERATION_DECLARE_, MESSAGE_FIELD_)
+OTHER_MESSAGES(MESSAGE_DECLARE_, MESSAGE_FIELD_)
+
+/* What every operation begins with. */
+struct operation_head {
+        OPERATION_HEAD(MESSAGE_FIELD_)
+};
+
+/* Any operation. Texts and bytes are owned by whoever filled it in. */
+union operation_message {
+        struct operation_head head;
+#define OPERATION_MEMBER_(NAME, name, class, answer, fields) struct message_##name name;
+        OPERATIONS(OPERATION_MEMBER_, )
+#undef OPERATION_MEMBER_
+};
 /* clang-format on */
 
-/* Takes the type off a received message. MESSAGE_TYPE_NONE_ where it is none of ours. */
+/* An operation's row. put and get as message_put_NAME() and message_get_NAME(), of the member of the union. */
+struct operation_info {
+        unsigned class; /* mask of enum operation_class */
+        enum operation_answer answer;
+        void (*put)(struct wire *wire, const union operation_message *operation);
+        int (*get)(struct wire *wire, union operation_message *ret);
+};
+
+/* NULL: the type is not an operation's. */
+const struct operation_info *operation_info(enum message_type type);
+
+/* Takes the type off a received message. MESSAGE_TYPE_NONE_ where it is not one of ours. */
 enum message_type message_type(struct wire *wire);
 
-/* The type's name, for logs; "?" for none. */
+/* The type's name, for logs; "?" where it has none. */
 const char *message_name(enum message_type type);

@@ -63,18 +63,8 @@ static inline int take_fd(int *fd)
                 taken_;                                                                                      \
         })
 
-/* Microseconds of CLOCK_MONOTONIC, which every deadline is counted in. */
-static inline uint64_t now_usec(void)
-{
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000U;
-}
+/* Microseconds of CLOCK_MONOTONIC. Every deadline is counted in them. Thread-safe. */
+uint64_t now_usec(void);
 
-/* Microseconds since 1970, for people and for the wire. */
-static inline uint64_t wall_usec(void)
-{
-        struct timespec ts;
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000U;
-}
+/* Microseconds since 1970, for people and for the wire. Thread-safe. */
+uint64_t wall_usec(void);

@@ -89,39 +89,22 @@ static void send_reply(struct thread *thread, uint64_t request)
 
 /* ---- a thread ---- */
 
-#define RUN(NAME, lower)                                                                                     \
-        case MESSAGE_TYPE_##NAME: {                                                                          \
-                struct message_##lower message;                                                              \
-                if (message_get_##lower(wire, &message) < 0)                                                 \
-                        break;                                                                               \
-                operation_run(operation, lower##_attempt, &message);                                         \
-                return;                                                                                      \
-        }
+/* clang-format off */
+#define ATTEMPT(NAME, lower, class, answer, fields) [MESSAGE_TYPE_##NAME] = lower##_attempt,
+static operation_attempt *const attempts[] = {OPERATIONS(ATTEMPT, )};
+/* clang-format on */
 
 static void dispatch(struct operation *operation, enum message_type type, struct wire *wire)
 {
-        switch (type) {
-                RUN(SIGN, sign)
-                RUN(GENERATE, generate)
-                RUN(SETTLE, settle)
-                RUN(DELETE, delete)
-                RUN(VERIFY, verify)
-                RUN(RANDOM, random)
-                RUN(REFRESH, refresh)
-                RUN(PROBE, probe)
-                RUN(CERT_REQUEST, cert_request)
-                RUN(SELF_SIGN, self_sign)
-                RUN(IMPORT, import)
-                RUN(CERT_DELETE, cert_delete)
-                RUN(UNCLAIM, unclaim)
-                RUN(LOAD, load)
-                RUN(SIGN_COPY, sign_copy)
-                RUN(FORGET_COPY, forget_copy)
-        default:
-                break;
+        const struct operation_info *info = operation_info(type);
+        union operation_message message;
+
+        if (info && info->get(wire, &message) == 0) {
+                operation_run(operation, attempts[type], &message);
+                return;
         }
         operation->result = (struct result){.status = REPLY_INVALID};
-        operation_answer(operation, REPLY_INVALID, "a %s that is none", message_name(type));
+        operation_answer(operation, REPLY_INVALID, "the %s message is malformed", message_name(type));
 }
 
 /* false: it is of a broker that is gone, and nobody waits for it. */

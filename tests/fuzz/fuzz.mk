@@ -16,7 +16,7 @@ $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzze
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
 worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
 $(BUILD)/tests/fuzz-request: $(call objects,daemon/broker/parameters.c)
-$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/spki.c) $(call worker,certificate dn dn-text der spki)
+$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/model/spki.c) $(call worker,certificate dn dn-text der spki)
 $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text der)
 $(BUILD)/tests/fuzz-der: $(call worker,der spki)
 $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim.c)

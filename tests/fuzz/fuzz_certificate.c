@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "daemon/broker/spki.h"
+#include "daemon/broker/model/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/worker/encoding/certificate.h"
 #include "daemon/worker/encoding/spki.h"

@@ -14,7 +14,7 @@ static void check_same(const struct wire *wire, const uint8_t *data, size_t size
         CHECK(!wire->bad && wire->at == size && memcmp(wire->data, data, size) == 0);
 }
 
-#define AGAIN(NAME, name)                                                                                    \
+#define AGAIN(NAME, name, ...)                                                                               \
         case MESSAGE_TYPE_##NAME: {                                                                          \
                 struct message_##name message;                                                               \
                 int r = message_get_##name(&in, &message);                                                   \
@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         memcpy(copy, data, size);
         switch (message_type(&in)) {
-                MESSAGES(AGAIN)
+                OPERATIONS(AGAIN, )
+                OTHER_MESSAGES(AGAIN, )
         case MESSAGE_TYPE_NONE_:
         case MESSAGE_TYPE_MAX_:
                 break;

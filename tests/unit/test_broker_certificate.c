@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/broker/claim.h"
-#include "daemon/broker/directory.h"
-#include "daemon/broker/spki.h"
+#include "daemon/broker/model/claim.h"
+#include "daemon/broker/model/directory.h"
+#include "daemon/broker/model/spki.h"
 #include "tests/unit/suite.h"
 
 /* A certificate that is as short as one can be, and still has every part; its public key is the byte `k`. */

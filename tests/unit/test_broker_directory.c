@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The directory of a token, the histogram, and the text of replies. */
-#include "daemon/broker/directory.h"
+#include "daemon/broker/model/directory.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/broker/histogram.h"
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/histogram.h"
+#include "daemon/broker/base/output.h"
 #include "daemon/util/algorithm.h"
 #include "tests/unit/suite.h"
 

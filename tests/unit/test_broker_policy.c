@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Who a caller is, what it sees, and what its names mean. */
-#include "daemon/broker/name.h"
-#include "daemon/broker/policy.h"
+#include "daemon/broker/model/name.h"
+#include "daemon/broker/model/policy.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The queue of a token: whose turn it is, and that nobody gets more than its share or its limit. */
-#include "daemon/broker/queue.h"
+#include "daemon/broker/base/queue.h"
 
 #include "daemon/util/macros.h"
 #include "tests/unit/suite.h"

@@ -119,7 +119,7 @@ static void test_lost_meanwhile(void)
         result = &worker->operation.result;
         CU_ASSERT_EQUAL_FATAL(
                 copies_add(worker->accel.copies, "hsm", wire_bytes("a", 1), &key, &out, &handle), 0);
-        message.copy = key.number;
+        message.key = key.number;
         operation_run(&worker->operation, sign_copy_attempt, &message);
         CU_ASSERT_EQUAL(result->status, REPLY_OK);
         CU_ASSERT_TRUE(result->payload_length > 0);

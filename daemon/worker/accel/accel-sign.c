@@ -42,7 +42,7 @@ CK_RV sign_copy_attempt(struct operation *operation, const void *request)
         bool lost;
         CK_RV rv;
 
-        if (!copies || !copies_use(copies, message->copy, &key))
+        if (!copies || !copies_use(copies, message->key, &key))
                 return operation_answer(operation, REPLY_KEY_GONE, "no such copy");
         rv = sign_with(operation, message, &key);
         if (copies_release(copies, &key, &lost))
@@ -60,7 +60,7 @@ CK_RV forget_copy_attempt(struct operation *operation, const void *request)
         struct copies *copies = operation->accel->copies;
         CK_OBJECT_HANDLE handle;
 
-        if (copies && copies_remove(copies, message->copy, &handle))
+        if (copies && copies_remove(copies, message->key, &handle))
                 destroy(operation->session, handle);
         return CKR_OK;
 }

@@ -6,7 +6,7 @@ CK_RV cert_delete_attempt(struct operation *operation, const void *request)
 {
         const struct message_cert_delete *message = request;
         struct session *session = operation->session;
-        CK_OBJECT_HANDLE handle = directory_certificate(operation->directory, message->certificate);
+        CK_OBJECT_HANDLE handle = directory_certificate(operation->directory, message->key);
         CK_RV rv;
 
         if (handle == CK_INVALID_HANDLE)

@@ -191,7 +191,7 @@ CK_RV generate_attempt(struct operation *operation, const void *request)
         const struct making making = {.nickname = message->nickname,
                 .kind = CLAIM_PAIR,
                 .id = message->id,
-                .waits = message->waits,
+                .waits = message->again,
                 .create = create,
                 .remove = remove_half,
                 .request = message};

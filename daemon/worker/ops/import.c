@@ -50,7 +50,7 @@ CK_RV import_attempt(struct operation *operation, const void *request)
 {
         const struct message_import *message = request;
         struct storing storing = {.nickname = message->nickname,
-                .waits = message->waits,
+                .waits = message->again,
                 .der = {message->der.data, message->der.length}};
         struct directory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;

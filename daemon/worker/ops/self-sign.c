@@ -10,7 +10,7 @@ CK_RV self_sign_attempt(struct operation *operation, const void *request)
 {
         const struct message_self_sign *message = request;
         _cleanup_(issue_done) struct issue issue = {.number = 0};
-        struct storing storing = {.paired = true, .waits = message->waits};
+        struct storing storing = {.paired = true, .waits = message->again};
         SECItem tbs = {0}, whole = {0};
         CK_RV rv;
 

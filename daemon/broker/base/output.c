@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See output.h. */
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/output.h"
 
 #include <stdarg.h>
 #include <stdio.h>

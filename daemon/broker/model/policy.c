@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See policy.h. */
-#include "daemon/broker/policy.h"
+#include "daemon/broker/model/policy.h"
 
 #include <fnmatch.h>
 #include <string.h>

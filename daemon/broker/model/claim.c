@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See claim.h. */
-#include "daemon/broker/claim.h"
+#include "daemon/broker/model/claim.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See queue.h. Two lists a flow, fast and slow, so that a generate that must wait for another holds back no
  * sign. */
-#include "daemon/broker/queue.h"
+#include "daemon/broker/base/queue.h"
 
 #include "daemon/util/macros.h"
 

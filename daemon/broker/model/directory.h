@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/output.h"
 #include "daemon/channel/message.h"
 #include "daemon/util/macros.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See spki.h. */
-#include "daemon/broker/spki.h"
+#include "daemon/broker/model/spki.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See directory.h. Three hash tables of one size over the same entries, chained through them. */
-#include "daemon/broker/directory.h"
+#include "daemon/broker/model/directory.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "daemon/broker/list.h"
+#include "daemon/broker/base/list.h"
 
 struct queue_flow;
 

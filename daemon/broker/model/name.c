@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See name.h. */
-#include "daemon/broker/name.h"
+#include "daemon/broker/model/name.h"
 
 #include <string.h>
 

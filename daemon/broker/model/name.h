@@ -2,7 +2,7 @@
 /* How a caller names a key: `token:nickname`, `nickname` alone, or an RFC 7512 URI. Pure. */
 #pragma once
 
-#include "daemon/broker/directory.h"
+#include "daemon/broker/model/directory.h"
 #include "daemon/config/config.h"
 #include "daemon/util/uri.h"
 

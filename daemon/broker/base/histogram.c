@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See histogram.h. The first 8 buckets are 1 us wide; from 2^3 us on each octave has eight. */
-#include "daemon/broker/histogram.h"
+#include "daemon/broker/base/histogram.h"
 
 static unsigned bucket_of(uint64_t usec)
 {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/broker/output.h"
+#include "daemon/broker/base/output.h"
 #include "daemon/channel/message.h"
 
 struct claim;
