@@ -114,16 +114,6 @@ static struct token *missed_by(const struct token *token, const struct job *job)
 
 /* ---- there and back ---- */
 
-static void move_data(struct job *to, struct job *from)
-{
-        to->data = TAKE_PTR(from->data);
-        to->n_data = from->n_data;
-        to->spki = TAKE_PTR(from->spki);
-        to->n_spki = from->n_spki;
-        to->signature = TAKE_PTR(from->signature);
-        to->n_signature = from->n_signature;
-}
-
 static void take_home(struct token *accelerator, struct job *job, const struct job_result *result)
 {
         struct token *token = job->token;
@@ -147,7 +137,7 @@ static void on_trial(struct job *trial, const struct job_result *result)
         job->trial = NULL;
         trial->trial_of = NULL;
         /* What was sent is not needed again: a trial is not repeated. */
-        move_data(job, trial);
+        job_move_data(job, trial);
         if (result->end == JOB_OK) {
                 job->token->accelerated++;
                 accelerator->accelerated++;
@@ -195,7 +185,7 @@ static int try_on(struct token *accelerator, struct token *token, struct job *jo
                 return 1;
         trial->done = on_trial;
         trial->trial_of = job;
-        trial->instance = job->instance;
+        job_set_instance(trial, job->instance);
         trial->begun_usec = job->begun_usec;
         trial->deadline_usec = now + share_usec(accelerator, job, now, &trial->hurried);
         trial->algorithm = job->algorithm;
@@ -205,7 +195,7 @@ static int try_on(struct token *accelerator, struct token *token, struct job *jo
                 trial->entry = entry_ref(job->entry);
                 trial->copy = job->entry->copy->number;
         }
-        move_data(trial, job);
+        job_move_data(trial, job);
         job->token = token;
         job->trial = trial;
         job->place = JOB_AWAY;

@@ -308,8 +308,6 @@ void audit_job_goes_on(struct audit *audit, struct job *job, bool may)
 {
         struct token *token = broker_token(audit->broker, job->audit_rest->record.token);
 
-        if (job->instance)
-                job->instance->n_requests--;
         if (may && token) {
                 token_submit(token, job);
                 return;
@@ -329,10 +327,7 @@ static void held_job_outlives(struct request *request, struct audit_item *item, 
                 return;
         }
         job->done = NULL;
-        job->instance = instance;
-        /* It counts until then, so that a reload does not free it. */
-        if (instance)
-                instance->n_requests++;
+        job_set_instance(job, instance);
         item->job = job;
 }
 

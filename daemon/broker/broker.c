@@ -137,9 +137,10 @@ void broker_done(struct broker *broker)
                 connection_free(LINK_OF(broker->connections.next, struct connection, link));
         while (!link_is_empty(&broker->tokens))
                 token_free(LINK_OF(broker->tokens.next, struct token, link));
+        /* Its records may hold jobs, which name instances. */
+        audit_stop(broker);
         while (!link_is_empty(&broker->instances))
                 instance_free(broker, LINK_OF(broker->instances.next, struct instance, link));
-        audit_stop(broker);
         listener_stop(broker);
         control_stop(broker);
         sd_event_source_disable_unref(broker->timer);
@@ -285,7 +286,7 @@ static void forget_instances(struct broker *broker)
                 struct instance *instance = LINK_OF(at, struct instance, link);
 
                 if (!instance->config && instance->n_connections == 0 && instance->n_requests == 0 &&
-                        broker_instance_queued(broker, instance) == 0)
+                        instance->n_jobs == 0)
                         instance_free(broker, instance);
         }
 }

@@ -19,6 +19,7 @@ struct instance {
         const struct config_instance
                 *config;                  /* of the configuration in force; NULL: it is not in it any more */
         size_t n_connections, n_requests; /* n_requests: not answered yet */
+        size_t n_jobs;                    /* that name it: it is not freed before they are */
         uint64_t requests, denied, errors;
 };
 

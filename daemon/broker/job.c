@@ -2,6 +2,7 @@
 /* See job.h. What a job is on the channel, and what may come back for it. Touches no descriptor. */
 #include "daemon/broker/job.h"
 
+#include "daemon/broker/broker.h"
 #include "daemon/util/algorithm.h"
 
 struct job *job_new(enum job_kind kind)
@@ -18,10 +19,31 @@ struct job *job_new(enum job_kind kind)
         return job;
 }
 
+void job_move_data(struct job *to, struct job *from)
+{
+        to->data = TAKE_PTR(from->data);
+        to->n_data = from->n_data;
+        to->spki = TAKE_PTR(from->spki);
+        to->n_spki = from->n_spki;
+        to->signature = TAKE_PTR(from->signature);
+        to->n_signature = from->n_signature;
+        from->n_data = from->n_spki = from->n_signature = 0;
+}
+
+void job_set_instance(struct job *job, struct instance *instance)
+{
+        if (instance)
+                instance->n_jobs++;
+        if (job->instance)
+                job->instance->n_jobs--;
+        job->instance = instance;
+}
+
 void job_free(struct job *job)
 {
         if (!job)
                 return;
+        job_set_instance(job, NULL);
         entry_unref(job->entry);
         free(job->data);
         free(job->spki);

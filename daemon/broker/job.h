@@ -124,6 +124,12 @@ struct job *job_new(enum job_kind kind);
 void job_free(struct job *job);
 DEFINE_CLEANUP(struct job *, job_free);
 
+/* Moves the input (data, public key, signature) of one job to another; the first has none afterwards. */
+void job_move_data(struct job *to, struct job *from);
+
+/* Counts the job as the instance's (NULL: nobody's) until it is freed, so that a reload does not free the instance before. */
+void job_set_instance(struct job *job, struct instance *instance);
+
 /* Whether it changes the token: never run twice. */
 static inline bool job_changes(const struct job *job)
 {

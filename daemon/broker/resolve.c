@@ -62,7 +62,7 @@ static void on_done(struct job *job, const struct job_result *result)
 static void submit(struct request *request, struct token *token, struct job *job)
 {
         /* Its present one: a reload may have made it another since the request came. */
-        job->instance = request->connection->instance;
+        job_set_instance(job, request->connection->instance);
         request->job = job;
         accelerator_submit(token, job);
 }

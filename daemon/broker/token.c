@@ -123,11 +123,20 @@ static void job_take_out(struct token *token, struct job *job)
         token->dirty = token->broker->tokens_dirty = true;
 }
 
+/* The job ends before its trial does. Its record needs the input, which the trial has. */
+static void end_trial(struct job *job)
+{
+        struct job *trial = TAKE_PTR(job->trial);
+
+        job_move_data(job, trial);
+        token_cancel(trial);
+}
+
 void token_end_job(struct token *token, struct job *job, const struct job_result *result)
 {
         job_take_out(token, job);
         if (job->trial)
-                token_cancel(TAKE_PTR(job->trial));
+                end_trial(job);
         if (job->reservation)
                 queue_release(job->reservation);
         if (job->suspect)

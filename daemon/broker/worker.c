@@ -81,8 +81,10 @@ void worker_job_suspected(struct token *token, struct job *job, uint64_t ckr)
 /* The worker died while it had this job. */
 static void job_lost(struct token *token, struct job *job, bool alone)
 {
-        if (job->kind == JOB_REFRESH || (!job->done && !job_changes(job)))
+        if (job->kind == JOB_REFRESH)
                 token_end(token, job, JOB_OK);
+        else if (!job->done && !job_changes(job))
+                token_end(token, job, JOB_WORKER_LOST); /* nobody waits for it: it is not repeated */
         else if (job->kind == JOB_PROBE || job->kind == JOB_LOAD || job_is_trial(job))
                 token_end(token, job, JOB_UNAVAILABLE);
         else if (job_changes(job))

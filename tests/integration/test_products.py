@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Two features at once: a client that goes, a reload or a worker that dies, while an accelerator, a claim or the audit is at
+work on the same request."""
+import os
+import signal
+import struct
+
+from harness import Case, SoftToken, until
+from test_audit import DIGEST, SIGN, read
+from test_faults import FaultyToken
+from varlink import b64
+
+RIGHTS = "list sign verify random generate delete"
+
+
+def instance(name, allow=RIGHTS):
+    return f"[Instance {name}]\nUser={os.getuid()}\nKeys=*\nAllow={allow}\n"
+
+
+class Product(Case):
+    def label(self, prefix):
+        return f"{prefix}{len(os.listdir(self.place.path))}"
+
+    def reload(self, daemon, config, instances=""):
+        daemon.write_config(config, instances)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_notify("READY=1")
+
+    def stopped(self, process):
+        process.kill(signal.SIGSTOP)
+        return process
+
+    def nobody_is_there(self, daemon):
+        until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "the client has gone")
+
+
+class Away(Product):
+    """A signature that the accelerator has when its client closes, or when a reload takes its token away."""
+
+    def setUp(self):
+        self.hsm = SoftToken(self.place, self.label("h"))
+        self.accel = FaultyToken(self.place, self.label("a"), keys=())
+        self.path = self.place.path / self.label("audit")
+        self.accelerator = self.accel.section("accel", "Role=accelerator\nKeepAlive=1h\n", refresh="1h")
+        self.internal = f"[Token internal]\nModule=internal\nDirectory={self.place.path / self.label('i')}\n"
+        self.audit = f"Audit=file:{self.path}\n"
+        self.daemon = self.own(self.audit + self.internal + self.hsm.section("hsm", "Accelerator=accel\n") + self.accelerator)
+        self.broker = self.daemon.broker().pid
+        self.daemon.call("Generate", token="hsm", nickname="k", type="ec", loadable=True)
+        until(self.has_copy, "the accelerator has a copy of the key")
+        self.n_signed = len(self.signed())
+
+    def has_copy(self):
+        self.daemon.call("Sign", key="hsm:k", **SIGN)
+        return self.daemon.call("Get", key="hsm:k")["key"].get("acceleratedBy") == "accel"
+
+    def signed(self):
+        return [r for r in read(self.path) if r["kind"] == "sign"]
+
+    def sign_there(self, client, **more):
+        """Asks; the accelerator is at work on it when this returns."""
+        self.accel.set("C_Sign delay_ms=2000")
+        before = self.accel.counts().get("C_Sign", 0)
+        client.send("Sign", {"key": "hsm:k", **SIGN, **more})
+        until(lambda: self.accel.counts()["C_Sign"] > before, "the accelerator signs")
+
+    def last_record(self):
+        return until(lambda: self.signed()[self.n_signed:], "the record")[0]
+
+    def test_client_closes(self):
+        """a client that closes while the accelerator signs a digest for it: the broker lives, and the record has the digest"""
+        with self.daemon.client() as client:
+            self.sign_there(client)
+        record = self.last_record()
+        self.assertEqual((record["result"], record["key"], record["digest"]), ("OutcomeUnknown", "k", DIGEST.hex()))
+        self.accel.set()
+        self.assertIn("signature", self.daemon.call("Sign", key="hsm:k", **SIGN))
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+    def test_client_closes_message(self):
+        """a client that closes while the accelerator signs a message for it: the record has the length of the message"""
+        with self.daemon.client() as client:
+            self.accel.set("C_Sign delay_ms=2000")
+            before = self.accel.counts().get("C_Sign", 0)
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m" * 33)})
+            until(lambda: self.accel.counts()["C_Sign"] > before, "the accelerator signs")
+        record = self.last_record()
+        self.assertEqual((record["result"], record["messageLength"], record.get("digest")), ("OutcomeUnknown", 33, None))
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+    def test_token_removed(self):
+        """a reload takes the token away while the accelerator signs for it: the caller is told, and the record has the digest"""
+        with self.daemon.client() as client:
+            self.sign_there(client)
+            self.reload(self.daemon, self.audit + self.internal + self.accelerator)
+            self.assertEqual(self.fails("TokenNotFound", client.result), {"token": "hsm"})
+        record = self.last_record()
+        self.assertEqual((record["result"], record["key"], record["digest"]), ("TokenNotFound", "k", DIGEST.hex()))
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+    def test_token_removed_after_client(self):
+        """a oneway signature is with the accelerator: its client goes, then a reload takes its token away"""
+        with self.daemon.client() as client:
+            client.call("List")
+            before = self.accel.counts().get("C_Sign", 0)
+            self.accel.set("C_Sign delay_ms=3000")
+            client.send("Sign", {"key": "hsm:k", **SIGN}, oneway=True)
+            until(lambda: self.accel.counts()["C_Sign"] > before, "the accelerator signs")
+        self.nobody_is_there(self.daemon)
+        self.reload(self.daemon, self.audit + self.internal + self.accelerator)
+        self.assertEqual(self.last_record()["digest"], DIGEST.hex())
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+
+class Renamed(Product):
+    """Reloads that rename the caller's [Instance] while its request is under way. What uses freed memory is for the sanitizer to
+    find."""
+
+    def stopped_at_work(self, daemon, worker):
+        """Whether the worker, stopped, has something to do; else it goes on."""
+        self.stopped(worker)
+        if daemon.token("hsm")["inFlight"]:
+            return True
+        worker.kill(signal.SIGCONT)
+        return False
+
+    def test_while_a_claim_is_waited_for(self):
+        """two reloads rename the caller's instance, before its Generate begins and while it waits for a claim of another host"""
+        token = SoftToken(self.place, self.label("h"))
+        token.make_key("k", "01")
+        name = b"elsewhere\0"
+        claim = (b"\1" + struct.pack("<I", 32) + os.urandom(32) + struct.pack("<QB", 0, 1) + struct.pack("<I", 2) + b"id" +
+                 struct.pack("<I", len(name)) + name + struct.pack("<Q", 1700000000000000))
+        token.tool("--write-object", self.place.write("claim", claim), "--type", "data", "--label", "new",
+                   "--application-label", "tokend claim", "--private")
+        section = token.section("hsm", refresh="200ms")
+        daemon = self.own(section, instances=instance("a"))
+        broker, worker = daemon.broker().pid, self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Sign", {"key": "hsm:k", **SIGN})
+            until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
+            # It begins when the Sign before it has ended: as b.
+            client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec", "timeoutMs": 8000})
+            self.reload(daemon, section, instance("b"))
+            worker.kill(signal.SIGCONT)
+            self.assertIn("signature", client.result())
+            until(lambda: daemon.token("hsm")["queued"], "the Generate waits for the claim")
+            until(lambda: self.stopped_at_work(daemon, worker), "the worker has the Generate again")
+            self.reload(daemon, section, instance("c"))
+            worker.kill(signal.SIGCONT)
+            self.fails("DeadlineExceeded", client.result)
+        self.assertEqual(daemon.broker().pid, broker, "the broker is another")
+        daemon.check_report(daemon.log_text())
+
+
+class Lost(Product):
+    def test_worker_dies_when_client_has_gone(self):
+        """a signature whose client has gone and whose worker is killed is never recorded as made"""
+        token = SoftToken(self.place, self.label("h"))
+        token.make_key("k", "01")
+        path = self.place.path / self.label("audit")
+        daemon = self.own(f"Audit=file:{path}\n" + token.section("hsm"))
+        worker = self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Sign", {"key": "hsm:k", **SIGN})
+            until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
+        self.nobody_is_there(daemon)
+        worker.kill()
+        record = until(lambda: [r for r in read(path) if r["kind"] == "sign"], "the record")[0]
+        self.assertEqual((record["result"], record["key"], record["digest"]), ("WorkerLost", "k", DIGEST.hex()))
+        self.assertIn("nobody waited", record["reason"])
