@@ -17,7 +17,10 @@ struct index {
 struct directory {
         pthread_mutex_t
                 renewal; /* one renewal, and one round of telling, at a time; over calls into the module */
-        pthread_mutex_t lock; /* the index and what it points to; a renewal alone writes. Never over a call */
+        pthread_mutex_t
+                lock; /* What the other threads see, over every look at the index and at its objects: who renews
+                                 holds it to write, and needs it not to read what it alone writes. Never over
+                                 a call into the module. */
         struct index index;
         uint64_t round, last_number, generation;
         bool waits;      /* some object does (object.h) */

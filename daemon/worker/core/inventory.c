@@ -35,18 +35,33 @@ void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJE
 {
         struct object *object;
 
-        pthread_mutex_lock(&directory->renewal);
+        pthread_mutex_lock(&directory->lock);
         object = index_by_handle(&directory->index, class, handle);
         if (object)
                 object->doubted = true;
-        pthread_mutex_unlock(&directory->renewal);
+        pthread_mutex_unlock(&directory->lock);
+}
+
+void directory_leave(
+        struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave)
+{
+        struct object *object;
+
+        pthread_mutex_lock(&directory->lock);
+        object = index_by_handle(&directory->index, class, handle);
+        if (object) {
+                object->leaving = leave != LEAVE_NOT;
+                object->destroyed = leave == LEAVE_DONE;
+                object->doubted = true;
+        }
+        pthread_mutex_unlock(&directory->lock);
 }
 
 static struct object *find_key(struct directory *directory, uint64_t number)
 {
         struct object *object = index_by_number(&directory->index, number);
 
-        return object && object->class == CKO_PRIVATE_KEY ? object : NULL;
+        return object && object->class == CKO_PRIVATE_KEY && !object->leaving ? object : NULL;
 }
 
 bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret)
@@ -56,7 +71,8 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
         pthread_mutex_lock(&directory->lock);
         object = find_key(directory, number);
         if (object)
-                *ret = (struct directory_key){.handle = object->handle,
+                *ret = (struct directory_key){.number = number,
+                        .handle = object->handle,
                         .copy = object->copy,
                         .no_copy = object->no_copy,
                         .always_authenticate = object->always_authenticate,
@@ -66,6 +82,18 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
                         .flags = object->flags};
         pthread_mutex_unlock(&directory->lock);
         return object != NULL;
+}
+
+bool directory_has_still(struct directory *directory, const struct directory_key *key)
+{
+        const struct object *object;
+        bool there;
+
+        pthread_mutex_lock(&directory->lock);
+        object = find_key(directory, key->number);
+        there = object && object->handle == key->handle;
+        pthread_mutex_unlock(&directory->lock);
+        return there;
 }
 
 bool directory_has_nickname(struct directory *directory, const char *nickname)

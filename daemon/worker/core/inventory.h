@@ -28,6 +28,7 @@ struct sink {
 
 /* What an operation needs of a key; a copy. */
 struct directory_key {
+        uint64_t number;
         CK_OBJECT_HANDLE handle; /* of the token object */
         CK_OBJECT_HANDLE copy;   /* of the session copy; CK_INVALID_HANDLE: none */
         bool no_copy;
@@ -50,8 +51,20 @@ CK_RV directory_refresh(
 /* Attributes of an object were changed, which may be known as it was: the next renewal reads it again. */
 void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
-/* false: no such key. */
+/* An object is about to be destroyed (LEAVE_NOW), was destroyed (LEAVE_DONE), or was not after all (LEAVE_NOT). */
+enum leave {
+        LEAVE_NOT,
+        LEAVE_NOW,
+        LEAVE_DONE,
+};
+void directory_leave(
+        struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave);
+
+/* The key, to call the module with its handle. Then directory_has_still() tells whether the handle was this key's all the
+ * time: a token may give the number of a dead handle to another object, so that the result of the call may be another
+ * key's, and must not leave the worker. false: no such key. */
 bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret);
+bool directory_has_still(struct directory *directory, const struct directory_key *key);
 
 /* Whether any object of the token, a public key too, bears this nickname. */
 bool directory_has_nickname(struct directory *directory, const char *nickname);

@@ -104,15 +104,15 @@ static CK_RV read_rsa(struct session *session, struct object *object)
         return CKR_OK;
 }
 
-CK_RV object_read_point(struct session *session, struct object *object)
+CK_RV object_read_point(
+        struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length)
 {
         uint8_t point[256];
         CK_ATTRIBUTE attribute = {CKA_EC_POINT, point, sizeof(point)};
         CK_RV rv = read_attributes(session, object->handle, &attribute, 1);
 
         if (rv == CKR_OK)
-                (void)spki_from_point(
-                        object->size, attribute_der(&attribute), &object->der, &object->der_length);
+                (void)spki_from_point(object->size, attribute_der(&attribute), ret, ret_length);
         return rv;
 }
 
@@ -128,8 +128,9 @@ static CK_RV read_curve(struct session *session, struct object *object)
         object->size = spki_curve_bits(attribute_der(&attribute));
         if ((object->size == 255) != edwards)
                 object->size = 0;
-        return object->class == CKO_PUBLIC_KEY && object->size != 0 ? object_read_point(session, object)
-                                                                    : CKR_OK;
+        if (object->class != CKO_PUBLIC_KEY || object->size == 0)
+                return CKR_OK;
+        return object_read_point(session, object, &object->der, &object->der_length);
 }
 
 static unsigned type_of(const CK_ATTRIBUTE *attribute)
@@ -270,7 +271,7 @@ void object_free(struct object *object)
 
 bool object_same_id(const struct object *a, const struct object *b)
 {
-        return a->id_length == b->id_length && memcmp(a->id, b->id, a->id_length) == 0;
+        return a->id_length == b->id_length && (a->id_length == 0 || memcmp(a->id, b->id, a->id_length) == 0);
 }
 
 bool object_same_label(const struct object *a, const struct object *b)

@@ -14,6 +14,8 @@ struct object {
         uint64_t seen;   /* the round of the renewal that last saw the handle */
         uint64_t check;  /* the round of the renewal that reads it again */
         bool doubted;    /* it is read again with the next renewal */
+        bool leaving; /* it is being destroyed: no operation begins with it, and none that began may end well */
+        bool destroyed;  /* it was: what has its handle now is another object */
         bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
 
         bool alone; /* of a private key: it had no der when it was joined */
@@ -54,8 +56,9 @@ CK_RV object_read(
 void object_free(struct object *object);
 DEFINE_CLEANUP(struct object *, object_free);
 
-/* CKA_EC_POINT of a private key, where a token has it there, as its SubjectPublicKeyInfo. */
-CK_RV object_read_point(struct session *session, struct object *object);
+/* CKA_EC_POINT of a key, where the token shows it, as a SubjectPublicKeyInfo: the caller frees *ret. NULL: it shows none. */
+CK_RV object_read_point(
+        struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length);
 
 /* Whether two readings are of one object: class, id, label, type, usage, flags and, where both have it, der.
  */

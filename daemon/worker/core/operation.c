@@ -115,6 +115,17 @@ CK_RV operation_recover(struct operation *operation)
         return rv;
 }
 
+CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+{
+        struct session *session = operation->session;
+        CK_RV rv;
+
+        directory_leave(operation->directory, class, handle, LEAVE_NOW);
+        rv = P11(session, C_DestroyObject, session->handle, handle);
+        directory_leave(operation->directory, class, handle, rv == CKR_OK ? LEAVE_DONE : LEAVE_NOT);
+        return rv;
+}
+
 static CK_RV attempt_once(struct operation *operation, operation_attempt *attempt, const void *request)
 {
         struct result *result = &operation->result;

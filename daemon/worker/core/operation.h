@@ -57,6 +57,9 @@ CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what)
  * said: then the result says it too, and ending whether the worker must end. */
 CK_RV operation_recover(struct operation *operation);
 
+/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails directory_has_still(). */
+CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
+
 /* After the reply the worker ends, for this reason: WHY: CKR_NAME. */
 void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why);
 

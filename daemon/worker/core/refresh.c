@@ -79,6 +79,28 @@ static void mark_for_check(struct directory *directory)
         directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
 }
 
+/* Whether what was read is the object that we know: not where that was destroyed, and its handle is another's by now. */
+static bool is_same(struct directory *directory, struct object *known, const struct object *read)
+{
+        bool destroyed;
+
+        pthread_mutex_lock(&directory->lock);
+        known->doubted = false;
+        destroyed = known->destroyed;
+        pthread_mutex_unlock(&directory->lock);
+        return !destroyed && object_same(known, read);
+}
+
+static bool is_doubted(struct directory *directory, const struct object *known)
+{
+        bool doubted;
+
+        pthread_mutex_lock(&directory->lock);
+        doubted = known->doubted;
+        pthread_mutex_unlock(&directory->lock);
+        return doubted || known->check == directory->round;
+}
+
 /* One handle of the list: the object we know, or what the token says of it. */
 static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
 {
@@ -87,16 +109,14 @@ static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
         struct object *read = NULL;
         CK_RV rv;
 
-        if (!known || known->doubted || known->check == directory->round) {
+        if (!known || is_doubted(directory, known)) {
                 rv = object_read(renewal->session, listed->class, listed->handle, &read);
                 /* Gone between the list and the reading. */
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         return CKR_OK;
                 if (rv != CKR_OK)
                         return rv;
-                if (known)
-                        known->doubted = false;
-                if (known && object_same(known, read)) {
+                if (known && is_same(directory, known, read)) {
                         object_free(read);
                         read = NULL;
                 }
@@ -189,31 +209,46 @@ static bool find_half(
         return found;
 }
 
-static CK_RV keep_der(struct object *key, struct der spki)
+/* The key may be in the directory already, where other threads read it. Takes der over. */
+static void set_der(struct directory *directory, struct object *key, uint8_t *der, size_t length)
 {
-        key->der = malloc(spki.length);
-        if (!key->der)
+        pthread_mutex_lock(&directory->lock);
+        key->der = der;
+        key->der_length = length;
+        pthread_mutex_unlock(&directory->lock);
+}
+
+static CK_RV copy_der(struct directory *directory, struct object *key, struct der spki)
+{
+        uint8_t *der = malloc(spki.length);
+
+        if (!der)
                 return CKR_HOST_MEMORY;
-        memcpy(key->der, spki.data, spki.length);
-        key->der_length = spki.length;
+        memcpy(der, spki.data, spki.length);
+        set_der(directory, key, der, spki.length);
         return CKR_OK;
 }
 
 /* A private key's public half: the public key of its id, else its certificate's, else what the key itself
  * shows. */
-static CK_RV join_der(struct session *session, const struct index *index, struct object *key)
+static CK_RV join_der(
+        struct session *session, struct directory *directory, const struct index *index, struct object *key)
 {
         static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct der spki = {0};
+        uint8_t *der = NULL;
+        size_t length = 0;
         CK_RV rv = CKR_OK;
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
                 if (find_half(index, key, order[c], &spki))
-                        return keep_der(key, spki);
+                        return copy_der(directory, key, spki);
         if (key->key_type != KEY_RSA && !key->point_read) {
-                rv = object_read_point(session, key);
+                rv = object_read_point(session, key, &der, &length);
                 key->point_read = rv == CKR_OK;
         }
+        if (der)
+                set_der(directory, key, der, length);
         return rv;
 }
 
@@ -236,7 +271,7 @@ static CK_RV join_all(struct session *session, struct directory *directory, cons
                 if (object->class != CKO_PRIVATE_KEY || !object->listable)
                         continue;
                 if (!object->der)
-                        rv = join_der(session, index, object);
+                        rv = join_der(session, directory, index, object);
                 if (waits_for_half(directory, object))
                         directory->waits = true;
         }
@@ -251,7 +286,7 @@ static struct object *find_gone(struct directory *directory, const struct object
         for (size_t i = index_first_of_id(old, object); i < old->n && object_same_id(old->by_id[i], object);
                 i++) {
                 struct object *candidate = old->by_id[i];
-                if (candidate->seen != directory->round && candidate->number != 0 &&
+                if (candidate->seen != directory->round && candidate->number != 0 && !candidate->destroyed &&
                         object_same(candidate, object))
                         return candidate;
         }

@@ -5,46 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/text.h"
 #include "daemon/worker/encoding/x509.h"
 #include "proto/limits.h"
-
-/* Bytes of a name and of a label in it (RFC 1035, 2.3.4). */
-#define DNS_NAME_MAX  253U
-#define DNS_LABEL_MAX 63U
-
-static bool is_alphanumeric(char c)
-{
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool is_label(const char *label, size_t length)
-{
-        if (length == 0 || length > DNS_LABEL_MAX || label[0] == '-' || label[length - 1] == '-')
-                return false;
-        for (size_t i = 0; i < length; i++)
-                if (!is_alphanumeric(label[i]) && label[i] != '-')
-                        return false;
-        return true;
-}
-
-/* Letters, digits and hyphens (RFC 5280, 4.2.1.6); the first label may be "*". */
-static bool is_dns_name(const char *name)
-{
-        size_t length = strlen(name);
-
-        if (length == 0 || length > DNS_NAME_MAX)
-                return false;
-        if (strncmp(name, "*.", 2) == 0)
-                name += 2;
-        for (;;) {
-                size_t label = strcspn(name, ".");
-                if (!is_label(name, label))
-                        return false;
-                if (name[label] == '\0')
-                        return true;
-                name += label + 1;
-        }
-}
 
 /* A ring, as NSS wants it; the bytes stay where they are. */
 static const char *get_names(PLArenaPool *arena, struct wire_bytes names, CERTGeneralName **ret)
@@ -60,7 +23,7 @@ static const char *get_names(PLArenaPool *arena, struct wire_bytes names, CERTGe
         for (; at < end; at += strlen(at) + 1) {
                 CERTGeneralName *name;
 
-                if (!is_dns_name(at))
+                if (!text_is_dns_name(at))
                         return "dnsNames: one is no DNS name";
                 if (++n > LIMIT_DNS_NAMES)
                         return "dnsNames: too many";

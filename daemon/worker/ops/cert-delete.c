@@ -5,13 +5,12 @@
 CK_RV cert_delete_attempt(struct operation *operation, const void *request)
 {
         const struct message_cert_delete *message = request;
-        struct session *session = operation->session;
         CK_OBJECT_HANDLE handle = directory_certificate(operation->directory, message->key);
         CK_RV rv;
 
         if (handle == CK_INVALID_HANDLE)
                 return operation_answer(operation, REPLY_KEY_GONE, "no such certificate");
-        rv = P11(session, C_DestroyObject, session->handle, handle);
+        rv = operation_destroy(operation, CKO_CERTIFICATE, handle);
         if (rv != CKR_OK)
                 return rv;
         (void)pair_renew(operation);

@@ -118,7 +118,7 @@ static CK_RV remove_it(struct operation *operation, const void *request)
 
                 rv = object_read(session, CKO_CERTIFICATE, handles[i], &object);
                 if (rv == CKR_OK && is_it(object, storing))
-                        rv = P11(session, C_DestroyObject, session->handle, handles[i]);
+                        rv = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         rv = CKR_OK;
         }

@@ -10,13 +10,13 @@
 #define PAIR_MAX 16U
 
 /* A left public key would keep its nickname in use: tried once more where the device was short of something. */
-static CK_RV destroy_public(struct session *session, CK_OBJECT_HANDLE handle)
+static CK_RV destroy_public(struct operation *operation, CK_OBJECT_HANDLE handle)
 {
-        CK_RV rv = P11(session, C_DestroyObject, session->handle, handle);
+        CK_RV rv = operation_destroy(operation, CKO_PUBLIC_KEY, handle);
 
         if (ckr_class(rv) == CKR_CLASS_BUSY) {
                 usleep(OPERATION_BUSY_WAIT_USEC);
-                rv = P11(session, C_DestroyObject, session->handle, handle);
+                rv = operation_destroy(operation, CKO_PUBLIC_KEY, handle);
         }
         return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
 }
@@ -24,18 +24,17 @@ static CK_RV destroy_public(struct session *session, CK_OBJECT_HANDLE handle)
 CK_RV delete_attempt(struct operation *operation, const void *request)
 {
         const struct message_delete *message = request;
-        struct session *session = operation->session;
         CK_OBJECT_HANDLE handles[PAIR_MAX];
         size_t n = directory_pair(operation->directory, message->key, handles, ARRAY_SIZE(handles));
         CK_RV rv;
 
         if (n == 0)
                 return operation_answer(operation, REPLY_KEY_GONE, "no such key");
-        rv = P11(session, C_DestroyObject, session->handle, handles[0]);
+        rv = operation_destroy(operation, CKO_PRIVATE_KEY, handles[0]);
         if (rv != CKR_OK)
                 return rv;
         for (size_t i = 1; i < n; i++) {
-                rv = destroy_public(session, handles[i]);
+                rv = destroy_public(operation, handles[i]);
                 /* Not through operation_run() again: it would say that there is no such key. */
                 if (rv != CKR_OK && !pair_renew(operation))
                         return CKR_OK;

@@ -162,7 +162,7 @@ static CK_RV create(struct operation *operation, const void *request)
                 /* A device or a session that is lost is not asked now. */
                 if (ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_SESSION)
                         return rv;
-                if (pair_remove(session, message->id, message->nickname) != CKR_OK)
+                if (pair_remove(operation, message->id, message->nickname) != CKR_OK)
                         return operation_unknown(operation, rv, "a half of the pair may be left");
                 return rv;
         }
@@ -181,7 +181,7 @@ static CK_RV remove_half(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
 
-        return pair_remove(operation->session, message->id, message->nickname);
+        return pair_remove(operation, message->id, message->nickname);
 }
 
 CK_RV generate_attempt(struct operation *operation, const void *request)

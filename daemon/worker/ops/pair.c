@@ -84,31 +84,32 @@ CK_RV pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_by
 }
 
 static CK_RV remove_one(
-        struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *nickname)
+        struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *nickname)
 {
         _cleanup_(object_freep) struct object *object = NULL;
-        CK_RV rv = object_read(session, class, handle, &object);
+        CK_RV rv = object_read(operation->session, class, handle, &object);
 
         if (rv == CKR_OK && object->label_length > 0 &&
                 (object->label_length != strlen(nickname) ||
                         memcmp(object->label, nickname, object->label_length) != 0))
                 return CKR_OK;
         if (rv == CKR_OK)
-                rv = P11(session, C_DestroyObject, session->handle, handle);
+                rv = operation_destroy(operation, class, handle);
         return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
 }
 
-CK_RV pair_remove(struct session *session, struct wire_bytes id, const char *nickname)
+CK_RV pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
         CK_OBJECT_HANDLE handles[16];
 
         for (size_t c = 0; c < ARRAY_SIZE(classes); c++) {
                 size_t n = 0;
-                CK_RV rv = pair_search(session, classes[c], id, NULL, handles, ARRAY_SIZE(handles), &n);
+                CK_RV rv = pair_search(
+                        operation->session, classes[c], id, NULL, handles, ARRAY_SIZE(handles), &n);
 
                 for (size_t i = 0; i < n && rv == CKR_OK; i++)
-                        rv = remove_one(session, classes[c], handles[i], nickname);
+                        rv = remove_one(operation, classes[c], handles[i], nickname);
                 if (rv != CKR_OK)
                         return rv;
         }

@@ -21,7 +21,7 @@ CK_RV pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_by
 
 /* Destroys the keys of this CKA_ID whose label is the nickname or empty: another key may have the same id. CKR_OK: none
  * is left. */
-CK_RV pair_remove(struct session *session, struct wire_bytes id, const char *nickname);
+CK_RV pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname);
 
 /* After a change that was made: brings the directory up to date, through one recovery of the session if it
  * must. Where that fails the result is REPLY_OUTCOME_UNKNOWN, the worker ends if the class says so, and this

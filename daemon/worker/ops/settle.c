@@ -128,7 +128,7 @@ CK_RV settle_attempt(struct operation *operation, const void *request)
         if (whose == WHOSE_UNKNOWN)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "there is a pair of this nickname, and it cannot be told who made it");
-        rv = pair_remove(operation->session, message->id, message->nickname);
+        rv = pair_remove(operation, message->id, message->nickname);
         if (rv == CKR_OK)
                 rv = refresh(operation);
         return rv == CKR_OK ? operation_answer(operation, REPLY_KEY_GONE, "nothing of the pair is there")

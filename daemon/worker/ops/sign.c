@@ -85,32 +85,47 @@ static CK_RV check_key(struct operation *operation, const struct directory_key *
         return CKR_OK;
 }
 
-CK_RV sign_attempt(struct operation *operation, const void *request)
+static CK_RV sign_with(
+        struct operation *operation, const struct message_sign *message, struct directory_key *key)
 {
-        const struct message_sign *message = request;
-        struct directory_key key;
         struct signing signing;
         CK_RV rv;
         int r;
 
-        if (!directory_key(operation->directory, message->key, &key))
-                return operation_answer(operation, REPLY_KEY_GONE, "no such key");
-        rv = check_key(operation, &key, message->algorithm);
+        rv = check_key(operation, key, message->algorithm);
         if (rv != CKR_OK || operation->result.status != REPLY_OK)
                 return rv;
         r = signing_init(
-                &signing, message->algorithm, message->prehashed, message->data, key.key_type, key.size);
+                &signing, message->algorithm, message->prehashed, message->data, key->key_type, key->size);
         if (r == -ENOTSUP)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
         if (r < 0)
                 return operation_answer(operation, REPLY_INVALID, "the data does not fit the algorithm");
-        if (operation->session->token->internal && key.copy == CK_INVALID_HANDLE && !key.no_copy) {
-                rv = make_copy(operation, message->key, &key);
+        if (operation->session->token->internal && key->copy == CK_INVALID_HANDLE && !key->no_copy) {
+                rv = make_copy(operation, message->key, key);
                 if (rv != CKR_OK)
                         return rv;
         }
-        rv = sign_by_handle(operation, &signing, key.copy != CK_INVALID_HANDLE ? key.copy : key.handle);
-        if (ckr_class(rv) == CKR_CLASS_SESSION && key.copy != CK_INVALID_HANDLE)
-                directory_forget_copy(operation->directory, message->key, key.copy);
+        rv = sign_by_handle(operation, &signing, key->copy != CK_INVALID_HANDLE ? key->copy : key->handle);
+        if (ckr_class(rv) == CKR_CLASS_SESSION && key->copy != CK_INVALID_HANDLE)
+                directory_forget_copy(operation->directory, message->key, key->copy);
         return rv;
+}
+
+CK_RV sign_attempt(struct operation *operation, const void *request)
+{
+        const struct message_sign *message = request;
+        struct directory_key key;
+        CK_RV rv;
+
+        for (;;) {
+                if (!directory_key(operation->directory, message->key, &key))
+                        return operation_answer(operation, REPLY_KEY_GONE, "no such key");
+                rv = sign_with(operation, message, &key);
+                if (rv != CKR_OK || operation->result.payload_length == 0 ||
+                        directory_has_still(operation->directory, &key))
+                        return rv;
+                /* It was deleted meanwhile, or has another handle: what signed may have been another key. */
+                operation->result.payload_length = 0;
+        }
 }

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The directory while other threads use it, over a module of this test: a table of EC keys with handles that the test chooses. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+#include "daemon/worker/core/operation.h"
+#include "daemon/worker/encoding/spki.h"
+#include "tests/unit/suite.h"
+
+/* ---- the module ---- */
+
+#define POINT_LENGTH     65U
+#define SIGNATURE_LENGTH 64U
+
+struct fake {
+        CK_OBJECT_CLASS class; /* 0: the place is free */
+        CK_OBJECT_HANDLE handle;
+        CK_BYTE name; /* its label and its id, and each byte of its point and of its signatures */
+};
+
+static struct {
+        pthread_mutex_t lock; /* what follows: a module is called by many threads */
+        struct fake objects[8];
+        CK_OBJECT_CLASS finding; /* 0: all were given. One thread lists at a time */
+        CK_OBJECT_HANDLE signing;
+        void (*on_sign)(void), (*on_destroy)(void); /* called once, without the lock */
+} module = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct fake *fake_find(CK_OBJECT_HANDLE handle)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(module.objects); i++)
+                if (module.objects[i].class != 0 && module.objects[i].handle == handle)
+                        return &module.objects[i];
+        return NULL;
+}
+
+static void fake_add(CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, char name)
+{
+        pthread_mutex_lock(&module.lock);
+        for (size_t i = 0; i < ARRAY_SIZE(module.objects); i++)
+                if (module.objects[i].class == 0) {
+                        module.objects[i] = (struct fake){class, handle, (CK_BYTE)name};
+                        break;
+                }
+        pthread_mutex_unlock(&module.lock);
+}
+
+static void fake_remove(CK_OBJECT_HANDLE handle)
+{
+        pthread_mutex_lock(&module.lock);
+        if (fake_find(handle))
+                fake_find(handle)->class = 0;
+        pthread_mutex_unlock(&module.lock);
+}
+
+static void call_once(void (**hook)(void))
+{
+        void (*function)(void) = *hook;
+
+        *hook = NULL;
+        if (function)
+                function();
+}
+
+static CK_RV fake_find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        pthread_mutex_lock(&module.lock);
+        memcpy(&module.finding, template[0].pValue, sizeof(module.finding));
+        pthread_mutex_unlock(&module.lock);
+        return CKR_OK;
+}
+
+static CK_RV fake_find_objects(
+        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *handles, CK_ULONG max, CK_ULONG *ret)
+{
+        *ret = 0;
+        pthread_mutex_lock(&module.lock);
+        for (size_t i = 0; i < ARRAY_SIZE(module.objects) && module.finding != 0; i++)
+                if (module.objects[i].class == module.finding)
+                        handles[(*ret)++] = module.objects[i].handle;
+        module.finding = 0;
+        pthread_mutex_unlock(&module.lock);
+        return CKR_OK;
+}
+
+static CK_RV fake_find_final(CK_SESSION_HANDLE session)
+{
+        return CKR_OK;
+}
+
+static bool give(CK_ATTRIBUTE *attribute, const void *value, size_t length)
+{
+        memcpy(attribute->pValue, value, length);
+        attribute->ulValueLen = length;
+        return true;
+}
+
+static bool give_attribute(const struct fake *object, CK_ATTRIBUTE *attribute)
+{
+        const CK_BBOOL is_private = object->class == CKO_PRIVATE_KEY;
+        const CK_KEY_TYPE type = CKK_EC;
+        CK_BYTE point[2 + POINT_LENGTH] = {0x04, POINT_LENGTH, 0x04};
+        size_t length = 0;
+        const uint8_t *params = spki_curve_params(256, &length);
+
+        switch (attribute->type) {
+        case CKA_ID:
+        case CKA_LABEL:
+                return give(attribute, &object->name, 1);
+        case CKA_KEY_TYPE:
+                return give(attribute, &type, sizeof(type));
+        case CKA_EC_PARAMS:
+                return give(attribute, params, length);
+        case CKA_EC_POINT:
+                memset(point + 3, object->name, POINT_LENGTH - 1);
+                return !is_private && give(attribute, point, sizeof(point));
+        case CKA_SIGN:
+                return give(attribute, &is_private, sizeof(is_private));
+        default:
+                return false;
+        }
+}
+
+static CK_RV fake_get_attributes(
+        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, CK_ULONG n)
+{
+        const struct fake *object;
+        CK_RV rv = CKR_OK;
+
+        pthread_mutex_lock(&module.lock);
+        object = fake_find(handle);
+        if (!object)
+                rv = CKR_OBJECT_HANDLE_INVALID;
+        for (CK_ULONG i = 0; i < n && object; i++)
+                if (!give_attribute(object, &attributes[i])) {
+                        attributes[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+                        rv = CKR_ATTRIBUTE_TYPE_INVALID;
+                }
+        pthread_mutex_unlock(&module.lock);
+        return rv;
+}
+
+static CK_RV fake_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+        *info = (CK_SESSION_INFO){.state = CKS_RW_USER_FUNCTIONS};
+        return CKR_OK;
+}
+
+static CK_RV fake_destroy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle)
+{
+        fake_remove(handle);
+        call_once(&module.on_destroy);
+        return CKR_OK;
+}
+
+static CK_RV fake_sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+        module.signing = key;
+        return CKR_OK;
+}
+
+static CK_RV fake_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *ret, CK_ULONG *n)
+{
+        const struct fake *object;
+
+        call_once(&module.on_sign);
+        object = fake_find(module.signing);
+        if (!object)
+                return CKR_KEY_HANDLE_INVALID;
+        memset(ret, object->name, SIGNATURE_LENGTH);
+        *n = SIGNATURE_LENGTH;
+        return CKR_OK;
+}
+
+static CK_FUNCTION_LIST functions = {
+        .C_FindObjectsInit = fake_find_init,
+        .C_FindObjects = fake_find_objects,
+        .C_FindObjectsFinal = fake_find_final,
+        .C_GetAttributeValue = fake_get_attributes,
+        .C_GetSessionInfo = fake_session_info,
+        .C_DestroyObject = fake_destroy,
+        .C_SignInit = fake_sign_init,
+        .C_Sign = fake_sign,
+};
+
+/* ---- the worker ---- */
+
+static const struct config_token config = {.name = "hsm", .timeout_usec = USEC_PER_SEC};
+static CK_MECHANISM_TYPE mechanisms[] = {CKM_ECDSA};
+static struct token token = {.config = &config,
+        .p11 = &functions,
+        .mechanisms = mechanisms,
+        .n_mechanisms = ARRAY_SIZE(mechanisms)};
+static struct directory *directory;
+
+static void no_entry(void *userdata, const struct message_entry *entry)
+{
+}
+
+static void no_number(void *userdata, uint64_t number)
+{
+}
+
+static const struct sink sink = {no_entry, no_number, no_number, NULL};
+
+/* A thread's: each has its session. */
+struct user {
+        struct session session;
+        struct operation operation;
+};
+
+static void user_init(struct user *user)
+{
+        user->session = (struct session){.token = &token, .handle = 1};
+        user->operation =
+                (struct operation){.session = &user->session, .directory = directory, .sink = &sink};
+}
+
+static struct user *user_new(void)
+{
+        struct user *user = calloc(1, sizeof(*user));
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(user);
+        user_init(user);
+        return user;
+}
+
+static void refresh(struct user *user)
+{
+        CU_ASSERT_EQUAL(directory_refresh(directory, &user->session, &sink, false), CKR_OK);
+}
+
+/* The pair `a` under the handles 10 and 11, in the directory. */
+static struct user *begin(void)
+{
+        struct user *user;
+
+        memset(module.objects, 0, sizeof(module.objects));
+        CU_ASSERT_EQUAL_FATAL(directory_new(&directory), 0);
+        user = user_new();
+        fake_add(CKO_PRIVATE_KEY, 10, 'a');
+        fake_add(CKO_PUBLIC_KEY, 11, 'a');
+        refresh(user);
+        return user;
+}
+
+static void end(struct user *user)
+{
+        directory_free(directory);
+        free(user);
+}
+
+static uint64_t number_of(const char *name)
+{
+        return directory_find(directory, wire_bytes(name, 1), name);
+}
+
+/* ---- a handle that another key has by now ---- */
+
+static void delete_a(void)
+{
+        struct user *other = user_new();
+        const struct message_delete message = {.key = number_of("a")};
+
+        operation_run(&other->operation, delete_attempt, &message);
+        CU_ASSERT_EQUAL(other->operation.result.status, REPLY_OK);
+        free(other);
+}
+
+static void make_b(void)
+{
+        fake_add(CKO_PRIVATE_KEY, 10, 'b');
+        fake_add(CKO_PUBLIC_KEY, 12, 'b');
+}
+
+static void delete_a_and_make_b(void)
+{
+        delete_a();
+        make_b();
+}
+
+static enum reply_status sign(struct user *user, uint64_t key)
+{
+        const uint8_t digest[32] = {0};
+        const struct message_sign message = {.key = key,
+                .algorithm = ECDSA_SHA256,
+                .prehashed = 1,
+                .data = wire_bytes(digest, sizeof(digest))};
+
+        operation_run(&user->operation, sign_attempt, &message);
+        return user->operation.result.status;
+}
+
+/* The deletion and the other key come after the handle was looked up, and before the module uses it. */
+static void test_deleted_meanwhile(void)
+{
+        struct user *user = begin();
+        uint64_t key = number_of("a");
+
+        CU_ASSERT_EQUAL(sign(user, key), REPLY_OK);
+        module.on_sign = delete_a_and_make_b;
+        CU_ASSERT_EQUAL(sign(user, key), REPLY_KEY_GONE);
+        CU_ASSERT_EQUAL(user->operation.result.payload_length, 0);
+        end(user);
+}
+
+/* The other key has the handle before the directory is renewed. */
+static void test_handle_at_once(void)
+{
+        struct user *user = begin();
+        uint64_t key = number_of("a"), other;
+
+        module.on_destroy = make_b;
+        module.on_sign = delete_a;
+        CU_ASSERT_EQUAL(sign(user, key), REPLY_KEY_GONE);
+        refresh(user);
+        other = number_of("b");
+        CU_ASSERT(other != 0 && other != key);
+        CU_ASSERT_EQUAL(sign(user, key), REPLY_KEY_GONE);
+        CU_ASSERT_EQUAL(sign(user, other), REPLY_OK);
+        end(user);
+}
+
+/* A new key that looks the same: its id and its label are those of the key that was destroyed. */
+static void make_a_again(void)
+{
+        fake_add(CKO_PRIVATE_KEY, 10, 'a');
+}
+
+static void test_same_again(void)
+{
+        struct user *user = begin();
+        uint64_t key = number_of("a");
+
+        module.on_destroy = make_a_again;
+        module.on_sign = delete_a;
+        CU_ASSERT_EQUAL(sign(user, key), REPLY_KEY_GONE);
+        end(user);
+}
+
+/* ---- a public half that comes later ---- */
+
+#define ROUNDS 200U
+
+static atomic_bool over;
+
+static void *look_up(void *userdata)
+{
+        while (!atomic_load(&over))
+                for (uint64_t number = 1; number < ROUNDS; number++) {
+                        struct directory_public public;
+
+                        if (directory_public(directory, number, &public) != 0)
+                                continue;
+                        (void)directory_has_key(directory, (struct der){public.spki, public.spki_length},
+                                wire_bytes(public.id, public.id_length));
+                        free(public.spki);
+                }
+        return NULL;
+}
+
+/* ThreadSanitizer sees a write that is not under the lock of those who read. */
+static void test_joined_meanwhile(void)
+{
+        struct user *user = begin();
+        pthread_t thread;
+
+        atomic_store(&over, false);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, look_up, NULL), 0);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                CK_OBJECT_HANDLE private = 100 + 2 * i, public = private + 1;
+
+                fake_add(CKO_PRIVATE_KEY, private, 'c');
+                refresh(user);
+                CU_ASSERT_EQUAL(number_of("c"), 0);
+                fake_add(CKO_PUBLIC_KEY, public, 'c');
+                refresh(user);
+                CU_ASSERT_NOT_EQUAL(number_of("c"), 0);
+                fake_remove(private);
+                fake_remove(public);
+        }
+        atomic_store(&over, true);
+        CU_ASSERT_EQUAL(pthread_join(thread, NULL), 0);
+        end(user);
+}
+
+SUITE(worker_inventory,
+        {"a key that is deleted while it signs gives no signature of another", test_deleted_meanwhile},
+        {"a key that gets the handle of a deleted one is another key", test_handle_at_once},
+        {"a key that gets the handle, the id and the label of a deleted one is another key", test_same_again},
+        {"a key is looked up while its public half is joined to it", test_joined_meanwhile});
