@@ -35,7 +35,7 @@ CFLAGS    ?= -O2 -g
 TOKEND_CFLAGS = -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fno-strict-aliasing -fPIC -fstack-protector-strong -fvisibility=hidden \
 	-Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wundef \
 	-Wformat=2 -Wvla -Wno-unused-parameter $(if $(WERROR),-Werror) \
-	-DTOKEND_VERSION='"$(VERSION)"' -DLIBEXECDIR='"$(LIBEXECDIR)/tokend"' -I. -I$(BUILD)/gen \
+	-DTOKEND_VERSION='"$(VERSION)"' -DLIBEXECDIR='"$(LIBEXECDIR)/tokend"' -I. -I$(BUILD) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 TOKEND_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
@@ -56,12 +56,18 @@ UTIL       := $(call objects,$(call sources,daemon/util))
 CONFIG     := $(call objects,$(call sources,daemon/config))
 CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
-BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*))
+BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(BUILD)/obj/gen/broker/methods.o $(BUILD)/obj/gen/broker/parameters.o
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client))
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
+
+# org.varlink.service first.
+INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
+# What proto/generate.py makes of them; included as "gen/broker/methods.h".
+GENERATED         := $(patsubst %,$(BUILD)/gen/broker/%,methods.c methods.h parameters.c parameters.h)
+GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \
 	$(BUILD)/tokend-audit $(BUILD)/tokendctl
@@ -145,8 +151,8 @@ $(BUILD)/libtokend.a: $(CLIENT) $(PROTO)
 # ---- compiling ----
 EXTRA_CFLAGS =
 $(BUILD)/obj/daemon/worker/% $(BUILD)/obj/client/tokendctl/hash.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
-$(BUILD)/obj/daemon/broker/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_CFLAGS += $(JSON_CFLAGS)
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/daemon/broker/% $(BUILD)/obj/gen/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_CFLAGS += $(JSON_CFLAGS)
+$(BUILD)/obj/%.o: %.c | $(GENERATED_HEADERS)
 	$(say) CC $<
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 # Where an installed tokend finds the others is compiled in: another LIBEXECDIR, another object.
@@ -154,11 +160,13 @@ $(call objects,$(wildcard daemon/supervisor/*.c)): $(BUILD)/gen/libexecdir
 $(BUILD)/gen/libexecdir: always
 	$(Q)mkdir -p $(@D) && echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
 .PHONY: always
-$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GENERATED_HEADERS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+$(GENERATED): $(INTERFACES) proto/generate.py
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate.py $(patsubst $(BUILD)/gen/%,%,$@) $(INTERFACES) > $@
 
-# The interface files as C strings, org.varlink.service first.
-INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
+# The interface files as C strings.
 $(BUILD)/gen/interfaces.c: $(INTERFACES) Makefile
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D) && { echo '#include "proto/interface.h"'; \

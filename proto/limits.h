@@ -22,6 +22,15 @@
 /* Bytes of a nickname in UTF-8. docs/protocol.md promises it. */
 #define LIMIT_NICKNAME 128U
 
+/* Bytes of a key's name in a request: a URI with a nickname and an id of which every byte is escaped, and room for the token. */
+#define LIMIT_NAME 4096U
+
+/* Bytes of a distinguished name in a request; the worker takes less. */
+#define LIMIT_SUBJECT 4096U
+
+/* Bytes of a string in a request that has no limit of its own: names of tokens, algorithms, curves. An error repeats them. */
+#define LIMIT_WORD 256U
+
 /* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
 #define LIMIT_KEY_ID 128U
 

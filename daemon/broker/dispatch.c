@@ -1,67 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See dispatch.h. A method is a line of the table, its fields in parameters.c, and a function in one of
- * method-*.c. What a message says that is wrong is answered here, so that a method's begin sees only what its
- * fields allow.
+ * See dispatch.h. The table of methods and the tables of their parameters are made from the interface files
+ * (proto/generate.py); a method's functions are in one of method-*.c. What is wrong with a message is answered
+ * here, so a method's begin sees only parameters that its table allows.
  */
 #include "daemon/broker/dispatch.h"
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
+#include "gen/broker/methods.h"
+#include "proto/envelope.h"
 #include "proto/json.h"
-
-#define SERVICE "org.varlink.service"
-#define KEYS    "io.tokend.Keys"
-#define CERTS   "io.tokend.Certificates"
-#define STATUS  "io.tokend.Status"
 
 /* Names in a client's message that are longer are not repeated to it. */
 #define REPEAT_MAX 256U
-
-#define FIELDS(of)                                                                                           \
-        .fields = of##_fields, .n_fields = ARRAY_SIZE(of##_fields),                                          \
-        .parameters_size = sizeof(struct of##_parameters)
-#define METHOD(on, from, method_name) .interface = from, .name = method_name, .socket = on
-
-/* clang-format off */
-static const struct method methods[] = {
-        {METHOD(ON_KEYS, KEYS, "Sign"), .right = RIGHT_SIGN, .audit = AUDIT_SIGN, .parallel = true, FIELDS(sign),
-                .begin = keys_sign, .render = keys_sign_render},
-        {METHOD(ON_KEYS, KEYS, "Verify"), .right = RIGHT_VERIFY, .parallel = true, FIELDS(verify),
-                .begin = keys_verify, .render = keys_verify_render},
-        {METHOD(ON_KEYS, KEYS, "Random"), .right = RIGHT_RANDOM, .parallel = true, FIELDS(random),
-                .begin = keys_random, .render = keys_random_render},
-        {METHOD(ON_KEYS, KEYS, "Get"), .right = RIGHT_LIST, .parallel = true, FIELDS(get),
-                .begin = keys_get, .render = keys_key_render},
-        {METHOD(ON_KEYS, KEYS, "List"), .right = RIGHT_LIST, .parallel = true, FIELDS(list),
-                .begin = any_list, .render = keys_list_render},
-        {METHOD(ON_KEYS, KEYS, "Generate"), .right = RIGHT_GENERATE, .audit = AUDIT_GENERATE, FIELDS(generate),
-                .begin = keys_generate, .render = keys_key_render},
-        {METHOD(ON_KEYS, KEYS, "Delete"), .right = RIGHT_DELETE, .audit = AUDIT_DELETE, FIELDS(get), .begin = keys_delete},
-        {METHOD(ON_KEYS, CERTS, "Get"), .right = RIGHT_LIST, .parallel = true, FIELDS(certificate),
-                .begin = certificates_get, .render = certificates_certificate_render},
-        {METHOD(ON_KEYS, CERTS, "List"), .right = RIGHT_LIST, .parallel = true, FIELDS(list),
-                .begin = any_list, .render = certificates_list_render},
-        {METHOD(ON_KEYS, CERTS, "Request"), .right = RIGHT_REQUEST, .audit = AUDIT_REQUEST, FIELDS(cert_request),
-                .begin = certificates_request, .render = certificates_request_render},
-        {METHOD(ON_KEYS, CERTS, "SelfSign"), .right = RIGHT_IMPORT, .audit = AUDIT_SELF_SIGN, FIELDS(self_sign),
-                .begin = certificates_self_sign, .render = certificates_certificate_render},
-        {METHOD(ON_KEYS, CERTS, "Import"), .right = RIGHT_IMPORT, .audit = AUDIT_IMPORT, FIELDS(import),
-                .begin = certificates_import, .render = certificates_certificate_render},
-        {METHOD(ON_KEYS, CERTS, "Delete"), .right = RIGHT_DELETE, .audit = AUDIT_DELETE, FIELDS(certificate), .begin = certificates_delete},
-        {METHOD(ON_KEYS, CERTS, "Check"), .right = RIGHT_CHECK, FIELDS(check),
-                .begin = certificates_check, .render = certificates_check_render},
-        {METHOD(ON_STATUS, STATUS, "Get"), .begin = status_get, .render = status_get_render},
-        {METHOD(ON_STATUS, STATUS, "Watch"), FIELDS(watch), .begin = status_watch, .render = status_watch_render},
-        {METHOD(ON_STATUS, STATUS, "Metrics"), .begin = status_get, .render = status_metrics_render},
-        {METHOD(ON_STATUS, STATUS, "Probe"), .audit = AUDIT_PROBE, FIELDS(probe), .begin = status_probe, .render = status_probe_render},
-        {METHOD(ON_STATUS, STATUS, "RemoveClaim"), .audit = AUDIT_DELETE, FIELDS(remove_claim), .begin = status_remove_claim},
-        {METHOD(ON_BOTH, SERVICE, "GetInfo"), .begin = service_get_info, .render = service_get_info_render},
-        {METHOD(ON_BOTH, SERVICE, "GetInterfaceDescription"), FIELDS(description),
-                .begin = service_get_description, .render = service_get_description_render},
-};
-/* clang-format on */
 
 static bool is_on(const struct method *method, enum listen_kind kind)
 {
@@ -70,20 +22,20 @@ static bool is_on(const struct method *method, enum listen_kind kind)
 
 bool dispatch_serves(enum listen_kind kind, const char *interface)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-                if (is_on(&methods[i], kind) && strcmp(methods[i].interface, interface) == 0)
+        for (size_t i = 0; i < N_METHODS; i++)
+                if (is_on(&method_table[i], kind) && strcmp(method_table[i].interface, interface) == 0)
                         return true;
         return false;
 }
 
 static const struct method *find_method(enum listen_kind kind, const char *name)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
-                size_t n = strlen(methods[i].interface);
+        for (size_t i = 0; i < N_METHODS; i++) {
+                size_t n = strlen(method_table[i].interface);
 
-                if (is_on(&methods[i], kind) && strncmp(name, methods[i].interface, n) == 0 &&
-                        name[n] == '.' && strcmp(name + n + 1, methods[i].name) == 0)
-                        return &methods[i];
+                if (is_on(&method_table[i], kind) && strncmp(name, method_table[i].interface, n) == 0 &&
+                        name[n] == '.' && strcmp(name + n + 1, method_table[i].name) == 0)
+                        return &method_table[i];
         }
         return NULL;
 }

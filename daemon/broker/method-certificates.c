@@ -3,11 +3,10 @@
  * io.tokend.Certificates: Get, Request, SelfSign, Import and Delete. What a subject or a certificate says is read by
  * the worker; here is decided whose a certificate is, and who may put it where.
  */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
 #include "daemon/broker/model/spki.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
@@ -26,7 +25,7 @@ static void nickname_exists(struct request *request, struct token *token)
 
 void certificates_get(struct request *request)
 {
-        struct certificate_parameters *p = (struct certificate_parameters *)(void *)request->parameters;
+        struct certificates_get_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry;
 
@@ -37,7 +36,7 @@ void certificates_get(struct request *request)
         request_done(request);
 }
 
-enum render certificates_certificate_render(struct request *request, struct output *output)
+enum render certificates_get_render(struct request *request, struct output *output)
 {
         output_text(output, "{\"certificate\":");
         entry_put(request->entry, output);
@@ -81,12 +80,18 @@ static int take_dns_names(struct json_object *names, struct job *job)
         return 0;
 }
 
+/* What the parameters of Request and SelfSign have in common. */
+struct certificate_subject {
+        const char *name, *algorithm;
+        struct json_object *dns_names;
+};
+
 /* A job that signs something about the subject with the key; NULL: the request has failed. */
 static struct job *signing_job(struct request *request, enum job_kind kind, struct token *token,
-        struct entry *key, const struct cert_request_parameters *p)
+        struct entry *key, const struct certificate_subject *subject)
 {
         _cleanup_(job_freep) struct job *job = NULL;
-        unsigned algorithm = choose_algorithm(p->algorithm, key);
+        unsigned algorithm = choose_algorithm(subject->algorithm, key);
         int r;
 
         if (algorithm == 0) {
@@ -102,13 +107,13 @@ static struct job *signing_job(struct request *request, enum job_kind kind, stru
                 return NULL;
         }
         job = job_new(kind);
-        r = job ? take_dns_names(p->dns_names, job) : -ENOMEM;
+        r = job ? take_dns_names(subject->dns_names, job) : -ENOMEM;
         if (r == 1) {
                 request_invalid(request, "dnsNames");
                 return NULL;
         }
         if (r == 0) {
-                job->subject = strdup(p->subject);
+                job->subject = strdup(subject->name);
                 job->entry = entry_ref(key);
                 job->algorithm = (uint8_t)algorithm;
         }
@@ -121,7 +126,7 @@ static struct job *signing_job(struct request *request, enum job_kind kind, stru
 
 void certificates_request(struct request *request)
 {
-        struct cert_request_parameters *p = (struct cert_request_parameters *)(void *)request->parameters;
+        struct certificates_request_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *key;
         struct job *job;
@@ -129,7 +134,8 @@ void certificates_request(struct request *request)
         if (request_find_key(request, p->key, "key", &token, &key) != 0 ||
                 !request_may(request, RIGHT_REQUEST))
                 return;
-        job = signing_job(request, JOB_CERT_REQUEST, token, key, p);
+        job = signing_job(request, JOB_CERT_REQUEST, token, key,
+                &(struct certificate_subject){p->subject, p->algorithm, p->dns_names});
         if (job)
                 request_submit(request, token, job, request_keep_payload);
 }
@@ -166,19 +172,20 @@ static bool is_taken(const struct token *token, const char *nickname, const stru
 
 void certificates_self_sign(struct request *request)
 {
-        struct self_sign_parameters *p = (struct self_sign_parameters *)(void *)request->parameters;
+        struct certificates_self_sign_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *key;
         struct job *job;
 
-        if (request_find_key(request, p->request.key, "key", &token, &key) != 0 ||
+        if (request_find_key(request, p->key, "key", &token, &key) != 0 ||
                 !request_may(request, RIGHT_REQUEST) || !request_may(request, RIGHT_IMPORT))
                 return;
         if (!text_is_nickname(key->nickname, strlen(key->nickname))) {
                 request_invalid(request, "key");
                 return;
         }
-        job = signing_job(request, JOB_SELF_SIGN, token, key, &p->request);
+        job = signing_job(request, JOB_SELF_SIGN, token, key,
+                &(struct certificate_subject){p->subject, p->algorithm, p->dns_names});
         if (!job)
                 return;
         /* For the nickname in the errors: the job's own reference goes with it. */
@@ -192,6 +199,11 @@ void certificates_self_sign(struct request *request)
         job->days = (uint32_t)p->validity_days;
         job->ca = p->ca;
         request_submit(request, token, job, keep_certificate);
+}
+
+enum render certificates_self_sign_render(struct request *request, struct output *output)
+{
+        return certificates_get_render(request, output);
 }
 
 /* ---- Import ---- */
@@ -228,8 +240,8 @@ static struct owner find_owner(
 }
 
 /* Whose it is decides whether the caller may import it under that nickname. *ret: its key, or NULL. */
-static bool import_may(
-        struct request *request, struct token *token, const struct import_parameters *p, struct entry **ret)
+static bool import_may(struct request *request, struct token *token,
+        const struct certificates_import_parameters *p, struct entry **ret)
 {
         const struct config_instance *policy = request->connection->instance->config;
         struct wire_bytes spki;
@@ -263,7 +275,7 @@ static bool import_may(
 
 void certificates_import(struct request *request)
 {
-        struct import_parameters *p = (struct import_parameters *)(void *)request->parameters;
+        struct certificates_import_parameters *p = (void *)request->parameters;
         struct entry *key = NULL;
         struct token *token;
         struct job *job;
@@ -296,6 +308,11 @@ void certificates_import(struct request *request)
         request_submit(request, token, job, keep_certificate);
 }
 
+enum render certificates_import_render(struct request *request, struct output *output)
+{
+        return certificates_get_render(request, output);
+}
+
 /* ---- Delete ---- */
 
 static void delete_done(struct request *request, struct token *token, const struct job_result *result)
@@ -308,7 +325,7 @@ static void delete_done(struct request *request, struct token *token, const stru
 
 void certificates_delete(struct request *request)
 {
-        struct certificate_parameters *p = (struct certificate_parameters *)(void *)request->parameters;
+        struct certificates_delete_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry;
         struct job *job;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Certificates.Check: what lies on a token now, for whoever is to put a subsystem's objects there. Shows the
  * nicknames of all instances, and so has a right of its own. */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
 #include "daemon/util/ckm.h"
 #include "daemon/util/text.h"
 
@@ -15,7 +14,7 @@ static const char *string_at(struct json_object *array, size_t i)
 }
 
 /* The name of the parameter that cannot be; NULL. */
-static const char *check_parameters(const struct check_parameters *p)
+static const char *check_parameters(const struct certificates_check_parameters *p)
 {
         uint64_t mechanism;
 
@@ -124,8 +123,8 @@ static bool is_missing(const void *userdata, const char *name)
 }
 
 /* Keeps the answer: the token goes on changing while replies are written. */
-static int keep_answer(struct request *request, struct token *token, const struct check_parameters *p,
-        const struct names *names)
+static int keep_answer(struct request *request, struct token *token,
+        const struct certificates_check_parameters *p, const struct names *names)
 {
         struct output output = {0};
         bool empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
@@ -148,7 +147,8 @@ static int keep_answer(struct request *request, struct token *token, const struc
         return 0;
 }
 
-static void answer(struct request *request, struct token *token, const struct check_parameters *p)
+static void answer(
+        struct request *request, struct token *token, const struct certificates_check_parameters *p)
 {
         struct names names = {0};
         int r = collect_names(token, &names);
@@ -164,7 +164,7 @@ static void answer(struct request *request, struct token *token, const struct ch
 
 void certificates_check(struct request *request)
 {
-        struct check_parameters *p = (struct check_parameters *)(void *)request->parameters;
+        struct certificates_check_parameters *p = (void *)request->parameters;
         const char *bad = check_parameters(p);
         struct token *token;
 

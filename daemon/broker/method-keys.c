@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Keys: Get, which asks the directory alone, and what changes a token, Generate and Delete. */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
 #include <sys/random.h>
 
 #include "daemon/broker/copies.h"
-#include "daemon/broker/parameters.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 
@@ -14,7 +13,7 @@
 
 void keys_get(struct request *request)
 {
-        struct get_parameters *p = (struct get_parameters *)(void *)request->parameters;
+        struct keys_get_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry;
 
@@ -25,7 +24,7 @@ void keys_get(struct request *request)
         request_done(request);
 }
 
-enum render keys_key_render(struct request *request, struct output *output)
+enum render keys_get_render(struct request *request, struct output *output)
 {
         output_text(output, "{\"key\":");
         entry_put(request->entry, output);
@@ -57,7 +56,7 @@ static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *r
 }
 
 /* The key that is asked for, into the job; or the name of the parameter that cannot be. */
-static const char *generate_check(const struct generate_parameters *p, struct job *job)
+static const char *generate_check(const struct keys_generate_parameters *p, struct job *job)
 {
         unsigned bits = 0;
 
@@ -97,8 +96,8 @@ static void generate_done(struct request *request, struct token *token, const st
 
 /* Whether the caller may make a key of that nickname there, and nothing speaks against it that is known by
  * now. */
-static bool generate_may(struct request *request, struct token *token, const struct generate_parameters *p,
-        const struct job *job)
+static bool generate_may(struct request *request, struct token *token,
+        const struct keys_generate_parameters *p, const struct job *job)
 {
         const struct config_instance *policy = request->connection->instance->config;
 
@@ -124,7 +123,7 @@ static bool generate_may(struct request *request, struct token *token, const str
 
 void keys_generate(struct request *request)
 {
-        struct generate_parameters *p = (struct generate_parameters *)(void *)request->parameters;
+        struct keys_generate_parameters *p = (void *)request->parameters;
         _cleanup_(job_freep) struct job *job = job_new(JOB_GENERATE);
         struct token *token;
         const char *bad;
@@ -156,6 +155,11 @@ void keys_generate(struct request *request)
         request_submit(request, token, TAKE_PTR(job), generate_done);
 }
 
+enum render keys_generate_render(struct request *request, struct output *output)
+{
+        return keys_get_render(request, output);
+}
+
 /* ---- Delete ---- */
 
 static void delete_done(struct request *request, struct token *token, const struct job_result *result)
@@ -168,7 +172,7 @@ static void delete_done(struct request *request, struct token *token, const stru
 
 void keys_delete(struct request *request)
 {
-        struct get_parameters *p = (struct get_parameters *)(void *)request->parameters;
+        struct keys_delete_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry;
         struct job *job;

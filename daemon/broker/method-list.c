@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* List, of keys and of certificates: from the last directory, in one reply or in several, never from the device. */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
-
-#include "daemon/broker/parameters.h"
 
 /* A reply of several is not longer than this but by its last object, so that each fits whatever that takes. */
 #define LIST_REPLY (LIMIT_MESSAGE / 4)
 /* The envelope of a List's reply: {"parameters":{"certificates":[]},"continues":true}, and room to spare. */
 #define LIST_ENVELOPE 64U
+
+/* What both methods called List are asked for; NULL: left out. */
+struct list_wanted {
+        const char *token, *nickname;
+};
+
+static struct list_wanted list_wanted(const struct request *request)
+{
+        const struct keys_list_parameters *keys = (const void *)request->parameters;
+        const struct certificates_list_parameters *certificates = (const void *)request->parameters;
+
+        if (request->method->begin == keys_list)
+                return (struct list_wanted){keys->token, keys->nickname};
+        return (struct list_wanted){certificates->token, certificates->nickname};
+}
 
 /* The token that a List has to wait for; NULL: it can be answered. */
 static struct token *list_waits_for(struct request *request, struct token *only)
@@ -34,26 +47,24 @@ static struct token *list_waits_for(struct request *request, struct token *only)
 
 static void list_go_on(struct request *request, struct token *token, const struct job_result *result)
 {
-        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
-
-        if (p->token && result->end != JOB_OK)
+        if (list_wanted(request).token && result->end != JOB_OK)
                 request_fail_job(request, token, result);
         else if (result->end == JOB_FULL || result->end == JOB_NO_MEMORY)
                 request_fail_job(request, token, result);
         else
-                any_list(request);
+                request->method->begin(request);
 }
 
-void any_list(struct request *request)
+static void list(struct request *request)
 {
-        struct list_parameters *p = (struct list_parameters *)(void *)request->parameters;
+        const struct list_wanted wanted = list_wanted(request);
         struct token *only = NULL, *token;
         struct job *job;
 
         if (!request_may(request, RIGHT_LIST))
                 return;
-        if (p->token) {
-                only = request_find_token(request, p->token);
+        if (wanted.token) {
+                only = request_find_token(request, wanted.token);
                 if (!only)
                         return;
         }
@@ -70,13 +81,23 @@ void any_list(struct request *request)
         request_submit(request, token, job, list_go_on);
 }
 
+void keys_list(struct request *request)
+{
+        list(request);
+}
+
+void certificates_list(struct request *request)
+{
+        list(request);
+}
+
 static bool list_wants(
         const struct request *request, const struct config_instance *policy, const struct token *token)
 {
-        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
+        const struct list_wanted wanted = list_wanted(request);
 
         return token->directory && policy_sees_token(policy, token->config) &&
-               (!p->token || strcmp(p->token, token->name) == 0);
+               (!wanted.token || strcmp(wanted.token, token->name) == 0);
 }
 
 static size_t list_capacity(
@@ -97,15 +118,15 @@ static size_t list_capacity(
 static void list_token(struct request *request, const struct config_instance *policy, struct token *token,
         enum object_kind kind, struct listing *listing)
 {
-        const struct list_parameters *p = (const struct list_parameters *)(const void *)request->parameters;
+        const struct list_wanted wanted = list_wanted(request);
         bool failed;
         struct entry **sorted = directory_sorted(token->directory, kind, &failed);
 
         for (size_t i = 0; sorted && i < directory_count(token->directory, kind); i++) {
                 struct entry *entry = sorted[i];
 
-                if ((p->nickname && strcmp(p->nickname, entry->nickname) != 0) || !entry_is_listed(entry) ||
-                        !policy_sees_nickname(policy, entry->nickname))
+                if ((wanted.nickname && strcmp(wanted.nickname, entry->nickname) != 0) ||
+                        !entry_is_listed(entry) || !policy_sees_nickname(policy, entry->nickname))
                         continue;
                 listing->entries[listing->n++] = entry_ref(entry);
         }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
+#include "gen/broker/methods.h"
 #include "proto/interface.h"
 
 #define VENDOR  "tokend"
@@ -36,8 +36,7 @@ enum render service_get_info_render(struct request *request, struct output *outp
 
 static const struct proto_interface *find_interface(const struct request *request)
 {
-        const struct description_parameters *p =
-                (const struct description_parameters *)(const void *)request->parameters;
+        const struct service_get_interface_description_parameters *p = (const void *)request->parameters;
 
         for (size_t i = 0; i < n_proto_interfaces; i++)
                 if (strcmp(proto_interfaces[i].name, p->interface) == 0)
@@ -45,10 +44,9 @@ static const struct proto_interface *find_interface(const struct request *reques
         return NULL;
 }
 
-void service_get_description(struct request *request)
+void service_get_interface_description(struct request *request)
 {
-        const struct description_parameters *p =
-                (const struct description_parameters *)(const void *)request->parameters;
+        const struct service_get_interface_description_parameters *p = (const void *)request->parameters;
 
         if (find_interface(request))
                 request_done(request);
@@ -56,7 +54,7 @@ void service_get_description(struct request *request)
                 request_fail_with(request, PROTO_INTERFACE_NOT_FOUND, "interface", p->interface);
 }
 
-enum render service_get_description_render(struct request *request, struct output *output)
+enum render service_get_interface_description_render(struct request *request, struct output *output)
 {
         output_text(output, "{\"description\":");
         output_string(output, find_interface(request)->description);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Keys: Sign, Verify and Random. What does not fit the key is refused here, before the device is
  * asked. */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
 #include "daemon/util/algorithm.h"
 
 /* The name of the parameter that cannot be; NULL: all fits together. */
@@ -60,7 +59,7 @@ static bool make_job(struct request *request, struct token *token, enum job_kind
 
 void keys_sign(struct request *request)
 {
-        struct sign_parameters *p = (struct sign_parameters *)(void *)request->parameters;
+        struct keys_sign_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry;
         struct job *job;
@@ -102,7 +101,7 @@ enum render keys_sign_render(struct request *request, struct output *output)
 
 /* ---- Verify ---- */
 
-static const char *verify_check(const struct verify_parameters *p, unsigned *ret_algorithm)
+static const char *verify_check(const struct keys_verify_parameters *p, unsigned *ret_algorithm)
 {
         if (p->key && p->public_key.data)
                 return "publicKey";
@@ -112,7 +111,7 @@ static const char *verify_check(const struct verify_parameters *p, unsigned *ret
 }
 
 /* The key's own public half into the job; or what the caller gave. */
-static int verify_take_key(struct verify_parameters *p, const struct entry *entry, struct job *job)
+static int verify_take_key(struct keys_verify_parameters *p, const struct entry *entry, struct job *job)
 {
         if (!entry) {
                 take_bytes(&p->public_key, &job->spki, &job->n_spki);
@@ -128,7 +127,7 @@ static int verify_take_key(struct verify_parameters *p, const struct entry *entr
 
 void keys_verify(struct request *request)
 {
-        struct verify_parameters *p = (struct verify_parameters *)(void *)request->parameters;
+        struct keys_verify_parameters *p = (void *)request->parameters;
         struct token *token;
         struct entry *entry = NULL;
         struct job *job;
@@ -181,7 +180,7 @@ enum render keys_verify_render(struct request *request, struct output *output)
 
 void keys_random(struct request *request)
 {
-        struct random_parameters *p = (struct random_parameters *)(void *)request->parameters;
+        struct keys_random_parameters *p = (void *)request->parameters;
         struct token *token;
         struct job *job;
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Status. Reads what the broker knows by itself, and never waits; only Probe asks a device. */
-#include "daemon/broker/dispatch.h"
+#include "gen/broker/methods.h"
 
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
 #include "daemon/broker/status.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -13,6 +12,11 @@
 #define PROBE_USEC (5 * USEC_PER_SEC)
 
 void status_get(struct request *request)
+{
+        request_done(request);
+}
+
+void status_metrics(struct request *request)
 {
         request_done(request);
 }
@@ -47,7 +51,7 @@ void status_watch(struct request *request)
 
 enum render status_watch_render(struct request *request, struct output *output)
 {
-        struct watch_parameters *p = (struct watch_parameters *)(void *)request->parameters;
+        struct status_watch_parameters *p = (void *)request->parameters;
         struct broker *broker = request->connection->broker;
 
         status_put(broker, output);
@@ -87,7 +91,7 @@ static struct token *operators_token(struct request *request, const char *operat
 
 void status_probe(struct request *request)
 {
-        struct probe_parameters *p = (struct probe_parameters *)(void *)request->parameters;
+        struct status_probe_parameters *p = (void *)request->parameters;
         struct token *token = operators_token(request, "probe", p->token);
         struct job *job;
 
@@ -115,7 +119,7 @@ enum render status_probe_render(struct request *request, struct output *output)
 
 /* ---- RemoveClaim ---- */
 
-static void fail_claim(struct request *request, const struct remove_claim_parameters *p)
+static void fail_claim(struct request *request, const struct status_remove_claim_parameters *p)
 {
         struct output output = {0};
 
@@ -133,7 +137,7 @@ static void fail_claim(struct request *request, const struct remove_claim_parame
 
 static void remove_claim_done(struct request *request, struct token *token, const struct job_result *result)
 {
-        struct remove_claim_parameters *p = (struct remove_claim_parameters *)(void *)request->parameters;
+        struct status_remove_claim_parameters *p = (void *)request->parameters;
 
         if (result->end == JOB_KEY_GONE) {
                 fail_claim(request, p);
@@ -166,7 +170,7 @@ static size_t parse_hex(const char *text, unsigned char *ret, size_t size)
 
 void status_remove_claim(struct request *request)
 {
-        struct remove_claim_parameters *p = (struct remove_claim_parameters *)(void *)request->parameters;
+        struct status_remove_claim_parameters *p = (void *)request->parameters;
         struct token *token = operators_token(request, "remove-claim", p->token);
         unsigned char claimant[128];
         size_t n = parse_hex(p->claimant, claimant, sizeof(claimant));

@@ -6,9 +6,10 @@
  */
 #include <string.h>
 
-#include "daemon/broker/parameters.h"
 #include "daemon/util/macros.h"
 #include "daemon/util/text.h"
+#include "gen/broker/parameters.h"
+#include "proto/envelope.h"
 #include "proto/frame.h"
 #include "proto/json.h"
 #include "proto/limits.h"
@@ -25,21 +26,21 @@ static const struct table {
         const struct field *fields;
         size_t n_fields, size;
 } tables[] = {
-        TABLE(list),
-        TABLE(get),
-        TABLE(generate),
-        TABLE(sign),
-        TABLE(verify),
-        TABLE(random),
-        TABLE(certificate),
-        TABLE(cert_request),
-        TABLE(self_sign),
-        TABLE(import),
-        TABLE(check),
-        TABLE(remove_claim),
-        TABLE(description),
-        TABLE(watch),
-        TABLE(probe),
+        TABLE(keys_list),
+        TABLE(keys_get),
+        TABLE(keys_generate),
+        TABLE(keys_sign),
+        TABLE(keys_verify),
+        TABLE(keys_random),
+        TABLE(certificates_get),
+        TABLE(certificates_request),
+        TABLE(certificates_self_sign),
+        TABLE(certificates_import),
+        TABLE(certificates_check),
+        TABLE(status_remove_claim),
+        TABLE(service_get_interface_description),
+        TABLE(status_watch),
+        TABLE(status_probe),
 };
 
 static void check_text(const struct field *field, const char *text)
@@ -91,9 +92,9 @@ static void check_field(const struct field *field, const void *at)
 static void take(const struct table *table, struct json_object *parameters)
 {
         union {
-                struct generate_parameters generate;
-                struct verify_parameters verify;
-                struct self_sign_parameters self_sign;
+                struct keys_generate_parameters generate;
+                struct keys_verify_parameters verify;
+                struct certificates_self_sign_parameters self_sign;
                 char room[256];
         } out = {0};
         const char *bad = NULL;

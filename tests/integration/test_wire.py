@@ -331,6 +331,18 @@ class BadInput(OneToken):
         self.assertEqual(self.key(long)["nickname"], long)
         self.assertEqual(self.fails("InvalidParameter", self.key, long + "x"), {"parameter": "nickname"})
 
+    def test_string_limits(self):
+        """LIMIT_NAME, LIMIT_SUBJECT, LIMIT_WORD: a string of so many bytes is looked at, one byte more is refused"""
+        request = "io.tokend.Certificates.Request"
+        for method, parameters, name, limit, error in (
+                ("Get", {}, "key", 4096, "KeyNotFound"),
+                (request, {"key": "hsm:nothing"}, "subject", 4096, "KeyNotFound"),
+                ("List", {}, "token", 256, "TokenNotFound")):
+            with self.subTest(method, parameter=name):
+                self.fails(error, self.call, method, **parameters, **{name: "x" * limit})
+                self.assertEqual(self.fails("InvalidParameter", self.call, method, **parameters, **{name: "x" * (limit + 1)}),
+                                 {"parameter": name})
+
     def test_random_limit(self):
         """LIMIT_RANDOM: 1 to 4096 bytes"""
         self.assertEqual(len(varlink.unb64(self.call("Random", length=4096)["bytes"])), 4096)
