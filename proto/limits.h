@@ -19,6 +19,10 @@
 /* Requests of one connection that are not answered yet; more are not read. docs/protocol.md promises it. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64U
 
+/* Bytes of the messages of one connection's unanswered requests; with so many no other is read. Two of the longest messages,
+ * so that one is read while the other is worked on. What a message unfolds to is not counted: only its parameters are kept. */
+#define LIMIT_REQUESTS_BYTES (2U * LIMIT_MESSAGE)
+
 /* Bytes of a nickname in UTF-8. docs/protocol.md promises it. */
 #define LIMIT_NICKNAME 128U
 

@@ -18,9 +18,6 @@
 
 /* Unsent bytes of replies beyond which no other reply is rendered. */
 #define OUTPUT_ENOUGH (64U * 1024U)
-/* Bytes of the messages of unanswered requests beyond which no other is taken: a message to sign may be long.
- */
-#define REQUESTS_ENOUGH (2U * LIMIT_MESSAGE)
 /* Reads in one turn of the loop: other clients come in between. */
 #define READS_A_TURN 4U
 
@@ -123,7 +120,7 @@ static bool may_take(const struct connection *c)
         const struct request *last;
 
         if (c->gone || c->broken || c->unit_pending || c->n_requests >= LIMIT_REQUESTS_PER_CONNECTION ||
-                c->n_bytes >= REQUESTS_ENOUGH || output_pending(&c->output) >= OUTPUT_ENOUGH)
+                c->n_bytes >= LIMIT_REQUESTS_BYTES || output_pending(&c->output) >= OUTPUT_ENOUGH)
                 return false;
         if (link_is_empty(&c->requests))
                 return true;

@@ -90,6 +90,16 @@ static int take_parameters(struct request *request, const struct envelope *envel
         return r < 0 ? r : 0;
 }
 
+/* What nothing will read is not kept while the request waits: of the message its parameters, of a request that has failed
+ * nothing. A message of 8 KiB can unfold to 4 MiB, but parameters that were accepted are as few as their table says. */
+static void keep_parameters(struct request *request, struct json_object *parameters)
+{
+        struct json_object *message = request->message;
+
+        request->message = request->done ? NULL : json_object_get(parameters);
+        json_object_put(message);
+}
+
 int dispatch(struct connection *connection, char *text, size_t length)
 {
         const struct method *method = NULL;
@@ -108,11 +118,12 @@ int dispatch(struct connection *connection, char *text, size_t length)
         request = request_new(connection, method, message, length);
         if (!request || r_envelope < 0)
                 return -ENOMEM;
-        if (r_envelope == 1) {
+        if (r_envelope == 1)
                 invalid_field(request, bad);
-                return 0;
-        }
-        return take_parameters(request, &envelope);
+        else
+                r = take_parameters(request, &envelope);
+        keep_parameters(request, envelope.parameters);
+        return r;
 }
 
 int dispatch_broken(struct connection *connection)

@@ -50,10 +50,11 @@ struct request {
         struct link link;
         struct connection *connection;
         const struct method *method; /* NULL: none that there is */
-        struct json_object *message; /* what the strings in parameters lie in */
-        size_t n_bytes;              /* of the message */
-        struct instance *instance;   /* whose it counts as; NULL: none's */
-        struct job *job;             /* under way; NULL: none */
+        struct json_object
+                *message; /* what the strings in parameters lie in; NULL: nothing reads them any more */
+        size_t n_bytes;   /* of the message */
+        struct instance *instance; /* whose it counts as; NULL: none's */
+        struct job *job;           /* under way; NULL: none */
         uint64_t received_usec, deadline_usec, next_usec;
         bool oneway, more, begun, done;
         bool waited; /* it has been to a lookup already */
