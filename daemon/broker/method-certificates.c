@@ -219,14 +219,9 @@ static struct owner find_owner(
 {
         const struct config_instance *policy = request->connection->instance->config;
         struct owner owner = {0};
-        bool failed;
-        struct entry **keys = directory_sorted(token->directory, OBJECT_KEY, &failed);
+        struct entry *key = NULL;
 
-        /* Without memory nobody's: that must not make it a certificate that stands alone. */
-        owner.is_others = failed;
-        for (size_t i = 0; keys && i < directory_count(token->directory, OBJECT_KEY); i++) {
-                struct entry *key = keys[i];
-
+        while ((key = directory_next(token->directory, OBJECT_KEY, key))) {
                 if (!spki_is_same(wire_bytes(key->der, key->der_length), spki))
                         continue;
                 if (!policy_sees_nickname(policy, key->nickname))

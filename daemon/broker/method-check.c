@@ -61,15 +61,10 @@ static int collect_names(struct token *token, struct names *ret)
         if (!names.list)
                 return -ENOMEM;
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-                bool failed;
-                struct entry **entries = directory_sorted(token->directory, kinds[i], &failed);
+                struct entry *entry = NULL;
 
-                if (failed) {
-                        free(names.list);
-                        return -ENOMEM;
-                }
-                for (size_t at = 0; entries && at < directory_count(token->directory, kinds[i]); at++)
-                        add_name(&names, entries[at]->nickname);
+                while ((entry = directory_next(token->directory, kinds[i], entry)))
+                        add_name(&names, entry->nickname);
         }
         for (size_t i = 0; i < token->claims.n; i++)
                 add_name(&names, claims_nickname(&token->claims, i));

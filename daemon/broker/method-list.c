@@ -115,14 +115,14 @@ static size_t list_capacity(
         return n;
 }
 
-static void list_token(struct request *request, const struct config_instance *policy, struct token *token,
+static int list_token(struct request *request, const struct config_instance *policy, struct token *token,
         enum object_kind kind, struct listing *listing)
 {
         const struct list_wanted wanted = list_wanted(request);
-        bool failed;
-        struct entry **sorted = directory_sorted(token->directory, kind, &failed);
+        struct entry **sorted = NULL;
+        int r = directory_sorted(token->directory, kind, &sorted);
 
-        for (size_t i = 0; sorted && i < directory_count(token->directory, kind); i++) {
+        for (size_t i = 0; r == 0 && i < directory_count(token->directory, kind); i++) {
                 struct entry *entry = sorted[i];
 
                 if ((wanted.nickname && strcmp(wanted.nickname, entry->nickname) != 0) ||
@@ -130,6 +130,7 @@ static void list_token(struct request *request, const struct config_instance *po
                         continue;
                 listing->entries[listing->n++] = entry_ref(entry);
         }
+        return r;
 }
 
 /* What there is to be listed now, kept until it is all written: a reply of several is of one moment. */
@@ -138,6 +139,7 @@ static int list_collect(struct request *request, enum object_kind kind)
         const struct instance *instance = request->connection->instance;
         struct listing *listing;
         size_t n = instance ? list_capacity(request, instance->config, kind) : 0;
+        int r;
 
         listing = calloc(1, sizeof(*listing) + n * sizeof(struct entry *));
         if (!listing)
@@ -149,8 +151,11 @@ static int list_collect(struct request *request, enum object_kind kind)
         {
                 struct token *token = LINK_OF(at, struct token, link);
 
-                if (list_wants(request, instance->config, token))
-                        list_token(request, instance->config, token, kind, listing);
+                if (!list_wants(request, instance->config, token))
+                        continue;
+                r = list_token(request, instance->config, token, kind, listing);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

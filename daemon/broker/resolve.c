@@ -105,7 +105,8 @@ void request_keep_payload(struct request *request, struct token *token, const st
                 request_fail_job(request, token, &(struct job_result){.end = JOB_NO_MEMORY});
                 return;
         }
-        memcpy(request->payload, result->payload.data, result->payload.length);
+        if (result->payload.length > 0)
+                memcpy(request->payload, result->payload.data, result->payload.length);
         request->n_payload = result->payload.length;
         request_done(request);
 }
@@ -169,8 +170,7 @@ static void search_directory(struct search *search, struct token *token, struct 
 {
         const struct name *name = search->name;
         const char *nickname = name->nickname ? name->nickname : name->uri.object;
-        struct entry *entry = NULL, **all;
-        bool failed;
+        struct entry *entry = NULL;
 
         if (name->uri.id) {
                 while ((entry = directory_id(directory, name->uri.id, name->uri.id_length, entry)))
@@ -179,9 +179,8 @@ static void search_directory(struct search *search, struct token *token, struct 
                 while ((entry = directory_nickname(directory, nickname, entry)))
                         search_entry(search, token, entry);
         } else {
-                all = directory_sorted(directory, search->kind, &failed);
-                for (size_t i = 0; all && i < directory_count(directory, search->kind); i++)
-                        search_entry(search, token, all[i]);
+                while ((entry = directory_next(directory, search->kind, entry)))
+                        search_entry(search, token, entry);
         }
 }
 

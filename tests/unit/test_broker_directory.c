@@ -124,17 +124,48 @@ static void test_sorted(void)
         struct directory *d;
         struct entry **sorted;
         char nickname[16];
-        bool failed;
 
         CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        CU_ASSERT_EQUAL(directory_sorted(d, OBJECT_KEY, &sorted), 0);
+        CU_ASSERT_PTR_NULL(sorted);
         for (unsigned i = 0; i < 500; i++) {
                 snprintf(nickname, sizeof(nickname), "k%03u", (i * 7) % 500);
                 put(d, key(i + 1, nickname, "x"), 0);
         }
-        sorted = directory_sorted(d, OBJECT_KEY, &failed);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(sorted);
+        CU_ASSERT_EQUAL_FATAL(directory_sorted(d, OBJECT_KEY, &sorted), 0);
         for (unsigned i = 1; i < 500; i++)
                 CU_ASSERT_TRUE(entry_compare(sorted[i - 1], sorted[i]) < 0);
+        directory_free(d);
+}
+
+/* Keys alone, each once: also those that share a bucket, and none of an empty directory. */
+static void test_each(void)
+{
+        struct message_entry certificate = key(1000, "k", "x");
+        struct entry *entry = NULL;
+        bool seen[500] = {false};
+        struct directory *d;
+        char nickname[16];
+        unsigned n = 0;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        CU_ASSERT_PTR_NULL(directory_next(d, OBJECT_KEY, NULL));
+        for (unsigned i = 0; i < 500; i++) {
+                snprintf(nickname, sizeof(nickname), "k%03u", i);
+                put(d, key(i, nickname, "x"), 0);
+        }
+        certificate.kind = OBJECT_CERTIFICATE;
+        put(d, certificate, 0);
+        while ((entry = directory_next(d, OBJECT_KEY, entry))) {
+                CU_ASSERT_TRUE_FATAL(entry->kind == OBJECT_KEY && entry->number < 500);
+                CU_ASSERT_FALSE(seen[entry->number]);
+                seen[entry->number] = true;
+                n++;
+        }
+        CU_ASSERT_EQUAL(n, 500);
+        entry = directory_next(d, OBJECT_CERTIFICATE, NULL);
+        CU_ASSERT_TRUE(entry && entry->number == 1000);
+        CU_ASSERT_PTR_NULL(directory_next(d, OBJECT_CERTIFICATE, entry));
         directory_free(d);
 }
 
@@ -185,5 +216,6 @@ SUITE(broker_directory, {"an object is found by number, nickname and id", test_f
         {"an object that cannot be is refused", test_impossible}, {"a directory is bounded", test_bounded},
         {"a key is found again after the directory was replaced", test_kept},
         {"keys without a public half are told apart by name", test_no_public_half},
-        {"keys are listed in order", test_sorted}, {"a key is rendered as the protocol has it", test_json},
+        {"keys are listed in order", test_sorted}, {"each key is gone through once", test_each},
+        {"a key is rendered as the protocol has it", test_json},
         {"quantiles are right to an eighth", test_quantiles}, {"strings are escaped", test_escaped});

@@ -450,24 +450,34 @@ static int compare_places(const void *a, const void *b)
         return entry_compare(*(struct entry *const *)a, *(struct entry *const *)b);
 }
 
-struct entry **directory_sorted(struct directory *d, enum object_kind kind, bool *ret_failed)
+struct entry *directory_next(const struct directory *d, enum object_kind kind, const struct entry *after)
 {
-        struct entry **sorted = d->sorted[kind];
+        struct entry *entry = after ? after->next_number : d->numbers[0];
+        size_t i = after ? (size_t)(slot_number(d, after->number) - d->numbers) : 0;
+
+        for (;;) {
+                while (entry && entry->kind != kind)
+                        entry = entry->next_number;
+                if (entry || ++i >= d->n_buckets)
+                        return entry;
+                entry = d->numbers[i];
+        }
+}
+
+int directory_sorted(struct directory *d, enum object_kind kind, struct entry ***ret)
+{
+        struct entry **sorted = d->sorted[kind], *entry = NULL;
         size_t n = 0;
 
-        *ret_failed = false;
-        if (sorted || d->n_of[kind] == 0)
-                return sorted;
-        sorted = malloc(d->n_of[kind] * sizeof(struct entry *));
-        if (!sorted) {
-                *ret_failed = true;
-                return NULL;
+        if (!sorted && d->n_of[kind] > 0) {
+                sorted = malloc(d->n_of[kind] * sizeof(struct entry *));
+                if (!sorted)
+                        return -ENOMEM;
+                while ((entry = directory_next(d, kind, entry)))
+                        sorted[n++] = entry;
+                qsort(sorted, n, sizeof(*sorted), compare_places);
+                d->sorted[kind] = sorted;
         }
-        for (size_t i = 0; i < d->n_buckets; i++)
-                for (struct entry *entry = d->numbers[i]; entry; entry = entry->next_number)
-                        if (entry->kind == kind)
-                                sorted[n++] = entry;
-        qsort(sorted, n, sizeof(*sorted), compare_places);
-        d->sorted[kind] = sorted;
-        return sorted;
+        *ret = sorted;
+        return 0;
 }

@@ -73,6 +73,10 @@ struct entry *directory_id(
 /* The key (or certificate) of the same id and public key (or DER); NULL. */
 struct entry *directory_same_key(const struct directory *directory, const struct entry *entry);
 
-/* All of the kind in the order of List: an array of directory_count(), good until the next change. NULL where there
- * is none, or no memory (*ret_failed). */
-struct entry **directory_sorted(struct directory *directory, enum object_kind kind, bool *ret_failed);
+/* The first, and each next, of the kind, in no order. NULL at the end. */
+struct entry *directory_next(
+        const struct directory *directory, enum object_kind kind, const struct entry *after);
+
+/* All of the kind in the order of List: *ret is an array of directory_count() entries, good until the next change, or NULL
+ * where there are none. -ENOMEM. */
+int directory_sorted(struct directory *directory, enum object_kind kind, struct entry ***ret);
