@@ -37,8 +37,9 @@ int main(int argc, char *argv[])
                 log_error("descriptor 3 is not there: tokend starts this program, nobody else does");
                 return 1;
         }
-        /* What a terminal sends to all of its processes is for the supervisor to act on. */
+        /* What a terminal or the service manager sends to all processes is for the supervisor to act on. */
         signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
         raise_descriptors();

@@ -230,6 +230,9 @@ enum listen_kind {
         M(UP, up, F(u32, threads)) \
         /* The last message of a worker that ends itself. reason: a sentence for people. */ \
         M(ENDING, ending, F(u8, end) F(u64, ckr) F(text, reason)) \
+        /* The answer to the end of the control where calls into the module are in progress: the worker ends when they have
+         * returned, or in usec. */ \
+        M(LEAVING, leaving, F(u64, usec)) \
         /* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
          * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. paired: keys of
          * this id do not count (a certificate is to be made for them). */ \

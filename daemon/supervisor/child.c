@@ -28,7 +28,6 @@ static void close_control(struct child *child)
         child->control_source = sd_event_source_disable_unref(child->control_source);
         closep(&child->control_fd);
         child->control_fd = -1;
-        child->ping_usec = 0;
 }
 
 void child_kill(struct child *child, const char *why)
@@ -49,22 +48,55 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-void child_end(struct child *child)
+static void set_grace(struct child *child, uint64_t usec)
 {
         int r;
 
-        if (child->pid <= 0 || child->control_fd < 0)
-                return;
-        close_control(child);
-        if (child->killed_usec)
-                return;
+        child->grace_source = sd_event_source_disable_unref(child->grace_source);
         r = sd_event_add_time_relative(
-                child->event, &child->grace_source, CLOCK_MONOTONIC, END_GRACE_USEC, 0, on_grace_over, child);
+                child->event, &child->grace_source, CLOCK_MONOTONIC, usec, 0, on_grace_over, child);
         if (r < 0)
                 child_kill(child, "no timer for its end");
 }
 
+void child_end(struct child *child)
+{
+        if (child->pid <= 0 || child->ending)
+                return;
+        child->ending = true;
+        child->ping_usec = 0;
+        /* What it still has to say is read until it closes its end. */
+        if (child->control_fd >= 0)
+                (void)shutdown(child->control_fd, SHUT_WR);
+        if (!child->killed_usec)
+                set_grace(child, END_GRACE_USEC);
+}
+
 /* ---- what it says ---- */
+
+static int on_leaving(struct child *child, struct wire *wire)
+{
+        struct message_leaving leaving;
+        int r = message_get_leaving(wire, &leaving);
+
+        if (r == 0 && (!child->ending || child->leave_usec == 0))
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        leaving.usec = MIN_OF(leaving.usec, child->leave_usec);
+        child->leave_usec = 0;
+        if (!child->killed_usec)
+                set_grace(child, leaving.usec + END_GRACE_USEC);
+        return 0;
+}
+
+static int handle(struct child *child, enum message_type type, struct wire *wire)
+{
+        if (type == MESSAGE_TYPE_LEAVING)
+                return on_leaving(child, wire);
+        /* The owner has finished with one that is to end. */
+        return child->ending ? 0 : child->class->on_message(child, type, wire);
+}
 
 /* One message, if there is one. 1: there is none now; -errno: there will be none any more. */
 static int receive_one(struct child *child)
@@ -85,7 +117,7 @@ static int receive_one(struct child *child)
                 return r;
         type = message_type(&wire);
         child->message_fd = take_fd(&fds[0]);
-        r = child->class->on_message(child, type, &wire);
+        r = handle(child, type, &wire);
         fds[0] = take_fd(&child->message_fd);
         if (r < 0) {
                 snprintf(why, sizeof(why), "it sent a %s that does not fit",
@@ -104,8 +136,9 @@ static int on_control(sd_event_source *source, int fd, uint32_t events, void *us
         /* It closed its end, or said something that ends it: either way it is on its way out. */
         if (r < 0) {
                 if (r != -EPIPE && r != -ECONNRESET)
-                        child_kill(child, "it sent what is no message");
+                        child_kill(child, "it sent a malformed message");
                 child_end(child);
+                close_control(child);
         }
         return 0;
 }
@@ -127,8 +160,8 @@ static void forget(struct child *child)
         child->exit_source = sd_event_source_disable_unref(child->exit_source);
         child->grace_source = sd_event_source_disable_unref(child->grace_source);
         child->pid = 0;
-        child->killed_usec = 0;
-        child->answered = false;
+        child->killed_usec = child->ping_usec = 0;
+        child->answered = child->ending = false;
 }
 
 static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
@@ -212,10 +245,12 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
                 forget(child);
                 return r;
         }
-        child->ping_usec = 0;
         r = watch(child);
         if (r < 0) {
-                child_done(child);
+                (void)kill(child->pid, SIGKILL);
+                child->exit_source = sd_event_source_disable_unref(child->exit_source);
+                (void)waitpid(child->pid, NULL, 0);
+                forget(child);
                 return r;
         }
         log_debug("%s started, pid %d", child->name, (int)child->pid);
@@ -272,10 +307,5 @@ int child_pong(struct child *child, uint64_t number)
 
 void child_done(struct child *child)
 {
-        if (child->pid > 0) {
-                (void)kill(child->pid, SIGKILL);
-                child->exit_source = sd_event_source_disable_unref(child->exit_source);
-                (void)waitpid(child->pid, NULL, 0);
-        }
         forget(child);
 }

@@ -16,8 +16,8 @@
 /* How long an answer to a ping may take before the child is killed. Far above what a loaded machine needs, and with
  * a tick and a restart still below WatchdogSec=. */
 #define PING_LIMIT_USEC (5 * USEC_PER_SEC)
-/* How long a child that was told to end may take before it is killed. */
-#define END_GRACE_USEC (2 * USEC_PER_SEC)
+/* How long a child that was told to end may take before it is killed; one that said LEAVING has as much more. */
+#define END_GRACE_USEC (5 * USEC_PER_SEC)
 
 struct child;
 
@@ -34,7 +34,9 @@ struct child {
         void *userdata;
         char name[128];       /* for the log: "tokend-worker of hsm" */
         pid_t pid;            /* 0: none */
-        int control_fd;       /* -1: closed, it was told to end */
+        int control_fd;       /* -1: closed */
+        bool ending;          /* it was told to end */
+        uint64_t leave_usec;  /* the longest that LEAVING, said once, may ask for; 0: not at all */
         int message_fd;       /* what came with the message at hand; on_message may take it. -1: nothing */
         uint64_t killed_usec; /* when it was; 0: it was not */
         char why[96];         /* and why */
@@ -55,13 +57,14 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
 /* Whether it is there and was not told to end. */
 static inline bool child_is_live(const struct child *child)
 {
-        return child->pid > 0 && child->control_fd >= 0 && !child->killed_usec;
+        return child->pid > 0 && !child->ending && !child->killed_usec;
 }
 
 /* After a message_send_…() to control_fd: one that could not be sent is one that is not answered. */
 void child_sent(struct child *child, int r);
 
-/* Closes its control, which tells it to end; kills it after END_GRACE_USEC. */
+/* Ends its control, which tells it to end; kills it after END_GRACE_USEC. A worker that is in the middle of a call into its
+ * module answers LEAVING with the time that the call may still take: it is killed END_GRACE_USEC after that. */
 void child_end(struct child *child);
 /* Logs why, which is its epitaph too. */
 void child_kill(struct child *child, const char *why);
@@ -75,5 +78,5 @@ bool child_is_stuck(const struct child *child, uint64_t now);
 /* The number of a PONG. */
 int child_pong(struct child *child, uint64_t number);
 
-/* Kills it without another word, reaps it, and frees what is held. */
+/* Lets go of it and frees what is held. One that is still there ends by itself, since its control is closed. */
 void child_done(struct child *child);

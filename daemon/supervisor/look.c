@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 
@@ -13,7 +12,8 @@ static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct token *token = userdata;
 
-        child_kill(&token->look, "it was not done in time");
+        log_warning("token %s: a look was not done within StartTimeout= and is ended", token->name);
+        child_end(&token->look);
         return 0;
 }
 
@@ -77,17 +77,13 @@ const struct child_class look_class = {.on_message = on_message, .on_exit = on_g
 
 static int start(struct token *token, int request_fd)
 {
-        char *argv[] = {(char[]){"tokend-worker"}, token->name, (char[]){"look"}, NULL};
         const struct message_start message = {.version = MESSAGE_VERSION,
                 .token = token->name,
                 .epoch = token->supervisor->epoch,
                 .look = LOOK_LIST};
-        _cleanup_(freep) char **environment = NULL;
         int r;
 
-        r = environment_of_worker(token->config->environment, &environment);
-        if (r == 0)
-                r = child_start(&token->look, "tokend-worker", argv, environment, request_fd);
+        r = token_start_process(token, &token->look, "look", request_fd);
         if (r < 0)
                 return r;
         child_sent(&token->look,

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 
@@ -27,7 +26,12 @@ static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct token *token = userdata;
 
-        child_kill(&token->seek, "it was not done in time");
+        log_warning(
+                "token %s: a look for a nickname was not done within StartTimeout= and Timeout= and is ended",
+                token->name);
+        if (token->asked)
+                answer_failure(token, "the look was not done in time");
+        child_end(&token->seek);
         return 0;
 }
 
@@ -40,24 +44,20 @@ void seek_stop(struct token *token)
 
 static int start_process(struct token *token)
 {
-        char *argv[] = {(char[]){"tokend-worker"}, token->name, (char[]){"look"}, NULL};
         const struct message_start start = {.version = MESSAGE_VERSION,
                 .token = token->name,
                 .epoch = ++token->supervisor->epoch,
                 .look = LOOK_SEEK};
-        _cleanup_(freep) char **environment = NULL;
         _cleanup_(closep) int unused = -1, request = -1;
         int fds[2], r;
 
-        r = environment_of_worker(token->config->environment, &environment);
-        if (r == 0)
-                r = channel_pair(fds);
+        r = channel_pair(fds);
         if (r < 0)
                 return r;
         /* Nobody holds the other end: it has requests from nobody. */
         unused = fds[0];
         request = fds[1];
-        r = child_start(&token->seek, "tokend-worker", argv, environment, request);
+        r = token_start_process(token, &token->seek, "look", request);
         if (r < 0)
                 return r;
         child_sent(&token->seek,

@@ -116,6 +116,8 @@ void supervisor_drained(struct supervisor *supervisor);
 /* -ENOMEM. Its first worker is due at once: token_arm(). */
 int token_new(struct supervisor *supervisor, const struct config_token *config, struct token **ret);
 void token_free(struct token *token);
+/* Starts a tokend-worker for the section: its worker, or a look (more: a word for its command line, or NULL). -errno. */
+int token_start_process(struct token *token, struct child *child, const char *more, int request_fd);
 /* Sets the timer to what is due next. */
 void token_arm(struct token *token);
 /* Ends its worker for good or to start another; the reason for the status. */

@@ -153,16 +153,17 @@ static int send_start(struct token *token, uint32_t epoch)
         return message_send_start(token->worker.control_fd, &start, &token->supervisor->config_fd, 1);
 }
 
-static int start_worker(struct token *token, int request_fd)
+int token_start_process(struct token *token, struct child *child, const char *more, int request_fd)
 {
-        char *argv[] = {(char[]){"tokend-worker"}, token->name, NULL};
+        char *argv[] = {(char[]){"tokend-worker"}, token->name, (char *)(uintptr_t)more, NULL};
         _cleanup_(freep) char **environment = NULL;
         int r;
 
         r = environment_of_worker(token->config->environment, &environment);
         if (r < 0)
                 return r;
-        return child_start(&token->worker, "tokend-worker", argv, environment, request_fd);
+        child->leave_usec = MAX_OF(token->config->timeout_usec, token->config->generate_timeout_usec);
+        return child_start(child, "tokend-worker", argv, environment, request_fd);
 }
 
 static void start(struct token *token)
@@ -184,7 +185,7 @@ static void start(struct token *token)
         if (r == 0) {
                 ours = fds[0];
                 theirs = fds[1];
-                r = start_worker(token, theirs);
+                r = token_start_process(token, &token->worker, NULL, theirs);
         }
         if (r < 0) {
                 char reason[REASON_SIZE];
@@ -231,10 +232,11 @@ static void overdue(struct token *token)
 {
         char reason[REASON_SIZE];
 
-        snprintf(reason, sizeof(reason), "the worker was not up in time (StartTimeout=%ju ms) and was killed",
+        snprintf(reason, sizeof(reason), "the worker was not logged in within StartTimeout= (%ju ms)",
                 (uintmax_t)(token->config->start_timeout_usec / USEC_PER_MSEC));
         life_condemned(&token->life, moment(), true, reason);
-        child_kill(&token->worker, "it was not up in time");
+        /* It may be in the middle of C_Login. */
+        child_end(&token->worker);
         token_tell(token);
 }
 

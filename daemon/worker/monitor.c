@@ -34,8 +34,9 @@ static void harden(void)
         /* The PIN and the sessions are in this memory. */
         (void)setrlimit(RLIMIT_CORE, &none);
         (void)prctl(PR_SET_DUMPABLE, 0);
-        /* The terminal's signals are the supervisor's to act on. */
+        /* Signals for the terminal's processes or for the whole service are the supervisor's to act on. */
         signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
 }
@@ -150,6 +151,29 @@ static void control(struct worker *worker, struct wire *wire, int fds[static LIM
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }
 
+/* The control has ended: the supervisor is gone, or wants this worker to end. Calls into the module that are in progress may
+ * return first, each within its Timeout= or GenerateTimeout=. */
+static _Noreturn void leave(struct worker *worker)
+{
+        struct call_gate *gate = &worker->token.gate;
+        uint64_t now = now_usec(), limit, until;
+
+        call_gate_close(gate);
+        limit = serve_stop(worker->serve);
+        limit = MAX_OF(limit, worker->token.config->timeout_usec);
+        if (call_gate_wait(gate, now))
+                _exit(EXIT_SUCCESS);
+        until = now + limit;
+        log_info("ends after the calls into the module that are in progress, in %ju ms at most",
+                (uintmax_t)(limit / USEC_PER_MSEC));
+        (void)message_send_leaving(CONTROL_FD, &(struct message_leaving){limit}, NULL, 0);
+        for (uint64_t usec; now < until && (usec = serve_watch_stop(worker->serve)) > 0; now = now_usec())
+                if (call_gate_wait(gate, MIN_OF(now + usec, until)))
+                        _exit(EXIT_SUCCESS);
+        log_warning("ends within a call into the module that did not return in time");
+        _exit(EXIT_SUCCESS);
+}
+
 static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
 {
         for (;;) {
@@ -162,9 +186,8 @@ static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
                 if (poll(&poll_fd, 1, (int)((usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC)) <= 0)
                         continue;
                 r = receive(buffer, size, &wire, fds);
-                /* The supervisor is gone, or has no more use for this worker. */
                 if (r == 1)
-                        _exit(EXIT_SUCCESS);
+                        leave(worker);
                 if (r == 0)
                         control(worker, &wire, fds);
         }

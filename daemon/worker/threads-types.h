@@ -37,8 +37,9 @@ struct serve {
         pthread_cond_t fresh; /* the epoch rose */
         _Atomic uint32_t epoch;
         struct thread **threads;
-        atomic_uint n_threads; /* 0 until all stand */
-        atomic_bool ending;
+        atomic_uint n_threads;          /* 0 until all stand */
+        atomic_bool ending;             /* serve_end() was called */
+        atomic_bool stopping;           /* serve_stop() was: the monitor ends the process */
         _Atomic uint64_t told_sessions; /* what SESSIONS said last: open << 32 | logins */
 };
 

@@ -417,18 +417,30 @@ static void give_up_on(struct serve *serve, struct thread *thread, const struct 
                 (void)message_send_reply(REQUEST_FD, &reply, NULL, 0);
 }
 
-static uint64_t watch_one(struct serve *serve, struct thread *thread, uint64_t now)
+/* 0: the thread's call has outlived its limit, and *ret is the thread. */
+static uint64_t watch_one(struct thread *thread, uint64_t now, struct thread **ret, uint64_t *ret_limit)
 {
-        struct session *session = &thread->session;
-        struct failure failure;
-        uint64_t limit, next = session_overdue(session, now, &limit);
+        uint64_t next = session_overdue(&thread->session, now, ret_limit);
 
-        if (next > 0)
-                return next;
-        failure_set(&failure, WORKER_END_HUNG, 0, "%s did not come back within %llu ms",
-                atomic_load(&session->call_name), (unsigned long long)(limit / USEC_PER_MSEC));
-        give_up_on(serve, thread, &failure);
-        serve_end(serve, &failure);
+        if (next == 0)
+                *ret = thread;
+        return next;
+}
+
+static uint64_t watch_all(struct serve *serve, struct thread **ret_hung, uint64_t *ret_limit)
+{
+        uint64_t next = WATCH_MAX_USEC, now = now_usec();
+        unsigned n = atomic_load(&serve->n_threads);
+
+        for (unsigned i = 0; i < n && next > 0; i++) {
+                uint64_t usec = watch_one(serve->threads[i], now, ret_hung, ret_limit);
+                next = MIN_OF(next, usec);
+        }
+        if (n > 0 && serve->peer_thread && next > 0) {
+                uint64_t usec = watch_one(serve->peer_thread, now, ret_hung, ret_limit);
+                next = MIN_OF(next, usec);
+        }
+        return next > 0 ? MAX_OF(next, WATCH_MIN_USEC) : 0;
 }
 
 void serve_sought(struct serve *serve, const struct message_sought *sought)
@@ -440,18 +452,39 @@ void serve_sought(struct serve *serve, const struct message_sought *sought)
 
 uint64_t serve_watch(struct serve *serve)
 {
-        uint64_t next = WATCH_MAX_USEC, now = now_usec();
-        unsigned n = atomic_load(&serve->n_threads);
+        struct thread *hung = NULL;
+        struct failure failure;
+        uint64_t limit = 0, next = watch_all(serve, &hung, &limit);
 
-        for (unsigned i = 0; i < n; i++) {
-                uint64_t usec = watch_one(serve, serve->threads[i], now);
-                next = MIN_OF(next, usec);
-        }
-        if (n > 0 && serve->peer_thread) {
-                uint64_t usec = watch_one(serve, serve->peer_thread, now);
-                next = MIN_OF(next, usec);
-        }
-        return MAX_OF(next, WATCH_MIN_USEC);
+        if (next > 0)
+                return next;
+        failure_set(&failure, WORKER_END_HUNG, 0, "%s did not come back within %llu ms",
+                atomic_load(&hung->session.call_name), (unsigned long long)(limit / USEC_PER_MSEC));
+        give_up_on(serve, hung, &failure);
+        serve_end(serve, &failure);
+}
+
+uint64_t serve_stop(struct serve *serve)
+{
+        atomic_store(&serve->stopping, true);
+        /* The broker learns at once that this worker serves no more, and keeps what waits for the next one. */
+        (void)shutdown(REQUEST_FD, SHUT_RDWR);
+        return atomic_load(&serve->n_threads) > 0 ? serve->token->config->generate_timeout_usec : 0;
+}
+
+uint64_t serve_watch_stop(struct serve *serve)
+{
+        struct thread *hung;
+        uint64_t limit;
+
+        return watch_all(serve, &hung, &limit);
+}
+
+/* Another thread ends the process. */
+static _Noreturn void wait_for_exit(void)
+{
+        for (;;)
+                pause();
 }
 
 static bool all_idle(struct serve *serve)
@@ -469,11 +502,12 @@ _Noreturn void serve_end(struct serve *serve, const struct failure *failure)
         struct message_ending ending = {
                 .end = (uint8_t)failure->end, .ckr = failure->ckr, .reason = failure->reason};
 
-        if (atomic_exchange(&serve->ending, true))
-                for (;;)
-                        pause();
+        if (atomic_exchange(&serve->ending, true) || atomic_load(&serve->stopping))
+                wait_for_exit();
         for (uint64_t until = now_usec() + ENDING_WAIT_USEC; !all_idle(serve) && now_usec() < until;)
                 usleep(ENDING_STEP_USEC);
+        if (atomic_load(&serve->stopping))
+                wait_for_exit();
         (void)message_send_ending(CONTROL_FD, &ending, NULL, 0);
         _exit(EXIT_FAILURE);
 }

@@ -38,6 +38,13 @@ void serve_sought(struct serve *serve, const struct message_sought *sought);
  * again. In the monitor. */
 uint64_t serve_watch(struct serve *serve);
 
+/* The worker is to end: it takes no more requests, and serve_end() leaves the exit to the monitor. Returns how long a call of
+ * the threads may take, in microseconds; 0 before they stand. In the monitor. */
+uint64_t serve_stop(struct serve *serve);
+
+/* After serve_stop(): after how many microseconds to look again; 0: a call has outlived its limit. In the monitor. */
+uint64_t serve_watch_stop(struct serve *serve);
+
 /* Gives the other threads a moment to send what they have, says ENDING and ends the process. From any thread.
  */
 _Noreturn void serve_end(struct serve *serve, const struct failure *failure);

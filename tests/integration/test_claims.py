@@ -197,6 +197,10 @@ class Crash(Shared):
         until(lambda: self.token.counts()["C_GenerateKeyPair"] > 0, "the creation has begun")
         family = one.children()
         os.kill(one.pid, 9)
+        # The worker would end by itself, after the GenerateTimeout= of its call.
+        for worker in family:
+            if not worker.gone():
+                worker.kill()
         until(lambda: all(member.gone() for member in family), "all its processes have ended")
         one.reap()
         with self.assertRaises(Exception):

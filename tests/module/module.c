@@ -6,7 +6,8 @@
  * TESTMODULE_TARGET    path of the real module (libsofthsm2.so)
  * TESTMODULE_COUNTERS  a file that is made where absent, and mapped by every process that loads the module:
  * 128 records of 48 bytes { char name[40]; uint64_t calls; } in the order of CK_FUNCTION_LIST (calls are
- *                      counted before they are made, failed ones too), then the state of the faults
+ *                      counted before they are made, failed ones too), then the state of the faults. The last two are
+ *                      `held` and `released`: calls that `hold` has stopped, and of these the ones that went on
  * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
  * looked at on every call. One fault a line:
  *
@@ -23,6 +24,7 @@
  *     hang          never returns
  *     crash         SIGKILL to this process
  *     delay_ms=200  waits, then goes on
+ *     hold          waits until the file of faults is another one, then goes on
  *     logout        C_Logout behind the caller's back, then goes on
  *     closeall      C_CloseAllSessions of every slot, likewise
  *     absent        C_GetSlotList: no slot
@@ -66,6 +68,7 @@ enum action {
         ACTION_HANG,
         ACTION_CRASH,
         ACTION_DELAY,
+        ACTION_HOLD,
         ACTION_LOGOUT,
         ACTION_CLOSEALL,
         ACTION_ABSENT,
@@ -87,6 +90,7 @@ static const struct {
         {"hang", ACTION_HANG},
         {"crash", ACTION_CRASH},
         {"delay_ms", ACTION_DELAY},
+        {"hold", ACTION_HOLD},
         {"logout", ACTION_LOGOUT},
         {"closeall", ACTION_CLOSEALL},
         {"absent", ACTION_ABSENT},
@@ -105,6 +109,7 @@ struct fault {
         enum action action;
         unsigned long value, skip, count;
         bool after;
+        uint64_t stamp; /* of the file that it stands in */
 };
 
 struct shared {
@@ -154,7 +159,7 @@ static void parse(FILE *file)
 
         module.n_faults = 0;
         while (module.n_faults < N_FAULTS && fgets(line, sizeof(line), file)) {
-                struct fault fault = {.count = ULONG_MAX};
+                struct fault fault = {.count = ULONG_MAX, .stamp = module.stamp};
                 char *save = NULL, *word = strtok_r(line, " \t\n", &save);
 
                 if (!word || *word == '#')
@@ -166,17 +171,24 @@ static void parse(FILE *file)
         }
 }
 
+/* Tells one file of faults from another. 0: there is none. */
+static uint64_t stamp_of(const char *path)
+{
+        struct stat st;
+
+        if (!path || stat(path, &st) < 0)
+                return 0;
+        return ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec) * 1000000007U +
+               (uint64_t)st.st_mtim.tv_nsec * 31 + (uint64_t)st.st_size;
+}
+
 /* Reads the faults again where the file is another one. With the lock held. */
 static void refresh(void)
 {
         const char *path = getenv("TESTMODULE_FAULTS");
-        struct stat st = {0};
-        uint64_t stamp = 0;
+        uint64_t stamp = stamp_of(path);
         FILE *file;
 
-        if (path && stat(path, &st) == 0)
-                stamp = ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_mtim.tv_sec) * 1000000007U +
-                        (uint64_t)st.st_mtim.tv_nsec * 31 + (uint64_t)st.st_size;
         if (stamp == module.stamp)
                 return;
         module.stamp = stamp;
@@ -238,6 +250,16 @@ static void lose(enum action action)
         }
 }
 
+static void hold(uint64_t stamp)
+{
+        const char *path = getenv("TESTMODULE_FAULTS");
+
+        atomic_fetch_add(&module.shared->records[N_RECORDS - 2].calls, 1);
+        while (stamp_of(path) == stamp)
+                usleep(1000);
+        atomic_fetch_add(&module.shared->records[N_RECORDS - 1].calls, 1);
+}
+
 /* What can be done before any call; true: *ret is what to return instead of calling. */
 static bool act(const struct fault *fault, CK_RV *ret)
 {
@@ -258,6 +280,9 @@ static bool act(const struct fault *fault, CK_RV *ret)
                 return false;
         case ACTION_DELAY:
                 usleep((useconds_t)fault->value * 1000U);
+                return false;
+        case ACTION_HOLD:
+                hold(fault->stamp);
                 return false;
         default:
                 return false;
@@ -471,6 +496,8 @@ static void map_counters(void)
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 snprintf(module.shared->records[i].name, sizeof(module.shared->records[i].name), "%s",
                         names[i]);
+        memcpy(module.shared->records[N_RECORDS - 2].name, "held", sizeof("held"));
+        memcpy(module.shared->records[N_RECORDS - 1].name, "released", sizeof("released"));
 }
 
 static CK_RV load(void)

@@ -173,7 +173,7 @@ static int find_slot(struct token *token, struct failure *failure)
         return 0;
 }
 
-int module_load(struct token *token, struct failure *failure)
+static int load(struct token *token, struct failure *failure)
 {
         int r;
 
@@ -186,7 +186,17 @@ int module_load(struct token *token, struct failure *failure)
         return r != 0 ? r : token_read(token, failure);
 }
 
-int module_again(struct token *token, struct failure *failure)
+int module_load(struct token *token, struct failure *failure)
+{
+        int r;
+
+        call_gate_enter(&token->gate);
+        r = load(token, failure);
+        call_gate_leave(&token->gate);
+        return r;
+}
+
+static int load_again(struct token *token, struct failure *failure)
 {
         int r;
 
@@ -197,4 +207,14 @@ int module_again(struct token *token, struct failure *failure)
         if (r == 0)
                 r = find_slot(token, failure);
         return r != 0 ? r : token_read(token, failure);
+}
+
+int module_again(struct token *token, struct failure *failure)
+{
+        int r;
+
+        call_gate_enter(&token->gate);
+        r = load_again(token, failure);
+        call_gate_leave(&token->gate);
+        return r;
 }

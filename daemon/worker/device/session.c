@@ -7,6 +7,7 @@
 
 void session_enter(struct session *session, const char *name)
 {
+        call_gate_enter(&session->token->gate);
         atomic_store_explicit(&session->call_name, name, memory_order_relaxed);
         atomic_store_explicit(&session->call_since_usec, now_usec(), memory_order_release);
 }
@@ -17,6 +18,7 @@ void session_leave(struct session *session)
 
         session->device_usec += now_usec() - since;
         atomic_store_explicit(&session->call_since_usec, 0, memory_order_release);
+        call_gate_leave(&session->token->gate);
 }
 
 uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit)

@@ -46,6 +46,7 @@ void token_init(struct token *token, const struct config_token *config, bool loo
 {
         *token = (struct token){
                 .config = config, .look = look, .internal = strcmp(config->module, "internal") == 0};
+        call_gate_init(&token->gate);
         pthread_mutex_init(&token->login_lock, NULL);
         pthread_mutex_init(&token->generate_lock, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "daemon/channel/message.h"
 #include "daemon/config/config.h"
+#include "daemon/worker/device/call-gate.h"
 
 struct token {
         const struct config_token *config; /* borrowed, for the process's life */
@@ -28,6 +29,8 @@ struct token {
         CK_MECHANISM_TYPE *mechanisms;
         size_t n_mechanisms;
         unsigned budget; /* sessions on the device, all counted */
+
+        struct call_gate gate;
 
         pthread_mutex_t login_lock;
         bool pin_refused;              /* under login_lock: no thread of this process tries again */

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A worker that is to end while a call into its module is in progress: the call returns first.
+
+SoftHSM2's C_Login truncates a file of the token before it writes it again: a process that ends between the two loses the
+token with all its keys. The test module holds the call at that point until the test lets it go on.
+"""
+import signal
+import threading
+
+import varlink
+from harness import until
+from test_faults import FaultyToken, Faults
+
+WAITS = "ends after the calls into the module"
+
+
+class InACall(Faults):
+    def held(self):
+        return self.token.counters.exists() and self.token.counts().get("held", 0)
+
+    def hold(self, extra="", function="C_Login"):
+        """A daemon whose worker is held in its C_Login; the worker."""
+        self.begin(extra, before=[function + " hold count=1"], wait=False)
+        until(self.held, f"it is in {function}")
+        return self.daemon.worker()
+
+    def let_go(self, process, waits=1):
+        """The process was told to end: it knows, is still there, and ends when the call has returned."""
+        until(lambda: process.gone() or self.daemon.log_text().count(WAITS) == waits, "it knows that it is to end")
+        self.assertFalse(process.gone(), self.daemon.log_text())
+        self.token.set()
+        until(process.gone, "it has ended")
+        self.assertEqual(self.token.counts()["released"], 1, "the process ended within the call")
+
+    def test_sigterm(self):
+        """SIGTERM, to the service's every process, while a worker logs in: the login returns, then the status is 0"""
+        worker = self.hold()
+        for process in [*self.daemon.children()]:
+            process.kill(signal.SIGTERM)
+        self.daemon.process.send_signal(signal.SIGTERM)
+        self.let_go(worker)
+        self.assertEqual(self.daemon.process.wait(timeout=30), 0)
+
+    def test_reload(self):
+        """a reload that changes the section while its worker logs in: the login returns, then the next worker starts"""
+        worker = self.hold()
+        self.daemon.config.write_text(self.daemon.config.read_text().replace("Sessions=4", "Sessions=5"))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.let_go(worker)
+        self.daemon.wait_state("hsm", "ready")
+        self.is_good(self.sign()["signature"])
+
+    def test_removed(self):
+        """a reload that removes the section while its worker logs in: the login returns first"""
+        worker = self.hold()
+        text = self.daemon.config.read_text()
+        self.daemon.config.write_text(text.replace("[Token hsm]", "[Token other]"))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.let_go(worker)
+        self.daemon.wait_state("other", "ready")
+
+    def test_supervisor_killed(self):
+        """the supervisor is killed while a worker logs in: the login returns, then the worker ends"""
+        worker = self.hold()
+        self.daemon.process.kill()
+        self.daemon.reap()
+        self.let_go(worker)
+
+    def test_start_timeout(self):
+        """StartTimeout= ends while a worker logs in: the login returns, then the next worker starts"""
+        worker = self.hold("StartTimeout=1s\n")
+        self.let_go(worker)
+        self.is_good(self.sign()["signature"])
+
+    def look(self):
+        """A daemon that serves, and a look for a nickname that is held in its C_Login; the look."""
+        self.begin()
+        worker = self.daemon.worker()
+        self.token.set("C_Login hold count=1")
+
+        def generate():
+            try:
+                self.daemon.call("Generate", token="hsm", nickname="new", type="ec")
+            except (OSError, varlink.Error, varlink.Closed):
+                pass
+        thread = threading.Thread(target=generate)
+        thread.start()
+        self.addCleanup(thread.join)
+        until(self.held, "the look is in C_Login")
+        return next(process for process in self.daemon.workers() if process.pid != worker.pid), worker
+
+    def test_look(self):
+        """a look that nobody needs any more lets its login return first"""
+        look, worker = self.look()
+        worker.kill()
+        self.let_go(look)
+        self.is_good(self.sign()["signature"])
+
+    def test_look_at_sigterm(self):
+        """SIGTERM while a look logs in: the login returns, then the status is 0"""
+        look, _ = self.look()
+        self.daemon.process.send_signal(signal.SIGTERM)
+        self.let_go(look)
+        self.assertEqual(self.daemon.process.wait(timeout=30), 0)
+
+    def test_generate(self):
+        """a reload that changes the section while a key is made: the key is there once, and the client is told so"""
+        self.begin()
+        worker = self.daemon.worker()
+        self.token.set("C_GenerateKeyPair hold count=1")
+        with self.daemon.client() as client:
+            client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"})
+            until(self.held, "it is in C_GenerateKeyPair")
+            self.daemon.config.write_text(self.daemon.config.read_text().replace("Sessions=4", "Sessions=5"))
+            self.daemon.process.send_signal(signal.SIGHUP)
+            self.let_go(worker)
+            self.assertIn("key", client.result())
+        self.assertEqual(self.token.counts()["C_GenerateKeyPair"], 1)
+
+    def test_never_returns(self):
+        """SIGTERM while a worker is in a call that never returns: it ends after Timeout=, and the status is 0"""
+        self.begin("Timeout=1s\n", before=["C_Login hang"], wait=False)
+        until(lambda: self.token.counters.exists() and self.token.counts().get("C_Login"), "it is in C_Login")
+        self.daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.daemon.process.wait(timeout=30), 0)
+        self.assertIn("did not return in time", self.daemon.log_text())
