@@ -13,7 +13,8 @@
 #define INSTANCE(field) offsetof(struct config_instance, field)
 /* The least and the most that a number may be, and what it is where it is not given. */
 #define RANGE(least, most, otherwise) .min = (least), .max = (most), .default_number = (otherwise)
-#define DAY_USEC                      (86400U * USEC_PER_SEC)
+/* Of a duration. A shorter period would keep a processor busy, and a shorter timeout would fail every call. */
+#define DURATION(otherwise) RANGE(100 * USEC_PER_MSEC, 24 * 3600 * USEC_PER_SEC, (otherwise))
 
 /* clang-format off */
 static const struct config_key daemon_keys[] = {
@@ -23,7 +24,7 @@ static const struct config_key daemon_keys[] = {
         {"Audit",           &type_audit,  DAEMON(audit),           .default_text = "journal"},
         {"AuditRequired",   &type_boolean, DAEMON(audit_required), .default_number = 0},
         {"AuditKey",        &type_audit_key, DAEMON(audit_key),    .default_text = NULL},
-        {"AuditSignInterval", &type_duration, DAEMON(audit_sign_interval_usec), RANGE(1, DAY_USEC, 3600 * USEC_PER_SEC)},
+        {"AuditSignInterval", &type_duration, DAEMON(audit_sign_interval_usec), DURATION(3600 * USEC_PER_SEC)},
         {"AuditRotateSize", &type_size,   DAEMON(audit_rotate_size), RANGE(4096, UINT64_C(1) << 40, 64U << 20)},
 };
 
@@ -34,11 +35,11 @@ static const struct config_key token_keys[] = {
         {"Directory",       &type_path,        TOKEN(directory), .default_text = NULL},
         {"Environment",     &type_environment, TOKEN(environment), .default_text = NULL},
         {"Sessions",        &type_number,      TOKEN(sessions), RANGE(LIMIT_SESSIONS_MIN, LIMIT_SESSIONS_MAX, 6)},
-        {"Timeout",         &type_duration,    TOKEN(timeout_usec), RANGE(1, DAY_USEC, 10 * USEC_PER_SEC)},
-        {"GenerateTimeout", &type_duration,    TOKEN(generate_timeout_usec), RANGE(1, DAY_USEC, 120 * USEC_PER_SEC)},
-        {"StartTimeout",    &type_duration,    TOKEN(start_timeout_usec), RANGE(1, DAY_USEC, 10 * USEC_PER_SEC)},
-        {"Refresh",         &type_duration,    TOKEN(refresh_usec), RANGE(1, DAY_USEC, 5 * USEC_PER_SEC)},
-        {"KeepAlive",       &type_duration,    TOKEN(keep_alive_usec), RANGE(1, DAY_USEC, 15 * USEC_PER_SEC)},
+        {"Timeout",         &type_duration,    TOKEN(timeout_usec), DURATION(10 * USEC_PER_SEC)},
+        {"GenerateTimeout", &type_duration,    TOKEN(generate_timeout_usec), DURATION(120 * USEC_PER_SEC)},
+        {"StartTimeout",    &type_duration,    TOKEN(start_timeout_usec), DURATION(10 * USEC_PER_SEC)},
+        {"Refresh",         &type_duration,    TOKEN(refresh_usec), DURATION(5 * USEC_PER_SEC)},
+        {"KeepAlive",       &type_duration,    TOKEN(keep_alive_usec), DURATION(15 * USEC_PER_SEC)},
         {"Role",            &type_role,        TOKEN(role), .default_number = ROLE_KEYS},
         {"Accelerator",     &type_accelerator, TOKEN(accelerator), .default_text = NULL},
         {"AcceleratedKeys", &type_number,      TOKEN(accelerated_keys), RANGE(1, 65536, 256)},
@@ -208,6 +209,10 @@ static void say_expected(const struct config_key *key, struct parser *parser, st
         if (key->type->storage == STORAGE_NUMBER)
                 parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
                         (uintmax_t)key->min, (uintmax_t)key->max);
+        else if (key->type->storage == STORAGE_USEC)
+                parser_fault(parser, place, "%s= must be %s, from %jums to %juh", key->name,
+                        key->type->expected, (uintmax_t)(key->min / USEC_PER_MSEC),
+                        (uintmax_t)(key->max / USEC_PER_SEC / 3600));
         else
                 parser_fault(parser, place, "%s= must be %s", key->name, key->type->expected);
 }

@@ -224,9 +224,8 @@ const struct config_type type_accelerator = {.storage = STORAGE_TEXT,
         .expected = "the name of a [Token] section with Role=accelerator"};
 const struct config_type type_number = {
         .storage = STORAGE_NUMBER, .number = value_number, .expected = "a number"};
-const struct config_type type_duration = {.storage = STORAGE_USEC,
-        .number = value_duration,
-        .expected = "a duration (500ms, 10s, 1min 30s) of more than nothing and at most a day"};
+const struct config_type type_duration = {
+        .storage = STORAGE_USEC, .number = value_duration, .expected = "a duration (500ms, 10s, 1min 30s)"};
 const struct config_type type_size = {.storage = STORAGE_SIZE,
         .number = value_size,
         .expected = "a size from 4K to 1T (bytes, or with K, M, G or T behind it)"};
