@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 
 #include "daemon/util/log.h"
-#include "daemon/worker/probe-process.h"
 #include "daemon/worker/device/module.h"
+#include "daemon/worker/look-list.h"
 #include "daemon/worker/nickname-check.h"
 #include "daemon/worker/threads.h"
 
@@ -20,7 +20,7 @@
 /* What the loader thread works with; lives as long as the process. */
 struct worker {
         struct config *config;
-        struct token token;
+        struct slot_token token;
         struct serve *serve;
         enum look_kind look;
         struct message_seek seek; /* what a look for a nickname is asked; its texts are in question */
@@ -45,7 +45,7 @@ static int look_for(struct worker *worker, struct failure *failure)
 {
         struct message_sought sought = {.number = worker->seek.number, .ok = 1};
         unsigned seen = 0;
-        int r = seek_run(&worker->token, &worker->seek, &seen, failure);
+        int r = nickname_check_run(&worker->token, &worker->seek, &seen, failure);
 
         if (r != 0)
                 return r;
@@ -68,7 +68,7 @@ static void *load(void *userdata)
                 r = module_load(&worker->token, &failure);
                 if (r == 0)
                         r = worker->look == LOOK_LIST
-                                    ? look_run(&worker->token, &failure)
+                                    ? look_list_run(&worker->token, &failure)
                                     : serve_start(worker->serve, &worker->token, worker->config, &failure);
         }
         if (r != 0)
@@ -116,7 +116,7 @@ static int begin(struct worker *worker, struct wire *wire, int config_fd)
         if (!config)
                 return -ENOENT;
         worker->look = start.look;
-        token_init(&worker->token, config, start.look != LOOK_NONE);
+        slot_token_init(&worker->token, config, start.look != LOOK_NONE);
         if (worker->look == LOOK_SEEK) {
                 r = receive_question(worker);
                 if (r < 0)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "daemon/worker/claims/claims.h"
+#include "daemon/worker/core/operation.h"
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/device/module.h"
-#include "daemon/worker/core/operation.h"
 #include "daemon/worker/ops/pair.h"
 
 /* While another process writes, SoftHSM can leave a token out of its list of slots, and fail in C_Login: another try, from
@@ -18,7 +18,7 @@
 /* Keys of one nickname that are looked at one by one. */
 #define KEYS_MAX 16U
 
-static int open_session(struct session *session, struct token *token, struct failure *failure)
+static int open_session(struct session *session, struct slot_token *token, struct failure *failure)
 {
         CK_RV rv;
 
@@ -38,10 +38,10 @@ static CK_RV see_claim(
 
         if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
                 return rv;
-        if (rv == CKR_OK && object.readable && claim_is(&object.claim, seek->claimant, seek->claim))
+        if (rv == CKR_OK && object.readable && claim_record_is(&object.claim, seek->claimant, seek->claim))
                 *seen |= SEEN_OWN_CLAIM;
         else if (rv == CKR_OK && object.readable &&
-                 !claim_is_lower(&object.claim, seek->claimant, seek->claim))
+                 !claim_record_is_lower(&object.claim, seek->claimant, seek->claim))
                 *seen |= SEEN_CLAIM;
         else
                 *seen |= SEEN_CLAIM | SEEN_LOWER_CLAIM;
@@ -98,7 +98,7 @@ static CK_RV see_objects(struct session *session, const struct message_seek *see
         return rv;
 }
 
-static int look_once(struct token *token, const struct message_seek *seek, bool objects, unsigned *ret,
+static int look_once(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
         struct failure *failure)
 {
         struct session session;
@@ -123,7 +123,7 @@ static int look_once(struct token *token, const struct message_seek *seek, bool 
 }
 
 /* Each time from C_Initialize. A PIN is not tried again. */
-static int look(struct token *token, const struct message_seek *seek, bool objects, unsigned *ret,
+static int look(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
         struct failure *failure)
 {
         for (unsigned i = 1;; i++) {
@@ -137,7 +137,8 @@ static int look(struct token *token, const struct message_seek *seek, bool objec
         }
 }
 
-int seek_run(struct token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
+int nickname_check_run(
+        struct slot_token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
 {
         unsigned first = 0, second = 0;
 

@@ -9,4 +9,5 @@
 
 /* Loads the module and looks twice, initializing it anew between: claims first, then objects. What was seen into *ret,
  * a mask of enum seen. 1: failure; then nothing is known. In the loader thread. */
-int seek_run(struct token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure);
+int nickname_check_run(
+        struct slot_token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure);

@@ -10,7 +10,7 @@
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/threads-types.h"
 
-static void tell_entry(void *userdata, const struct message_entry *entry)
+static void report_entry(void *userdata, const struct message_entry *entry)
 {
         struct thread *thread = userdata;
 
@@ -19,7 +19,7 @@ static void tell_entry(void *userdata, const struct message_entry *entry)
         pthread_rwlock_unlock(&thread->serve->channel);
 }
 
-static void tell_drop(void *userdata, uint64_t number)
+static void report_drop(void *userdata, uint64_t number)
 {
         struct thread *thread = userdata;
 
@@ -28,7 +28,7 @@ static void tell_drop(void *userdata, uint64_t number)
         pthread_rwlock_unlock(&thread->serve->channel);
 }
 
-static void tell_settled(void *userdata, uint64_t generation)
+static void report_settled(void *userdata, uint64_t generation)
 {
         struct thread *thread = userdata;
 
@@ -49,7 +49,7 @@ static bool begin_claim(struct thread *thread)
         return false;
 }
 
-static void tell_claim(struct thread *thread, const struct claim_object *object)
+static void report_claim(struct thread *thread, const struct claim_object *object)
 {
         struct message_claim message = {.nickname = object->nickname};
 
@@ -65,9 +65,9 @@ static void tell_claim(struct thread *thread, const struct claim_object *object)
 }
 
 /* Every claim that is not ours, for the status. */
-static CK_RV tell_claims(struct operation *operation)
+static CK_RV report_claims(struct operation *operation)
 {
-        struct thread *thread = operation->sink->userdata;
+        struct thread *thread = operation->report->userdata;
         struct claimant *claimant = operation->claimant;
         struct message_claims message = {.holds_claims = atomic_load(&claimant->holds)};
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
@@ -89,24 +89,24 @@ static CK_RV tell_claims(struct operation *operation)
                 if (rv != CKR_OK)
                         return rv;
                 if (!object.readable || memcmp(object.claim.claimant, claimant->id, CLAIMANT_LENGTH) != 0)
-                        tell_claim(thread, &object);
+                        report_claim(thread, &object);
         }
         return CKR_OK;
 }
 
-struct sink tell_sink(struct thread *thread)
+struct report report_to_broker(struct thread *thread)
 {
-        return (struct sink){tell_entry, tell_drop, tell_settled, thread};
+        return (struct report){report_entry, report_drop, report_settled, thread};
 }
 
 CK_RV refresh_attempt(struct operation *operation, const void *request)
 {
         const struct message_refresh *message = request;
 
-        CK_RV rv = tell_claims(operation);
+        CK_RV rv = report_claims(operation);
 
         if (rv == CKR_OK)
-                rv = directory_refresh(
-                        operation->directory, operation->session, operation->sink, message->all);
+                rv = inventory_refresh(
+                        operation->inventory, operation->session, operation->report, message->all);
         return rv;
 }

@@ -20,15 +20,15 @@ struct thread {
         pthread_t id;
         struct operation operation;
         struct session session;
-        struct sink sink;
+        struct report report;
         _Atomic int state; /* enum state */
         _Atomic uint64_t request;
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
 struct serve {
-        struct token *token;
-        struct directory *directory;
+        struct slot_token *token;
+        struct inventory *inventory;
         struct claimant claimant;
         struct accel accel;
         struct thread *peer_thread; /* of an accelerator */
@@ -45,7 +45,7 @@ struct serve {
 
 /* ---- report.c ---- */
 
-/* Where the thread's view of the directory goes. */
-struct sink tell_sink(struct thread *thread);
+/* Where the thread's view of the inventory goes. */
+struct report report_to_broker(struct thread *thread);
 /* REFRESH, through operation_run(). */
 CK_RV refresh_attempt(struct operation *operation, const void *request);

@@ -8,8 +8,8 @@
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/device/login.h"
 #include "daemon/worker/claims/create-under-claim.h"
+#include "daemon/worker/device/login.h"
 #include "daemon/worker/threads-types.h"
 
 /* How long the end of the process waits for replies of other threads. */
@@ -41,7 +41,7 @@ int serve_new(uint32_t epoch, struct serve **ret)
 
 /* ---- sending; the caller holds the channel ---- */
 
-void serve_hello(const struct token *token, unsigned n_threads, unsigned busy)
+void serve_hello(const struct slot_token *token, unsigned n_threads, unsigned busy)
 {
         struct message_hello hello = {.version = MESSAGE_VERSION,
                 .label = token->label,
@@ -210,7 +210,7 @@ static void *thread_main(void *userdata)
 
 /* ---- starting ---- */
 
-static void set_timeout(const struct token *token)
+static void set_timeout(const struct slot_token *token)
 {
         uint64_t usec = token->config->keep_alive_usec;
         struct timeval timeout = {(time_t)(usec / USEC_PER_SEC), (suseconds_t)(usec % USEC_PER_SEC)};
@@ -227,12 +227,12 @@ static struct thread *thread_new(struct serve *serve)
         if (!thread)
                 return NULL;
         thread->serve = serve;
-        thread->sink = tell_sink(thread);
+        thread->report = report_to_broker(thread);
         thread->operation = (struct operation){.session = &thread->session,
-                .directory = serve->directory,
+                .inventory = serve->inventory,
                 .claimant = &serve->claimant,
                 .accel = &serve->accel,
-                .sink = &thread->sink};
+                .report = &thread->report};
         return thread;
 }
 
@@ -240,7 +240,7 @@ static struct thread *thread_new(struct serve *serve)
  * open. */
 static int open_sessions(struct serve *serve, unsigned wanted, unsigned *ret_n, struct failure *failure)
 {
-        struct token *token = serve->token;
+        struct slot_token *token = serve->token;
         unsigned n = 0;
 
         serve->threads = calloc(wanted, sizeof(struct thread *));
@@ -293,7 +293,7 @@ static void *peer_main(void *userdata)
 /* The session is opened before the threads make calls: some tokens do not take it well that two open at once. */
 static int prepare_peer(struct serve *serve, struct failure *failure)
 {
-        struct token *token = serve->token;
+        struct slot_token *token = serve->token;
         struct thread *thread;
         char name[CKR_TEXT];
         CK_RV rv;
@@ -302,7 +302,7 @@ static int prepare_peer(struct serve *serve, struct failure *failure)
                 return 0;
         if (accel_prepare(&serve->accel, token) < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        if (!wrap_can_take(token) || token->budget <= token_threads(token) + 1) {
+        if (!wrap_can_take(token) || token->budget <= slot_token_threads(token) + 1) {
                 log_notice("token %s: no copies of keys are taken: %s", token->config->name,
                         wrap_can_take(token) ? "Sessions= has no room for them" : "it cannot unwrap keys");
                 return 0;
@@ -329,7 +329,7 @@ static int start_peer(struct serve *serve, struct failure *failure)
         if (!thread) {
                 /* Who asks an accelerator that takes no copies is told so by the end of the channel, and does not wait. */
                 if (serve->token->config->role == ROLE_ACCELERATOR)
-                        peers_close(serve->accel.peers);
+                        accel_channels_close(serve->accel.channels);
                 return 0;
         }
         r = pthread_create(&thread->id, NULL, peer_main, thread);
@@ -339,15 +339,15 @@ static int start_peer(struct serve *serve, struct failure *failure)
 }
 
 int serve_start(
-        struct serve *serve, struct token *token, const struct config *config, struct failure *failure)
+        struct serve *serve, struct slot_token *token, const struct config *config, struct failure *failure)
 {
         unsigned n = 0;
         int r;
 
         serve->token = token;
-        if (directory_new(&serve->directory) < 0)
+        if (inventory_new(&serve->inventory) < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        r = open_sessions(serve, token_threads(token), &n, failure);
+        r = open_sessions(serve, slot_token_threads(token), &n, failure);
         if (r != 0)
                 return r;
         claimant_init(&serve->claimant, config->state_directory, token->config->name, !token->internal);
@@ -374,7 +374,7 @@ int serve_start(
 
 void serve_peer(struct serve *serve, const char *token, int fd)
 {
-        peers_put(serve->accel.peers, token, fd);
+        accel_channels_put(serve->accel.channels, token, fd);
 }
 
 void serve_channel(struct serve *serve, int fd, uint32_t epoch)

@@ -20,10 +20,10 @@ int serve_new(uint32_t epoch, struct serve **ret);
 /* Opens the sessions, logs in, settles the claims that a crash left, says UP and HELLO, and starts the threads. 1: failure. In the loader thread.
  */
 int serve_start(
-        struct serve *serve, struct token *token, const struct config *config, struct failure *failure);
+        struct serve *serve, struct slot_token *token, const struct config *config, struct failure *failure);
 
 /* Sends HELLO; the caller sees to it that it is the channel's first message. */
-void serve_hello(const struct token *token, unsigned n_threads, unsigned busy);
+void serve_hello(const struct slot_token *token, unsigned n_threads, unsigned busy);
 
 /* The channel of a new broker; takes the descriptor over. In the monitor. */
 void serve_channel(struct serve *serve, int fd, uint32_t epoch);

@@ -19,7 +19,7 @@ $(BUILD)/tests/fuzz-request: $(BUILD)/obj/gen/broker/parameters.o
 $(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/model/spki.c) $(call worker,certificate dn dn-text der spki)
 $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text der)
 $(BUILD)/tests/fuzz-der: $(call worker,der spki)
-$(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim.c)
+$(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
 $(BUILD)/tests/fuzz-reply: $(CLIENT)
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain text))
 

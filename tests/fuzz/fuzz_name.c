@@ -16,26 +16,26 @@ static bool is_clean(const char *text)
 
 static void check_der(struct der der)
 {
-        char text[NAME_TEXT_MAX];
+        char text[DN_TEXT_MAX];
 
-        if (name_to_text(der, text))
+        if (dn_to_text(der, text))
                 CHECK(strnlen(text, sizeof(text)) < sizeof(text) && is_clean(text));
 }
 
 static void check_text(const char *subject)
 {
-        uint8_t der[NAME_DER_MAX], again[NAME_DER_MAX];
-        char text[NAME_TEXT_MAX];
+        uint8_t der[DN_DER_MAX], again[DN_DER_MAX];
+        char text[DN_TEXT_MAX];
         size_t length = 0, length_again = 0, n;
 
-        if (name_from_text(subject, der, &length))
+        if (dn_from_text(subject, der, &length))
                 return;
-        CHECK(length <= sizeof(der) && name_to_text((struct der){der, length}, text));
+        CHECK(length <= sizeof(der) && dn_to_text((struct der){der, length}, text));
         n = strlen(text);
         /* Neither what was cut nor a value of an unknown type, which is shown in hexadecimal, is taken. */
         if ((n >= 3 && strcmp(text + n - 3, "...") == 0) || strstr(text, "=#"))
                 return;
-        CHECK(!name_from_text(text, again, &length_again));
+        CHECK(!dn_from_text(text, again, &length_again));
         CHECK(length_again == length && memcmp(again, der, length) == 0);
 }
 

@@ -63,7 +63,7 @@ struct worker {
         CK_FUNCTION_LIST p11;
         CK_MECHANISM_TYPE mechanisms[4];
         struct config_token config;
-        struct token token;
+        struct slot_token token;
         struct session session;
         struct accel accel;
         struct operation operation;
@@ -84,7 +84,7 @@ static void worker_init(struct worker *worker)
                         .timeout_usec = USEC_PER_SEC,
                         .keep_alive_usec = 3600 * USEC_PER_SEC,
                         .accelerated_keys = 4}};
-        token_init(&worker->token, &worker->config, false);
+        slot_token_init(&worker->token, &worker->config, false);
         worker->token.p11 = &worker->p11;
         worker->token.mechanisms = worker->mechanisms;
         worker->token.n_mechanisms = ARRAY_SIZE(worker->mechanisms);
@@ -97,7 +97,7 @@ static void worker_init(struct worker *worker)
 static void worker_done(struct worker *worker)
 {
         copies_free(worker->accel.copies);
-        peers_free(worker->accel.peers);
+        accel_channels_free(worker->accel.channels);
         free(worker);
 }
 
@@ -184,8 +184,8 @@ static void test_peer_does_not_read(void)
         worker_init(worker);
         CU_ASSERT_EQUAL_FATAL(channel_pair(bad), 0);
         CU_ASSERT_EQUAL_FATAL(channel_pair(good), 0);
-        peers_put(worker->accel.peers, "bad", bad[0]);
-        peers_put(worker->accel.peers, "good", good[0]);
+        accel_channels_put(worker->accel.channels, "bad", bad[0]);
+        accel_channels_put(worker->accel.channels, "good", good[0]);
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, serve, &worker->operation), 0);
         CU_ASSERT_EQUAL(flood(bad[1]), 0);
         CU_ASSERT_TRUE(is_answered(good[1]));

@@ -2,12 +2,12 @@
 /* What a claim says, which of two comes first, and what follows from what a look saw. */
 #include <string.h>
 
-#include "daemon/worker/claims/claim.h"
+#include "daemon/worker/claims/claim-record.h"
 #include "tests/unit/suite.h"
 
-static struct claim sample(void)
+static struct claim_record sample(void)
 {
-        struct claim claim = {.number = 0x0123456789abcdef,
+        struct claim_record claim = {.number = 0x0123456789abcdef,
                 .kind = CLAIM_CERTIFICATE,
                 .id_length = 3,
                 .since_usec = 1700000000000000};
@@ -20,12 +20,12 @@ static struct claim sample(void)
 
 static void test_round_trip(void)
 {
-        struct claim claim = sample(), read;
+        struct claim_record claim = sample(), read;
         uint8_t bytes[CLAIM_MAX];
-        size_t n = claim_encode(&claim, bytes);
+        size_t n = claim_record_encode(&claim, bytes);
 
         CU_ASSERT_FATAL(n > 0 && n <= CLAIM_MAX);
-        CU_ASSERT_TRUE_FATAL(claim_decode(bytes, n, &read));
+        CU_ASSERT_TRUE_FATAL(claim_record_decode(bytes, n, &read));
         CU_ASSERT_EQUAL(memcmp(read.claimant, claim.claimant, sizeof(claim.claimant)), 0);
         CU_ASSERT_EQUAL(read.number, claim.number);
         CU_ASSERT_EQUAL(read.kind, claim.kind);
@@ -37,64 +37,64 @@ static void test_round_trip(void)
 
 static void test_longest(void)
 {
-        struct claim claim = sample(), read;
+        struct claim_record claim = sample(), read;
         uint8_t bytes[CLAIM_MAX];
 
         claim.id_length = sizeof(claim.id);
         memset(claim.host, 'h', sizeof(claim.host) - 1);
-        CU_ASSERT_TRUE(claim_decode(bytes, claim_encode(&claim, bytes), &read));
+        CU_ASSERT_TRUE(claim_record_decode(bytes, claim_record_encode(&claim, bytes), &read));
         CU_ASSERT_EQUAL(read.id_length, sizeof(claim.id));
         CU_ASSERT_STRING_EQUAL(read.host, claim.host);
 }
 
 static void test_cut(void)
 {
-        struct claim claim = sample(), read;
+        struct claim_record claim = sample(), read;
         uint8_t bytes[CLAIM_MAX + 1] = {0};
-        size_t n = claim_encode(&claim, bytes);
+        size_t n = claim_record_encode(&claim, bytes);
 
         for (size_t i = 0; i < n; i++) {
                 uint8_t *part = malloc(i + 1);
                 memcpy(part, bytes, i);
-                CU_ASSERT_FALSE(claim_decode(part, i, &read));
+                CU_ASSERT_FALSE(claim_record_decode(part, i, &read));
                 free(part);
         }
-        CU_ASSERT_FALSE(claim_decode(bytes, n + 1, &read));
+        CU_ASSERT_FALSE(claim_record_decode(bytes, n + 1, &read));
         bytes[0] = 2;
-        CU_ASSERT_FALSE(claim_decode(bytes, n, &read));
+        CU_ASSERT_FALSE(claim_record_decode(bytes, n, &read));
 }
 
 /* The host's name of another is shown to people. */
 static void test_hostile_host(void)
 {
-        struct claim claim = sample(), read;
+        struct claim_record claim = sample(), read;
         uint8_t bytes[CLAIM_MAX];
 
         strcpy(claim.host, "a\x1b[2J");
-        CU_ASSERT_TRUE(claim_decode(bytes, claim_encode(&claim, bytes), &read));
+        CU_ASSERT_TRUE(claim_record_decode(bytes, claim_record_encode(&claim, bytes), &read));
         CU_ASSERT_STRING_EQUAL(read.host, "");
         strcpy(claim.host, "\xff");
-        CU_ASSERT_TRUE(claim_decode(bytes, claim_encode(&claim, bytes), &read));
+        CU_ASSERT_TRUE(claim_record_decode(bytes, claim_record_encode(&claim, bytes), &read));
         CU_ASSERT_STRING_EQUAL(read.host, "");
 }
 
 static void test_order(void)
 {
-        struct claim claim = sample();
+        struct claim_record claim = sample();
         uint8_t lower[CLAIMANT_LENGTH], higher[CLAIMANT_LENGTH];
         struct wire_bytes own = wire_bytes(claim.claimant, CLAIMANT_LENGTH);
 
         memset(lower, 0xa4, sizeof(lower));
         memset(higher, 0xa6, sizeof(higher));
-        CU_ASSERT_TRUE(claim_is(&claim, own, claim.number));
-        CU_ASSERT_FALSE(claim_is(&claim, own, claim.number + 1));
-        CU_ASSERT_FALSE(claim_is(&claim, wire_bytes(lower, sizeof(lower)), claim.number));
-        CU_ASSERT_FALSE(claim_is(&claim, wire_bytes(NULL, 0), claim.number));
-        CU_ASSERT_TRUE(claim_is_lower(&claim, own, claim.number + 1));
-        CU_ASSERT_FALSE(claim_is_lower(&claim, own, claim.number - 1));
-        CU_ASSERT_TRUE(claim_is_lower(&claim, wire_bytes(higher, sizeof(higher)), claim.number));
-        CU_ASSERT_FALSE(claim_is_lower(&claim, wire_bytes(lower, sizeof(lower)), claim.number));
-        CU_ASSERT_FALSE(claim_is_lower(&claim, own, claim.number));
+        CU_ASSERT_TRUE(claim_record_is(&claim, own, claim.number));
+        CU_ASSERT_FALSE(claim_record_is(&claim, own, claim.number + 1));
+        CU_ASSERT_FALSE(claim_record_is(&claim, wire_bytes(lower, sizeof(lower)), claim.number));
+        CU_ASSERT_FALSE(claim_record_is(&claim, wire_bytes(NULL, 0), claim.number));
+        CU_ASSERT_TRUE(claim_record_is_lower(&claim, own, claim.number + 1));
+        CU_ASSERT_FALSE(claim_record_is_lower(&claim, own, claim.number - 1));
+        CU_ASSERT_TRUE(claim_record_is_lower(&claim, wire_bytes(higher, sizeof(higher)), claim.number));
+        CU_ASSERT_FALSE(claim_record_is_lower(&claim, wire_bytes(lower, sizeof(lower)), claim.number));
+        CU_ASSERT_FALSE(claim_record_is_lower(&claim, own, claim.number));
 }
 
 static void test_decide(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Which copies an accelerator holds, and whose handle is destroyed when; the channels on their way to their thread. */
-#include "daemon/worker/accel/accel-copies.h"
 #include "daemon/worker/accel/accel-channel.h"
+#include "daemon/worker/accel/accel-copies.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -184,28 +184,28 @@ static void test_numbers(void)
 
 static void test_channels(void)
 {
-        _cleanup_(peers_freep) struct peers *peers = NULL;
+        _cleanup_(accel_channels_freep) struct accel_channels *peers = NULL;
         int one[2], two[2];
-        struct peer peer;
+        struct accel_channel peer;
         struct pollfd ready;
 
-        CU_ASSERT_EQUAL_FATAL(peers_new(&peers), 0);
-        ready = (struct pollfd){.fd = peers_fd(peers), .events = POLLIN};
-        CU_ASSERT_FALSE(peers_take(peers, &peer));
+        CU_ASSERT_EQUAL_FATAL(accel_channels_new(&peers), 0);
+        ready = (struct pollfd){.fd = accel_channels_fd(peers), .events = POLLIN};
+        CU_ASSERT_FALSE(accel_channels_take(peers, &peer));
         CU_ASSERT_EQUAL(poll(&ready, 1, 0), 0);
         CU_ASSERT_EQUAL_FATAL(pipe2(one, O_CLOEXEC), 0);
         CU_ASSERT_EQUAL_FATAL(pipe2(two, O_CLOEXEC), 0);
-        peers_put(peers, "hsm", one[0]);
-        peers_put(peers, "hsm", two[0]);
+        accel_channels_put(peers, "hsm", one[0]);
+        accel_channels_put(peers, "hsm", two[0]);
         CU_ASSERT_EQUAL(poll(&ready, 1, 0), 1);
         /* The first was closed: nobody reads its other end. */
         CU_ASSERT_EQUAL(fcntl(one[0], F_GETFD), -1);
-        CU_ASSERT_TRUE(peers_take(peers, &peer));
+        CU_ASSERT_TRUE(accel_channels_take(peers, &peer));
         CU_ASSERT_EQUAL(peer.fd, two[0]);
         CU_ASSERT_STRING_EQUAL(peer.token, "hsm");
-        CU_ASSERT_FALSE(peers_take(peers, &(struct peer){.fd = -1}));
+        CU_ASSERT_FALSE(accel_channels_take(peers, &(struct accel_channel){.fd = -1}));
         CU_ASSERT_EQUAL(poll(&ready, 1, 0), 0);
-        peer_close(&peer);
+        accel_channel_close(&peer);
         CU_ASSERT_EQUAL(peer.fd, -1);
         close(one[1]);
         close(two[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The directory's three orders, and the lookups on them, without a token. */
+/* The inventory's three orders, and the lookups on them, without a token. */
 #include <string.h>
 
 #include "daemon/worker/core/index.h"
@@ -20,9 +20,9 @@ static struct object *make(CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const
         return object;
 }
 
-static struct directory *fill(void)
+static struct inventory *fill(void)
 {
-        struct directory *directory = NULL;
+        struct inventory *inventory = NULL;
         struct object **objects = calloc(8, sizeof(*objects));
 
         objects[0] = make(CKO_PUBLIC_KEY, 9, "a", "one");
@@ -36,73 +36,73 @@ static struct directory *fill(void)
         /* A key is found where its public half is known. */
         objects[4]->der = (uint8_t *)strdup("spki");
         objects[4]->der_length = 4;
-        CU_ASSERT_EQUAL_FATAL(directory_new(&directory), 0);
-        CU_ASSERT_EQUAL_FATAL(index_init(&directory->index, objects, 8), 0);
-        return directory;
+        CU_ASSERT_EQUAL_FATAL(inventory_new(&inventory), 0);
+        CU_ASSERT_EQUAL_FATAL(index_init(&inventory->index, objects, 8), 0);
+        return inventory;
 }
 
 static void test_lookups(void)
 {
-        _cleanup_(directory_freep) struct directory *directory = fill();
-        struct directory_key key;
+        _cleanup_(inventory_freep) struct inventory *inventory = fill();
+        struct inventory_key key;
 
-        CU_ASSERT_EQUAL(index_by_handle(&directory->index, CKO_PUBLIC_KEY, 9)->number, 109);
-        CU_ASSERT_PTR_NULL(index_by_handle(&directory->index, CKO_PRIVATE_KEY, 9));
-        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT_EQUAL(index_by_handle(&inventory->index, CKO_PUBLIC_KEY, 9)->number, 109);
+        CU_ASSERT_PTR_NULL(index_by_handle(&inventory->index, CKO_PRIVATE_KEY, 9));
+        CU_ASSERT(inventory_key(inventory, 103, &key));
         CU_ASSERT_EQUAL(key.handle, 3);
-        CU_ASSERT_FALSE(directory_key(directory, 109, &key));
-        CU_ASSERT_FALSE(directory_key(directory, 0, &key));
-        CU_ASSERT_FALSE(directory_key(directory, UINT64_MAX, &key));
-        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "three"), 107);
-        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "two"), 0);
-        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("bb", 2), "one"), 0);
-        CU_ASSERT_EQUAL(directory_find(directory, wire_bytes("c", 1), "one"), 0);
+        CU_ASSERT_FALSE(inventory_key(inventory, 109, &key));
+        CU_ASSERT_FALSE(inventory_key(inventory, 0, &key));
+        CU_ASSERT_FALSE(inventory_key(inventory, UINT64_MAX, &key));
+        CU_ASSERT_EQUAL(inventory_find(inventory, wire_bytes("bb", 2), "three"), 107);
+        CU_ASSERT_EQUAL(inventory_find(inventory, wire_bytes("bb", 2), "two"), 0);
+        CU_ASSERT_EQUAL(inventory_find(inventory, wire_bytes("bb", 2), "one"), 0);
+        CU_ASSERT_EQUAL(inventory_find(inventory, wire_bytes("c", 1), "one"), 0);
 }
 
 static void test_nicknames(void)
 {
-        _cleanup_(directory_freep) struct directory *directory = fill();
+        _cleanup_(inventory_freep) struct inventory *inventory = fill();
 
-        CU_ASSERT(directory_has_nickname(directory, "certificate"));
-        CU_ASSERT(directory_has_nickname(directory, "three"));
-        CU_ASSERT_FALSE(directory_has_nickname(directory, "thre"));
-        CU_ASSERT_FALSE(directory_has_nickname(directory, "four"));
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate"));
+        CU_ASSERT(inventory_has_nickname(inventory, "three"));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "thre"));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "four"));
 }
 
 static void test_pairs(void)
 {
-        _cleanup_(directory_freep) struct directory *directory = fill();
+        _cleanup_(inventory_freep) struct inventory *inventory = fill();
         CK_OBJECT_HANDLE handles[4];
 
-        CU_ASSERT_EQUAL(directory_pair(directory, 103, handles, 4), 2);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 103, handles, 4), 2);
         CU_ASSERT(handles[0] == 3 && handles[1] == 9);
-        CU_ASSERT_EQUAL(directory_pair(directory, 103, handles, 1), 1);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 103, handles, 1), 1);
         /* Two private keys of one id: the public key is the one's of its label. */
-        CU_ASSERT_EQUAL(directory_pair(directory, 101, handles, 4), 1);
-        CU_ASSERT_EQUAL(directory_pair(directory, 107, handles, 4), 2);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 101, handles, 4), 1);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 107, handles, 4), 2);
         CU_ASSERT_EQUAL(handles[1], 2);
         /* An empty id joins nothing. */
-        CU_ASSERT_EQUAL(directory_pair(directory, 105, handles, 4), 1);
-        CU_ASSERT_EQUAL(directory_pair(directory, 1, handles, 4), 0);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 105, handles, 4), 1);
+        CU_ASSERT_EQUAL(inventory_pair(inventory, 1, handles, 4), 0);
 }
 
 static void test_copies(void)
 {
-        _cleanup_(directory_freep) struct directory *directory = fill();
-        struct directory_key key;
+        _cleanup_(inventory_freep) struct inventory *inventory = fill();
+        struct inventory_key key;
 
-        CU_ASSERT(directory_set_copy(directory, 103, 55));
-        CU_ASSERT_FALSE(directory_set_copy(directory, 103, 56));
-        CU_ASSERT(directory_key(directory, 103, &key));
+        CU_ASSERT(inventory_set_copy(inventory, 103, 55));
+        CU_ASSERT_FALSE(inventory_set_copy(inventory, 103, 56));
+        CU_ASSERT(inventory_key(inventory, 103, &key));
         CU_ASSERT_EQUAL(key.copy, 55);
-        directory_forget_copy(directory, 103, 56);
-        CU_ASSERT(directory_key(directory, 103, &key));
+        inventory_forget_copy(inventory, 103, 56);
+        CU_ASSERT(inventory_key(inventory, 103, &key));
         CU_ASSERT_EQUAL(key.copy, 55);
-        directory_forget_copy(directory, 103, 55);
-        CU_ASSERT(directory_set_copy(directory, 103, CK_INVALID_HANDLE));
-        CU_ASSERT(directory_key(directory, 103, &key));
+        inventory_forget_copy(inventory, 103, 55);
+        CU_ASSERT(inventory_set_copy(inventory, 103, CK_INVALID_HANDLE));
+        CU_ASSERT(inventory_key(inventory, 103, &key));
         CU_ASSERT(key.no_copy);
-        CU_ASSERT_FALSE(directory_set_copy(directory, 999, 57));
+        CU_ASSERT_FALSE(inventory_set_copy(inventory, 999, 57));
 }
 
 static void test_same(void)

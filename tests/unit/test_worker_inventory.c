@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The directory while other threads use it, over a module of this test: a table of EC keys with handles that the test chooses. */
+/* The inventory while other threads use it, over a module of this test: a table of EC keys with handles that the test chooses. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -189,11 +189,11 @@ static CK_FUNCTION_LIST functions = {
 
 static const struct config_token config = {.name = "hsm", .timeout_usec = USEC_PER_SEC};
 static CK_MECHANISM_TYPE mechanisms[] = {CKM_ECDSA};
-static struct token token = {.config = &config,
+static struct slot_token token = {.config = &config,
         .p11 = &functions,
         .mechanisms = mechanisms,
         .n_mechanisms = ARRAY_SIZE(mechanisms)};
-static struct directory *directory;
+static struct inventory *inventory;
 
 static void no_entry(void *userdata, const struct message_entry *entry)
 {
@@ -203,7 +203,7 @@ static void no_number(void *userdata, uint64_t number)
 {
 }
 
-static const struct sink sink = {no_entry, no_number, no_number, NULL};
+static const struct report report = {no_entry, no_number, no_number, NULL};
 
 /* A thread's: each has its session. */
 struct user {
@@ -215,7 +215,7 @@ static void user_init(struct user *user)
 {
         user->session = (struct session){.token = &token, .handle = 1};
         user->operation =
-                (struct operation){.session = &user->session, .directory = directory, .sink = &sink};
+                (struct operation){.session = &user->session, .inventory = inventory, .report = &report};
 }
 
 static struct user *user_new(void)
@@ -229,16 +229,16 @@ static struct user *user_new(void)
 
 static void refresh(struct user *user)
 {
-        CU_ASSERT_EQUAL(directory_refresh(directory, &user->session, &sink, false), CKR_OK);
+        CU_ASSERT_EQUAL(inventory_refresh(inventory, &user->session, &report, false), CKR_OK);
 }
 
-/* The pair `a` under the handles 10 and 11, in the directory. */
+/* The pair `a` under the handles 10 and 11, in the inventory. */
 static struct user *begin(void)
 {
         struct user *user;
 
         memset(module.objects, 0, sizeof(module.objects));
-        CU_ASSERT_EQUAL_FATAL(directory_new(&directory), 0);
+        CU_ASSERT_EQUAL_FATAL(inventory_new(&inventory), 0);
         user = user_new();
         fake_add(CKO_PRIVATE_KEY, 10, 'a');
         fake_add(CKO_PUBLIC_KEY, 11, 'a');
@@ -248,13 +248,13 @@ static struct user *begin(void)
 
 static void end(struct user *user)
 {
-        directory_free(directory);
+        inventory_free(inventory);
         free(user);
 }
 
 static uint64_t number_of(const char *name)
 {
-        return directory_find(directory, wire_bytes(name, 1), name);
+        return inventory_find(inventory, wire_bytes(name, 1), name);
 }
 
 /* ---- a handle that another key has by now ---- */
@@ -306,7 +306,7 @@ static void test_deleted_meanwhile(void)
         end(user);
 }
 
-/* The other key has the handle before the directory is renewed. */
+/* The other key has the handle before the inventory is renewed. */
 static void test_handle_at_once(void)
 {
         struct user *user = begin();
@@ -350,11 +350,11 @@ static void *look_up(void *userdata)
 {
         while (!atomic_load(&over))
                 for (uint64_t number = 1; number < ROUNDS; number++) {
-                        struct directory_public public;
+                        struct inventory_public public;
 
-                        if (directory_public(directory, number, &public) != 0)
+                        if (inventory_public(inventory, number, &public) != 0)
                                 continue;
-                        (void)directory_has_key(directory, (struct der){public.spki, public.spki_length},
+                        (void)inventory_has_key(inventory, (struct der){public.spki, public.spki_length},
                                 wire_bytes(public.id, public.id_length));
                         free(public.spki);
                 }

@@ -9,13 +9,13 @@
 /* The text that comes back; NULL: it does not parse. */
 static const char *round_trip(const char *text)
 {
-        static char ret[NAME_TEXT_MAX];
-        uint8_t der[NAME_DER_MAX];
+        static char ret[DN_TEXT_MAX];
+        uint8_t der[DN_DER_MAX];
         size_t length = 0;
 
-        if (name_from_text(text, der, &length))
+        if (dn_from_text(text, der, &length))
                 return NULL;
-        return name_to_text((struct der){der, length}, ret) ? ret : "no name";
+        return dn_to_text((struct der){der, length}, ret) ? ret : "no name";
 }
 
 static void a_subject_comes_back_as_it_was(void)
@@ -48,10 +48,10 @@ static void the_order_of_the_text_is_the_reverse_of_der(void)
 {
         static const uint8_t want[] = {0x30, 0x1a, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x06, 0x13,
                 0x02, 'D', 'E', 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x03, 0x13, 0x02, 'a', 'b'};
-        uint8_t der[NAME_DER_MAX];
+        uint8_t der[DN_DER_MAX];
         size_t length = 0;
 
-        CU_ASSERT_PTR_NULL(name_from_text("CN=ab,C=DE", der, &length));
+        CU_ASSERT_PTR_NULL(dn_from_text("CN=ab,C=DE", der, &length));
         CU_ASSERT_EQUAL(length, sizeof(want));
         CU_ASSERT_EQUAL(memcmp(der, want, sizeof(want)), 0);
 }
@@ -86,7 +86,7 @@ static void a_known_type_by_its_oid_is_held_to_the_same(void)
 
 static void a_value_has_as_many_characters_as_its_type_allows(void)
 {
-        char text[NAME_TEXT_MAX] = "CN=";
+        char text[DN_TEXT_MAX] = "CN=";
 
         for (size_t i = 0; i < 64; i++)
                 strcat(text, "\xc3\xa9");
@@ -97,18 +97,18 @@ static void a_value_has_as_many_characters_as_its_type_allows(void)
 
 static void a_subject_has_at_most_1023_bytes(void)
 {
-        char text[2 * NAME_TEXT_MAX] = "L=x";
+        char text[2 * DN_TEXT_MAX] = "L=x";
 
-        while (strlen(text) + 4 < NAME_TEXT_MAX)
+        while (strlen(text) + 4 < DN_TEXT_MAX)
                 strcat(text, ",L=x");
-        CU_ASSERT_EQUAL(strlen(text), NAME_TEXT_MAX - 1);
+        CU_ASSERT_EQUAL(strlen(text), DN_TEXT_MAX - 1);
         CU_ASSERT_PTR_NOT_NULL(round_trip(text));
         strcat(text, "y");
         CU_ASSERT_PTR_NULL(round_trip(text));
 }
 
 /* A Name of one CN of this string type and these bytes. */
-static bool show(uint8_t tag, const char *value, size_t length, char ret[static NAME_TEXT_MAX])
+static bool show(uint8_t tag, const char *value, size_t length, char ret[static DN_TEXT_MAX])
 {
         uint8_t der[4096];
         size_t string = der_head(NULL, tag, length) + length, attribute = 5 + string,
@@ -121,12 +121,12 @@ static bool show(uint8_t tag, const char *value, size_t length, char ret[static 
         at += 5;
         at += der_head(der + at, tag, length);
         memcpy(der + at, value, length);
-        return name_to_text((struct der){der, at + length}, ret);
+        return dn_to_text((struct der){der, at + length}, ret);
 }
 
 static void hostile_values_are_shown_as_harmless_text(void)
 {
-        char text[NAME_TEXT_MAX];
+        char text[DN_TEXT_MAX];
 
         CU_ASSERT(show(0x0c, "a\0b\n\x7f", 5, text));
         CU_ASSERT_STRING_EQUAL(text, "CN=a\\00b\\0a\\7f");
@@ -154,12 +154,12 @@ static void hostile_values_are_shown_as_harmless_text(void)
 
 static void what_is_long_is_cut_at_a_character(void)
 {
-        char value[3000], text[NAME_TEXT_MAX];
+        char value[3000], text[DN_TEXT_MAX];
 
         for (size_t i = 0; i < sizeof(value); i += 3)
                 memcpy(value + i, "\xe6\xbc\xa2", 3);
         CU_ASSERT(show(0x0c, value, sizeof(value), text));
-        CU_ASSERT(strlen(text) < NAME_TEXT_MAX && strlen(text) > NAME_TEXT_MAX - 16);
+        CU_ASSERT(strlen(text) < DN_TEXT_MAX && strlen(text) > DN_TEXT_MAX - 16);
         CU_ASSERT(text_is_utf8(text, strlen(text)));
         CU_ASSERT_STRING_EQUAL(text + strlen(text) - 3, "...");
         CU_ASSERT(show(0x04, value, sizeof(value), text));
@@ -168,15 +168,15 @@ static void what_is_long_is_cut_at_a_character(void)
 
 static void no_name_is_read_beyond_its_end(void)
 {
-        uint8_t der[NAME_DER_MAX];
-        char text[NAME_TEXT_MAX];
+        uint8_t der[DN_DER_MAX];
+        char text[DN_TEXT_MAX];
         size_t length = 0;
 
-        CU_ASSERT_PTR_NULL(name_from_text("CN=a+UID=b,OU=c,1.2.3=d,C=DE", der, &length));
+        CU_ASSERT_PTR_NULL(dn_from_text("CN=a+UID=b,OU=c,1.2.3=d,C=DE", der, &length));
         for (size_t n = 0; n < length; n++) {
                 uint8_t *part = malloc(n + 1);
                 memcpy(part, der, n);
-                CU_ASSERT_FALSE(name_to_text((struct der){part, n}, text));
+                CU_ASSERT_FALSE(dn_to_text((struct der){part, n}, text));
                 free(part);
         }
         /* And nothing that a flipped bit makes of it is text that is none. */
@@ -184,7 +184,7 @@ static void no_name_is_read_beyond_its_end(void)
                 uint8_t *other = malloc(length);
                 memcpy(other, der, length);
                 other[bit / 8] ^= (uint8_t)(1U << bit % 8);
-                if (name_to_text((struct der){other, length}, text))
+                if (dn_to_text((struct der){other, length}, text))
                         CU_ASSERT(text_is_utf8(text, strlen(text)));
                 free(other);
         }

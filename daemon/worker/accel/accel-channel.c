@@ -9,107 +9,107 @@
 #include "daemon/util/log.h"
 #include "proto/limits.h"
 
-struct peers {
+struct accel_channels {
         pthread_mutex_t lock; /* never over anything that waits */
         int event_fd;
         bool closed;
         size_t n;
-        struct peer waiting[LIMIT_SECTIONS];
+        struct accel_channel waiting[LIMIT_SECTIONS];
 };
 
-int peers_new(struct peers **ret)
+int accel_channels_new(struct accel_channels **ret)
 {
-        _cleanup_(freep) struct peers *peers = calloc(1, sizeof(*peers));
+        _cleanup_(freep) struct accel_channels *channels = calloc(1, sizeof(*channels));
 
-        if (!peers)
+        if (!channels)
                 return -ENOMEM;
-        peers->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (peers->event_fd < 0)
+        channels->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (channels->event_fd < 0)
                 return -errno;
-        pthread_mutex_init(&peers->lock, NULL);
-        *ret = TAKE_PTR(peers);
+        pthread_mutex_init(&channels->lock, NULL);
+        *ret = TAKE_PTR(channels);
         return 0;
 }
 
-void peers_free(struct peers *peers)
+void accel_channels_free(struct accel_channels *channels)
 {
-        if (!peers)
+        if (!channels)
                 return;
-        for (size_t i = 0; i < peers->n; i++)
-                peer_close(&peers->waiting[i]);
-        close(peers->event_fd);
-        pthread_mutex_destroy(&peers->lock);
-        free(peers);
+        for (size_t i = 0; i < channels->n; i++)
+                accel_channel_close(&channels->waiting[i]);
+        close(channels->event_fd);
+        pthread_mutex_destroy(&channels->lock);
+        free(channels);
 }
 
-void peer_close(struct peer *peer)
+void accel_channel_close(struct accel_channel *channel)
 {
-        if (peer->fd >= 0)
-                close(peer->fd);
-        free(peer->token);
-        *peer = (struct peer){.fd = -1};
+        if (channel->fd >= 0)
+                close(channel->fd);
+        free(channel->token);
+        *channel = (struct accel_channel){.fd = -1};
 }
 
-static struct peer *place_of(struct peers *peers, const char *token)
+static struct accel_channel *place_of(struct accel_channels *channels, const char *token)
 {
-        for (size_t i = 0; i < peers->n; i++)
-                if (strcmp(peers->waiting[i].token, token) == 0)
-                        return &peers->waiting[i];
-        return peers->n < LIMIT_SECTIONS ? &peers->waiting[peers->n] : NULL;
+        for (size_t i = 0; i < channels->n; i++)
+                if (strcmp(channels->waiting[i].token, token) == 0)
+                        return &channels->waiting[i];
+        return channels->n < LIMIT_SECTIONS ? &channels->waiting[channels->n] : NULL;
 }
 
-void peers_put(struct peers *peers, const char *token, int fd)
+void accel_channels_put(struct accel_channels *channels, const char *token, int fd)
 {
-        struct peer peer = {.token = strdup(token), .fd = fd};
-        struct peer *place;
+        struct accel_channel channel = {.token = strdup(token), .fd = fd};
+        struct accel_channel *place;
 
-        pthread_mutex_lock(&peers->lock);
-        if (peers->closed) {
-                pthread_mutex_unlock(&peers->lock);
-                peer_close(&peer);
+        pthread_mutex_lock(&channels->lock);
+        if (channels->closed) {
+                pthread_mutex_unlock(&channels->lock);
+                accel_channel_close(&channel);
                 return;
         }
-        place = peer.token ? place_of(peers, token) : NULL;
-        if (place == &peers->waiting[peers->n])
-                peers->n++;
+        place = channel.token ? place_of(channels, token) : NULL;
+        if (place == &channels->waiting[channels->n])
+                channels->n++;
         else if (place)
-                peer_close(place);
+                accel_channel_close(place);
         if (place)
-                *place = peer;
-        pthread_mutex_unlock(&peers->lock);
+                *place = channel;
+        pthread_mutex_unlock(&channels->lock);
         if (!place) {
-                peer_close(&peer);
+                accel_channel_close(&channel);
                 log_error("no room for the channel to the worker of %s", token);
                 return;
         }
-        (void)eventfd_write(peers->event_fd, 1);
+        (void)eventfd_write(channels->event_fd, 1);
 }
 
-bool peers_take(struct peers *peers, struct peer *ret)
+bool accel_channels_take(struct accel_channels *channels, struct accel_channel *ret)
 {
         eventfd_t ignored;
         bool there;
 
-        pthread_mutex_lock(&peers->lock);
-        there = peers->n > 0;
+        pthread_mutex_lock(&channels->lock);
+        there = channels->n > 0;
         if (there)
-                *ret = peers->waiting[--peers->n];
+                *ret = channels->waiting[--channels->n];
         else
-                (void)eventfd_read(peers->event_fd, &ignored);
-        pthread_mutex_unlock(&peers->lock);
+                (void)eventfd_read(channels->event_fd, &ignored);
+        pthread_mutex_unlock(&channels->lock);
         return there;
 }
 
-void peers_close(struct peers *peers)
+void accel_channels_close(struct accel_channels *channels)
 {
-        pthread_mutex_lock(&peers->lock);
-        peers->closed = true;
-        while (peers->n > 0)
-                peer_close(&peers->waiting[--peers->n]);
-        pthread_mutex_unlock(&peers->lock);
+        pthread_mutex_lock(&channels->lock);
+        channels->closed = true;
+        while (channels->n > 0)
+                accel_channel_close(&channels->waiting[--channels->n]);
+        pthread_mutex_unlock(&channels->lock);
 }
 
-int peers_fd(const struct peers *peers)
+int accel_channels_fd(const struct accel_channels *channels)
 {
-        return peers->event_fd;
+        return channels->event_fd;
 }

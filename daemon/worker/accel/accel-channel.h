@@ -9,30 +9,30 @@
 
 #include "daemon/util/macros.h"
 
-struct peers;
+struct accel_channels;
 
 /* A channel and whose it is; both the receiver's. */
-struct peer {
+struct accel_channel {
         char *token;
         int fd;
 };
 
 /* -errno. Lives as long as the process. */
-int peers_new(struct peers **ret);
-void peers_free(struct peers *peers);
-DEFINE_CLEANUP(struct peers *, peers_free);
+int accel_channels_new(struct accel_channels **ret);
+void accel_channels_free(struct accel_channels *channels);
+DEFINE_CLEANUP(struct accel_channels *, accel_channels_free);
 
 /* A new channel, taken over; one of the same token that nobody has taken yet is closed. Never waits. */
-void peers_put(struct peers *peers, const char *token, int fd);
+void accel_channels_put(struct accel_channels *channels, const char *token, int fd);
 
 /* The next one that came. false: none did. */
-bool peers_take(struct peers *peers, struct peer *ret);
+bool accel_channels_take(struct accel_channels *channels, struct accel_channel *ret);
 
 /* Nobody will take any: those that came are closed, and those that come. */
-void peers_close(struct peers *peers);
+void accel_channels_close(struct accel_channels *channels);
 
-/* Readable when there is one to take; peers_take() empties it. For poll(). */
-int peers_fd(const struct peers *peers);
+/* Readable when there is one to take; accel_channels_take() empties it. For poll(). */
+int accel_channels_fd(const struct accel_channels *channels);
 
 /* Closes and frees, and leaves it empty. */
-void peer_close(struct peer *peer);
+void accel_channel_close(struct accel_channel *channel);

@@ -9,7 +9,7 @@
 #define PLACE_BITS 16U
 #define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
 
-struct copy {
+struct held_copy {
         struct copy_key key;
         char *token;
         uint8_t *spki;
@@ -18,7 +18,7 @@ struct copy {
         unsigned users;
         bool disowned;  /* the broker that knew of it is gone, and the next has not asked for it */
         bool out, lost; /* out: not in its place any more; lost: its object is gone by itself */
-        struct copy *next_out;
+        struct held_copy *next_out;
 };
 
 struct copies {
@@ -26,8 +26,8 @@ struct copies {
         uint64_t turn, serial;
         uint64_t disowned_until_usec; /* 0: none is disowned */
         unsigned max, n_clears;
-        struct copy *outs; /* in use, and out */
-        struct copy *places[];
+        struct held_copy *outs; /* in use, and out */
+        struct held_copy *places[];
 };
 
 int copies_new(unsigned max, uint64_t first, struct copies **ret)
@@ -47,7 +47,7 @@ int copies_new(unsigned max, uint64_t first, struct copies **ret)
         return 0;
 }
 
-static void copy_free(struct copy *copy)
+static void copy_free(struct held_copy *copy)
 {
         free(copy->token);
         free(copy->spki);
@@ -59,7 +59,7 @@ void copies_free(struct copies *copies)
         if (!copies)
                 return;
         copies_clear(copies);
-        for (struct copy *copy = copies->outs, *next; copy; copy = next) {
+        for (struct held_copy *copy = copies->outs, *next; copy; copy = next) {
                 next = copy->next_out;
                 copy_free(copy);
         }
@@ -69,16 +69,16 @@ void copies_free(struct copies *copies)
 
 /* ---- with the lock ---- */
 
-static struct copy *find(struct copies *copies, uint64_t number)
+static struct held_copy *find(struct copies *copies, uint64_t number)
 {
         uint64_t place = number & PLACE_MASK;
-        struct copy *copy = place < copies->max ? copies->places[place] : NULL;
+        struct held_copy *copy = place < copies->max ? copies->places[place] : NULL;
 
         return copy && copy->key.number == number ? copy : NULL;
 }
 
 /* The handle to destroy now. */
-static CK_OBJECT_HANDLE take_out(struct copies *copies, struct copy *copy, bool lost)
+static CK_OBJECT_HANDLE take_out(struct copies *copies, struct held_copy *copy, bool lost)
 {
         CK_OBJECT_HANDLE handle = lost ? CK_INVALID_HANDLE : copy->key.handle;
 
@@ -94,9 +94,9 @@ static CK_OBJECT_HANDLE take_out(struct copies *copies, struct copy *copy, bool 
         return CK_INVALID_HANDLE;
 }
 
-static struct copy **find_out(struct copies *copies, uint64_t number)
+static struct held_copy **find_out(struct copies *copies, uint64_t number)
 {
-        struct copy **at = &copies->outs;
+        struct held_copy **at = &copies->outs;
 
         while (*at && (*at)->key.number != number)
                 at = &(*at)->next_out;
@@ -107,7 +107,7 @@ static struct copy **find_out(struct copies *copies, uint64_t number)
 
 bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret)
 {
-        struct copy *copy;
+        struct held_copy *copy;
 
         pthread_mutex_lock(&copies->lock);
         copy = find(copies, number);
@@ -123,7 +123,7 @@ bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret)
 bool copies_release(struct copies *copies, const struct copy_key *key, bool *ret_lost)
 {
         bool destroy = false;
-        struct copy *copy;
+        struct held_copy *copy;
 
         pthread_mutex_lock(&copies->lock);
         copy = find(copies, key->number);
@@ -131,7 +131,7 @@ bool copies_release(struct copies *copies, const struct copy_key *key, bool *ret
         if (copy) {
                 copy->users--;
         } else {
-                struct copy **at = find_out(copies, key->number);
+                struct held_copy **at = find_out(copies, key->number);
 
                 copy = *at;
                 *ret_lost = copy && copy->lost;
@@ -151,7 +151,7 @@ uint64_t copies_find(struct copies *copies, const char *token, struct wire_bytes
 
         pthread_mutex_lock(&copies->lock);
         for (unsigned i = 0; i < copies->max && number == 0; i++) {
-                struct copy *copy = copies->places[i];
+                struct held_copy *copy = copies->places[i];
 
                 if (copy && copy->spki_length == spki.length &&
                         memcmp(copy->spki, spki.data, spki.length) == 0 && strcmp(copy->token, token) == 0) {
@@ -181,7 +181,7 @@ static unsigned choose(const struct copies *copies)
 int copies_add(struct copies *copies, const char *token, struct wire_bytes spki, struct copy_key *key,
         uint64_t *ret_out, CK_OBJECT_HANDLE *ret_handle)
 {
-        struct copy *copy = calloc(1, sizeof(*copy)), *old;
+        struct held_copy *copy = calloc(1, sizeof(*copy)), *old;
         unsigned place;
 
         if (!copy)
@@ -209,7 +209,7 @@ int copies_add(struct copies *copies, const char *token, struct wire_bytes spki,
 
 bool copies_remove(struct copies *copies, uint64_t number, CK_OBJECT_HANDLE *ret_handle)
 {
-        struct copy *copy;
+        struct held_copy *copy;
 
         pthread_mutex_lock(&copies->lock);
         copy = find(copies, number);
@@ -221,7 +221,7 @@ bool copies_remove(struct copies *copies, uint64_t number, CK_OBJECT_HANDLE *ret
 
 bool copies_evict(struct copies *copies, uint64_t *ret_number, CK_OBJECT_HANDLE *ret_handle)
 {
-        struct copy *oldest = NULL;
+        struct held_copy *oldest = NULL;
 
         pthread_mutex_lock(&copies->lock);
         for (unsigned i = 0; i < copies->max; i++)
@@ -247,7 +247,7 @@ void copies_disown(struct copies *copies, uint64_t until_usec)
 
 bool copies_abandoned(struct copies *copies, uint64_t now_usec, CK_OBJECT_HANDLE *ret_handle)
 {
-        struct copy *found = NULL;
+        struct held_copy *found = NULL;
 
         pthread_mutex_lock(&copies->lock);
         if (copies->disowned_until_usec != 0 && now_usec >= copies->disowned_until_usec) {
@@ -281,7 +281,7 @@ void copies_clear(struct copies *copies)
                 if (copies->places[i])
                         (void)take_out(copies, copies->places[i], true);
         /* And those that were taken out before, and are in use. */
-        for (struct copy *copy = copies->outs; copy; copy = copy->next_out)
+        for (struct held_copy *copy = copies->outs; copy; copy = copy->next_out)
                 copy->lost = true;
         pthread_mutex_unlock(&copies->lock);
 }

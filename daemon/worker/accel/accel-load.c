@@ -26,13 +26,13 @@ static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 /* The channel to the accelerator's worker of now. false: there is none. */
 static bool channel_is_there(struct accel *accel)
 {
-        struct peer fresh;
+        struct accel_channel fresh;
 
-        while (peers_take(accel->peers, &fresh)) {
-                peer_close(&accel->peer);
-                accel->peer = fresh;
+        while (accel_channels_take(accel->channels, &fresh)) {
+                accel_channel_close(&accel->channel);
+                accel->channel = fresh;
         }
-        return accel->peer.fd >= 0;
+        return accel->channel.fd >= 0;
 }
 
 static void set_timeout(int fd, int option, uint64_t usec)
@@ -50,7 +50,7 @@ static uint64_t number_of(struct wire wire)
 
 static uint64_t patience_usec(const struct operation *operation, uint64_t usec)
 {
-        return token_threads(operation->session->token) > 1 ? usec : ALONE_USEC;
+        return slot_token_threads(operation->session->token) > 1 ? usec : ALONE_USEC;
 }
 
 /* The answer with this number, in buffer; what came too late for an earlier question is dropped. -EAGAIN: not in time. */
@@ -63,8 +63,8 @@ static int receive(
                 struct wire wire = {.data = buffer};
                 int r;
 
-                set_timeout(accel->peer.fd, SO_RCVTIMEO, MAX_OF(until - now, UINT64_C(1000)));
-                r = channel_receive_plain(accel->peer.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
+                set_timeout(accel->channel.fd, SO_RCVTIMEO, MAX_OF(until - now, UINT64_C(1000)));
+                r = channel_receive_plain(accel->channel.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
                 if (r != 0)
                         return r > 0 ? -EPIPE : r;
                 *ret_type = message_type(&wire);
@@ -81,7 +81,7 @@ static CK_RV no_answer(struct operation *operation, int error)
         struct accel *accel = operation->accel;
 
         if (error != -EAGAIN)
-                peer_close(&accel->peer);
+                accel_channel_close(&accel->channel);
         return operation_answer(
                 operation, REPLY_BUSY, "the accelerator's worker does not answer: %s", strerror(-error));
 }
@@ -212,7 +212,7 @@ static CK_RV send_key(
                 .key = wire_bytes(wrapped->key, wrapped->n_key)};
         enum message_type type;
         struct wire wire;
-        int r = message_send_transfer(accel->peer.fd, &transfer, NULL, 0);
+        int r = message_send_transfer(accel->channel.fd, &transfer, NULL, 0);
 
         if (r == 0)
                 r = receive(accel, patience_usec(operation, TRANSFER_USEC), buffer, &wire, &type);
@@ -234,8 +234,8 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
         CK_RV rv;
 
         if (channel_is_there(accel)) {
-                set_timeout(accel->peer.fd, SO_SNDTIMEO, WORD_USEC);
-                r = message_send_transport(accel->peer.fd,
+                set_timeout(accel->channel.fd, SO_SNDTIMEO, WORD_USEC);
+                r = message_send_transport(accel->channel.fd,
                         &(struct message_transport){.number = ++accel->number, .spki = load->spki}, NULL, 0);
         }
         if (r == 0)
@@ -259,12 +259,12 @@ CK_RV load_attempt(struct operation *operation, const void *request)
 {
         const unsigned wanted = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
         const struct message_load *load = request;
-        const struct token *token = operation->session->token;
+        const struct slot_token *token = operation->session->token;
         struct accel *accel = operation->accel;
-        struct directory_key key;
+        struct inventory_key key;
         CK_RV rv;
 
-        if (!directory_key(operation->directory, load->key, &key))
+        if (!inventory_key(operation->inventory, load->key, &key))
                 return operation_answer(operation, REPLY_KEY_GONE, "no such key");
         if ((key.flags & wanted) != wanted || !(key.usage & USAGE_SIGN) || key.always_authenticate)
                 return operation_answer(

@@ -7,7 +7,7 @@
 #include "daemon/util/ckr.h"
 #include "daemon/worker/encoding/spki.h"
 
-struct public_key {
+struct cached_key {
         uint8_t *spki; /* NULL: none here */
         size_t length;
         CK_OBJECT_HANDLE handle;
@@ -17,7 +17,7 @@ struct public_key {
 struct public_cache {
         uint64_t session; /* n_opens of the one whose objects they are: with another they are gone */
         uint64_t turn;
-        struct public_key keys[PUBLIC_CACHE_MAX];
+        struct cached_key keys[PUBLIC_CACHE_MAX];
 };
 
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
@@ -31,17 +31,17 @@ static struct public_cache *cache_of(struct session *session)
         if (cache && cache->session != session->n_opens) {
                 for (size_t i = 0; i < PUBLIC_CACHE_MAX; i++) {
                         free(cache->keys[i].spki);
-                        cache->keys[i] = (struct public_key){0};
+                        cache->keys[i] = (struct cached_key){0};
                 }
                 cache->session = session->n_opens;
         }
         return cache;
 }
 
-static struct public_key *cache_find(struct public_cache *cache, struct wire_bytes spki)
+static struct cached_key *cache_find(struct public_cache *cache, struct wire_bytes spki)
 {
         for (size_t i = 0; i < PUBLIC_CACHE_MAX; i++) {
-                struct public_key *key = &cache->keys[i];
+                struct cached_key *key = &cache->keys[i];
 
                 if (key->spki && key->length == spki.length && memcmp(key->spki, spki.data, spki.length) == 0)
                         return key;
@@ -102,7 +102,7 @@ static CK_RV create_point(
 static void cache_put(
         struct session *session, struct public_cache *cache, struct wire_bytes spki, CK_OBJECT_HANDLE handle)
 {
-        struct public_key *oldest = &cache->keys[0];
+        struct cached_key *oldest = &cache->keys[0];
         uint8_t *copy = malloc(spki.length);
 
         if (!copy) {
@@ -116,7 +116,7 @@ static void cache_put(
                 (void)P11(session, C_DestroyObject, session->handle, oldest->handle);
         free(oldest->spki);
         memcpy(copy, spki.data, spki.length);
-        *oldest = (struct public_key){copy, spki.length, handle, ++cache->turn};
+        *oldest = (struct cached_key){copy, spki.length, handle, ++cache->turn};
 }
 
 static CK_RV verify(struct session *session, struct signing *signing, CK_OBJECT_HANDLE key,
@@ -138,7 +138,7 @@ CK_RV public_verify(struct session *session, struct signing *signing, struct wir
         unsigned bits, struct der key, struct wire_bytes signature, bool *ret_valid)
 {
         struct public_cache *cache = cache_of(session);
-        struct public_key *known = cache ? cache_find(cache, spki) : NULL;
+        struct cached_key *known = cache ? cache_find(cache, spki) : NULL;
         CK_OBJECT_HANDLE handle;
         CK_RV rv;
 
@@ -169,7 +169,7 @@ CK_RV public_attempt(struct operation *operation, struct signing *signing, struc
         bool valid = false;
         CK_RV rv;
 
-        if (!token_has_mechanism(session->token, signing->mechanism.mechanism))
+        if (!slot_token_has_mechanism(session->token, signing->mechanism.mechanism))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
         rv = public_verify(session, signing, spki, type, bits, key, signature, &valid);
         if (rv == CKR_OK) {

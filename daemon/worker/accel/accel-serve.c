@@ -24,12 +24,12 @@
 struct server {
         struct operation *operation;
         struct transport transport;
-        size_t n_peers;
-        struct peer peers[LIMIT_SECTIONS];
+        size_t n_channels;
+        struct accel_channel channels[LIMIT_SECTIONS];
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
-int accel_prepare(struct accel *accel, const struct token *token)
+int accel_prepare(struct accel *accel, const struct slot_token *token)
 {
         uint64_t first;
 
@@ -40,15 +40,15 @@ int accel_prepare(struct accel *accel, const struct token *token)
 
 int accel_init(struct accel *accel)
 {
-        *accel = (struct accel){.peer = {.fd = -1}};
+        *accel = (struct accel){.channel = {.fd = -1}};
         pthread_mutex_init(&accel->load_lock, NULL);
-        return peers_new(&accel->peers);
+        return accel_channels_new(&accel->channels);
 }
 
 /* ---- answers; -errno: the peer is gone, does not read, or says what cannot be ---- */
 
-static int send_transferred(
-        struct server *server, const struct peer *peer, uint64_t number, uint64_t copy, uint64_t evicted)
+static int send_transferred(struct server *server, const struct accel_channel *channel, uint64_t number,
+        uint64_t copy, uint64_t evicted)
 {
         const struct result *result = &server->operation->result;
         struct message_transferred message = {.number = number,
@@ -58,10 +58,10 @@ static int send_transferred(
                 .evicted = evicted,
                 .text = result->text};
 
-        return message_send_transferred(peer->fd, &message, NULL, 0);
+        return message_send_transferred(channel->fd, &message, NULL, 0);
 }
 
-static int on_transport(struct server *server, const struct peer *peer, struct wire *wire)
+static int on_transport(struct server *server, const struct accel_channel *channel, struct wire *wire)
 {
         struct operation *operation = server->operation;
         struct transport *transport = &server->transport;
@@ -74,40 +74,40 @@ static int on_transport(struct server *server, const struct peer *peer, struct w
         /* Also looks whether the session, and so every copy, is still there. */
         operation_run(operation, transport_attempt, transport);
         copy = operation->result.status == REPLY_OK
-                       ? copies_find(operation->accel->copies, peer->token, message.spki)
+                       ? copies_find(operation->accel->copies, channel->token, message.spki)
                        : 0;
         if (copy != 0 || operation->result.status != REPLY_OK)
-                return send_transferred(server, peer, message.number, copy, 0);
-        return message_send_transport_key(peer->fd,
+                return send_transferred(server, channel, message.number, copy, 0);
+        return message_send_transport_key(channel->fd,
                 &(struct message_transport_key){.number = message.number,
                         .modulus = wire_bytes(transport->modulus, transport->n_modulus),
                         .exponent = wire_bytes(transport->exponent, transport->n_exponent)},
                 NULL, 0);
 }
 
-static int on_transfer(struct server *server, const struct peer *peer, struct wire *wire)
+static int on_transfer(struct server *server, const struct accel_channel *channel, struct wire *wire)
 {
-        struct taking taking = {.transport = &server->transport, .token = peer->token};
+        struct taking taking = {.transport = &server->transport, .token = channel->token};
         int r = message_get_transfer(wire, &taking.message);
 
         if (r < 0)
                 return r;
         operation_run(server->operation, take_attempt, &taking);
-        return send_transferred(server, peer, taking.message.number, taking.copy, taking.evicted);
+        return send_transferred(server, channel, taking.message.number, taking.copy, taking.evicted);
 }
 
-static int on_peer(struct server *server, const struct peer *peer)
+static int on_message(struct server *server, const struct accel_channel *channel)
 {
         struct wire wire = {.data = server->buffer};
-        int r = channel_receive_plain(peer->fd, server->buffer, sizeof(server->buffer), &wire.size);
+        int r = channel_receive_plain(channel->fd, server->buffer, sizeof(server->buffer), &wire.size);
 
         if (r != 0)
                 return r > 0 ? -EPIPE : r;
         switch (message_type(&wire)) {
         case MESSAGE_TYPE_TRANSPORT:
-                return on_transport(server, peer, &wire);
+                return on_transport(server, channel, &wire);
         case MESSAGE_TYPE_TRANSFER:
-                return on_transfer(server, peer, &wire);
+                return on_transfer(server, channel, &wire);
         default:
                 return -EBADMSG;
         }
@@ -115,26 +115,26 @@ static int on_peer(struct server *server, const struct peer *peer)
 
 /* ---- the thread ---- */
 
-static void drop_peer(struct server *server, size_t i)
+static void drop_channel(struct server *server, size_t i)
 {
-        peer_close(&server->peers[i]);
-        server->peers[i] = server->peers[--server->n_peers];
+        accel_channel_close(&server->channels[i]);
+        server->channels[i] = server->channels[--server->n_channels];
 }
 
-static void take_peers(struct server *server)
+static void take_channels(struct server *server)
 {
         const struct timeval timeout = {.tv_usec = SEND_USEC};
-        struct peer fresh;
+        struct accel_channel fresh;
 
-        while (peers_take(server->operation->accel->peers, &fresh)) {
-                for (size_t i = 0; i < server->n_peers; i++)
-                        if (strcmp(server->peers[i].token, fresh.token) == 0)
-                                drop_peer(server, i--);
+        while (accel_channels_take(server->operation->accel->channels, &fresh)) {
+                for (size_t i = 0; i < server->n_channels; i++)
+                        if (strcmp(server->channels[i].token, fresh.token) == 0)
+                                drop_channel(server, i--);
                 (void)setsockopt(fresh.fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-                if (server->n_peers < LIMIT_SECTIONS)
-                        server->peers[server->n_peers++] = fresh;
+                if (server->n_channels < LIMIT_SECTIONS)
+                        server->channels[server->n_channels++] = fresh;
                 else
-                        peer_close(&fresh);
+                        accel_channel_close(&fresh);
         }
 }
 
@@ -152,14 +152,15 @@ static void destroy_abandoned(struct server *server)
 /* At least every KeepAlive=. */
 static void turn(struct server *server)
 {
-        const struct token *token = server->operation->session->token;
+        const struct slot_token *token = server->operation->session->token;
         struct pollfd fds[LIMIT_SECTIONS + 1];
-        size_t n = server->n_peers;
+        size_t n = server->n_channels;
         int r;
 
         for (size_t i = 0; i < n; i++)
-                fds[i] = (struct pollfd){.fd = server->peers[i].fd, .events = POLLIN};
-        fds[n] = (struct pollfd){.fd = peers_fd(server->operation->accel->peers), .events = POLLIN};
+                fds[i] = (struct pollfd){.fd = server->channels[i].fd, .events = POLLIN};
+        fds[n] = (struct pollfd){
+                .fd = accel_channels_fd(server->operation->accel->channels), .events = POLLIN};
         r = poll(
                 fds, n + 1, (int)MIN_OF(token->config->keep_alive_usec / USEC_PER_MSEC, (uint64_t)INT32_MAX));
         /* Nobody asked: the session is looked at all the same, and where it was lost so are the copies. */
@@ -171,10 +172,10 @@ static void turn(struct server *server)
                 return;
         /* From the last: one that is dropped moves none before it. */
         for (size_t i = n; i-- > 0 && !server->operation->ending;)
-                if (fds[i].revents && on_peer(server, &server->peers[i]) < 0)
-                        drop_peer(server, i);
+                if (fds[i].revents && on_message(server, &server->channels[i]) < 0)
+                        drop_channel(server, i);
         if (fds[n].revents)
-                take_peers(server);
+                take_channels(server);
 }
 
 void accel_serve(struct operation *operation)
@@ -193,7 +194,7 @@ void accel_serve(struct operation *operation)
                         operation->session->token->config->name, operation->result.text);
         while (!operation->ending)
                 turn(server);
-        while (server->n_peers > 0)
-                drop_peer(server, 0);
+        while (server->n_channels > 0)
+                drop_channel(server, 0);
         free(server);
 }

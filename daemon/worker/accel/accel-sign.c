@@ -23,7 +23,7 @@ static CK_RV sign_with(
                 &signing, message->algorithm, message->prehashed, message->data, key->key_type, key->size);
 
         if (r == -ENOTSUP ||
-                (r == 0 && !token_has_mechanism(operation->session->token, signing.mechanism.mechanism)))
+                (r == 0 && !slot_token_has_mechanism(operation->session->token, signing.mechanism.mechanism)))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the accelerator does not sign so");
         if (r < 0)
                 return operation_answer(operation, REPLY_INVALID, "the data does not fit the algorithm");

@@ -2,13 +2,14 @@
 /* See accel.h: what both ends of a transfer must do alike. */
 #include "daemon/worker/accel/accel.h"
 
-CK_MECHANISM_TYPE wrap_mechanism(const struct token *token)
+CK_MECHANISM_TYPE wrap_mechanism(const struct slot_token *token)
 {
-        if (token_has_mechanism(token, CKM_AES_KEY_WRAP_KWP))
+        if (slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_KWP))
                 return CKM_AES_KEY_WRAP_KWP;
         /* The older name; SoftHSM means RFC 5649 by it. Where another module means something else, the copy does not
          * unwrap, or does not match its public key. */
-        return token_has_mechanism(token, CKM_AES_KEY_WRAP_PAD) ? CKM_AES_KEY_WRAP_PAD : CKM_VENDOR_DEFINED;
+        return slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_PAD) ? CKM_AES_KEY_WRAP_PAD
+                                                                     : CKM_VENDOR_DEFINED;
 }
 
 CK_MECHANISM wrap_oaep(CK_RSA_PKCS_OAEP_PARAMS *params)
@@ -18,14 +19,16 @@ CK_MECHANISM wrap_oaep(CK_RSA_PKCS_OAEP_PARAMS *params)
         return (CK_MECHANISM){CKM_RSA_PKCS_OAEP, params, sizeof(*params)};
 }
 
-bool wrap_can(const struct token *token)
+bool wrap_can(const struct slot_token *token)
 {
-        return wrap_mechanism(token) != CKM_VENDOR_DEFINED && token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
-               token_has_mechanism(token, CKM_AES_KEY_GEN);
+        return wrap_mechanism(token) != CKM_VENDOR_DEFINED &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
+               slot_token_has_mechanism(token, CKM_AES_KEY_GEN);
 }
 
-bool wrap_can_take(const struct token *token)
+bool wrap_can_take(const struct slot_token *token)
 {
-        return wrap_mechanism(token) != CKM_VENDOR_DEFINED && token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
-               token_has_mechanism(token, CKM_RSA_PKCS_KEY_PAIR_GEN);
+        return wrap_mechanism(token) != CKM_VENDOR_DEFINED &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_KEY_PAIR_GEN);
 }

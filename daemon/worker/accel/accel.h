@@ -12,9 +12,9 @@
  */
 #pragma once
 
+#include "daemon/worker/accel/accel-channel.h"
 #include "daemon/worker/accel/accel-copies.h"
 #include "daemon/worker/core/operation.h"
-#include "daemon/worker/accel/accel-channel.h"
 
 /* Bytes of a wrapped private key: PKCS #8 of RSA-16384 has 9.5 KiB. */
 #define WRAPPED_KEY_MAX (16U * 1024U)
@@ -23,12 +23,12 @@
 
 /* Of a worker, as long as it lives. */
 struct accel {
-        struct peers *peers;
+        struct accel_channels *channels;
         /* Of an accelerator: */
         struct copies *copies;
         /* Of the others: */
         pthread_mutex_t load_lock; /* one LOAD at a time; what follows */
-        struct peer peer;
+        struct accel_channel channel;
         uint64_t number; /* of the last message to it */
 };
 
@@ -41,16 +41,16 @@ int accel_init(struct accel *accel);
  * worker must end. */
 void accel_serve(struct operation *operation);
 /* Where the copies will be: before any thread runs. -errno. */
-int accel_prepare(struct accel *accel, const struct token *token);
+int accel_prepare(struct accel *accel, const struct slot_token *token);
 
 /* ---- accel-wrap.c ---- */
 
 /* RFC 5649 as this module calls it; CKM_VENDOR_DEFINED: it has none. */
-CK_MECHANISM_TYPE wrap_mechanism(const struct token *token);
+CK_MECHANISM_TYPE wrap_mechanism(const struct slot_token *token);
 /* OAEP with SHA-1: the hash does not matter to its security (RFC 8017, 7.1), and is the only one that SoftHSM takes. The
  * mechanism points to *params. */
 CK_MECHANISM wrap_oaep(CK_RSA_PKCS_OAEP_PARAMS *params);
 /* Whether a private key can leave the token wrapped. */
-bool wrap_can(const struct token *token);
+bool wrap_can(const struct slot_token *token);
 /* The other way. */
-bool wrap_can_take(const struct token *token);
+bool wrap_can_take(const struct slot_token *token);

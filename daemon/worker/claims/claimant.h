@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "daemon/worker/claims/claim.h"
+#include "daemon/worker/claims/claim-record.h"
 
 struct claimant {
         uint8_t id[CLAIMANT_LENGTH];

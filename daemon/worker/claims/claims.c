@@ -17,14 +17,14 @@ bool claims_not_held(CK_RV rv)
                rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
-CK_RV claims_write(
-        struct session *session, const char *nickname, const struct claim *claim, CK_OBJECT_HANDLE *ret)
+CK_RV claims_write(struct session *session, const char *nickname, const struct claim_record *claim,
+        CK_OBJECT_HANDLE *ret)
 {
         CK_OBJECT_CLASS class = CKO_DATA;
         CK_BBOOL yes = CK_TRUE, no = CK_FALSE,
                  private = session->token->info.flags & CKF_LOGIN_REQUIRED ? CK_TRUE : CK_FALSE;
         uint8_t value[CLAIM_MAX];
-        size_t length = claim_encode(claim, value);
+        size_t length = claim_record_encode(claim, value);
         CK_ATTRIBUTE template[] = {
                 {CKA_CLASS, &class, sizeof(class)},
                 {CKA_TOKEN, &yes, sizeof(yes)},
@@ -91,14 +91,14 @@ CK_RV claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim
                 return rv;
         rv = P11(session, C_GetAttributeValue, session->handle, handle, &content, 1);
         if (rv == CKR_OK && content.ulValueLen <= sizeof(value))
-                object.readable = claim_decode(value, content.ulValueLen, &object.claim);
+                object.readable = claim_record_decode(value, content.ulValueLen, &object.claim);
         if (rv != CKR_OK && !is_unreadable(rv))
                 return rv;
         *ret = object;
         return CKR_OK;
 }
 
-CK_RV claims_destroy(struct session *session, const char *nickname, const struct claim *claim)
+CK_RV claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         size_t n = 0;
@@ -109,7 +109,8 @@ CK_RV claims_destroy(struct session *session, const char *nickname, const struct
 
                 rv = claims_read(session, handles[i], &object);
                 if (rv == CKR_OK && object.readable &&
-                        claim_is(&object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number))
+                        claim_record_is(
+                                &object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number))
                         rv = P11(session, C_DestroyObject, session->handle, handles[i]);
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         rv = CKR_OK;

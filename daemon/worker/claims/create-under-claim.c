@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See create-under-claim.h. Which step follows from what was seen is claim.c's to say. */
+/* See create-under-claim.h. Which step follows from what was seen is claim-record.c's to say. */
 #include "daemon/worker/claims/create-under-claim.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@
 
 /* One request's claim, while it lies on the token. */
 struct held {
-        struct claim claim;
+        struct claim_record claim;
         CK_OBJECT_HANDLE handle; /* CK_INVALID_HANDLE: it has to be found again */
 };
 
@@ -38,11 +38,12 @@ static CK_RV look_failed(struct operation *operation, const struct sought *sough
 
 /* claim NULL: none lies there. A look that fails, or that does not see our claim, is made once more. false: that failed
  * too, and the result says how. */
-static bool look(struct operation *operation, const struct making *making, const struct claim *claim,
-        unsigned n_looks, enum claim_step *ret)
+static bool look(struct operation *operation, const struct creation *creation,
+        const struct claim_record *claim, unsigned n_looks, enum claim_step *ret)
 {
         const struct config_token *config = operation->session->token->config;
-        struct message_seek seek = {.nickname = making->nickname, .id = making->id, .paired = making->paired};
+        struct message_seek seek = {
+                .nickname = creation->nickname, .id = creation->id, .paired = creation->paired};
         struct sought sought = {0};
 
         if (claim) {
@@ -83,25 +84,26 @@ static void pause_at_random(void)
 
 /* ---- the claim ---- */
 
-static CK_RV write_claim(struct operation *operation, const struct making *making, struct held *held)
+static CK_RV write_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
         const struct claimant *claimant = operation->claimant;
-        struct claim *claim = &held->claim;
+        struct claim_record *claim = &held->claim;
 
         *held = (struct held){
-                .claim = {.kind = making->kind, .since_usec = wall_usec(), .id_length = making->id.length}};
-        if (making->id.length > sizeof(claim->id) ||
+                .claim = {
+                        .kind = creation->kind, .since_usec = wall_usec(), .id_length = creation->id.length}};
+        if (creation->id.length > sizeof(claim->id) ||
                 getrandom(&claim->number, sizeof(claim->number), 0) != (ssize_t)sizeof(claim->number))
                 return CKR_FUNCTION_FAILED;
         memcpy(claim->claimant, claimant->id, sizeof(claim->claimant));
         memcpy(claim->host, claimant->host, sizeof(claim->host));
-        if (making->id.length > 0)
-                memcpy(claim->id, making->id.data, making->id.length);
-        return claims_write(operation->session, making->nickname, claim, &held->handle);
+        if (creation->id.length > 0)
+                memcpy(claim->id, creation->id.data, creation->id.length);
+        return claims_write(operation->session, creation->nickname, claim, &held->handle);
 }
 
 /* Takes it off the token, wherever it may be. What the token said where that fails. */
-static CK_RV destroy_claim(struct operation *operation, const struct making *making, struct held *held)
+static CK_RV destroy_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
         struct session *session = operation->session;
         CK_RV rv = CKR_OBJECT_HANDLE_INVALID;
@@ -117,13 +119,13 @@ static CK_RV destroy_claim(struct operation *operation, const struct making *mak
                         return rv;
         } else if (ckr_class(rv) == CKR_CLASS_BUSY)
                 usleep(OPERATION_BUSY_WAIT_USEC);
-        return claims_destroy(session, making->nickname, &held->claim);
+        return claims_destroy(session, creation->nickname, &held->claim);
 }
 
 /* The reply stands. A claim that stays lets nobody create, ourselves too: the next start of the worker removes it. */
-static void withdraw(struct operation *operation, const struct making *making, struct held *held)
+static void withdraw(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        CK_RV rv = destroy_claim(operation, making, held);
+        CK_RV rv = destroy_claim(operation, creation, held);
 
         if (rv != CKR_OK)
                 operation_end(operation, WORKER_END_ERROR, rv, "a claim on a nickname cannot be withdrawn");
@@ -149,7 +151,7 @@ static bool is_lost(CK_RV rv)
 
 /* The claim is there all the time, so nobody else creates meanwhile: what is left of the first try is removed, and there is
  * one more. CKR_OK with ending: it could not be told. */
-static CK_RV create_again(struct operation *operation, const struct making *making, struct held *held)
+static CK_RV create_again(struct operation *operation, const struct creation *creation, struct held *held)
 {
         CK_RV rv = operation_recover(operation);
 
@@ -159,21 +161,21 @@ static CK_RV create_again(struct operation *operation, const struct making *maki
                 return operation->ending
                                ? CKR_OK
                                : operation_unknown(operation, rv, "it cannot be told what was made");
-        rv = making->remove(operation, making->request);
+        rv = creation->remove(operation, creation->request);
         if (rv == CKR_OK)
-                rv = making->create(operation, making->request);
+                rv = creation->create(operation, creation->request);
         else
                 return operation_unknown(operation, rv, "a part of what was to be made may be left");
         return is_lost(rv) ? operation_unknown(operation, rv, "the session was lost twice") : rv;
 }
 
-static CK_RV create(struct operation *operation, const struct making *making, struct held *held)
+static CK_RV create(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        CK_RV rv = making->create(operation, making->request);
+        CK_RV rv = creation->create(operation, creation->request);
 
         /* Where the device is lost there is no new session, and the worker ends. */
         if (ckr_class(rv) == CKR_CLASS_SESSION || (held && ckr_is_vague(rv)))
-                rv = create_again(operation, making, held);
+                rv = create_again(operation, creation, held);
         if (!held)
                 return rv;
         /* The worker ends with it: what is on the token then, its next start finds out. */
@@ -181,45 +183,45 @@ static CK_RV create(struct operation *operation, const struct making *making, st
                 return rv;
         if (rv == CKR_OK && (operation->ending || operation->result.status == REPLY_OUTCOME_UNKNOWN))
                 return leave(operation, operation->result.ckr);
-        withdraw(operation, making, held);
+        withdraw(operation, creation, held);
         return rv == CKR_OK || !operation->ending ? rv : operation_unknown(operation, rv, "a claim is left");
 }
 
 /* ---- the whole ---- */
 
 /* The claim lies on the token: look, until it is clear what to do. */
-static CK_RV settle(struct operation *operation, const struct making *making, struct held *held)
+static CK_RV settle(struct operation *operation, const struct creation *creation, struct held *held)
 {
         enum claim_step step = CLAIM_STAY;
 
         for (unsigned n_looks = 1; step == CLAIM_STAY; n_looks++) {
                 if (n_looks > 1)
                         pause_at_random();
-                if (!look(operation, making, &held->claim, n_looks, &step)) {
-                        withdraw(operation, making, held);
+                if (!look(operation, creation, &held->claim, n_looks, &step)) {
+                        withdraw(operation, creation, held);
                         return CKR_OK;
                 }
         }
         if (step == CLAIM_CREATE)
-                return create(operation, making, held);
+                return create(operation, creation, held);
         (void)answer_step(operation, step);
-        withdraw(operation, making, held);
+        withdraw(operation, creation, held);
         return CKR_OK;
 }
 
 /* Looks without a claim; then creates, where create is set. */
 static CK_RV only_look(
-        struct operation *operation, const struct making *making, bool creates, bool *ret_clear)
+        struct operation *operation, const struct creation *creation, bool creates, bool *ret_clear)
 {
         enum claim_step step;
 
         *ret_clear = false;
-        if (!look(operation, making, NULL, 1, &step))
+        if (!look(operation, creation, NULL, 1, &step))
                 return CKR_OK;
         if (step != CLAIM_CREATE)
                 return answer_step(operation, step);
         *ret_clear = true;
-        return creates ? create(operation, making, NULL) : CKR_OK;
+        return creates ? create(operation, creation, NULL) : CKR_OK;
 }
 
 /* NSS's databases say CKR_GENERAL_ERROR of what they refuse, such as a certificate that they have under another name: nothing is
@@ -232,35 +234,35 @@ static CK_RV refused(struct operation *operation, CK_RV rv)
         return operation_answer(operation, REPLY_CKR, "the databases refuse it");
 }
 
-static CK_RV without_claims(struct operation *operation, const struct making *making)
+static CK_RV without_claims(struct operation *operation, const struct creation *creation)
 {
         bool clear;
 
         /* An internal token's databases show everybody what is there now. */
         if (operation->session->token->internal)
-                return refused(operation, create(operation, making, NULL));
-        return only_look(operation, making, true, &clear);
+                return refused(operation, create(operation, creation, NULL));
+        return only_look(operation, creation, true, &clear);
 }
 
-static CK_RV claim_and_settle(struct operation *operation, const struct making *making)
+static CK_RV claim_and_settle(struct operation *operation, const struct creation *creation)
 {
         struct held held;
         bool clear = true;
         CK_RV rv = CKR_OK;
 
-        if (making->waits)
-                rv = only_look(operation, making, false, &clear);
+        if (creation->waits)
+                rv = only_look(operation, creation, false, &clear);
         if (rv != CKR_OK || !clear)
                 return rv;
-        rv = write_claim(operation, making, &held);
+        rv = write_claim(operation, creation, &held);
         if (rv == CKR_OK)
-                return settle(operation, making, &held);
+                return settle(operation, creation, &held);
         if (claims_not_held(rv)) {
                 atomic_store(&operation->claimant->holds, false);
                 log_warning("token %s holds no data objects: a nickname is checked, but not kept from other "
                             "hosts",
                         operation->session->token->config->name);
-                return without_claims(operation, making);
+                return without_claims(operation, creation);
         }
         /* It may be there. Where the device is lost the worker ends, and its next start removes it. */
         held.handle = CK_INVALID_HANDLE;
@@ -269,7 +271,7 @@ static CK_RV claim_and_settle(struct operation *operation, const struct making *
                 if ((ckr_class(rv) == CKR_CLASS_SESSION || ckr_is_vague(rv)) &&
                         operation_recover(operation) != CKR_OK)
                         return leave(operation, rv);
-                undone = claims_destroy(operation->session, making->nickname, &held.claim);
+                undone = claims_destroy(operation->session, creation->nickname, &held.claim);
                 if (undone != CKR_OK)
                         return operation_unknown(operation, undone, "a claim on the nickname may be left");
         }
@@ -277,16 +279,16 @@ static CK_RV claim_and_settle(struct operation *operation, const struct making *
         return ckr_is_vague(rv) ? CKR_FUNCTION_FAILED : rv;
 }
 
-CK_RV making_run(struct operation *operation, const struct making *making)
+CK_RV create_under_claim(struct operation *operation, const struct creation *creation)
 {
-        CK_RV rv = directory_refresh(operation->directory, operation->session, operation->sink, false);
+        CK_RV rv = inventory_refresh(operation->inventory, operation->session, operation->report, false);
 
         if (rv != CKR_OK)
                 return rv;
-        if (making->paired
-                        ? directory_has_other_of_nickname(operation->directory, making->nickname, making->id)
-                        : directory_has_nickname(operation->directory, making->nickname))
+        if (creation->paired ? inventory_has_other_of_nickname(
+                                       operation->inventory, creation->nickname, creation->id)
+                             : inventory_has_nickname(operation->inventory, creation->nickname))
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
-        return atomic_load(&operation->claimant->holds) ? claim_and_settle(operation, making)
-                                                        : without_claims(operation, making);
+        return atomic_load(&operation->claimant->holds) ? claim_and_settle(operation, creation)
+                                                        : without_claims(operation, creation);
 }

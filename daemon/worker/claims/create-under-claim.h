@@ -6,10 +6,10 @@
  */
 #pragma once
 
-#include "daemon/worker/claims/claim.h"
+#include "daemon/worker/claims/claim-record.h"
 #include "daemon/worker/core/operation.h"
 
-struct making {
+struct creation {
         const char *nickname;
         enum claim_kind kind;
         struct wire_bytes id; /* CKA_ID that it will have */
@@ -24,7 +24,7 @@ struct making {
 };
 
 /* CKR_OK with the result filled, or what the token said; as an operation_attempt. */
-CK_RV making_run(struct operation *operation, const struct making *making);
+CK_RV create_under_claim(struct operation *operation, const struct creation *creation);
 
 /* Before the worker serves: what a crash of an earlier one left is made whole or removed, and then its claim. 1: failure. */
 int reclaim(struct operation *operation, struct failure *failure);

@@ -23,7 +23,7 @@ static void no_settled(void *userdata, uint64_t generation)
 {
 }
 
-static const struct sink no_sink = {no_entry, no_drop, no_settled, NULL};
+static const struct report no_report = {no_entry, no_drop, no_settled, NULL};
 
 static CK_RV settle_pair(struct operation *operation, const struct claim_object *object, bool *ret_done)
 {
@@ -69,7 +69,7 @@ static CK_RV reclaim_one(struct operation *operation, CK_OBJECT_HANDLE handle)
 
 int reclaim(struct operation *operation, struct failure *failure)
 {
-        const struct sink *sink = operation->sink;
+        const struct report *report = operation->report;
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         size_t n = 0;
         CK_RV rv;
@@ -79,11 +79,11 @@ int reclaim(struct operation *operation, struct failure *failure)
         /* What can write nothing can make nothing either. */
         if (operation->session->read_only)
                 return 0;
-        operation->sink = &no_sink;
+        operation->report = &no_report;
         rv = claims_find(operation->session, NULL, handles, &n);
         for (size_t i = 0; i < n && rv == CKR_OK && !operation->ending; i++)
                 rv = reclaim_one(operation, handles[i]);
-        operation->sink = sink;
+        operation->report = report;
         if (operation->ending) {
                 *failure = operation->failure;
                 return 1;

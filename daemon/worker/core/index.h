@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The directory's objects in three orders, sorted anew whenever one came or went (which is rare; 10 000
+ * The inventory's objects in three orders, sorted anew whenever one came or went (which is rare; 10 000
  * objects take a few milliseconds) and searched by halves. Private to inventory.c and refresh.c.
  */
 #pragma once
@@ -14,7 +14,7 @@ struct index {
         size_t n;
 };
 
-struct directory {
+struct inventory {
         pthread_mutex_t
                 renewal; /* one renewal, and one round of telling, at a time; over calls into the module */
         pthread_mutex_t

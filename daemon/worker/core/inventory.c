@@ -7,71 +7,71 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/core/index.h"
 
-int directory_new(struct directory **ret)
+int inventory_new(struct inventory **ret)
 {
-        struct directory *directory = calloc(1, sizeof(*directory));
+        struct inventory *inventory = calloc(1, sizeof(*inventory));
 
-        if (!directory)
+        if (!inventory)
                 return -ENOMEM;
-        pthread_mutex_init(&directory->renewal, NULL);
-        pthread_mutex_init(&directory->lock, NULL);
-        *ret = directory;
+        pthread_mutex_init(&inventory->renewal, NULL);
+        pthread_mutex_init(&inventory->lock, NULL);
+        *ret = inventory;
         return 0;
 }
 
-void directory_free(struct directory *directory)
+void inventory_free(struct inventory *inventory)
 {
-        if (!directory)
+        if (!inventory)
                 return;
-        for (size_t i = 0; i < directory->index.n; i++)
-                object_free(directory->index.by_handle[i]);
-        index_done(&directory->index);
-        pthread_mutex_destroy(&directory->renewal);
-        pthread_mutex_destroy(&directory->lock);
-        free(directory);
+        for (size_t i = 0; i < inventory->index.n; i++)
+                object_free(inventory->index.by_handle[i]);
+        index_done(&inventory->index);
+        pthread_mutex_destroy(&inventory->renewal);
+        pthread_mutex_destroy(&inventory->lock);
+        free(inventory);
 }
 
-void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+void inventory_doubt(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
 {
         struct object *object;
 
-        pthread_mutex_lock(&directory->lock);
-        object = index_by_handle(&directory->index, class, handle);
+        pthread_mutex_lock(&inventory->lock);
+        object = index_by_handle(&inventory->index, class, handle);
         if (object)
                 object->doubted = true;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
 }
 
-void directory_leave(
-        struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave)
+void inventory_leave(
+        struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave)
 {
         struct object *object;
 
-        pthread_mutex_lock(&directory->lock);
-        object = index_by_handle(&directory->index, class, handle);
+        pthread_mutex_lock(&inventory->lock);
+        object = index_by_handle(&inventory->index, class, handle);
         if (object) {
                 object->leaving = leave != LEAVE_NOT;
                 object->destroyed = leave == LEAVE_DONE;
                 object->doubted = true;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
 }
 
-static struct object *find_key(struct directory *directory, uint64_t number)
+static struct object *find_key(struct inventory *inventory, uint64_t number)
 {
-        struct object *object = index_by_number(&directory->index, number);
+        struct object *object = index_by_number(&inventory->index, number);
 
         return object && object->class == CKO_PRIVATE_KEY && !object->leaving ? object : NULL;
 }
 
-bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret)
+bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret)
 {
         struct object *object;
 
-        pthread_mutex_lock(&directory->lock);
-        object = find_key(directory, number);
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, number);
         if (object)
-                *ret = (struct directory_key){.number = number,
+                *ret = (struct inventory_key){.number = number,
                         .handle = object->handle,
                         .copy = object->copy,
                         .no_copy = object->no_copy,
@@ -80,33 +80,33 @@ bool directory_key(struct directory *directory, uint64_t number, struct director
                         .size = object->size,
                         .usage = object->usage,
                         .flags = object->flags};
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return object != NULL;
 }
 
-bool directory_has_still(struct directory *directory, const struct directory_key *key)
+bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key)
 {
         const struct object *object;
         bool there;
 
-        pthread_mutex_lock(&directory->lock);
-        object = find_key(directory, key->number);
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, key->number);
         there = object && object->handle == key->handle;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return there;
 }
 
-bool directory_has_nickname(struct directory *directory, const char *nickname)
+bool inventory_has_nickname(struct inventory *inventory, const char *nickname)
 {
         size_t length = strlen(nickname);
         bool found = false;
 
-        pthread_mutex_lock(&directory->lock);
-        for (size_t i = 0; i < directory->index.n && !found; i++) {
-                const struct object *object = directory->index.by_handle[i];
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && !found; i++) {
+                const struct object *object = inventory->index.by_handle[i];
                 found = object->label_length == length && memcmp(object->label, nickname, length) == 0;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return found;
 }
 
@@ -115,46 +115,46 @@ static bool has_id(const struct object *object, struct wire_bytes id)
         return id.length > 0 && object->id_length == id.length && memcmp(object->id, id.data, id.length) == 0;
 }
 
-bool directory_has_other_of_nickname(struct directory *directory, const char *nickname, struct wire_bytes id)
+bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id)
 {
         size_t length = strlen(nickname);
         bool found = false;
 
-        pthread_mutex_lock(&directory->lock);
-        for (size_t i = 0; i < directory->index.n && !found; i++) {
-                const struct object *object = directory->index.by_handle[i];
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && !found; i++) {
+                const struct object *object = inventory->index.by_handle[i];
                 found = object->label_length == length && memcmp(object->label, nickname, length) == 0 &&
                         (object->class == CKO_CERTIFICATE || !has_id(object, id));
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return found;
 }
 
-bool directory_has_key(struct directory *directory, struct der spki, struct wire_bytes id)
+bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id)
 {
         bool found = false;
 
-        pthread_mutex_lock(&directory->lock);
-        for (size_t i = 0; i < directory->index.n && !found; i++) {
-                const struct object *object = directory->index.by_handle[i];
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && !found; i++) {
+                const struct object *object = inventory->index.by_handle[i];
                 if (object->class == CKO_CERTIFICATE)
                         continue;
                 found = object->der ? object->der_length == spki.length &&
                                               memcmp(object->der, spki.data, spki.length) == 0
                                     : has_id(object, id);
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return found;
 }
 
-int directory_public(struct directory *directory, uint64_t number, struct directory_public *ret)
+int inventory_public(struct inventory *inventory, uint64_t number, struct inventory_public *ret)
 {
-        struct directory_public public = {0};
+        struct inventory_public public = {0};
         const struct object *object;
         int r = 1;
 
-        pthread_mutex_lock(&directory->lock);
-        object = find_key(directory, number);
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, number);
         if (object && object->der && object->id_length <= sizeof(public.id)) {
                 public.spki = malloc(object->der_length);
                 r = public.spki ? 0 : -ENOMEM;
@@ -168,84 +168,84 @@ int directory_public(struct directory *directory, uint64_t number, struct direct
                         memcpy(public.label, object->label, object->label_length + 1);
                 *ret = public;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return r;
 }
 
-CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t number)
+CK_OBJECT_HANDLE inventory_certificate(struct inventory *inventory, uint64_t number)
 {
         const struct object *object;
         CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
 
-        pthread_mutex_lock(&directory->lock);
-        object = index_by_number(&directory->index, number);
+        pthread_mutex_lock(&inventory->lock);
+        object = index_by_number(&inventory->index, number);
         if (object && object->class == CKO_CERTIFICATE)
                 handle = object->handle;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return handle;
 }
 
-uint64_t directory_find_certificate(struct directory *directory, const char *label, struct der der)
+uint64_t inventory_find_certificate(struct inventory *inventory, const char *label, struct der der)
 {
         size_t length = strlen(label);
         uint64_t number = 0;
 
-        pthread_mutex_lock(&directory->lock);
-        for (size_t i = 0; i < directory->index.n && number == 0; i++) {
-                const struct object *object = directory->index.by_handle[i];
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && number == 0; i++) {
+                const struct object *object = inventory->index.by_handle[i];
                 if (object->class == CKO_CERTIFICATE && object->listable && object->label_length == length &&
                         memcmp(object->label, label, length) == 0 && object->der_length == der.length &&
                         memcmp(object->der, der.data, der.length) == 0)
                         number = object->number;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return number;
 }
 
-uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label)
+uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const char *label)
 {
         struct object key = {.id = (uint8_t *)(uintptr_t)id.data, .id_length = id.length};
         size_t length = strlen(label), at;
         uint64_t number = 0;
 
-        pthread_mutex_lock(&directory->lock);
-        for (at = index_first_of_id(&directory->index, &key); at < directory->index.n; at++) {
-                const struct object *object = directory->index.by_id[at];
+        pthread_mutex_lock(&inventory->lock);
+        for (at = index_first_of_id(&inventory->index, &key); at < inventory->index.n; at++) {
+                const struct object *object = inventory->index.by_id[at];
                 if (!object_same_id(object, &key))
                         break;
                 if (object->class == CKO_PRIVATE_KEY && object->der && object->label_length == length &&
                         memcmp(object->label, label, length) == 0)
                         number = object->number;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return number;
 }
 
-bool directory_set_copy(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE copy)
+bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy)
 {
         struct object *object;
         bool taken = false;
 
-        pthread_mutex_lock(&directory->lock);
-        object = find_key(directory, number);
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, number);
         if (object && object->copy == CK_INVALID_HANDLE) {
                 object->copy = copy;
                 object->no_copy = copy == CK_INVALID_HANDLE;
                 taken = true;
         }
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return taken;
 }
 
-void directory_forget_copy(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE copy)
+void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy)
 {
         struct object *object;
 
-        pthread_mutex_lock(&directory->lock);
-        object = find_key(directory, number);
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, number);
         if (object && object->copy == copy)
                 object->copy = CK_INVALID_HANDLE;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
 }
 
 static size_t pair_of(
@@ -267,15 +267,15 @@ static size_t pair_of(
         return count;
 }
 
-size_t directory_pair(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n)
+size_t inventory_pair(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n)
 {
         const struct object *key;
         size_t count = 0;
 
-        pthread_mutex_lock(&directory->lock);
-        key = find_key(directory, number);
+        pthread_mutex_lock(&inventory->lock);
+        key = find_key(inventory, number);
         if (key && n > 0)
-                count = pair_of(&directory->index, key, handles, n);
-        pthread_mutex_unlock(&directory->lock);
+                count = pair_of(&inventory->index, key, handles, n);
+        pthread_mutex_unlock(&inventory->lock);
         return count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The key directory: what is on the token, joined by CKA_ID, and what the broker was told of it. Any thread
+ * The key inventory: what is on the token, joined by CKA_ID, and what the broker was told of it. Any thread
  * renews it (one at a time) and any thread looks keys up (under a lock that is never held over a call into
  * the module).
  *
@@ -11,15 +11,15 @@
  */
 #pragma once
 
-#include "daemon/worker/encoding/der.h"
 #include "daemon/worker/core/object.h"
+#include "daemon/worker/encoding/der.h"
 #include "proto/limits.h"
 
-struct directory;
+struct inventory;
 
-/* Where ENTRY, DROP and SETTLED go. A failure to send is the sink's own to handle: the next broker asks for
+/* Where ENTRY, DROP and SETTLED go. A failure to send is the report's own to handle: the next broker asks for
  * all. */
-struct sink {
+struct report {
         void (*entry)(void *userdata, const struct message_entry *entry);
         void (*drop)(void *userdata, uint64_t number);
         void (*settled)(void *userdata, uint64_t generation);
@@ -27,7 +27,7 @@ struct sink {
 };
 
 /* What an operation needs of a key; a copy. */
-struct directory_key {
+struct inventory_key {
         uint64_t number;
         CK_OBJECT_HANDLE handle; /* of the token object */
         CK_OBJECT_HANDLE copy;   /* of the session copy; CK_INVALID_HANDLE: none */
@@ -37,19 +37,19 @@ struct directory_key {
 };
 
 /* -ENOMEM. Lives as long as the process. */
-int directory_new(struct directory **ret);
+int inventory_new(struct inventory **ret);
 /* Frees it, with no call into the module; for tests and a look. */
-void directory_free(struct directory *directory);
-DEFINE_CLEANUP(struct directory *, directory_free);
+void inventory_free(struct inventory *inventory);
+DEFINE_CLEANUP(struct inventory *, inventory_free);
 
-/* Brings it up to date and tells the sink what changed (all: everything there is). CKR_OK, or what the token
+/* Brings it up to date and tells the report what changed (all: everything there is). CKR_OK, or what the token
  * said: then nothing changed. CKR_USER_NOT_LOGGED_IN where the login was lost: an empty list would be a lie.
  */
-CK_RV directory_refresh(
-        struct directory *directory, struct session *session, const struct sink *sink, bool all);
+CK_RV inventory_refresh(
+        struct inventory *inventory, struct session *session, const struct report *report, bool all);
 
 /* Attributes of an object were changed, which may be known as it was: the next renewal reads it again. */
-void directory_doubt(struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
+void inventory_doubt(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* An object is about to be destroyed (LEAVE_NOW), was destroyed (LEAVE_DONE), or was not after all (LEAVE_NOT). */
 enum leave {
@@ -57,26 +57,26 @@ enum leave {
         LEAVE_NOW,
         LEAVE_DONE,
 };
-void directory_leave(
-        struct directory *directory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave);
+void inventory_leave(
+        struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave);
 
-/* The key, to call the module with its handle. Then directory_has_still() tells whether the handle was this key's all the
+/* The key, to call the module with its handle. Then inventory_has_still() tells whether the handle was this key's all the
  * time: a token may give the number of a dead handle to another object, so that the result of the call may be another
  * key's, and must not leave the worker. false: no such key. */
-bool directory_key(struct directory *directory, uint64_t number, struct directory_key *ret);
-bool directory_has_still(struct directory *directory, const struct directory_key *key);
+bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
+bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);
 
 /* Whether any object of the token, a public key too, bears this nickname. */
-bool directory_has_nickname(struct directory *directory, const char *nickname);
+bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
 
 /* The same, but the keys of this id do not count: their certificate bears their nickname. */
-bool directory_has_other_of_nickname(struct directory *directory, const char *nickname, struct wire_bytes id);
+bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 
 /* Whether a key of the token has this SubjectPublicKeyInfo, or (where the token does not show its public half) this id. */
-bool directory_has_key(struct directory *directory, struct der spki, struct wire_bytes id);
+bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id);
 
 /* What a certificate of a key needs to know of it. */
-struct directory_public {
+struct inventory_public {
         uint8_t id[LIMIT_KEY_ID];
         size_t id_length;
         char label[LIMIT_NICKNAME + 1]; /* the key's own; empty where it has none that is a nickname */
@@ -85,23 +85,23 @@ struct directory_public {
 };
 
 /* 0; 1: no such key, or none whose public half is known; -ENOMEM. */
-int directory_public(struct directory *directory, uint64_t number, struct directory_public *ret);
+int inventory_public(struct inventory *inventory, uint64_t number, struct inventory_public *ret);
 
 /* The handle of a certificate; CK_INVALID_HANDLE: no such. */
-CK_OBJECT_HANDLE directory_certificate(struct directory *directory, uint64_t number);
+CK_OBJECT_HANDLE inventory_certificate(struct inventory *inventory, uint64_t number);
 /* The number of a certificate of that label, these bytes; 0: none. */
-uint64_t directory_find_certificate(struct directory *directory, const char *label, struct der der);
+uint64_t inventory_find_certificate(struct inventory *inventory, const char *label, struct der der);
 
 /* The number of the private key of that id and own label, whose public half is known; 0: none. */
-uint64_t directory_find(struct directory *directory, struct wire_bytes id, const char *label);
+uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const char *label);
 
 /* Remembers a session copy of a key, or (CK_INVALID_HANDLE) that none can be made. false: the key is gone, or
  * has one by now: the caller destroys its own. */
-bool directory_set_copy(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE copy);
+bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
 /* The copy is no more: another may be made. */
-void directory_forget_copy(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE copy);
+void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
 
 /* The handles that make up a pair: the private key and the public keys of its id; where several private keys
  * share the id, only those of its own label. At most n handles, private first; their count, 0: no such key.
  */
-size_t directory_pair(struct directory *directory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n);
+size_t inventory_pair(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One object of the token as the directory keeps it: its handle and the attributes that do not change. Read
- * once, when the handle is first seen. Owned by the directory; no locking here.
+ * One object of the token as the inventory keeps it: its handle and the attributes that do not change. Read
+ * once, when the handle is first seen. Owned by the inventory; no locking here.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 struct object {
         CK_OBJECT_CLASS class; /* CKO_PRIVATE_KEY, CKO_PUBLIC_KEY or CKO_CERTIFICATE */
         CK_OBJECT_HANDLE handle;
-        uint64_t number; /* of a listed private key or certificate; 0 until it is in the directory */
+        uint64_t number; /* of a listed private key or certificate; 0 until it is in the inventory */
         uint64_t seen;   /* the round of the renewal that last saw the handle */
         uint64_t check;  /* the round of the renewal that reads it again */
         bool doubted;    /* it is read again with the next renewal */

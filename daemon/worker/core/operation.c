@@ -109,7 +109,7 @@ CK_RV operation_recover(struct operation *operation)
                 conclude_unrecovered(operation, rv);
                 return rv;
         }
-        rv = directory_refresh(operation->directory, operation->session, operation->sink, false);
+        rv = inventory_refresh(operation->inventory, operation->session, operation->report, false);
         if (rv != CKR_OK)
                 conclude(operation, rv);
         return rv;
@@ -120,9 +120,9 @@ CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_O
         struct session *session = operation->session;
         CK_RV rv;
 
-        directory_leave(operation->directory, class, handle, LEAVE_NOW);
+        inventory_leave(operation->inventory, class, handle, LEAVE_NOW);
         rv = P11(session, C_DestroyObject, session->handle, handle);
-        directory_leave(operation->directory, class, handle, rv == CKR_OK ? LEAVE_DONE : LEAVE_NOT);
+        inventory_leave(operation->inventory, class, handle, rv == CKR_OK ? LEAVE_DONE : LEAVE_NOT);
         return rv;
 }
 

@@ -27,10 +27,10 @@ struct accel;
 
 struct operation {
         struct session *session;
-        struct directory *directory;
+        struct inventory *inventory;
         struct claimant *claimant;
         struct accel *accel; /* accel.h */
-        const struct sink *sink;
+        const struct report *report;
         struct result result;
         bool ending; /* after the reply the worker ends, for this reason */
         struct failure failure;
@@ -40,7 +40,7 @@ struct operation {
  * said. */
 typedef CK_RV operation_attempt(struct operation *operation, const void *request);
 
-/* Runs it once, and once more after class session (recovered, directory renewed) or busy (a short wait).
+/* Runs it once, and once more after class session (recovered, inventory renewed) or busy (a short wait).
  * Afterwards result is whole, and ending says whether the worker must end. */
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
 
@@ -53,11 +53,11 @@ CK_RV operation_answer(struct operation *operation, enum reply_status status, co
  * again here. */
 CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what);
 
-/* Class session, in the middle of an attempt: a new session, one login, the directory renewed. CKR_OK, or what the token
+/* Class session, in the middle of an attempt: a new session, one login, the inventory renewed. CKR_OK, or what the token
  * said: then the result says it too, and ending whether the worker must end. */
 CK_RV operation_recover(struct operation *operation);
 
-/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails directory_has_still(). */
+/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails inventory_has_still(). */
 CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* After the reply the worker ends, for this reason: WHY: CKR_NAME. */

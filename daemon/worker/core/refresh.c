@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The renewal of the directory (inventory.h): list, read what is new, join, publish, tell. Until it
- * publishes, all it makes is its own, so that a failure leaves the directory as it was.
+ * The renewal of the inventory (inventory.h): list, read what is new, join, publish, tell. Until it
+ * publishes, all it makes is its own, so that a failure leaves the inventory as it was.
  */
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
-#include "daemon/worker/encoding/certificate.h"
 #include "daemon/worker/core/index.h"
+#include "daemon/worker/encoding/certificate.h"
 #include "daemon/worker/encoding/spki.h"
 
 /* Handles asked for in one call, and known objects read again in one renewal. */
@@ -20,22 +20,22 @@ struct listed {
         CK_OBJECT_HANDLE handle;
 };
 
-struct listing {
+struct handle_list {
         struct listed *items;
         size_t n, size;
 };
 
 struct renewal {
-        struct directory *directory;
+        struct inventory *inventory;
         struct session *session;
-        struct listing listing;
+        struct handle_list listing;
         struct object **objects; /* what there is now: known ones, and new ones with number 0 */
         size_t n;
         bool changed;
 };
 
-static CK_RV listing_add(
-        struct listing *listing, CK_OBJECT_CLASS class, const CK_OBJECT_HANDLE *handles, size_t n)
+static CK_RV handle_list_add(
+        struct handle_list *listing, CK_OBJECT_CLASS class, const CK_OBJECT_HANDLE *handles, size_t n)
 {
         if (listing->n + n > listing->size) {
                 size_t size = 2 * listing->size + n + FIND_AT_ONCE;
@@ -50,7 +50,7 @@ static CK_RV listing_add(
         return CKR_OK;
 }
 
-static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct listing *listing)
+static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct handle_list *listing)
 {
         CK_BBOOL yes = CK_TRUE;
         CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, sizeof(yes)}};
@@ -64,59 +64,59 @@ static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct l
         do {
                 rv = P11(session, C_FindObjects, session->handle, handles, FIND_AT_ONCE, &n);
                 if (rv == CKR_OK)
-                        rv = listing_add(listing, class, handles, MIN_OF(n, FIND_AT_ONCE));
+                        rv = handle_list_add(listing, class, handles, MIN_OF(n, FIND_AT_ONCE));
         } while (rv == CKR_OK && n > 0);
         final = P11(session, C_FindObjectsFinal, session->handle);
         return rv != CKR_OK ? rv : final;
 }
 
-static void mark_for_check(struct directory *directory)
+static void mark_for_check(struct inventory *inventory)
 {
-        const struct index *index = &directory->index;
+        const struct index *index = &inventory->index;
 
         for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
-                index->by_handle[(directory->check_at + i) % index->n]->check = directory->round;
-        directory->check_at = index->n > 0 ? (directory->check_at + CHECK_AT_ONCE) % index->n : 0;
+                index->by_handle[(inventory->check_at + i) % index->n]->check = inventory->round;
+        inventory->check_at = index->n > 0 ? (inventory->check_at + CHECK_AT_ONCE) % index->n : 0;
 }
 
 /* Whether what was read is the object that we know: not where that was destroyed, and its handle is another's by now. */
-static bool is_same(struct directory *directory, struct object *known, const struct object *read)
+static bool is_same(struct inventory *inventory, struct object *known, const struct object *read)
 {
         bool destroyed;
 
-        pthread_mutex_lock(&directory->lock);
+        pthread_mutex_lock(&inventory->lock);
         known->doubted = false;
         destroyed = known->destroyed;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
         return !destroyed && object_same(known, read);
 }
 
-static bool is_doubted(struct directory *directory, const struct object *known)
+static bool is_doubted(struct inventory *inventory, const struct object *known)
 {
         bool doubted;
 
-        pthread_mutex_lock(&directory->lock);
+        pthread_mutex_lock(&inventory->lock);
         doubted = known->doubted;
-        pthread_mutex_unlock(&directory->lock);
-        return doubted || known->check == directory->round;
+        pthread_mutex_unlock(&inventory->lock);
+        return doubted || known->check == inventory->round;
 }
 
 /* One handle of the list: the object we know, or what the token says of it. */
 static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
 {
-        struct directory *directory = renewal->directory;
-        struct object *known = index_by_handle(&directory->index, listed->class, listed->handle);
+        struct inventory *inventory = renewal->inventory;
+        struct object *known = index_by_handle(&inventory->index, listed->class, listed->handle);
         struct object *read = NULL;
         CK_RV rv;
 
-        if (!known || is_doubted(directory, known)) {
+        if (!known || is_doubted(inventory, known)) {
                 rv = object_read(renewal->session, listed->class, listed->handle, &read);
                 /* Gone between the list and the reading. */
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         return CKR_OK;
                 if (rv != CKR_OK)
                         return rv;
-                if (known && is_same(directory, known, read)) {
+                if (known && is_same(inventory, known, read)) {
                         object_free(read);
                         read = NULL;
                 }
@@ -124,7 +124,7 @@ static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
         if (read)
                 renewal->changed = true;
         else
-                known->seen = directory->round;
+                known->seen = inventory->round;
         renewal->objects[renewal->n++] = read ? read : known;
         return CKR_OK;
 }
@@ -139,7 +139,7 @@ static int order_listed(const void *x, const void *y)
 }
 
 /* A module that lists a handle twice must not make us own it twice. */
-static void listing_unique(struct listing *listing)
+static void handle_list_unique(struct handle_list *listing)
 {
         size_t n = 0;
 
@@ -154,19 +154,19 @@ static void listing_unique(struct listing *listing)
 static CK_RV renew_all(struct renewal *renewal)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
-        struct directory *directory = renewal->directory;
-        struct listing *listing = &renewal->listing;
+        struct inventory *inventory = renewal->inventory;
+        struct handle_list *listing = &renewal->listing;
         CK_RV rv = CKR_OK;
 
         for (size_t i = 0; i < ARRAY_SIZE(classes) && rv == CKR_OK; i++)
                 rv = list_class(renewal->session, classes[i], listing);
         if (rv != CKR_OK)
                 return rv;
-        listing_unique(listing);
+        handle_list_unique(listing);
         renewal->objects = calloc(listing->n + 1, sizeof(struct object *));
         if (!renewal->objects)
                 return CKR_HOST_MEMORY;
-        mark_for_check(directory);
+        mark_for_check(inventory);
         for (size_t i = 0; i < listing->n && rv == CKR_OK; i++)
                 rv = renew_one(renewal, &listing->items[i]);
         /* Without a login the private keys were not shown. Asked last: it covers all that was read. */
@@ -209,30 +209,30 @@ static bool find_half(
         return found;
 }
 
-/* The key may be in the directory already, where other threads read it. Takes der over. */
-static void set_der(struct directory *directory, struct object *key, uint8_t *der, size_t length)
+/* The key may be in the inventory already, where other threads read it. Takes der over. */
+static void set_der(struct inventory *inventory, struct object *key, uint8_t *der, size_t length)
 {
-        pthread_mutex_lock(&directory->lock);
+        pthread_mutex_lock(&inventory->lock);
         key->der = der;
         key->der_length = length;
-        pthread_mutex_unlock(&directory->lock);
+        pthread_mutex_unlock(&inventory->lock);
 }
 
-static CK_RV copy_der(struct directory *directory, struct object *key, struct der spki)
+static CK_RV copy_der(struct inventory *inventory, struct object *key, struct der spki)
 {
         uint8_t *der = malloc(spki.length);
 
         if (!der)
                 return CKR_HOST_MEMORY;
         memcpy(der, spki.data, spki.length);
-        set_der(directory, key, der, spki.length);
+        set_der(inventory, key, der, spki.length);
         return CKR_OK;
 }
 
 /* A private key's public half: the public key of its id, else its certificate's, else what the key itself
  * shows. */
 static CK_RV join_der(
-        struct session *session, struct directory *directory, const struct index *index, struct object *key)
+        struct session *session, struct inventory *inventory, const struct index *index, struct object *key)
 {
         static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct der spki = {0};
@@ -242,64 +242,64 @@ static CK_RV join_der(
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
                 if (find_half(index, key, order[c], &spki))
-                        return copy_der(directory, key, spki);
+                        return copy_der(inventory, key, spki);
         if (key->key_type != KEY_RSA && !key->point_read) {
                 rv = object_read_point(session, key, &der, &length);
                 key->point_read = rv == CKR_OK;
         }
         if (der)
-                set_der(directory, key, der, length);
+                set_der(inventory, key, der, length);
         return rv;
 }
 
 /* A key whose public half is not there may be one that another host is making now, which takes it milliseconds: it is
  * told of where the next renewal finds it so again. What is there when the worker starts is taken for what it is. */
-static bool waits_for_half(const struct directory *directory, struct object *key)
+static bool waits_for_half(const struct inventory *inventory, struct object *key)
 {
-        key->waits = !key->der && !key->alone && directory->generation > 0;
+        key->waits = !key->der && !key->alone && inventory->generation > 0;
         key->alone = !key->der;
         return key->waits;
 }
 
-static CK_RV join_all(struct session *session, struct directory *directory, const struct index *index)
+static CK_RV join_all(struct session *session, struct inventory *inventory, const struct index *index)
 {
         CK_RV rv = CKR_OK;
 
-        directory->waits = false;
+        inventory->waits = false;
         for (size_t i = 0; i < index->n && rv == CKR_OK; i++) {
                 struct object *object = index->by_handle[i];
                 if (object->class != CKO_PRIVATE_KEY || !object->listable)
                         continue;
                 if (!object->der)
-                        rv = join_der(session, directory, index, object);
-                if (waits_for_half(directory, object))
-                        directory->waits = true;
+                        rv = join_der(session, inventory, index, object);
+                if (waits_for_half(inventory, object))
+                        inventory->waits = true;
         }
         return rv;
 }
 
 /* An object that went, of which this new one is the return under another handle. */
-static struct object *find_gone(struct directory *directory, const struct object *object)
+static struct object *find_gone(struct inventory *inventory, const struct object *object)
 {
-        const struct index *old = &directory->index;
+        const struct index *old = &inventory->index;
 
         for (size_t i = index_first_of_id(old, object); i < old->n && object_same_id(old->by_id[i], object);
                 i++) {
                 struct object *candidate = old->by_id[i];
-                if (candidate->seen != directory->round && candidate->number != 0 && !candidate->destroyed &&
+                if (candidate->seen != inventory->round && candidate->number != 0 && !candidate->destroyed &&
                         object_same(candidate, object))
                         return candidate;
         }
         return NULL;
 }
 
-static void give_number(struct directory *directory, struct object *object)
+static void give_number(struct inventory *inventory, struct object *object)
 {
-        struct object *gone = find_gone(directory, object);
+        struct object *gone = find_gone(inventory, object);
 
-        object->seen = directory->round;
+        object->seen = inventory->round;
         if (!gone) {
-                object->number = ++directory->last_number;
+                object->number = ++inventory->last_number;
                 return;
         }
         object->number = gone->number;
@@ -311,30 +311,30 @@ static void give_number(struct directory *directory, struct object *object)
 }
 
 /* What is new becomes what is known. Until here a failure costs nothing; from here nothing fails. */
-static void publish(struct renewal *renewal, struct index *next, const struct sink *sink)
+static void publish(struct renewal *renewal, struct index *next, const struct report *report)
 {
-        struct directory *directory = renewal->directory;
+        struct inventory *inventory = renewal->inventory;
         struct session *session = renewal->session;
         struct index old;
 
-        pthread_mutex_lock(&directory->lock);
+        pthread_mutex_lock(&inventory->lock);
         for (size_t i = 0; i < next->n; i++)
                 if (next->by_handle[i]->number == 0)
-                        give_number(directory, next->by_handle[i]);
+                        give_number(inventory, next->by_handle[i]);
         index_renumber(next);
-        old = directory->index;
-        directory->index = *next;
-        pthread_mutex_unlock(&directory->lock);
-        directory->generation++;
+        old = inventory->index;
+        inventory->index = *next;
+        pthread_mutex_unlock(&inventory->lock);
+        inventory->generation++;
         for (size_t i = 0; i < old.n; i++) {
                 struct object *object = old.by_handle[i];
-                if (object->seen == directory->round)
+                if (object->seen == inventory->round)
                         continue;
                 if (object->copy != CK_INVALID_HANDLE)
                         (void)P11(session, C_DestroyObject, session->handle, object->copy);
                 /* Where all is asked for as well: the broker that asks may have been told of it unasked. */
                 if (object->sent)
-                        sink->drop(sink->userdata, object->number);
+                        report->drop(report->userdata, object->number);
                 object_free(object);
         }
         index_done(&old);
@@ -364,7 +364,8 @@ static const char *joined(const struct index *index, const struct object *object
         return nickname;
 }
 
-static void tell(const struct index *index, struct object *object, const struct sink *sink, bool all)
+static void report_object(
+        const struct index *index, struct object *object, const struct report *report, bool all)
 {
         unsigned flags = object->flags;
         const char *nickname = joined(index, object, &flags);
@@ -392,7 +393,7 @@ static void tell(const struct index *index, struct object *object, const struct 
                 .serial = certificate.serial_text,
                 .not_before_usec = certificate.not_before_usec,
                 .not_after_usec = certificate.not_after_usec};
-        sink->entry(sink->userdata, &entry);
+        report->entry(report->userdata, &entry);
         free(object->sent_nickname);
         object->sent_nickname = strdup(nickname); /* without it the entry is sent again, that is all */
         object->sent = true;
@@ -400,61 +401,61 @@ static void tell(const struct index *index, struct object *object, const struct 
         object->sent_with_der = object->der != NULL;
 }
 
-static void tell_all(const struct directory *directory, const struct sink *sink, bool all)
+static void report_all(const struct inventory *inventory, const struct report *report, bool all)
 {
-        const struct index *index = &directory->index;
+        const struct index *index = &inventory->index;
 
         for (size_t i = 0; i < index->n; i++) {
                 struct object *object = index->by_handle[i];
 
                 if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
-                        tell(index, object, sink, all);
+                        report_object(index, object, report, all);
         }
 }
 
-static CK_RV renew(struct renewal *renewal, const struct sink *sink, bool all)
+static CK_RV renew(struct renewal *renewal, const struct report *report, bool all)
 {
-        struct directory *directory = renewal->directory;
+        struct inventory *inventory = renewal->inventory;
         struct index next;
         CK_RV rv;
 
-        directory->round++;
+        inventory->round++;
         rv = renew_all(renewal);
         if (rv != CKR_OK)
                 return rv;
-        if (renewal->changed || directory->waits || renewal->n != directory->index.n) {
+        if (renewal->changed || inventory->waits || renewal->n != inventory->index.n) {
                 if (index_init(&next, renewal->objects, renewal->n) < 0)
                         return CKR_HOST_MEMORY;
                 renewal->objects = NULL;
-                rv = join_all(renewal->session, renewal->directory, &next);
+                rv = join_all(renewal->session, renewal->inventory, &next);
                 if (rv != CKR_OK) {
                         renewal->objects = TAKE_PTR(next.by_handle);
                         index_done(&next);
                         return rv;
                 }
-                publish(renewal, &next, sink);
-                tell_all(directory, sink, all);
+                publish(renewal, &next, report);
+                report_all(inventory, report, all);
         } else if (all) {
-                tell_all(directory, sink, all);
+                report_all(inventory, report, all);
         }
-        sink->settled(sink->userdata, directory->generation);
+        report->settled(report->userdata, inventory->generation);
         return CKR_OK;
 }
 
-CK_RV directory_refresh(
-        struct directory *directory, struct session *session, const struct sink *sink, bool all)
+CK_RV inventory_refresh(
+        struct inventory *inventory, struct session *session, const struct report *report, bool all)
 {
-        struct renewal renewal = {.directory = directory, .session = session};
+        struct renewal renewal = {.inventory = inventory, .session = session};
         CK_RV rv;
 
-        pthread_mutex_lock(&directory->renewal);
-        rv = renew(&renewal, sink, all);
+        pthread_mutex_lock(&inventory->renewal);
+        rv = renew(&renewal, report, all);
         /* After a failure: what was read and is nobody's. */
         for (size_t i = 0; rv != CKR_OK && renewal.objects && i < renewal.n; i++)
                 if (renewal.objects[i]->number == 0)
                         object_free(renewal.objects[i]);
         free(renewal.objects);
         free(renewal.listing.items);
-        pthread_mutex_unlock(&directory->renewal);
+        pthread_mutex_unlock(&inventory->renewal);
         return rv;
 }

@@ -83,7 +83,7 @@ static int has_pin(PK11SlotInfo *slot, bool *ret, struct failure *failure)
 }
 
 /* Databases without a PIN: new ones, or ones whose making was interrupted. */
-static int complete(struct token *token, PK11SlotInfo *slot, bool have_file, struct failure *failure)
+static int complete(struct slot_token *token, PK11SlotInfo *slot, bool have_file, struct failure *failure)
 {
         const char *directory = token->config->directory;
         _cleanup_(secret_freep) struct secret *pin = NULL;
@@ -105,7 +105,7 @@ static int complete(struct token *token, PK11SlotInfo *slot, bool have_file, str
         return 0;
 }
 
-static int prepare_slot(struct token *token, PK11SlotInfo *slot, struct failure *failure)
+static int prepare_slot(struct slot_token *token, PK11SlotInfo *slot, struct failure *failure)
 {
         bool initialized = false, have_file;
         int r = has_pin(slot, &initialized, failure);
@@ -128,7 +128,7 @@ static int prepare_slot(struct token *token, PK11SlotInfo *slot, struct failure 
         return 0;
 }
 
-int internal_load(struct token *token, struct failure *failure)
+int internal_load(struct slot_token *token, struct failure *failure)
 {
         const char *directory = token->config->directory;
         _cleanup_(freep) char *spec = text_format("sql:%s", directory);

@@ -9,4 +9,4 @@
 #include "daemon/worker/device/slot-token.h"
 
 /* 1: failure. */
-int internal_load(struct token *token, struct failure *failure);
+int internal_load(struct slot_token *token, struct failure *failure);

@@ -13,7 +13,7 @@
 #define NO_PIN_TRIES     5U
 #define NO_PIN_WAIT_USEC 20000U
 
-int login_read_pin(const struct token *token, struct secret **ret, struct failure *failure)
+int login_read_pin(const struct slot_token *token, struct secret **ret, struct failure *failure)
 {
         _cleanup_(freep) char *path = NULL;
         const char *pin = token->config->pin;
@@ -88,7 +88,7 @@ static CK_RV try_pin(struct session *session, const struct secret *pin)
 static int login_locked(struct session *session, struct failure *failure)
 {
         _cleanup_(secret_freep) struct secret *pin = NULL;
-        struct token *token = session->token;
+        struct slot_token *token = session->token;
         CK_RV rv = session_check(session);
         int r;
 
@@ -119,7 +119,7 @@ static int login_locked(struct session *session, struct failure *failure)
 
 int login(struct session *session, struct failure *failure)
 {
-        struct token *token = session->token;
+        struct slot_token *token = session->token;
         int r;
 
         if (!(token->info.flags & CKF_LOGIN_REQUIRED))

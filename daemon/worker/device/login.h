@@ -16,4 +16,4 @@ int login(struct session *session, struct failure *failure);
 
 /* Whence the PIN comes, for the internal token's making as well. 1: failure. The caller frees. */
 struct secret;
-int login_read_pin(const struct token *token, struct secret **ret, struct failure *failure);
+int login_read_pin(const struct slot_token *token, struct secret **ret, struct failure *failure);

@@ -47,7 +47,7 @@ static int load_library(const char *path, void **ret_symbol, struct failure *fai
         return 0;
 }
 
-static int load_into_nss(struct token *token, struct failure *failure)
+static int load_into_nss(struct slot_token *token, struct failure *failure)
 {
         _cleanup_(freep) char *spec = module_spec(token->config->module);
         SECMODModule *module;
@@ -71,7 +71,7 @@ static int load_into_nss(struct token *token, struct failure *failure)
         return 0;
 }
 
-static int initialize_bare(struct token *token, struct failure *failure)
+static int initialize_bare(struct slot_token *token, struct failure *failure)
 {
         CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
         CK_RV rv = token->p11->C_Initialize(&args);
@@ -81,7 +81,7 @@ static int initialize_bare(struct token *token, struct failure *failure)
         return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "C_Initialize");
 }
 
-static int load_bare(struct token *token, struct failure *failure)
+static int load_bare(struct slot_token *token, struct failure *failure)
 {
         CK_C_GetFunctionList get;
         void *symbol;
@@ -114,10 +114,10 @@ static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT
         /* A slot that cannot say what is in it is not the one; SoftHSM's empty one is not initialized. */
         if (p11->C_GetTokenInfo(slot, &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
                 return;
-        token_field(label, info.label, sizeof(info.label));
-        token_field(serial, info.serialNumber, sizeof(info.serialNumber));
-        token_field(manufacturer, info.manufacturerID, sizeof(info.manufacturerID));
-        token_field(model, info.model, sizeof(info.model));
+        slot_token_field(label, info.label, sizeof(info.label));
+        slot_token_field(serial, info.serialNumber, sizeof(info.serialNumber));
+        slot_token_field(manufacturer, info.manufacturerID, sizeof(info.manufacturerID));
+        slot_token_field(model, info.model, sizeof(info.model));
         if (found->uri && !uri_matches_token(found->uri, label, serial, manufacturer, model, slot))
                 return;
         found->slot = slot;
@@ -126,7 +126,7 @@ static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT
                 label, serial);
 }
 
-static int scan_slots(struct token *token, struct found *found, struct failure *failure)
+static int scan_slots(struct slot_token *token, struct found *found, struct failure *failure)
 {
         _cleanup_(freep) CK_SLOT_ID *slots = NULL;
         CK_ULONG n = 0;
@@ -146,7 +146,7 @@ static int scan_slots(struct token *token, struct found *found, struct failure *
         return 0;
 }
 
-static int find_slot(struct token *token, struct failure *failure)
+static int find_slot(struct slot_token *token, struct failure *failure)
 {
         const char *text = token->config->uri;
         struct uri uri = {0};
@@ -173,7 +173,7 @@ static int find_slot(struct token *token, struct failure *failure)
         return 0;
 }
 
-static int load(struct token *token, struct failure *failure)
+static int load(struct slot_token *token, struct failure *failure)
 {
         int r;
 
@@ -183,10 +183,10 @@ static int load(struct token *token, struct failure *failure)
                 r = token->look ? load_bare(token, failure) : load_into_nss(token, failure);
         if (r == 0 && !token->internal)
                 r = find_slot(token, failure);
-        return r != 0 ? r : token_read(token, failure);
+        return r != 0 ? r : slot_token_read(token, failure);
 }
 
-int module_load(struct token *token, struct failure *failure)
+int module_load(struct slot_token *token, struct failure *failure)
 {
         int r;
 
@@ -196,7 +196,7 @@ int module_load(struct token *token, struct failure *failure)
         return r;
 }
 
-static int load_again(struct token *token, struct failure *failure)
+static int load_again(struct slot_token *token, struct failure *failure)
 {
         int r;
 
@@ -206,10 +206,10 @@ static int load_again(struct token *token, struct failure *failure)
         r = initialize_bare(token, failure);
         if (r == 0)
                 r = find_slot(token, failure);
-        return r != 0 ? r : token_read(token, failure);
+        return r != 0 ? r : slot_token_read(token, failure);
 }
 
-int module_again(struct token *token, struct failure *failure)
+int module_again(struct slot_token *token, struct failure *failure)
 {
         int r;
 

@@ -10,8 +10,8 @@
 
 /* NSS without databases and the module in it (an internal token: its databases). Where token->look is set the
  * module is loaded bare, without NSS. Fills all of token but the login. 1: failure. */
-int module_load(struct token *token, struct failure *failure);
+int module_load(struct slot_token *token, struct failure *failure);
 
 /* C_Finalize, C_Initialize and the slot again, for a look, whose module is loaded bare: what it shows after that is what
  * is there now. 1: failure. */
-int module_again(struct token *token, struct failure *failure);
+int module_again(struct slot_token *token, struct failure *failure);

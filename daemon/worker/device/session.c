@@ -36,7 +36,7 @@ uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *
         return 0;
 }
 
-CK_RV session_open(struct session *session, struct token *token)
+CK_RV session_open(struct session *session, struct slot_token *token)
 {
         CK_FLAGS flags = CKF_SERIAL_SESSION;
         CK_SESSION_HANDLE handle;
@@ -83,7 +83,7 @@ CK_RV session_check(struct session *session)
 
 CK_RV session_recover(struct session *session, struct failure *failure)
 {
-        struct token *token = session->token;
+        struct slot_token *token = session->token;
         CK_SESSION_HANDLE old = session->handle;
         CK_RV rv;
 

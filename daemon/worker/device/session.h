@@ -9,7 +9,7 @@
 #include "daemon/worker/device/slot-token.h"
 
 struct session {
-        struct token *token;
+        struct slot_token *token;
         CK_SESSION_HANDLE handle;
         uint64_t n_opens; /* tells the session from those before it, whose handle it may have */
         bool read_only;
@@ -42,7 +42,7 @@ void session_leave(struct session *session);
 uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit);
 
 /* Read/write where the token lets us, else read-only. CKR_SESSION_COUNT: no more to be had. */
-CK_RV session_open(struct session *session, struct token *token);
+CK_RV session_open(struct session *session, struct slot_token *token);
 void session_close(struct session *session);
 
 /* Asks the session how it is. CKR_OK: it is there, and logged in where the token wants that;

@@ -42,16 +42,16 @@ int failure_ckr(struct failure *failure, CK_RV ckr, const char *what)
         return failure_set(failure, end, ckr, "%s: %s", what, ckr_text(ckr, name));
 }
 
-void token_init(struct token *token, const struct config_token *config, bool look)
+void slot_token_init(struct slot_token *token, const struct config_token *config, bool look)
 {
-        *token = (struct token){
+        *token = (struct slot_token){
                 .config = config, .look = look, .internal = strcmp(config->module, "internal") == 0};
         call_gate_init(&token->gate);
         pthread_mutex_init(&token->login_lock, NULL);
         pthread_mutex_init(&token->generate_lock, NULL);
 }
 
-void token_field(char *out, const CK_UTF8CHAR *field, size_t length)
+void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length)
 {
         while (length > 0 && (field[length - 1] == ' ' || field[length - 1] == '\0'))
                 length--;
@@ -73,7 +73,7 @@ static CK_ULONG real_maximum(CK_ULONG maximum)
         return maximum == CK_UNAVAILABLE_INFORMATION || maximum == CK_EFFECTIVELY_INFINITE ? 0 : maximum;
 }
 
-static int read_mechanisms(struct token *token, struct failure *failure)
+static int read_mechanisms(struct slot_token *token, struct failure *failure)
 {
         CK_ULONG n = 0;
         CK_RV rv = token->p11->C_GetMechanismList(token->slot, NULL, &n);
@@ -90,17 +90,17 @@ static int read_mechanisms(struct token *token, struct failure *failure)
         return 0;
 }
 
-int token_read(struct token *token, struct failure *failure)
+int slot_token_read(struct slot_token *token, struct failure *failure)
 {
         CK_ULONG all, rw;
         CK_RV rv = token->p11->C_GetTokenInfo(token->slot, &token->info);
 
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetTokenInfo");
-        token_field(token->label, token->info.label, sizeof(token->info.label));
-        token_field(token->manufacturer, token->info.manufacturerID, sizeof(token->info.manufacturerID));
-        token_field(token->model, token->info.model, sizeof(token->info.model));
-        token_field(token->serial, token->info.serialNumber, sizeof(token->info.serialNumber));
+        slot_token_field(token->label, token->info.label, sizeof(token->info.label));
+        slot_token_field(token->manufacturer, token->info.manufacturerID, sizeof(token->info.manufacturerID));
+        slot_token_field(token->model, token->info.model, sizeof(token->info.model));
+        slot_token_field(token->serial, token->info.serialNumber, sizeof(token->info.serialNumber));
         token->budget = token->config->sessions;
         all = real_maximum(token->info.ulMaxSessionCount);
         rw = real_maximum(token->info.ulMaxRwSessionCount);
@@ -111,7 +111,7 @@ int token_read(struct token *token, struct failure *failure)
         return read_mechanisms(token, failure);
 }
 
-bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
+bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE mechanism)
 {
         for (size_t i = 0; i < token->n_mechanisms; i++)
                 if (token->mechanisms[i] == mechanism)
@@ -119,7 +119,7 @@ bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
         return false;
 }
 
-unsigned token_threads(const struct token *token)
+unsigned slot_token_threads(const struct slot_token *token)
 {
         if (!token->thread_safe || token->budget < 4)
                 return 1;

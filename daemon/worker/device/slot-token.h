@@ -15,7 +15,7 @@
 #include "daemon/config/config.h"
 #include "daemon/worker/device/call-gate.h"
 
-struct token {
+struct slot_token {
         const struct config_token *config; /* borrowed, for the process's life */
         bool internal;
         bool look;                /* a fresh process that only looks: no NSS, and more careful with the PIN */
@@ -53,17 +53,17 @@ int failure_set(struct failure *failure, enum worker_end end, CK_RV ckr, const c
 /* The same for a CK_RV: its class decides the end; the sentence is "WHAT: CKR_NAME". */
 int failure_ckr(struct failure *failure, CK_RV ckr, const char *what);
 
-void token_init(struct token *token, const struct config_token *config, bool look);
+void slot_token_init(struct slot_token *token, const struct config_token *config, bool look);
 
 /* Reads C_GetTokenInfo and the list of mechanisms of token->slot, and counts the budget. 1: failure. */
-int token_read(struct token *token, struct failure *failure);
+int slot_token_read(struct slot_token *token, struct failure *failure);
 
-bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
+bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE mechanism);
 
 /* Copies a field that PKCS #11 pads with blanks, trimmed and NUL-terminated; what is not UTF-8 text becomes
  * '?'. */
-void token_field(char *out, const CK_UTF8CHAR *field, size_t length);
+void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length);
 
 /* How many session threads the budget allows: NSS's own session and one for a look are taken off; at least 1.
  */
-unsigned token_threads(const struct token *token);
+unsigned slot_token_threads(const struct slot_token *token);

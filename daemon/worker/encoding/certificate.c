@@ -113,8 +113,8 @@ static bool parse_tbs(struct der tbs, struct certificate *certificate)
                take(&tbs, TAG_SEQUENCE, &certificate->issuer) && take_validity(&tbs, certificate) &&
                take(&tbs, TAG_SEQUENCE, &certificate->subject) &&
                take(&tbs, TAG_SEQUENCE, &certificate->spki) && show_serial(certificate) &&
-               name_to_text(certificate->issuer, certificate->issuer_text) &&
-               name_to_text(certificate->subject, certificate->subject_text);
+               dn_to_text(certificate->issuer, certificate->issuer_text) &&
+               dn_to_text(certificate->subject, certificate->subject_text);
 }
 
 bool certificate_parse(struct der der, struct certificate *ret)

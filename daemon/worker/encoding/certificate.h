@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a certificate says of itself, for people and for the directory. Reads DER that anybody may have put on the token:
+ * What a certificate says of itself, for people and for the inventory. Reads DER that anybody may have put on the token:
  * trusts nothing, loads no NSS (a look has none), touches no token. Pure.
  */
 #pragma once
@@ -14,7 +14,7 @@ struct certificate {
         /* Within the DER, whole elements. */
         struct der serial, issuer, subject, spki;
         char serial_text[CERTIFICATE_SERIAL_MAX]; /* lower-case hex of the number, no sign */
-        char issuer_text[NAME_TEXT_MAX], subject_text[NAME_TEXT_MAX];
+        char issuer_text[DN_TEXT_MAX], subject_text[DN_TEXT_MAX];
         uint64_t not_before_usec, not_after_usec; /* since 1970; 0 for what lies before */
 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
-#include "daemon/worker/encoding/dn-types.h"
+#include "daemon/worker/encoding/dn.h"
 
 #define TAG_UTF8      0x0cU
 #define TAG_NUMERIC   0x12U
@@ -23,16 +23,16 @@
 
 #define CUT "..."
 
-struct text {
+struct dn_text {
         char *out;
         size_t at;
         bool cut;
 };
 
 /* A piece is a whole character or a whole escape, so that what is cut stays well-formed. */
-static void put(struct text *text, const char *piece, size_t length)
+static void put(struct dn_text *text, const char *piece, size_t length)
 {
-        if (text->cut || text->at + length + sizeof(CUT) > NAME_TEXT_MAX) {
+        if (text->cut || text->at + length + sizeof(CUT) > DN_TEXT_MAX) {
                 text->cut = true;
                 return;
         }
@@ -40,14 +40,14 @@ static void put(struct text *text, const char *piece, size_t length)
         text->at += length;
 }
 
-static void put_string(struct text *text, const char *string)
+static void put_string(struct dn_text *text, const char *string)
 {
         put(text, string, strlen(string));
 }
 
 /* ---- a type ---- */
 
-static void put_oid(struct text *text, struct der oid)
+static void put_oid(struct dn_text *text, struct der oid)
 {
         uint64_t arc = 0;
         char piece[48];
@@ -84,9 +84,9 @@ static bool is_oid(struct der oid)
         return oid.length > 0 && begin == oid.length;
 }
 
-static const struct name_type *find_type(struct der oid)
+static const struct dn_type *find_type(struct der oid)
 {
-        for (const struct name_type *type = name_types; type->name; type++)
+        for (const struct dn_type *type = dn_types; type->name; type++)
                 if (type->length == oid.length && memcmp(type->oid, oid.data, oid.length) == 0)
                         return type;
         return NULL;
@@ -156,7 +156,7 @@ static bool is_string(uint8_t tag, struct der value)
         return true;
 }
 
-static void put_hex(struct text *text, struct der bytes)
+static void put_hex(struct dn_text *text, struct der bytes)
 {
         char piece[3];
 
@@ -167,7 +167,7 @@ static void put_hex(struct text *text, struct der bytes)
         }
 }
 
-static void put_character(struct text *text, uint32_t c, bool first, bool last)
+static void put_character(struct dn_text *text, uint32_t c, bool first, bool last)
 {
         char bytes[4], piece[16] = "";
         size_t n = encode(c, bytes);
@@ -188,7 +188,7 @@ static void put_character(struct text *text, uint32_t c, bool first, bool last)
         put(text, bytes, n);
 }
 
-static void put_value(struct text *text, uint8_t tag, struct der value)
+static void put_value(struct dn_text *text, uint8_t tag, struct der value)
 {
         bool first = true;
 
@@ -201,10 +201,10 @@ static void put_value(struct text *text, uint8_t tag, struct der value)
 
 /* ---- the whole ---- */
 
-static bool put_attribute(struct text *text, struct der *in)
+static bool put_attribute(struct dn_text *text, struct der *in)
 {
         struct der body, oid, value, whole;
-        const struct name_type *type;
+        const struct dn_type *type;
         uint8_t tag;
 
         if (!der_next(in, &tag, &body) || tag != TAG_SEQUENCE || !der_next(&body, &tag, &oid) ||
@@ -226,7 +226,7 @@ static bool put_attribute(struct text *text, struct der *in)
         return true;
 }
 
-static bool put_rdn(struct text *text, struct der rdn)
+static bool put_rdn(struct dn_text *text, struct der rdn)
 {
         bool first = true;
 
@@ -240,10 +240,10 @@ static bool put_rdn(struct text *text, struct der rdn)
         return true;
 }
 
-bool name_to_text(struct der name, char ret[static NAME_TEXT_MAX])
+bool dn_to_text(struct der name, char ret[static DN_TEXT_MAX])
 {
         struct der body, parts[PARTS_MAX];
-        struct text text = {.out = ret};
+        struct dn_text text = {.out = ret};
         size_t n = 0;
         uint8_t tag;
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
-#include "daemon/worker/encoding/dn-types.h"
 
 #define TAG_UTF8      0x0cU
 #define TAG_PRINTABLE 0x13U
@@ -29,7 +28,7 @@ struct rdn {
 };
 
 /* clang-format off */
-const struct name_type name_types[] = {
+const struct dn_type dn_types[] = {
         {"CN", {0x55, 4, 3}, 3, 64, 0},
         {"sn", {0x55, 4, 4}, 3, 64, 0},
         {"serialNumber", {0x55, 4, 5}, 3, 64, TAG_PRINTABLE},
@@ -107,7 +106,7 @@ static bool take_arc(const char **text, uint32_t *ret)
         return true;
 }
 
-static bool put_arc(uint32_t value, struct name_type *type)
+static bool put_arc(uint32_t value, struct dn_type *type)
 {
         unsigned shift = 28;
 
@@ -122,7 +121,7 @@ static bool put_arc(uint32_t value, struct name_type *type)
         }
 }
 
-static bool take_oid(const char **text, struct name_type *type)
+static bool take_oid(const char **text, struct dn_type *type)
 {
         uint32_t first, arc;
         size_t n = 1;
@@ -139,21 +138,21 @@ static bool take_oid(const char **text, struct name_type *type)
 }
 
 /* The type of an OID: a known one by its number is held to what holds for it by its name. */
-static void find_oid(struct name_type *type)
+static void find_oid(struct dn_type *type)
 {
-        for (const struct name_type *known = name_types; known->name; known++)
+        for (const struct dn_type *known = dn_types; known->name; known++)
                 if (known->length == type->length && memcmp(known->oid, type->oid, known->length) == 0) {
                         *type = *known;
                         return;
                 }
-        type->max = NAME_TEXT_MAX;
+        type->max = DN_TEXT_MAX;
 }
 
-static bool take_type(const char **text, struct name_type *ret)
+static bool take_type(const char **text, struct dn_type *ret)
 {
         const char *begin = *text, *end = begin;
 
-        *ret = (struct name_type){0};
+        *ret = (struct dn_type){0};
         if (is_digit(*begin)) {
                 if (!take_oid(text, ret) || **text != '=')
                         return false;
@@ -165,7 +164,7 @@ static bool take_type(const char **text, struct name_type *ret)
         if (*end != '=')
                 return false;
         *text = end;
-        for (const struct name_type *type = name_types; type->name; type++)
+        for (const struct dn_type *type = dn_types; type->name; type++)
                 if (strlen(type->name) == (size_t)(end - begin) &&
                         strncasecmp(type->name, begin, (size_t)(end - begin)) == 0) {
                         *ret = *type;
@@ -207,7 +206,7 @@ static bool take_escape(const char **text, char *ret)
         return true;
 }
 
-/* A string value up to what ends it. ret holds NAME_TEXT_MAX bytes, which are more than the text has. */
+/* A string value up to what ends it. ret holds DN_TEXT_MAX bytes, which are more than the text has. */
 static bool take_string(const char **text, char *ret, size_t *ret_length)
 {
         const char *at = *text;
@@ -271,7 +270,7 @@ static size_t characters(const char *value, size_t length)
         return n;
 }
 
-static const char *check_value(const struct name_type *type, const char *value, size_t length)
+static const char *check_value(const struct dn_type *type, const char *value, size_t length)
 {
         if (length == 0)
                 return "a value is empty";
@@ -291,8 +290,8 @@ static const char *check_value(const struct name_type *type, const char *value, 
 /* type=value as SEQUENCE { OID, string }. */
 static const char *take_attribute(const char **text, struct back *back)
 {
-        struct name_type type;
-        char value[NAME_TEXT_MAX];
+        struct dn_type type;
+        char value[DN_TEXT_MAX];
         size_t length, end = back->at, part;
         const char *wrong;
         uint8_t tag;
@@ -333,7 +332,7 @@ static int order_parts(const void *x, const void *y)
 /* The parts lie one before the other in back, from end down; they are put in DER's order. */
 static void sort_rdn(struct back *back, struct rdn *rdn, size_t end)
 {
-        uint8_t sorted[NAME_DER_MAX];
+        uint8_t sorted[DN_DER_MAX];
         size_t at = 0;
 
         if (back->at == 0 || rdn->n < 2)
@@ -368,14 +367,14 @@ static const char *take_rdn(const char **text, struct back *back)
         return NULL;
 }
 
-const char *name_from_text(const char *text, uint8_t ret[static NAME_DER_MAX], size_t *ret_length)
+const char *dn_from_text(const char *text, uint8_t ret[static DN_DER_MAX], size_t *ret_length)
 {
-        uint8_t data[NAME_DER_MAX];
+        uint8_t data[DN_DER_MAX];
         struct back back = {data, sizeof(data), sizeof(data)};
 
         if (*text == '\0')
                 return "it is empty";
-        if (strlen(text) >= NAME_TEXT_MAX)
+        if (strlen(text) >= DN_TEXT_MAX)
                 return "it is too long";
         /* The first of the text is the last in DER, which is what is put first. */
         for (;;) {

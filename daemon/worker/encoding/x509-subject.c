@@ -46,11 +46,11 @@ static const char *get_names(PLArenaPool *arena, struct wire_bytes names, CERTGe
 const char *x509_subject(
         PLArenaPool *arena, const char *subject, struct wire_bytes dns_names, struct x509_subject *ret)
 {
-        uint8_t der[NAME_DER_MAX];
+        uint8_t der[DN_DER_MAX];
         SECItem item = {siBuffer, der, 0}, copy;
         struct x509_subject made = {.name = {.arena = NULL}};
         size_t length = 0;
-        const char *wrong = name_from_text(subject, der, &length);
+        const char *wrong = dn_from_text(subject, der, &length);
 
         if (wrong) {
                 char *text = PORT_ArenaZAlloc(arena, sizeof("subject: ") + strlen(wrong));

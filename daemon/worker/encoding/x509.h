@@ -13,7 +13,7 @@
 /* The key that a request or certificate is for. */
 struct x509_key {
         struct der spki;
-        unsigned key_type, bits, usage; /* as in the directory */
+        unsigned key_type, bits, usage; /* as in the inventory */
         unsigned algorithm;             /* enum algorithm, which fits the key */
 };
 

@@ -5,7 +5,7 @@
 CK_RV cert_delete_attempt(struct operation *operation, const void *request)
 {
         const struct message_cert_delete *message = request;
-        CK_OBJECT_HANDLE handle = directory_certificate(operation->directory, message->key);
+        CK_OBJECT_HANDLE handle = inventory_certificate(operation->inventory, message->key);
         CK_RV rv;
 
         if (handle == CK_INVALID_HANDLE)

@@ -10,18 +10,18 @@
 CK_RV cert_request_attempt(struct operation *operation, const void *request)
 {
         const struct message_cert_request *message = request;
-        _cleanup_(issue_done) struct issue issue = {.number = 0};
+        _cleanup_(cert_build_done) struct cert_build build = {.number = 0};
         struct result *result = &operation->result;
         SECItem tbs = {0}, whole = {0};
         CK_RV rv;
 
-        rv = issue_begin(
-                operation, &issue, message->key, message->algorithm, message->subject, message->dns_names);
+        rv = cert_build_begin(
+                operation, &build, message->key, message->algorithm, message->subject, message->dns_names);
         if (rv != CKR_OK || result->status != REPLY_OK)
                 return rv;
-        if (x509_request(issue.arena, &issue.key, &issue.subject, &tbs) < 0)
+        if (x509_request(build.arena, &build.key, &build.subject, &tbs) < 0)
                 return CKR_HOST_MEMORY;
-        rv = issue_sign(operation, &issue, &tbs, &whole);
+        rv = cert_build_sign(operation, &build, &tbs, &whole);
         if (rv != CKR_OK || result->status != REPLY_OK)
                 return rv;
         if (whole.len > sizeof(result->payload))

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "daemon/worker/claims/create-under-claim.h"
-#include "daemon/worker/ops/pair.h"
 #include "daemon/worker/encoding/spki.h"
+#include "daemon/worker/ops/pair.h"
 
 /* Certificates of one nickname that are looked at where one may have been left. */
 #define SEARCH_MAX 16U
@@ -49,7 +49,7 @@ static CK_ATTRIBUTE attribute_of(CK_ATTRIBUTE_TYPE type, struct der der)
         return (CK_ATTRIBUTE){type, (void *)(uintptr_t)der.data, der.length};
 }
 
-static CK_RV write_object(struct session *session, const struct storing *storing)
+static CK_RV write_object(struct session *session, const struct cert_store *store)
 {
         CK_OBJECT_CLASS class = CKO_CERTIFICATE;
         CK_CERTIFICATE_TYPE type = CKC_X_509;
@@ -60,12 +60,12 @@ static CK_RV write_object(struct session *session, const struct storing *storing
                 {CKA_CERTIFICATE_TYPE, &type, sizeof(type)},
                 {CKA_TOKEN, &yes, sizeof(yes)},
                 {CKA_PRIVATE, &no, sizeof(no)},
-                {CKA_LABEL, (void *)(uintptr_t)storing->nickname, strlen(storing->nickname)},
-                {CKA_ID, (void *)(uintptr_t)storing->id.data, storing->id.length},
-                attribute_of(CKA_SUBJECT, storing->certificate.subject),
-                attribute_of(CKA_ISSUER, storing->certificate.issuer),
-                attribute_of(CKA_SERIAL_NUMBER, storing->certificate.serial),
-                attribute_of(CKA_VALUE, storing->der),
+                {CKA_LABEL, (void *)(uintptr_t)store->nickname, strlen(store->nickname)},
+                {CKA_ID, (void *)(uintptr_t)store->id.data, store->id.length},
+                attribute_of(CKA_SUBJECT, store->certificate.subject),
+                attribute_of(CKA_ISSUER, store->certificate.issuer),
+                attribute_of(CKA_SERIAL_NUMBER, store->certificate.serial),
+                attribute_of(CKA_VALUE, store->der),
         };
 
         return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), &handle);
@@ -73,23 +73,22 @@ static CK_RV write_object(struct session *session, const struct storing *storing
 
 static CK_RV create(struct operation *operation, const void *request)
 {
-        const struct storing *storing = request;
+        const struct cert_store *store = request;
         struct result *result = &operation->result;
         struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
         uint64_t number;
         CK_RV rv;
 
-        /* The directory is of this moment. A key's certificate bears the key's nickname, and no other. */
-        if (!storing->paired &&
-                directory_has_key(operation->directory, storing->certificate.spki, storing->id))
+        /* The inventory is of this moment. A key's certificate bears the key's nickname, and no other. */
+        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->id))
                 return operation_answer(operation, REPLY_INVALID,
                         "certificate: it is for a key on the token, whose nickname it must bear");
-        rv = write_object(operation->session, storing);
+        rv = write_object(operation->session, store);
         if (rv != CKR_OK)
                 return rv;
         if (!pair_renew(operation))
                 return CKR_OK;
-        number = directory_find_certificate(operation->directory, storing->nickname, storing->der);
+        number = inventory_find_certificate(operation->inventory, store->nickname, store->der);
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "the certificate was written, and the token does not list it");
@@ -98,26 +97,26 @@ static CK_RV create(struct operation *operation, const void *request)
         return CKR_OK;
 }
 
-static bool is_it(const struct object *object, const struct storing *storing)
+static bool is_it(const struct object *object, const struct cert_store *store)
 {
-        return object->der && object->der_length == storing->der.length &&
-               memcmp(object->der, storing->der.data, storing->der.length) == 0;
+        return object->der && object->der_length == store->der.length &&
+               memcmp(object->der, store->der.data, store->der.length) == 0;
 }
 
 static CK_RV remove_it(struct operation *operation, const void *request)
 {
-        const struct storing *storing = request;
+        const struct cert_store *store = request;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE handles[SEARCH_MAX];
         size_t n = 0;
         CK_RV rv = pair_search(
-                session, CKO_CERTIFICATE, wire_bytes(NULL, 0), storing->nickname, handles, SEARCH_MAX, &n);
+                session, CKO_CERTIFICATE, wire_bytes(NULL, 0), store->nickname, handles, SEARCH_MAX, &n);
 
         for (size_t i = 0; i < n && rv == CKR_OK; i++) {
                 _cleanup_(object_freep) struct object *object = NULL;
 
                 rv = object_read(session, CKO_CERTIFICATE, handles[i], &object);
-                if (rv == CKR_OK && is_it(object, storing))
+                if (rv == CKR_OK && is_it(object, store))
                         rv = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
                 if (rv == CKR_OBJECT_HANDLE_INVALID)
                         rv = CKR_OK;
@@ -125,16 +124,16 @@ static CK_RV remove_it(struct operation *operation, const void *request)
         return rv;
 }
 
-CK_RV store_run(struct operation *operation, const struct storing *storing)
+CK_RV cert_store_run(struct operation *operation, const struct cert_store *store)
 {
-        const struct making making = {.nickname = storing->nickname,
+        const struct creation creation = {.nickname = store->nickname,
                 .kind = CLAIM_CERTIFICATE,
-                .id = storing->id,
-                .paired = storing->paired,
-                .waits = storing->waits,
+                .id = store->id,
+                .paired = store->paired,
+                .waits = store->waits,
                 .create = create,
                 .remove = remove_it,
-                .request = storing};
+                .request = store};
 
-        return making_run(operation, &making);
+        return create_under_claim(operation, &creation);
 }

@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "daemon/worker/encoding/certificate.h"
 #include "daemon/worker/core/operation.h"
+#include "daemon/worker/encoding/certificate.h"
 
-struct storing {
+struct cert_store {
         const char *nickname;
         struct wire_bytes id; /* CKA_ID: its key's */
         bool paired; /* it is for the key of that id, which bears the nickname; else it stands alone */
@@ -18,7 +18,7 @@ struct storing {
 };
 
 /* The certificate's number is the answer. As an operation_attempt. */
-CK_RV store_run(struct operation *operation, const struct storing *storing);
+CK_RV cert_store_run(struct operation *operation, const struct cert_store *store);
 
 /* CKA_ID as NSS makes it of a public key (see pair.h), and of any other SubjectPublicKeyInfo SHA-1 of its key's bytes. */
 #define STORE_ID_LENGTH 20U

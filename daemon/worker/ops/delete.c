@@ -25,7 +25,7 @@ CK_RV delete_attempt(struct operation *operation, const void *request)
 {
         const struct message_delete *message = request;
         CK_OBJECT_HANDLE handles[PAIR_MAX];
-        size_t n = directory_pair(operation->directory, message->key, handles, ARRAY_SIZE(handles));
+        size_t n = inventory_pair(operation->inventory, message->key, handles, ARRAY_SIZE(handles));
         CK_RV rv;
 
         if (n == 0)

@@ -12,8 +12,8 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/accel/accel.h"
 #include "daemon/worker/claims/create-under-claim.h"
-#include "daemon/worker/ops/pair.h"
 #include "daemon/worker/encoding/spki.h"
+#include "daemon/worker/ops/pair.h"
 
 /* CKR_OK with status REPLY_OK: go on. */
 static CK_RV check(struct operation *operation, const struct message_generate *message)
@@ -39,7 +39,7 @@ static CK_RV check(struct operation *operation, const struct message_generate *m
                         operation, REPLY_NOT_SUPPORTED, "the token loads no keys to an accelerator");
         if (message->loadable && !(message->usage & USAGE_SIGN))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "an accelerator only signs");
-        if (!token_has_mechanism(operation->session->token, type->generator))
+        if (!slot_token_has_mechanism(operation->session->token, type->generator))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token cannot make such a key");
         return CKR_OK;
 }
@@ -128,7 +128,7 @@ static CK_RV make(struct session *session, const struct message_generate *messag
         return rv;
 }
 
-/* The number of the pair in the directory is the answer. */
+/* The number of the pair in the inventory is the answer. */
 static CK_RV answer(struct operation *operation, const struct message_generate *message, struct wire_bytes id)
 {
         struct result *result = &operation->result;
@@ -137,9 +137,9 @@ static CK_RV answer(struct operation *operation, const struct message_generate *
 
         if (!pair_renew(operation))
                 return CKR_OK;
-        number = directory_find(operation->directory, id, message->nickname);
+        number = inventory_find(operation->inventory, id, message->nickname);
         if (number == 0)
-                number = directory_find(operation->directory, message->id, message->nickname);
+                number = inventory_find(operation->inventory, message->id, message->nickname);
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "the pair was made, and the token does not list it");
@@ -172,8 +172,8 @@ static CK_RV create(struct operation *operation, const void *request)
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));
         /* Another thread's renewal may have come in between. */
-        directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
-        directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
+        inventory_doubt(operation->inventory, CKO_PRIVATE_KEY, private);
+        inventory_doubt(operation->inventory, CKO_PUBLIC_KEY, public);
         return answer(operation, message, id);
 }
 
@@ -187,8 +187,8 @@ static CK_RV remove_half(struct operation *operation, const void *request)
 CK_RV generate_attempt(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
-        struct token *token = operation->session->token;
-        const struct making making = {.nickname = message->nickname,
+        struct slot_token *token = operation->session->token;
+        const struct creation creation = {.nickname = message->nickname,
                 .kind = CLAIM_PAIR,
                 .id = message->id,
                 .waits = message->again,
@@ -200,7 +200,7 @@ CK_RV generate_attempt(struct operation *operation, const void *request)
         if (rv != CKR_OK || operation->result.status != REPLY_OK)
                 return rv;
         pthread_mutex_lock(&token->generate_lock);
-        rv = making_run(operation, &making);
+        rv = create_under_claim(operation, &creation);
         pthread_mutex_unlock(&token->generate_lock);
         return rv;
 }

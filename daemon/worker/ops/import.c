@@ -27,21 +27,21 @@ static bool is_certificate(struct der der)
 
 /* For the key of that number: its id, once it is known that the certificate and the nickname are the key's. */
 static CK_RV for_key(
-        struct operation *operation, struct storing *storing, const struct directory_public *public)
+        struct operation *operation, struct cert_store *store, const struct inventory_public *public)
 {
-        struct der spki = storing->certificate.spki;
+        struct der spki = store->certificate.spki;
 
         if (spki.length != public->spki_length || memcmp(spki.data, public->spki, spki.length) != 0)
                 return operation_answer(operation, REPLY_INVALID, "certificate: it is for another key");
         if (public->id_length == 0)
                 return operation_answer(
                         operation, REPLY_INVALID, "key: it has no id that would join the two");
-        storing->paired = true;
-        storing->id = wire_bytes(public->id, public->id_length);
-        if (strcmp(public->label, storing->nickname) == 0)
+        store->paired = true;
+        store->id = wire_bytes(public->id, public->id_length);
+        if (strcmp(public->label, store->nickname) == 0)
                 return CKR_OK;
         /* A key without a label of its own has its nickname from the certificate that is there. */
-        if (directory_has_nickname(operation->directory, storing->nickname))
+        if (inventory_has_nickname(operation->inventory, store->nickname))
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return operation_answer(operation, REPLY_INVALID, "nickname: the key bears another");
 }
@@ -49,10 +49,10 @@ static CK_RV for_key(
 CK_RV import_attempt(struct operation *operation, const void *request)
 {
         const struct message_import *message = request;
-        struct storing storing = {.nickname = message->nickname,
+        struct cert_store store = {.nickname = message->nickname,
                 .waits = message->again,
                 .der = {message->der.data, message->der.length}};
-        struct directory_public public = {0};
+        struct inventory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;
         uint8_t own[STORE_ID_LENGTH];
         CK_RV rv = CKR_OK;
@@ -60,19 +60,19 @@ CK_RV import_attempt(struct operation *operation, const void *request)
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)))
                 return operation_answer(operation, REPLY_INVALID, "nickname: it is none");
-        if (!certificate_parse(storing.der, &storing.certificate) || !is_certificate(storing.der) ||
-                !store_id(storing.certificate.spki, own))
+        if (!certificate_parse(store.der, &store.certificate) || !is_certificate(store.der) ||
+                !store_id(store.certificate.spki, own))
                 return operation_answer(operation, REPLY_INVALID,
                         "certificate: it is not exactly one X.509 certificate in DER");
-        storing.id = wire_bytes(own, sizeof(own));
+        store.id = wire_bytes(own, sizeof(own));
         if (message->key != 0) {
-                r = directory_public(operation->directory, message->key, &public);
+                r = inventory_public(operation->inventory, message->key, &public);
                 spki = public.spki;
                 if (r < 0)
                         return CKR_HOST_MEMORY;
                 if (r > 0)
                         return operation_answer(operation, REPLY_KEY_GONE, "no such key");
-                rv = for_key(operation, &storing, &public);
+                rv = for_key(operation, &store, &public);
         }
-        return rv != CKR_OK || operation->result.status != REPLY_OK ? rv : store_run(operation, &storing);
+        return rv != CKR_OK || operation->result.status != REPLY_OK ? rv : cert_store_run(operation, &store);
 }

@@ -5,8 +5,8 @@
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/ops/pair.h"
 #include "daemon/worker/encoding/spki.h"
+#include "daemon/worker/ops/pair.h"
 
 CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, unsigned char out[static PAIR_ID_LENGTH])
 {
@@ -119,12 +119,12 @@ CK_RV pair_remove(struct operation *operation, struct wire_bytes id, const char 
 bool pair_renew(struct operation *operation)
 {
         struct session *session = operation->session;
-        CK_RV rv = directory_refresh(operation->directory, session, operation->sink, false);
+        CK_RV rv = inventory_refresh(operation->inventory, session, operation->report, false);
 
         if (ckr_class(rv) == CKR_CLASS_SESSION) {
                 rv = session_recover(session, &operation->failure);
                 if (rv == CKR_OK)
-                        rv = directory_refresh(operation->directory, session, operation->sink, false);
+                        rv = inventory_refresh(operation->inventory, session, operation->report, false);
         }
         if (rv == CKR_OK)
                 return true;

@@ -23,7 +23,7 @@ CK_RV pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_by
  * is left. */
 CK_RV pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname);
 
-/* After a change that was made: brings the directory up to date, through one recovery of the session if it
+/* After a change that was made: brings the inventory up to date, through one recovery of the session if it
  * must. Where that fails the result is REPLY_OUTCOME_UNKNOWN, the worker ends if the class says so, and this
  * returns false. */
 bool pair_renew(struct operation *operation);

@@ -48,8 +48,8 @@ static CK_RV mend(struct operation *operation, const struct message_settle *mess
         else if (*ret == OURS) {
                 if (!pair_set_id(session, private, public, *id, message->id))
                         return CKR_ATTRIBUTE_READ_ONLY;
-                directory_doubt(operation->directory, CKO_PRIVATE_KEY, private);
-                directory_doubt(operation->directory, CKO_PUBLIC_KEY, public);
+                inventory_doubt(operation->inventory, CKO_PRIVATE_KEY, private);
+                inventory_doubt(operation->inventory, CKO_PUBLIC_KEY, public);
         }
         return CKR_OK;
 }
@@ -64,21 +64,21 @@ static CK_RV answer(struct operation *operation, uint64_t number)
         return CKR_OK;
 }
 
-/* The number of a whole pair in the directory; 0: there is none. */
+/* The number of a whole pair in the inventory; 0: there is none. */
 static uint64_t whole_pair(struct operation *operation, struct wire_bytes id, const char *nickname)
 {
         CK_OBJECT_HANDLE handles[2];
-        uint64_t number = directory_find(operation->directory, id, nickname);
+        uint64_t number = inventory_find(operation->inventory, id, nickname);
 
         /* A key that was not made here may have its nickname from its certificate. */
         if (number == 0)
-                number = directory_find(operation->directory, id, "");
-        return number != 0 && directory_pair(operation->directory, number, handles, 2) == 2 ? number : 0;
+                number = inventory_find(operation->inventory, id, "");
+        return number != 0 && inventory_pair(operation->inventory, number, handles, 2) == 2 ? number : 0;
 }
 
 static CK_RV refresh(struct operation *operation)
 {
-        return directory_refresh(operation->directory, operation->session, operation->sink, false);
+        return inventory_refresh(operation->inventory, operation->session, operation->report, false);
 }
 
 /* A pair under the nickname whose ids are those of a generate that did not end. *ret_number 0: there is none. */

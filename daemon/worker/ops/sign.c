@@ -16,7 +16,7 @@
 
 /* CKR_OK, with key->copy or key->no_copy set; a lost session is reported, any other refusal is not an error.
  */
-static CK_RV make_copy(struct operation *operation, uint64_t number, struct directory_key *key)
+static CK_RV make_copy(struct operation *operation, uint64_t number, struct inventory_key *key)
 {
         struct session *session = operation->session;
         CK_BBOOL no = CK_FALSE;
@@ -28,10 +28,10 @@ static CK_RV make_copy(struct operation *operation, uint64_t number, struct dire
                 return rv;
         if (rv != CKR_OK)
                 copy = CK_INVALID_HANDLE;
-        if (!directory_set_copy(operation->directory, number, copy) && copy != CK_INVALID_HANDLE) {
+        if (!inventory_set_copy(operation->inventory, number, copy) && copy != CK_INVALID_HANDLE) {
                 /* Another thread was faster, or the key is gone. */
                 (void)P11(session, C_DestroyObject, session->handle, copy);
-                return directory_key(operation->directory, number, key) ? CKR_OK : CKR_KEY_HANDLE_INVALID;
+                return inventory_key(operation->inventory, number, key) ? CKR_OK : CKR_KEY_HANDLE_INVALID;
         }
         key->copy = copy;
         return CKR_OK;
@@ -71,7 +71,7 @@ CK_RV sign_by_handle(struct operation *operation, struct signing *signing, CK_OB
 }
 
 /* CKR_OK, with status REPLY_OK where the key may sign so. */
-static CK_RV check_key(struct operation *operation, const struct directory_key *key, unsigned algorithm)
+static CK_RV check_key(struct operation *operation, const struct inventory_key *key, unsigned algorithm)
 {
         if (!(key->usage & USAGE_SIGN))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the key has no CKA_SIGN");
@@ -80,13 +80,13 @@ static CK_RV check_key(struct operation *operation, const struct directory_key *
                  * time. */
                 return operation_answer(operation, REPLY_NOT_SUPPORTED,
                         "the key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE)");
-        if (!token_has_mechanism(operation->session->token, signing_mechanism(algorithm)))
+        if (!slot_token_has_mechanism(operation->session->token, signing_mechanism(algorithm)))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
         return CKR_OK;
 }
 
 static CK_RV sign_with(
-        struct operation *operation, const struct message_sign *message, struct directory_key *key)
+        struct operation *operation, const struct message_sign *message, struct inventory_key *key)
 {
         struct signing signing;
         CK_RV rv;
@@ -108,22 +108,22 @@ static CK_RV sign_with(
         }
         rv = sign_by_handle(operation, &signing, key->copy != CK_INVALID_HANDLE ? key->copy : key->handle);
         if (ckr_class(rv) == CKR_CLASS_SESSION && key->copy != CK_INVALID_HANDLE)
-                directory_forget_copy(operation->directory, message->key, key->copy);
+                inventory_forget_copy(operation->inventory, message->key, key->copy);
         return rv;
 }
 
 CK_RV sign_attempt(struct operation *operation, const void *request)
 {
         const struct message_sign *message = request;
-        struct directory_key key;
+        struct inventory_key key;
         CK_RV rv;
 
         for (;;) {
-                if (!directory_key(operation->directory, message->key, &key))
+                if (!inventory_key(operation->inventory, message->key, &key))
                         return operation_answer(operation, REPLY_KEY_GONE, "no such key");
                 rv = sign_with(operation, message, &key);
                 if (rv != CKR_OK || operation->result.payload_length == 0 ||
-                        directory_has_still(operation->directory, &key))
+                        inventory_has_still(operation->inventory, &key))
                         return rv;
                 /* It was deleted meanwhile, or has another handle: what signed may have been another key. */
                 operation->result.payload_length = 0;

@@ -110,7 +110,7 @@ static CK_RV verify_by_token(
         CK_OBJECT_HANDLE key;
         CK_RV rv;
 
-        if (!token_has_mechanism(session->token, CKM_EDDSA))
+        if (!slot_token_has_mechanism(session->token, CKM_EDDSA))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
         rv = import_edwards(session, point, &key);
         if (rv != CKR_OK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See probe-process.h. */
-#include "daemon/worker/probe-process.h"
+/* See look-list.h. */
+#include "daemon/worker/look-list.h"
 
 #include "daemon/worker/core/inventory.h"
 #include "daemon/worker/device/login.h"
@@ -22,14 +22,14 @@ static void look_settled(void *userdata, uint64_t generation)
         (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
 }
 
-int look_run(struct token *token, struct failure *failure)
+int look_list_run(struct slot_token *token, struct failure *failure)
 {
-        static const struct sink sink = {look_entry, look_drop, look_settled, NULL};
-        _cleanup_(directory_freep) struct directory *directory = NULL;
+        static const struct report report = {look_entry, look_drop, look_settled, NULL};
+        _cleanup_(inventory_freep) struct inventory *inventory = NULL;
         struct session session = {0};
         CK_RV rv;
 
-        if (directory_new(&directory) < 0)
+        if (inventory_new(&inventory) < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
         rv = session_open(&session, token);
         if (rv != CKR_OK)
@@ -37,6 +37,6 @@ int look_run(struct token *token, struct failure *failure)
         if (login(&session, failure) != 0)
                 return 1;
         serve_hello(token, 0, 0);
-        rv = directory_refresh(directory, &session, &sink, true);
+        rv = inventory_refresh(inventory, &session, &report, true);
         return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "the token cannot be listed");
 }

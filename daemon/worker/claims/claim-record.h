@@ -23,7 +23,7 @@ enum claim_kind {
         CLAIM_CERTIFICATE = 2, /* one object: there or not */
 };
 
-struct claim {
+struct claim_record {
         uint8_t claimant[CLAIMANT_LENGTH];
         uint64_t number; /* random, drawn for each request */
         enum claim_kind kind;
@@ -35,14 +35,14 @@ struct claim {
 };
 
 /* The bytes of CKA_VALUE; their number. */
-size_t claim_encode(const struct claim *claim, uint8_t ret[static CLAIM_MAX]);
+size_t claim_record_encode(const struct claim_record *claim, uint8_t ret[static CLAIM_MAX]);
 /* false: it is none that this build can read. */
-bool claim_decode(const uint8_t *data, size_t length, struct claim *ret);
+bool claim_record_decode(const uint8_t *data, size_t length, struct claim_record *ret);
 
 /* Whether claimant and number are those of ours. */
-bool claim_is(const struct claim *claim, struct wire_bytes claimant, uint64_t number);
+bool claim_record_is(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number);
 /* Whether it comes before ours: by number, then by claimant. */
-bool claim_is_lower(const struct claim *claim, struct wire_bytes claimant, uint64_t number);
+bool claim_record_is_lower(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number);
 
 /* Looks of one request that may see higher claims alone, before it gives way to those too: whoever lives has withdrawn by
  * then, and a claim that a crash left stays. */

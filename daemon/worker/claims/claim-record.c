@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See claim.h. */
-#include "daemon/worker/claims/claim.h"
+/* See claim-record.h. */
+#include "daemon/worker/claims/claim-record.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #define CLAIM_VERSION 1U
 
-size_t claim_encode(const struct claim *claim, uint8_t ret[static CLAIM_MAX])
+size_t claim_record_encode(const struct claim_record *claim, uint8_t ret[static CLAIM_MAX])
 {
         struct wire wire = {.data = ret, .size = CLAIM_MAX};
 
@@ -22,10 +22,10 @@ size_t claim_encode(const struct claim *claim, uint8_t ret[static CLAIM_MAX])
         return wire.at;
 }
 
-bool claim_decode(const uint8_t *data, size_t length, struct claim *ret)
+bool claim_record_decode(const uint8_t *data, size_t length, struct claim_record *ret)
 {
         struct wire wire = {.data = (uint8_t *)(uintptr_t)data, .size = length};
-        struct claim claim = {0};
+        struct claim_record claim = {0};
         struct wire_bytes claimant, id;
         const char *host;
 
@@ -51,13 +51,13 @@ bool claim_decode(const uint8_t *data, size_t length, struct claim *ret)
         return true;
 }
 
-bool claim_is(const struct claim *claim, struct wire_bytes claimant, uint64_t number)
+bool claim_record_is(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number)
 {
         return claimant.length == CLAIMANT_LENGTH && claim->number == number &&
                memcmp(claim->claimant, claimant.data, CLAIMANT_LENGTH) == 0;
 }
 
-bool claim_is_lower(const struct claim *claim, struct wire_bytes claimant, uint64_t number)
+bool claim_record_is_lower(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number)
 {
         if (claim->number != number || claimant.length != CLAIMANT_LENGTH)
                 return claim->number < number;

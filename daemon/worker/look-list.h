@@ -7,5 +7,5 @@
 
 #include "daemon/worker/device/slot-token.h"
 
-/* HELLO, the directory and SETTLED on the request channel. 1: failure. In the loader thread. */
-int look_run(struct token *token, struct failure *failure);
+/* HELLO, the inventory and SETTLED on the request channel. 1: failure. In the loader thread. */
+int look_list_run(struct slot_token *token, struct failure *failure);
