@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A scanner for the grammar of RFC 8259, in front of json-c, which builds the tree. The scanner allocates
- * nothing, reads each byte once and goes no deeper than LIMIT_JSON_DEPTH; json-c sees only what it let
- * through. Two equal keys are found by counting: json-c keeps one, so the tree has fewer members than the
- * text.
+ * A parser for the grammar of RFC 8259. It reads each byte once, goes no deeper than LIMIT_JSON_DEPTH, and builds the tree with
+ * json-c's constructors. json-c's own parser is not used: it takes more than JSON, keeps one of two equal keys, and crashes
+ * where there is no memory for a key (0.16).
  */
 #include "proto/json.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "proto/json-string.h"
 #include "proto/limits.h"
 
 struct scanner {
         const char *at, *end;
-        size_t n_members;    /* of all objects together */
         size_t n_containers; /* objects and arrays */
-        bool in_key;
+        char *decoded;       /* the last string, NUL-terminated: room for the longest until now */
+        size_t decoded_size, decoded_length;
 };
 
 static int peek(const struct scanner *s)
@@ -54,121 +56,66 @@ static int skip_digits(struct scanner *s)
         return 0;
 }
 
-static int scan_number(struct scanner *s)
+/* Room for length bytes and a NUL in s->decoded. -ENOMEM. */
+static int reserve(struct scanner *s, size_t length)
 {
+        char *larger;
+
+        if (length < s->decoded_size)
+                return 0;
+        larger = realloc(s->decoded, length + 1);
+        if (!larger)
+                return -ENOMEM;
+        s->decoded = larger;
+        s->decoded_size = length + 1;
+        return 0;
+}
+
+static int scan_number(struct scanner *s, struct json_object **ret)
+{
+        const char *begin = s->at;
+        bool integer = true;
         int r = 0;
 
         skip(s, '-');
         if (!skip(s, '0'))
                 r = skip_digits(s);
-        if (r == 0 && skip(s, '.'))
+        if (r == 0 && skip(s, '.')) {
+                integer = false;
                 r = skip_digits(s);
+        }
         if (r == 0 && (peek(s) == 'e' || peek(s) == 'E')) {
+                integer = false;
                 s->at++;
                 if (!skip(s, '+'))
                         skip(s, '-');
                 r = skip_digits(s);
         }
-        return r;
+        if (r == 0)
+                r = reserve(s, (size_t)(s->at - begin));
+        if (r < 0)
+                return r;
+        memcpy(s->decoded, begin, (size_t)(s->at - begin));
+        s->decoded[s->at - begin] = '\0';
+        /* Beyond 64 bits it saturates. Of a number that is not an integer nobody reads more than the type. */
+        *ret = integer ? json_object_new_int64(strtoll(s->decoded, NULL, 10))
+                       : json_object_new_double(strtod(s->decoded, NULL));
+        return *ret ? 0 : -ENOMEM;
 }
 
-/* The four digits behind \u; -EBADMSG. */
-static int scan_hex4(struct scanner *s)
+/* The string at s->at, decoded into s->decoded with a NUL behind it. */
+static int take_string(struct scanner *s, bool key)
 {
-        int value = 0;
+        const char *begin = s->at;
+        int r = json_string_scan(&s->at, s->end, key);
 
-        for (int i = 0; i < 4; i++) {
-                int c = peek(s);
-
-                if (is_digit(c))
-                        value = value << 4 | (c - '0');
-                else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f' && c > 0)
-                        value = value << 4 | ((c | 0x20) - 'a' + 10);
-                else
-                        return -EBADMSG;
-                s->at++;
-        }
-        return value;
-}
-
-/* Behind "\u". A high surrogate must be followed by a low one: alone it is no character. */
-static int scan_unicode_escape(struct scanner *s)
-{
-        int unit = scan_hex4(s);
-
-        if (unit < 0)
-                return unit;
-        /* json-c's keys are C strings; a value knows its length, and who takes it compares. */
-        if (unit == 0)
-                return s->in_key ? -EINVAL : 0;
-        if (unit >= 0xd800 && unit <= 0xdbff) {
-                if (!skip(s, '\\') || !skip(s, 'u'))
-                        return -EBADMSG;
-                unit = scan_hex4(s);
-                return unit >= 0xdc00 && unit <= 0xdfff ? 0 : -EBADMSG;
-        }
-        return unit >= 0xdc00 && unit <= 0xdfff ? -EBADMSG : 0;
-}
-
-static int scan_escape(struct scanner *s)
-{
-        int c = peek(s);
-
-        if (c <= 0 || !strchr("\"\\/bfnrtu", c))
-                return -EBADMSG;
-        s->at++;
-        return c == 'u' ? scan_unicode_escape(s) : 0;
-}
-
-/* One character of more than one byte: RFC 3629, table 3-7 of Unicode. json-c's own check lets overlong forms
- * and surrogates through. */
-static int scan_utf8(struct scanner *s)
-{
-        int lead = peek(s), low = 0x80, high = 0xbf, more;
-
-        if (lead >= 0xc2 && lead <= 0xdf)
-                more = 1;
-        else if (lead >= 0xe0 && lead <= 0xef)
-                more = 2;
-        else if (lead >= 0xf0 && lead <= 0xf4)
-                more = 3;
-        else
-                return -EBADMSG;
-        if (lead == 0xe0)
-                low = 0xa0;
-        else if (lead == 0xed)
-                high = 0x9f;
-        else if (lead == 0xf0)
-                low = 0x90;
-        else if (lead == 0xf4)
-                high = 0x8f;
-        for (s->at++; more > 0; more--, s->at++, low = 0x80, high = 0xbf)
-                if (peek(s) < low || peek(s) > high)
-                        return -EBADMSG;
+        if (r == 0)
+                r = reserve(s, (size_t)(s->at - begin));
+        if (r < 0)
+                return r;
+        s->decoded_length = json_string_decode(begin, s->at, s->decoded);
+        s->decoded[s->decoded_length] = '\0';
         return 0;
-}
-
-static int scan_string(struct scanner *s)
-{
-        if (!skip(s, '"'))
-                return -EBADMSG;
-        for (;;) {
-                int c = peek(s), r = 0;
-
-                if (c < 0x20) /* a raw control character, or the end */
-                        return -EBADMSG;
-                if (c >= 0x80) {
-                        r = scan_utf8(s);
-                } else {
-                        s->at++;
-                        if (c == '"')
-                                return 0;
-                        if (c == '\\')
-                                r = scan_escape(s);
-                }
-                if (r < 0)
-                        return r;
-        }
 }
 
 static int scan_word(struct scanner *s, const char *word)
@@ -181,39 +128,68 @@ static int scan_word(struct scanner *s, const char *word)
         return 0;
 }
 
-static int scan_value(struct scanner *s, unsigned depth);
+static int scan_value(struct scanner *s, unsigned depth, struct json_object **ret);
 
-static int scan_member(struct scanner *s, unsigned depth)
+/* Takes the value over where it returns 0. */
+static int add_member(struct json_object *object, const char *key, struct json_object *value)
 {
+        struct lh_table *table = json_object_get_object(object);
+
+        /* json-c would lose its copy of the key where there is no memory for a larger table. */
+        if (table->count >= table->size * LH_LOAD_FACTOR && lh_table_resize(table, table->size * 2) < 0)
+                return -ENOMEM;
+        return json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) < 0 ? -ENOMEM : 0;
+}
+
+static int scan_member(struct scanner *s, unsigned depth, struct json_object *object)
+{
+        struct json_object *value = NULL;
+        char *key;
         int r;
 
         skip_space(s);
-        s->in_key = true;
-        r = scan_string(s);
-        s->in_key = false;
+        r = take_string(s, true);
         if (r < 0)
                 return r;
+        if (json_object_object_get_ex(object, s->decoded, NULL))
+                return -EINVAL;
         skip_space(s);
         if (!skip(s, ':'))
                 return -EBADMSG;
-        s->n_members++;
-        return scan_value(s, depth);
+        /* The next string is decoded into room of its own. */
+        key = s->decoded;
+        s->decoded = NULL;
+        s->decoded_size = 0;
+        r = scan_value(s, depth, &value);
+        if (r == 0)
+                r = add_member(object, key, value);
+        if (r < 0)
+                json_object_put(value);
+        free(key);
+        return r;
 }
 
-/* An object or an array, which is the depth-th level; its opening bracket is next. The recursion is bounded
- * by LIMIT_JSON_DEPTH. */
-static int scan_container(struct scanner *s, char close, unsigned depth)
+static int scan_element(struct scanner *s, unsigned depth, struct json_object *array)
 {
-        if (depth > LIMIT_JSON_DEPTH)
-                return -ELOOP;
-        if (++s->n_containers > LIMIT_JSON_CONTAINERS)
-                return -EBADMSG;
+        struct json_object *value = NULL;
+        int r = scan_value(s, depth, &value);
+
+        if (r == 0 && json_object_array_add(array, value) < 0)
+                r = -ENOMEM;
+        if (r < 0)
+                json_object_put(value);
+        return r;
+}
+
+static int scan_members(struct scanner *s, char close, unsigned depth, struct json_object *container)
+{
         s->at++;
         skip_space(s);
         if (skip(s, close))
                 return 0;
         do {
-                int r = close == '}' ? scan_member(s, depth + 1) : scan_value(s, depth + 1);
+                int r = close == '}' ? scan_member(s, depth + 1, container)
+                                     : scan_element(s, depth + 1, container);
                 if (r < 0)
                         return r;
                 skip_space(s);
@@ -221,67 +197,78 @@ static int scan_container(struct scanner *s, char close, unsigned depth)
         return skip(s, close) ? 0 : -EBADMSG;
 }
 
-/* A value that would be the depth-th level if it is a container. */
-static int scan_value(struct scanner *s, unsigned depth)
+/* An object or an array, which is the depth-th level; its opening bracket is next. The recursion is bounded
+ * by LIMIT_JSON_DEPTH. */
+static int scan_container(struct scanner *s, char close, unsigned depth, struct json_object **ret)
+{
+        struct json_object *container;
+        int r;
+
+        if (depth > LIMIT_JSON_DEPTH)
+                return -ELOOP;
+        if (++s->n_containers > LIMIT_JSON_CONTAINERS)
+                return -EBADMSG;
+        container = close == '}' ? json_object_new_object() : json_object_new_array();
+        if (!container)
+                return -ENOMEM;
+        r = scan_members(s, close, depth, container);
+        if (r < 0) {
+                json_object_put(container);
+                return r;
+        }
+        /* An array has room for 32 from the first; that it keeps it where there is no memory is no loss. */
+        if (close == ']')
+                json_object_array_shrink(container, 0);
+        *ret = container;
+        return 0;
+}
+
+static int scan_boolean(struct scanner *s, bool value, struct json_object **ret)
+{
+        int r = scan_word(s, value ? "true" : "false");
+
+        if (r < 0)
+                return r;
+        *ret = json_object_new_boolean(value);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int scan_text(struct scanner *s, struct json_object **ret)
+{
+        int r = take_string(s, false);
+
+        if (r < 0)
+                return r;
+        *ret = json_object_new_string_len(s->decoded, (int)s->decoded_length);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* A value that would be the depth-th level if it is a container. json-c's null is NULL. */
+static int scan_value(struct scanner *s, unsigned depth, struct json_object **ret)
 {
         skip_space(s);
         switch (peek(s)) {
         case '{':
-                return scan_container(s, '}', depth);
+                return scan_container(s, '}', depth, ret);
         case '[':
-                return scan_container(s, ']', depth);
+                return scan_container(s, ']', depth, ret);
         case '"':
-                return scan_string(s);
+                return scan_text(s, ret);
         case 't':
-                return scan_word(s, "true");
+                return scan_boolean(s, true, ret);
         case 'f':
-                return scan_word(s, "false");
+                return scan_boolean(s, false, ret);
         case 'n':
                 return scan_word(s, "null");
         default:
-                return scan_number(s);
+                return scan_number(s, ret);
         }
-}
-
-static size_t count_members(struct json_object *value)
-{
-        size_t n = 0;
-
-        if (json_object_is_type(value, json_type_object)) {
-                struct json_object_iterator i = json_object_iter_begin(value),
-                                            end = json_object_iter_end(value);
-
-                for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-                        n += 1 + count_members(json_object_iter_peek_value(&i));
-        } else if (json_object_is_type(value, json_type_array)) {
-                for (size_t i = 0; i < json_object_array_length(value); i++)
-                        n += count_members(json_object_array_get_idx(value, i));
-        }
-        return n;
-}
-
-static int build_tree(const char *text, size_t length, struct json_object **ret)
-{
-        /* json-c counts one level more than there are. */
-        struct json_tokener *tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH + 1);
-        struct json_object *object;
-
-        if (!tokener)
-                return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        object = json_tokener_parse_ex(tokener, text, (int)length);
-        json_tokener_free(tokener);
-        /* json-c 0.16 has no error of its own for short memory; either way there is no request to answer. */
-        if (!object)
-                return -EBADMSG;
-        *ret = object;
-        return 0;
 }
 
 int json_parse(const char *text, size_t length, struct json_object **ret)
 {
         struct scanner s = {.at = text, .end = text + length};
-        struct json_object *object;
+        struct json_object *object = NULL;
         int r;
 
         if (length > INT_MAX)
@@ -289,19 +276,14 @@ int json_parse(const char *text, size_t length, struct json_object **ret)
         skip_space(&s);
         if (peek(&s) != '{')
                 return -EBADMSG;
-        r = scan_container(&s, '}', 1);
+        r = scan_container(&s, '}', 1, &object);
+        free(s.decoded);
         if (r < 0)
                 return r;
         skip_space(&s);
-        if (s.at != s.end)
-                return -EBADMSG;
-
-        r = build_tree(text, length, &object);
-        if (r < 0)
-                return r;
-        if (count_members(object) != s.n_members) {
+        if (s.at != s.end) {
                 json_object_put(object);
-                return -EINVAL;
+                return -EBADMSG;
         }
         *ret = object;
         return 0;

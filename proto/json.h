@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * JSON as RFC 8259 has it and no wider. json-c parses it; what json-c lets through although it is strict
- * (single quotes, NaN, raw control characters, two equal keys, U+0000 in a key, which would end there) is refused
- * before and after. A value may hold U+0000: fields.c refuses it, by the field's name.
+ * JSON as RFC 8259 has it and no wider, into a tree of json-c. Refused as well: two equal keys, and U+0000 in a key, which would
+ * end there. A value may hold U+0000: fields.c refuses it, by the field's name. Thread-safe.
  */
 #pragma once
 

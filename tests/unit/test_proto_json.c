@@ -188,6 +188,76 @@ static void test_hostile(void)
         }
 }
 
+static void expect_string(const char *text, const char *expected, size_t length)
+{
+        struct json_object *object = NULL, *value;
+
+        CU_ASSERT_EQUAL_FATAL(json_parse(text, strlen(text), &object), 0);
+        CU_ASSERT_FATAL(json_object_object_get_ex(object, "k", &value));
+        CU_ASSERT(json_object_is_type(value, json_type_string));
+        CU_ASSERT_EQUAL_FATAL((size_t)json_object_get_string_len(value), length);
+        CU_ASSERT_EQUAL(memcmp(json_object_get_string(value), expected, length + 1), 0);
+        json_object_put(object);
+}
+
+static void test_strings(void)
+{
+        expect_string("{\"k\":\"\"}", "", 0);
+        expect_string("{\"a much longer key\":\"and text\",\"\\u006b\":\"x\"}", "x", 1);
+        expect_string("{\"k\":\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"}", "a\"\\/\b\f\n\r\tz", 10);
+        expect_string("{\"k\":\"\\u0000\\u007f\\u0080\\u07FF\\u0800\\uffff\"}",
+                "\0\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf", 12);
+        expect_string("{\"k\":\"\\ud800\\udc00\\uDBFF\\uDFFF\\ud83d\\ude00\xf0\x9f\x98\x80\"}",
+                "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 16);
+}
+
+static void test_values(void)
+{
+        static const char text[] =
+                "{\"a\":[0,-0,-12,9223372036854775807,9223372036854775808,-9223372036854775809,1.0,1e2],"
+                "\"b\":true,\"c\":false,\"d\":null,\"e\":{},\"f\":[]}";
+        static const int64_t numbers[] = {0, 0, -12, INT64_MAX, INT64_MAX, INT64_MIN};
+        struct json_object *object = NULL, *value = NULL, *array = NULL;
+
+        CU_ASSERT_EQUAL_FATAL(json_parse(text, strlen(text), &object), 0);
+        CU_ASSERT_EQUAL(json_object_object_length(object), 6);
+        CU_ASSERT_FATAL(json_object_object_get_ex(object, "a", &array));
+        CU_ASSERT_EQUAL_FATAL(json_object_array_length(array), 8);
+        for (size_t i = 0; i < 6; i++) {
+                CU_ASSERT(json_object_is_type(json_object_array_get_idx(array, i), json_type_int));
+                CU_ASSERT_EQUAL(json_object_get_int64(json_object_array_get_idx(array, i)), numbers[i]);
+        }
+        CU_ASSERT(json_object_is_type(json_object_array_get_idx(array, 6), json_type_double));
+        CU_ASSERT(json_object_is_type(json_object_array_get_idx(array, 7), json_type_double));
+        CU_ASSERT(json_object_get_boolean(json_object_object_get(object, "b")));
+        CU_ASSERT(json_object_is_type(json_object_object_get(object, "c"), json_type_boolean));
+        CU_ASSERT_FALSE(json_object_get_boolean(json_object_object_get(object, "c")));
+        CU_ASSERT(json_object_object_get_ex(object, "d", &value));
+        CU_ASSERT_PTR_NULL(value);
+        CU_ASSERT_EQUAL(json_object_object_length(json_object_object_get(object, "e")), 0);
+        CU_ASSERT_EQUAL(json_object_array_length(json_object_object_get(object, "f")), 0);
+        json_object_put(object);
+}
+
+static void test_many_members(void)
+{
+        char text[4096];
+        size_t length = (size_t)sprintf(text, "{");
+        struct json_object *object = NULL;
+
+        for (int i = 0; i < 200; i++)
+                length += (size_t)sprintf(text + length, "%s\"k%d\":%d", i ? "," : "", i, i);
+        length += (size_t)sprintf(text + length, "}");
+        CU_ASSERT_EQUAL_FATAL(json_parse(text, length, &object), 0);
+        for (int i = 0; i < 200; i++) {
+                char key[16];
+
+                sprintf(key, "k%d", i);
+                CU_ASSERT_EQUAL(json_object_get_int64(json_object_object_get(object, key)), i);
+        }
+        json_object_put(object);
+}
+
 static void test_cut(void)
 {
         static const char text[] = "{\"a\":[1.5e3,true,null,\"\\ud83d\\ude00\xc3\xa4\"],\"b\":{\"c\":-1}}";
@@ -204,6 +274,8 @@ SUITE(proto_json, {"all of RFC 8259 is taken", test_taken},
         {"raw control characters are refused", test_control_characters}, {"U+0000 is refused", test_nul},
         {"lone surrogates and broken escapes are refused", test_surrogates},
         {"what is not UTF-8 is refused", test_utf8}, {"a key given twice is refused", test_equal_keys},
+        {"strings are decoded", test_strings}, {"values have their types", test_values},
+        {"an object of many members is whole", test_many_members},
         {"LIMIT_JSON_DEPTH: depth 16 is taken, depth 17 refused", test_depth},
         {"LIMIT_JSON_CONTAINERS: one more is refused", test_containers},
         {"128 KiB of nothing but one thing is refused", test_hostile},
