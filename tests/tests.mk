@@ -3,7 +3,7 @@
 
 # CUnit: every tests/unit/test_LAYER_MODULE.c registers its suite by a constructor. The programs of the daemon are not
 # made to live in one (each has its directory.c, its token.c), so their tests are programs of their own as well.
-unit        = $(call objects,tests/unit/main.c $(wildcard tests/unit/test_$(1)_*.c))
+unit        = $(call objects,tests/unit/main.c tests/unit/alloc.c $(wildcard tests/unit/test_$(1)_*.c))
 UNIT_ALONE := $(foreach l,broker worker supervisor audit,$(if $(wildcard tests/unit/test_$(l)_*.c),$(l)))
 UNIT       := $(addprefix $(BUILD)/tests/unit-,$(UNIT_ALONE) rest)
 UNIT_REST  := $(filter-out $(foreach l,$(UNIT_ALONE),$(wildcard tests/unit/test_$(l)_*.c)),$(wildcard tests/unit/*.c))
