@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/util/log.h"
+
 static int read_all(int fd, char *data, size_t length, uint64_t offset)
 {
         while (length > 0) {
@@ -83,6 +85,13 @@ static int tail_take(int directory_fd, const char *name, struct chain *chain)
         return 0;
 }
 
+/* Whether the fault is of this one file, which another may make good: a symbolic link, a file that we may not read or that was
+ * removed meanwhile. Our own want of memory or descriptors is no reason to begin a chain elsewhere. */
+static bool is_of_the_file(int error)
+{
+        return error < 0 && error != -ENOMEM && error != -EMFILE && error != -ENFILE;
+}
+
 int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name)
 {
         struct chain chain = {0};
@@ -104,6 +113,11 @@ int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char 
                 if (name_seq(entry->d_name, base) <= chain.seq)
                         continue;
                 r = tail_take(directory_fd, entry->d_name, &chain);
+                if (is_of_the_file(r)) {
+                        log_warning("audit: %s is skipped in the search for the last record: %s",
+                                entry->d_name, strerror(-r));
+                        r = 1;
+                }
                 if (r == 0) {
                         free(best);
                         best = strdup(entry->d_name);

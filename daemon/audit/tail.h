@@ -14,5 +14,6 @@
 int tail_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *ret_end);
 
 /* Looks in the directory for BASE.TIME.SEQ (with or without an end) of the highest SEQ that tail_read()
- * takes, and gives where its chain stands, and its name (the caller frees). 1: there is none. -errno. */
+ * takes, and gives where its chain stands, and its name (the caller frees). A file that cannot be read is logged and skipped.
+ * 1: there is none. -errno. */
 int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name);

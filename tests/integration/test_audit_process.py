@@ -656,6 +656,19 @@ class Heads(Signing):
         self.assertEqual([r["seq"] for r in check(old, self.path)], list(range(1, seq + 3)))
         self.assertEqual(check(self.path)[0]["follows"], os.path.basename(old))
 
+    def test_link_among_rotated(self):
+        """a symbolic link that is named like a rotated file does not end the keeping of records: the log names it"""
+        audit = self.audit()
+        seq = audit.keep(3)
+        audit.end()
+        old = f"{self.path}.20260101T000000Z.{seq}"
+        os.rename(self.path, old)
+        os.symlink("/nowhere", f"{self.path}.20260101T000001Z.99999")
+        audit = self.audit()
+        audit.keep()
+        self.assertEqual([r["seq"] for r in check(old, self.path)], list(range(1, seq + 3)))
+        self.assertIn("20260101T000001Z.99999 is skipped", audit.end()[1])
+
     def test_drain(self):
         """at a clean stop the head is signed before DRAINED"""
         audit = self.audit(sign_interval_usec=3600000000)
