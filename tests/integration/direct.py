@@ -19,9 +19,17 @@ LOOK_SEEK = 2
 
 def read_messages():
     text = re.sub(r"/\*.*?\*/", "", (ROOT / "daemon/channel/message.h").read_text(), flags=re.S).replace("\\\n", " ")
-    fields = {name: re.findall(r"F\((\w+), (\w+)\)", body)
-              for name, body in re.findall(r"#define MESSAGE_(\w+)\(F\)([^\n]*)", text)}
-    order = re.findall(r"M\((\w+), \w+\)", re.search(r"#define MESSAGES\(M\)([^\n]*)", text).group(1))
+    lists = {name: body for name, body in re.findall(r"#define (\w+)\((?:[OM], )?F\)([^\n]*)", text)}
+
+    def fields_in(part):
+        return re.findall(r"\bF\((\w+), (\w+)\)", part)
+
+    fields = {}
+    for rows, head in (("OPERATIONS", fields_in(lists["OPERATION_HEAD"])), ("OTHER_MESSAGES", [])):
+        # What is before the first name, then name and row by turns.
+        parts = re.split(r"\b[OM]\(([A-Z_]+),", lists[rows])
+        fields.update((name, head + fields_in(row)) for name, row in zip(parts[1::2], parts[2::2]))
+    order = list(fields)
     statuses = re.findall(r"\b(REPLY_\w+)\b", re.search(r"enum reply_status \{(.*?)\};", text, re.S).group(1))
     return fields, order, statuses
 

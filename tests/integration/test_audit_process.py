@@ -18,23 +18,13 @@ import tempfile
 import time
 import unittest
 
+from direct import FIELDS, ORDER
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TOKEND_BUILD") or ROOT / "build")
 DEADLINE = 20
 ZERO = "0" * 64
-
-
-def messages():
-    """Numbers and fields of the messages, from the one list of them."""
-    text = (ROOT / "daemon/channel/message.h").read_text().replace("\\\n", " ")
-    names = re.findall(r"\bM\(([A-Z_]+), [a-z_]+\)", re.search(r"#define MESSAGES\(M\)(.*)", text).group(1))
-    numbers = {name: i + 1 for i, name in enumerate(names)}
-    fields = {name: re.findall(r"F\((\w+), (\w+)\)", body)
-              for name, body in re.findall(r"#define MESSAGE_([A-Z_]+)\(F\)(.*)", text)}
-    return numbers, {name: fields[name] for name in names}
-
-
-NUMBERS, FIELDS = messages()
+NUMBERS = {name: i + 1 for i, name in enumerate(ORDER)}
 VERSION = int(re.search(r"MESSAGE_VERSION (\d+)", (ROOT / "daemon/channel/message.h").read_text()).group(1))
 NAMES = {number: name for name, number in NUMBERS.items()}
 INTEGERS = {"u8": "<B", "u32": "<I", "u64": "<Q"}

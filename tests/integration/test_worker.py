@@ -114,7 +114,7 @@ class Certificates(Case):
             self.assertEqual(serial.lower(), entry["serial"])
             self.assertEqual(len(serial), 40)
             self.assertAlmostEqual((entry["not_after_usec"] - entry["not_before_usec"]) / 86400e6, 365, delta=0.01)
-            self.worker.ok("CERT_DELETE", certificate=entry["number"])
+            self.worker.ok("CERT_DELETE", key=entry["number"])
 
     def test_self_signed_server(self):
         """a TLS server's certificate is none of a CA, and names its hosts"""
@@ -171,9 +171,9 @@ class Certificates(Case):
         self.assertEqual((entry["subject"], entry["issuer"]), ("CN=issued", "CN=Issuer"))
         self.assertEqual(self.worker.ask("IMPORT", key=key["number"], nickname="signed", der=der)["status"], "REPLY_NICKNAME_EXISTS")
         self.assertTrue(self.worker.entries[key["number"]]["flags"] & 16)
-        self.worker.ok("CERT_DELETE", certificate=entry["number"])
+        self.worker.ok("CERT_DELETE", key=entry["number"])
         self.assertFalse(self.worker.entries[key["number"]]["flags"] & 16)
-        self.assertEqual(self.worker.ask("CERT_DELETE", certificate=entry["number"])["status"], "REPLY_KEY_GONE")
+        self.assertEqual(self.worker.ask("CERT_DELETE", key=entry["number"])["status"], "REPLY_KEY_GONE")
 
     def test_import_alone(self):
         """a certificate for no key here stands under a nickname that nothing bears"""
@@ -203,7 +203,7 @@ class Certificates(Case):
             reply = self.worker.ask("IMPORT", key=0, nickname="flipped", der=bytes(other))
             self.assertIn(reply["status"], ("REPLY_OK", "REPLY_INVALID", "REPLY_CKR"))
             if reply["status"] == "REPLY_OK":
-                self.worker.ok("CERT_DELETE", certificate=self.worker.number_of(reply["payload"])["number"])
+                self.worker.ok("CERT_DELETE", key=self.worker.number_of(reply["payload"])["number"])
 
     def test_others_find_the_pair(self):
         """certutil finds certificate and key under one nickname, pkcs11-tool under one id"""
@@ -251,7 +251,7 @@ class Internal(Case):
         self.assertRegex(keys, rf"{key['id'].hex()}\s+tls")
         self.assertEqual(worker.ask("GENERATE", nickname="tls", id=b"1", key_type=2, size=256, usage=1)["status"],
                          "REPLY_NICKNAME_EXISTS")
-        worker.ok("CERT_DELETE", certificate=entry["number"])
+        worker.ok("CERT_DELETE", key=entry["number"])
 
 
 if __name__ == "__main__":
