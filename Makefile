@@ -130,20 +130,20 @@ $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a 
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
-$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a
+$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/util.a
 $(BUILD)/tokendctl: LIBS = $(NSS_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -pie -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
-$(BUILD)/$(SONAME): $(CLIENT) $(PROTO) client/libtokend.map
+$(BUILD)/$(SONAME): $(CLIENT) $(PROTO) $(BUILD)/lib/util.a client/libtokend.map
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=client/libtokend.map \
-		-o $@ $(filter %.o,$^) $(JSON_LIBS) -lpthread
+		-o $@ $(filter %.o %.a,$^) $(JSON_LIBS) -lpthread
 $(BUILD)/libtokend.so: $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
-# One object, in which all but tokend_* is local: a program's own fail() or json_parse() must not meet ours.
-$(BUILD)/libtokend.a: $(CLIENT) $(PROTO)
+# One object (with what it needs of util.a), in which all but tokend_* is local: a program's own fail() or json_parse() must not meet ours.
+$(BUILD)/libtokend.a: $(CLIENT) $(PROTO) $(BUILD)/lib/util.a
 	$(say) AR $@
 	$(Q)$(LD) -r -o $(BUILD)/obj/libtokend.o $^ && $(OBJCOPY) --localize-hidden $(BUILD)/obj/libtokend.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/obj/libtokend.o

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/utf8.h"
 #include "proto/limits.h"
 
 /* A configuration fits in one or two of these. */
@@ -15,44 +16,12 @@
 #define DNS_LABEL_MAX 63U
 #define DNS_NAME_MAX  253U
 
-/* The length of the well-formed character at text, and its code point; 0 where there is none (RFC 3629, table
- * in section 4). */
-static size_t utf8_character(const unsigned char *text, size_t length, uint32_t *ret)
-{
-        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        uint32_t point;
-        size_t n;
-
-        if (text[0] < 0x80) {
-                *ret = text[0];
-                return 1;
-        }
-        n = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-        if (text[0] < 0xc0 || text[0] > 0xf7 || n > length)
-                return 0;
-        point = text[0] & (0x7fU >> n);
-        for (size_t i = 1; i < n; i++) {
-                if ((text[i] & 0xc0) != 0x80)
-                        return 0;
-                point = point << 6 | (text[i] & 0x3fU);
-        }
-        if (point < least[n] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-                return 0;
-        *ret = point;
-        return n;
-}
-
-static bool is_control(uint32_t point)
-{
-        return point < 0x20 || (point >= 0x7f && point <= 0x9f);
-}
-
 bool text_is_utf8(const char *text, size_t length)
 {
         uint32_t point;
 
         for (size_t at = 0, n; at < length; at += n) {
-                n = utf8_character((const unsigned char *)text + at, length - at, &point);
+                n = utf8_decode(text + at, length - at, &point);
                 if (n == 0)
                         return false;
         }
@@ -66,8 +35,8 @@ bool text_is_listable(const char *text, size_t length)
         if (length == 0 || length > LIMIT_NICKNAME)
                 return false;
         for (size_t at = 0, n; at < length; at += n) {
-                n = utf8_character((const unsigned char *)text + at, length - at, &point);
-                if (n == 0 || is_control(point))
+                n = utf8_decode(text + at, length - at, &point);
+                if (n == 0 || utf8_is_control(point))
                         return false;
         }
         return true;
@@ -114,6 +83,29 @@ void text_hex(const void *bytes, size_t n, char *ret)
                 *ret++ = "0123456789abcdef"[from[i] & 15];
         }
         *ret = '\0';
+}
+
+int text_hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool text_unhex(const char *text, size_t n, void *ret)
+{
+        unsigned char *to = ret;
+
+        for (size_t i = 0; i < n; i++) {
+                int high = text_hex_digit(text[2 * i]), low = high < 0 ? -1 : text_hex_digit(text[2 * i + 1]);
+
+                if (low < 0)
+                        return false;
+                to[i] = (unsigned char)(high << 4 | low);
+        }
+        return true;
 }
 
 char *text_format(const char *format, ...)

@@ -24,8 +24,15 @@ bool text_is_dns_name(const char *text);
  * one, and then its offset, which others may share, stays. -errno; the caller frees. */
 int text_read(int fd, size_t max, char **ret, size_t *ret_length);
 
-/* Lower-case hex of n bytes and a NUL into ret (2 * n + 1 bytes). */
+/* Writes n bytes as 2 * n lower-case hexadecimal digits and a NUL. */
 void text_hex(const void *bytes, size_t n, char *ret);
+
+/* The value of a hexadecimal digit of either case. -1: c is not one. */
+int text_hex_digit(char c);
+
+/* Reads n bytes from hexadecimal digits of either case. Stops at the first character that is not a digit (a NUL, for one) and
+ * returns false; ret may have been written to by then. */
+bool text_unhex(const char *text, size_t n, void *ret);
 
 /* strdup() into a new string with a format; NULL when memory is short. The caller frees. */
 char *text_format(const char *format, ...) _printf_(1, 2);

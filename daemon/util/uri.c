@@ -7,14 +7,6 @@
 
 #include "daemon/util/text.h"
 
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decodes a value into new memory, with a NUL behind it. -EINVAL: empty, a bad escape, or a byte that
  * cannot stand in a URI as it is. */
 static int decode(const char *text, size_t length, char **ret, size_t *ret_length)
@@ -30,8 +22,8 @@ static int decode(const char *text, size_t length, char **ret, size_t *ret_lengt
                 unsigned char c = (unsigned char)text[i];
 
                 if (c == '%') {
-                        int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-                        int low = i + 2 < length ? hex_digit(text[i + 2]) : -1;
+                        int high = i + 2 < length ? text_hex_digit(text[i + 1]) : -1;
+                        int low = i + 2 < length ? text_hex_digit(text[i + 2]) : -1;
 
                         if (high < 0 || low < 0)
                                 return -EINVAL;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See utf8.h. */
+#include "daemon/util/utf8.h"
+
+size_t utf8_decode(const char *text, size_t length, uint32_t *ret)
+{
+        /* The least code point that needs so many bytes: below it, the form is overlong. */
+        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        const unsigned char *in = (const unsigned char *)text;
+        uint32_t point;
+        size_t n;
+
+        if (length == 0)
+                return 0;
+        if (in[0] < 0x80) {
+                *ret = in[0];
+                return 1;
+        }
+        n = in[0] >= 0xf0 ? 4 : in[0] >= 0xe0 ? 3 : 2;
+        if (in[0] < 0xc0 || in[0] > 0xf7 || n > length)
+                return 0;
+        point = in[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                if ((in[i] & 0xc0) != 0x80)
+                        return 0;
+                point = point << 6 | (in[i] & 0x3fU);
+        }
+        if (point < least[n] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+                return 0;
+        *ret = point;
+        return n;
+}
+
+size_t utf8_encode(uint32_t point, char *ret)
+{
+        size_t n = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+        static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+        for (size_t i = n - 1; i > 0; i--, point >>= 6)
+                ret[i] = (char)(0x80 | (point & 0x3f));
+        ret[0] = (char)(leads[n] | point);
+        return n;
+}
+
+bool utf8_is_control(uint32_t point)
+{
+        return point < 0x20 || (point >= 0x7f && point <= 0x9f);
+}
+
+bool utf8_is_deceptive(uint32_t point)
+{
+        /* Zero width and marks of direction, separators of lines and embeddings, joiners and isolates, Arabic letter mark, byte
+         * order mark. */
+        return utf8_is_control(point) || (point >= 0x200b && point <= 0x200f) ||
+               (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x2069) ||
+               point == 0x061c || point == 0xfeff;
+}
