@@ -99,8 +99,8 @@
 /* Descriptors that may travel with one such message. */
 #define LIMIT_CHANNEL_FDS 2U
 
-/* Bytes of one audit record as JSON: a nickname of 128 bytes escaped, a key id, a digest, a unit and an error take
- * 2 KiB; what the file adds to it (number, two hashes) not counted. */
+/* Bytes of one audit record as JSON: a dozen strings, each cut at 1 KiB, a key id and a digest; what the file adds to it
+ * (number, two hashes) not counted. */
 #define LIMIT_AUDIT_RECORD (16U * 1024U)
 
 /* Bytes of audit records that wait for the disk: while one fsync runs, and while it is full. */

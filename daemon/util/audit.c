@@ -99,25 +99,43 @@ static bool is_deceptive(uint32_t c)
                (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
 }
 
-static void text_put_escaped(struct text *text, const char *string)
+/* A value of a record has at most so many bytes, escaped. A nickname of LIMIT_NICKNAME bytes fits, whatever is in it; of longer
+ * names that a client makes up the beginning tells enough, and all fields together fit LIMIT_AUDIT_RECORD. */
+#define VALUE_MAX_BYTES 1024U
+
+/* At most so many bytes of it; U+2026 (an ellipsis) stands behind one that was cut. */
+static void text_put_escaped(struct text *text, const char *string, size_t most)
 {
         const unsigned char *s = (const unsigned char *)string;
 
-        while (*s) {
+        for (size_t n = 0, written = 0; *s; s += n) {
+                char escaped[8];
+                size_t length;
                 uint32_t c = 0;
-                size_t n = utf8_take(s, &c);
 
-                if (n == 0) {
-                        text_put(text, "\\ufffd", 6);
-                        n = 1;
-                } else if (c == '"' || c == '\\')
-                        text_put_format(text, "\\%c", (int)c);
+                n = utf8_take(s, &c);
+                if (n == 0)
+                        snprintf(escaped, sizeof(escaped), "\\ufffd");
+                else if (c == '"' || c == '\\')
+                        snprintf(escaped, sizeof(escaped), "\\%c", (int)c);
                 else if (is_deceptive(c))
-                        text_put_format(text, "\\u%04" PRIx32, c);
+                        snprintf(escaped, sizeof(escaped), "\\u%04" PRIx32, c);
                 else
-                        text_put(text, (const char *)s, n);
-                s += n;
+                        snprintf(escaped, sizeof(escaped), "%.*s", (int)n, (const char *)s);
+                n = MAX_OF(n, (size_t)1);
+                length = strlen(escaped);
+                if (length > most - written) {
+                        text_put(text, "\xe2\x80\xa6", 3);
+                        return;
+                }
+                text_put(text, escaped, length);
+                written += length;
         }
+}
+
+static void text_put_value(struct text *text, const char *string)
+{
+        text_put_escaped(text, string, VALUE_MAX_BYTES);
 }
 
 size_t audit_quote(const char *string, char *ret, size_t size)
@@ -127,7 +145,7 @@ size_t audit_quote(const char *string, char *ret, size_t size)
         if (size == 0)
                 return 0;
         text_put(&text, "\"", 1);
-        text_put_escaped(&text, string);
+        text_put_escaped(&text, string, SIZE_MAX);
         text_put(&text, "\"", 1);
         return text.bad ? 0 : text.length;
 }
@@ -162,7 +180,7 @@ static void sink_text(struct sink *sink, const char *json, const char *field, co
                 return;
         }
         text_put_format(sink->json, "%s\"%s\":\"", sink->json->length > 1 ? "," : "", json);
-        text_put_escaped(sink->json, value);
+        text_put_value(sink->json, value);
         text_put(sink->json, "\"", 1);
 }
 
@@ -248,7 +266,7 @@ int audit_json(const struct audit_record *record, char *ret, size_t size, size_t
 static void record_sentence(const struct audit_record *r, struct text *text)
 {
         if (r->instance)
-                text_put_escaped(text, r->instance);
+                text_put_value(text, r->instance);
         else
                 text_put_format(text, r->has_peer ? "caller" : "tokend");
         if (r->has_peer)
@@ -256,25 +274,25 @@ static void record_sentence(const struct audit_record *r, struct text *text)
         text_put_format(text, ": %s", audit_kind_name(r->kind));
         if (r->operation && strcmp(r->operation, audit_kind_name(r->kind)) != 0) {
                 text_put_format(text, " ");
-                text_put_escaped(text, r->operation);
+                text_put_value(text, r->operation);
         }
         if (r->token || r->nickname) {
                 text_put_format(text, " ");
-                text_put_escaped(text, r->token ? r->token : "");
+                text_put_value(text, r->token ? r->token : "");
                 text_put_format(text, r->token && r->nickname ? ":" : "");
-                text_put_escaped(text, r->nickname ? r->nickname : "");
+                text_put_value(text, r->nickname ? r->nickname : "");
         }
         if (r->algorithm) {
                 text_put_format(text, " ");
-                text_put_escaped(text, r->algorithm);
+                text_put_value(text, r->algorithm);
         }
         if (r->result) {
                 text_put_format(text, ": ");
-                text_put_escaped(text, r->result);
+                text_put_value(text, r->result);
         }
         if (r->reason) {
                 text_put_format(text, ": ");
-                text_put_escaped(text, r->reason);
+                text_put_value(text, r->reason);
         }
 }
 

@@ -70,8 +70,8 @@ const char *audit_kind_name(unsigned kind);
 const char *audit_message_id(unsigned kind);
 
 /* The record as one JSON object without a newline, NUL-terminated. What is not UTF-8 is U+FFFD; control
- * characters and those that turn the direction of text are escaped. -EMSGSIZE: it needs more than size, or
- * LIMIT_AUDIT_RECORD. */
+ * characters and those that turn the direction of text are escaped. A string of more than 1 KiB, escaped, is cut,
+ * and ends with U+2026. -EMSGSIZE: it needs more than size, or bytes in it are more than LIMIT_KEY_ID. */
 int audit_json(const struct audit_record *record, char *ret, size_t size, size_t *ret_length);
 
 /* The record as journal fields: MESSAGE_ID, MESSAGE (a sentence), PRIORITY, and TOKEND_… as the JSON has

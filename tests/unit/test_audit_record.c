@@ -141,6 +141,41 @@ static void test_no_room(void)
         CU_ASSERT_EQUAL(audit_json(&record, text, sizeof(text), &length), -EINVAL);
 }
 
+/* Every string as long as a client or a token can make it. */
+static void test_long_names(void)
+{
+        static char control[4097], wide[4097], cut[1024 + 8], text[LIMIT_AUDIT_RECORD + 1];
+        static struct journal_record fields;
+        static uint8_t bytes[LIMIT_KEY_ID];
+        struct audit_record record = record_full();
+        struct json_object *object, *member;
+        size_t length;
+
+        memset(control, 1, sizeof(control) - 1);
+        memset(wide, 'w', sizeof(wide) - 1);
+        record.instance = record.unit = record.token = record.operation = record.algorithm = control;
+        record.result = record.ckr = record.reason = control;
+        record.nickname = wide;
+        record.key_id = record.digest = bytes;
+        record.key_id_length = record.digest_length = sizeof(bytes);
+        CU_ASSERT_EQUAL_FATAL(audit_json(&record, text, sizeof(text), &length), 0);
+        object = json_tokener_parse(text);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(object);
+        CU_ASSERT(json_object_object_get_ex(object, "key", &member));
+        memset(cut, 'w', 1024);
+        strcpy(cut + 1024, "\xe2\x80\xa6");
+        CU_ASSERT_STRING_EQUAL(json_object_get_string(member), cut);
+        CU_ASSERT(json_object_object_get_ex(object, "unit", &member));
+        /* Six bytes each. */
+        CU_ASSERT_EQUAL(json_object_get_string_len(member), 1024 / 6 + 3);
+        json_object_put(object);
+
+        record = record_full();
+        record.nickname = control;
+        CU_ASSERT_EQUAL(audit_journal(&record, &fields), 0);
+        CU_ASSERT_PTR_NOT_NULL(memmem(fields.data, fields.length, ": ok\n", 5));
+}
+
 /* Whether the fields hold one of this name and value, in either framing. */
 static bool has_field(const struct journal_record *record, const char *name, const char *value, size_t length)
 {
@@ -329,6 +364,7 @@ SUITE(audit_record, {"a record as JSON has every field once", test_json},
         {"names made to deceive are escaped", test_hostile},
         {"no name breaks out of its field or its line", test_one_object},
         {"a record that does not fit is an error, not cut", test_no_room},
+        {"long names are cut: every record fits", test_long_names},
         {"a record as journal fields cannot be forged by a newline", test_journal},
         {"each kind has a name and an id of its own", test_kinds},
         {"the catalog explains each kind", test_catalog},
