@@ -15,6 +15,8 @@
 #define ACCEPTS_A_TURN 16U
 /* How long to rest when the process has no descriptor left. */
 #define REST_USEC (100 * USEC_PER_MSEC)
+/* How often the log says so. */
+#define LOG_USEC (10 * USEC_PER_SEC)
 
 static struct listener *listener_of(struct broker *broker, enum listen_kind kind)
 {
@@ -85,7 +87,7 @@ static bool has_room(const struct listener *listener, const struct instance *ins
 static void admit(struct listener *listener, int fd)
 {
         struct broker *broker = listener->broker;
-        bool pending = listener->kind == LISTEN_KEYS && unit_is_wanted(broker);
+        bool pending = listener->kind == LISTEN_KEYS && unit_is_needed(broker);
         struct instance *instance = NULL;
         struct caller caller;
         int r = caller_of(fd, &caller);
@@ -121,9 +123,15 @@ void listener_match(struct connection *c)
                 connection_set_instance(c, instance);
 }
 
-static void rest(struct broker *broker)
+static void rest(struct broker *broker, int error)
 {
-        broker->accept_again_usec = now_usec() + REST_USEC;
+        uint64_t now = now_usec();
+
+        if (broker->accept_logged_usec == 0 || now - broker->accept_logged_usec >= LOG_USEC) {
+                log_warning("cannot accept connections: %s; trying again", strerror(error));
+                broker->accept_logged_usec = now;
+        }
+        broker->accept_again_usec = now + REST_USEC;
         if (broker->keys.source)
                 (void)sd_event_source_set_enabled(broker->keys.source, SD_EVENT_OFF);
         if (broker->status.source)
@@ -142,11 +150,10 @@ static int on_io(sd_event_source *source, int listen_fd, uint32_t events, void *
                         admit(listener, fd);
                         continue;
                 }
-                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                        log_warning("cannot accept: %s", strerror(errno));
-                        rest(listener->broker);
-                } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        log_error("cannot accept: %s", strerror(errno));
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                        rest(listener->broker, errno);
+                else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        log_error("cannot accept connections: %s", strerror(errno));
                 break;
         }
         broker_settle(listener->broker);
