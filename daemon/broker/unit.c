@@ -29,8 +29,14 @@ static void decide(struct connection *c, const char *unit)
                 c->unit = strdup(unit);
                 c->caller.unit = c->unit;
         }
-        if (!c->unit_pending)
+        if (!c->unit_pending) {
+                /* A reload may have brought a Unit= since it was asked. */
+                if (unit_is_needed(c->broker))
+                        connection_set_instance(
+                                c, broker_instance(c->broker,
+                                           policy_match(c->broker->config, &c->caller, c->broker->own_uid)));
                 return;
+        }
         connection_set_pending(c, false);
         listener_match(c);
         connection_touch(c);
@@ -91,10 +97,14 @@ static void ask_all(struct broker *broker)
         }
 }
 
-/* For policy, and for the records. */
+bool unit_is_needed(const struct broker *broker)
+{
+        return config_asks_units(broker->config);
+}
+
 bool unit_is_wanted(const struct broker *broker)
 {
-        return config_asks_units(broker->config) || config_audit_mode(broker->config) != AUDIT_MODE_NONE;
+        return unit_is_needed(broker) || config_audit_mode(broker->config) != AUDIT_MODE_NONE;
 }
 
 void unit_ask(struct connection *c)
@@ -140,7 +150,9 @@ uint64_t unit_tick(struct broker *broker, uint64_t now)
 
                 if (c->unit_deadline_usec > now)
                         break;
-                log_warning("the supervisor did not say in which unit process %d runs", (int)c->caller.pid);
+                if (c->unit_pending)
+                        log_warning("the supervisor did not say in which unit process %d runs",
+                                (int)c->caller.pid);
                 decide(c, NULL);
         }
         ask_all(broker);

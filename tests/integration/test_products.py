@@ -4,6 +4,7 @@ work on the same request."""
 import os
 import signal
 import struct
+import time
 
 from harness import Case, SoftToken, until
 from test_audit import DIGEST, SIGN, read
@@ -169,3 +170,55 @@ class Lost(Product):
         record = until(lambda: [r for r in read(path) if r["kind"] == "sign"], "the record")[0]
         self.assertEqual((record["result"], record["key"], record["digest"]), ("WorkerLost", "k", DIGEST.hex()))
         self.assertIn("nobody waited", record["reason"])
+
+
+class Recorded(Product):
+    def begin(self):
+        token = SoftToken(self.place, self.label("h"))
+        token.make_key("k", "01")
+        self.path = self.place.path / self.label("audit")
+        self.daemon = self.own(f"Audit=file:{self.path}\n" + token.section("hsm"))
+        return self.daemon
+
+    def signed(self):
+        return [r for r in read(self.path) if r["kind"] == "sign"]
+
+    def test_long_names(self):
+        """a caller cannot choose a name of a key that keeps its attempt out of the records: a long one is cut"""
+        daemon = self.begin()
+        for name in ("\x01" * 4096, "\u00e9" * 2000, "\u202e" * 1300):
+            self.fails("KeyNotFound", daemon.call, "Sign", key=name, **SIGN)
+            last = self.signed()[-1]
+            self.assertEqual((last["result"], last["key"][-1]), ("KeyNotFound", "\u2026"))
+            self.assertTrue(name.startswith(last["key"][:-1]), last["key"])
+        self.assertEqual(len(self.signed()), 3)
+        self.assertEqual(daemon.status()["audit"]["lost"], 0)
+
+    def test_supervisor_stopped(self):
+        """a supervisor that is stopped delays no new connection for the records' sake: they have no unit then"""
+        daemon = self.begin()
+        self.broker = daemon.broker().pid
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            self.assertIn("signature", daemon.call("Sign", key="hsm:k", **SIGN))
+            # Half of what it waits for a unit that decides who the caller is.
+            self.assertLess(time.monotonic() - begun, 1)
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        self.assertEqual(self.signed()[-1]["result"], "ok")
+
+    def test_unit_wanted_by_reload(self):
+        """a reload brings the first Unit= while the supervisor has not said yet where the caller runs: it is nobody's then"""
+        daemon = self.begin()
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            client = daemon.client()
+            self.addCleanup(client.close)
+            self.assertIn("signature", client.call("Sign", key="hsm:k", **SIGN))
+            daemon.config.write_text(daemon.config.read_text() + instance("unit") + "Unit=no-such-unit.service\n")
+            daemon.process.send_signal(signal.SIGHUP)
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        daemon.wait_notify("READY=1")
+        self.fails("PermissionDenied", client.call, "Sign", key="hsm:k", **SIGN)
