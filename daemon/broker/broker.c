@@ -83,6 +83,24 @@ static int on_timer(sd_event_source *source, int fd, uint32_t events, void *user
 
 /* ---- life ---- */
 
+/* As many clients as the system lets us have; without a select(2) in the process there is no reason for less. Returns
+ * how many descriptors there may be. Under the seccomp filter this could not be asked. */
+static size_t raise_descriptors(void)
+{
+        struct rlimit limit, raised;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+                log_warning("cannot read the limit of descriptors: %s", strerror(errno));
+                return SIZE_MAX;
+        }
+        raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) < 0)
+                log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
+        else
+                limit = raised;
+        return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
 int broker_init(struct broker *broker, int control_fd)
 {
         int r;
@@ -92,6 +110,7 @@ int broker_init(struct broker *broker, int control_fd)
                 .timer_usec = USEC_NEVER,
                 .accept_again_usec = USEC_NEVER,
                 .own_uid = geteuid(),
+                .max_descriptors = raise_descriptors(),
                 .begun_usec = wall_usec(),
                 .keys = {.broker = broker, .kind = LISTEN_KEYS, .fd = -1},
                 .status = {.broker = broker, .kind = LISTEN_STATUS, .fd = -1}};
@@ -291,14 +310,11 @@ static void forget_instances(struct broker *broker)
         }
 }
 
-static size_t room_for_connections(const struct config *config)
+static size_t room_for_connections(const struct broker *broker, const struct config *config)
 {
         size_t kept = FDS_OWN + LIMIT_STATUS_CONNECTIONS + FDS_A_TOKEN * config->n_tokens;
-        struct rlimit limit;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-                return SIZE_MAX;
-        return limit.rlim_cur > kept ? (size_t)limit.rlim_cur - kept : 1;
+        return broker->max_descriptors > kept ? broker->max_descriptors - kept : 1;
 }
 
 int broker_configure(struct broker *broker, struct config *config)
@@ -314,7 +330,7 @@ int broker_configure(struct broker *broker, struct config *config)
         }
         audit_configure(broker);
         if (r == 0) {
-                broker->max_keys_connections = room_for_connections(config);
+        broker->max_keys_connections = room_for_connections(broker, config);
                 forget_instances(broker);
         }
         config_free(old);

@@ -55,6 +55,7 @@ struct broker {
         uint64_t log_usec; /* since when denials are counted for the log, and how many were logged, or not */
         unsigned n_logged, n_unlogged;
         size_t n_strangers, max_keys_connections;
+        size_t max_descriptors;      /* of this process, the limit when it started */
         uint64_t accept_again_usec;  /* listeners rest until then; USEC_NEVER: they do not */
         uint64_t accept_logged_usec; /* when it was last logged that they have to; 0: never */
 

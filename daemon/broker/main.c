@@ -7,25 +7,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "daemon/broker/broker.h"
 #include "daemon/util/log.h"
 
 #define CONTROL_FD 3
-
-/* As many clients as the system lets us have; without a select(2) in the process there is no reason for less.
- */
-static void raise_descriptors(void)
-{
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return;
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-                log_warning("cannot raise the limit of descriptors: %s", strerror(errno));
-}
 
 int main(int argc, char *argv[])
 {
@@ -42,7 +28,6 @@ int main(int argc, char *argv[])
         signal(SIGTERM, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
-        raise_descriptors();
         r = broker_init(&broker, CONTROL_FD);
         if (r == 0)
                 r = sd_event_loop(broker.event);

@@ -4,7 +4,6 @@
  * clients, and may have been taken over by one.
  */
 #include <string.h>
-#include <sys/resource.h>
 
 #include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
@@ -129,17 +128,6 @@ static void tell_everything(struct broker *broker)
 
 /* ---- its life ---- */
 
-/* A descriptor for each connection: as many as may be. */
-static void raise_limit(pid_t pid)
-{
-        struct rlimit limit;
-
-        if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-                limit.rlim_cur = limit.rlim_max;
-                (void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
-        }
-}
-
 static int on_restart(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct broker *broker = userdata;
@@ -177,7 +165,6 @@ int broker_start(struct broker *broker)
                 start_again(broker);
                 return r;
         }
-        raise_limit(broker->child.pid);
         tell_everything(broker);
         return 0;
 }

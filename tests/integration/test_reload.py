@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """A reload, or a client that goes, while requests are under way: with a worker, with an accelerator."""
+import contextlib
 import os
+import resource
+import select
 import signal
 
 from harness import Case, until
@@ -120,3 +123,33 @@ class Underway(Case):
         daemon.call("Generate", token="hsm", nickname="other", type="ec", timeoutMs=30000)
         self.assertEqual(self.hsm.counts()["C_GenerateKeyPair"] - before, 3)
         self.assertEqual([k["nickname"] for k in daemon.call("List", token="hsm")["keys"]], ["other"])
+
+
+class Descriptors(Case):
+    """A broker that may have 256 descriptors, and an instance that may have 4000 connections."""
+
+    instances = "[Instance i]\nUser=root\nKeys=*\nMaxConnections=4000\n"
+
+    def flood(self):
+        """Connects until one is refused; the status answers all the same."""
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(self.daemon.client()) for _ in range(300)]
+            poll = select.poll()
+            for client in connections:
+                poll.register(client.sock, select.POLLHUP)
+            until(lambda: poll.poll(0), "one is closed")
+            self.daemon.status()
+
+    def test_reserve(self):
+        """clients cannot take the descriptors that the status needs, neither before a reload nor after it"""
+        config = f"[Token internal]\nModule=internal\nDirectory={self.place.path}/internal\n"
+        self.daemon = self.own(config, instances=self.instances)
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, (256, 256))
+        broker = self.daemon.broker()
+        broker.kill()
+        until(broker.gone, "it is gone")
+        self.daemon.wait_state("internal", "ready")
+        self.flood()
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_notify("READY=1")
+        self.flood()
