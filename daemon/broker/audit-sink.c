@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Where records go. The journal: datagrams on a socket that was opened early; journald has a record when it has read it,
- * which the kernel's count of unread bytes tells. The file: messages to tokend-audit, which answers when they are on the
+ * Where records go. The journal: datagrams on a socket that was connected early, or by the supervisor; journald has a record
+ * when it has read it, which the kernel's count of unread bytes tells. The file: messages to tokend-audit, which answers when they are on the
  * disk; when it dies, what it did not answer is sent to the next one, so that a record may stand there twice, with one
  * number and one attempt, but is not missing.
  */
@@ -12,6 +12,7 @@
 
 #include "daemon/broker/audit.h"
 #include "daemon/broker/broker.h"
+#include "daemon/broker/control.h"
 #include "daemon/util/log.h"
 
 /* How long there may be no tokend-audit: the supervisor starts another at once. */
@@ -108,7 +109,7 @@ static int journal_send_data(const struct audit *audit, const char *data, size_t
         journal_record_init(&record);
         memcpy(record.data, data, length);
         record.length = length;
-        return journal_send(audit->journal_fd, audit->journal_path, &record);
+        return journal_send(audit->journal_fd, &record);
 }
 
 /* What is sent is safe: at once, or, where it must be, once journald has read all of it. */
@@ -170,8 +171,7 @@ static void journal_probe(struct audit *audit)
                 .result = "ok",
                 .count = audit->lost - audit->lost_before};
 
-        if (audit->journal_fd < 0 || audit_journal(&back, &record) < 0 ||
-                journal_send(audit->journal_fd, audit->journal_path, &record) < 0)
+        if (audit_journal(&back, &record) < 0 || journal_send(audit->journal_fd, &record) < 0)
                 return;
         audit->absent = false;
         audit->probing = true;
@@ -182,14 +182,9 @@ static uint64_t journal_tick(struct audit *audit, uint64_t now)
         if (audit->absent) {
                 if (now < audit->retry_usec)
                         return audit->retry_usec;
-                if (link_is_empty(&audit->items))
-                        journal_probe(audit);
-                if (audit->absent && !link_is_empty(&audit->items))
-                        journal_flush(audit);
-                if (audit->absent) {
-                        audit->retry_usec = retry_usec(audit);
-                        return audit->retry_usec;
-                }
+                control_journal_please(audit->broker);
+                audit->retry_usec = retry_usec(audit);
+                return audit->retry_usec;
         }
         /* Nothing may have told that it reads again. */
         audit->blocked = false;
@@ -197,6 +192,25 @@ static uint64_t journal_tick(struct audit *audit, uint64_t now)
         if (audit->absent)
                 return audit->retry_usec;
         return audit->blocked || !audit->ok || !link_is_empty(&audit->items) ? now + LOOK_USEC : USEC_NEVER;
+}
+
+void audit_journal_attach(struct broker *broker, int fd)
+{
+        struct audit *audit = broker->audit;
+
+        audit->journal = sd_event_source_disable_unref(audit->journal);
+        if (audit->journal_fd >= 0)
+                close(audit->journal_fd);
+        audit->journal_fd = fd;
+        if (audit->mode != AUDIT_MODE_JOURNAL)
+                return;
+        /* What the journald before it was sent, and had not read, may be lost. */
+        sink_unsend(audit);
+        audit->retry_usec = now_usec();
+        if (audit->absent && link_is_empty(&audit->items))
+                journal_probe(audit);
+        journal_flush(audit);
+        broker_arm(broker, audit->retry_usec);
 }
 
 /* ---- the file ---- */
@@ -424,6 +438,9 @@ void sink_alert(struct audit *audit, const struct audit_record *record)
 {
         struct journal_record fields;
 
-        if (audit->journal_fd >= 0 && audit_journal(record, &fields) == 0)
-                (void)journal_send(audit->journal_fd, audit->journal_path, &fields);
+        if (audit_journal(record, &fields) < 0)
+                return;
+        /* This one is lost, and the next finds the new socket. */
+        if (audit->journal_fd < 0 || journal_send(audit->journal_fd, &fields) == -ECONNREFUSED)
+                control_journal_please(audit->broker);
 }

@@ -28,7 +28,6 @@ int audit_start(struct broker *broker)
                 return -ENOMEM;
         broker->audit = audit;
         audit->broker = broker;
-        audit->journal_path = JOURNAL_SOCKET;
         audit->fd = audit->journal_fd = -1;
         audit->ok = audit->state_ok = true;
         audit->since_usec = audit->last_request = wall_usec();
@@ -36,10 +35,9 @@ int audit_start(struct broker *broker)
         link_init(&audit->items);
         /* The first time of day that the C library makes reads a file. */
         audit_time(audit->since_usec, time);
-        audit->journal_missing = access(audit->journal_path, W_OK) < 0;
-        r = journal_open(&audit->journal_fd);
-        if (r < 0)
-                log_warning("audit: no socket for the journal: %s", strerror(-r));
+        r = journal_open(JOURNAL_SOCKET, &audit->journal_fd);
+        if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
+                log_warning("audit: cannot connect to the journal: %s", strerror(-r));
         return 0;
 }
 
@@ -108,7 +106,7 @@ void audit_configure(struct broker *broker)
         audit->since_usec = wall_usec();
         audit->gone_usec = now_usec();
         audit->seq = audit->signed_seq = audit->signed_usec = audit->state_lost = 0;
-        if (mode == AUDIT_MODE_JOURNAL && (audit->journal_missing || audit->journal_fd < 0)) {
+        if (mode == AUDIT_MODE_JOURNAL && audit->journal_fd < 0) {
                 audit->absent = true;
                 audit->retry_usec = audit->gone_usec;
                 audit_set_ok(audit, false, "there is no journald");

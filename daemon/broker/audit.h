@@ -40,8 +40,7 @@ struct audit {
         struct broker *broker;
         enum audit_mode mode;
         bool required;
-        char *path;               /* of the file */
-        const char *journal_path; /* of journald's socket: another one in tests */
+        char *path; /* of the file */
 
         bool ok; /* records are kept; reason: why not */
         char reason[256];
@@ -52,12 +51,11 @@ struct audit {
         struct link items; /* in their order: first those that were sent */
         size_t n_bytes;
 
-        int journal_fd;
+        int journal_fd; /* connected to journald; -1: there was none when it was tried last */
         sd_event_source *journal;
-        bool journal_missing; /* when the broker started */
-        bool blocked;         /* what is next could not be sent */
-        bool absent;          /* there is none: tried at retry_usec */
-        bool probing;         /* a record of its own tries whether the journal is back */
+        bool blocked; /* what is next could not be sent */
+        bool absent;  /* there is no journald: the supervisor is asked for another socket at retry_usec */
+        bool probing; /* a record of its own tries whether the journal is back */
         uint64_t retry_usec;
 
         int fd; /* the channel to tokend-audit; -1: none */
@@ -68,13 +66,15 @@ struct audit {
         uint64_t seq, signed_seq, signed_usec, state_lost;
 };
 
-/* Opens the journal's socket, before the process is closed in. Records nothing until audit_configure(). */
+/* Connects to the journal, before the process is closed in. Records nothing until audit_configure(). */
 int audit_start(struct broker *broker);
 void audit_stop(struct broker *broker);
 /* Follows the broker's configuration. */
 void audit_configure(struct broker *broker);
 /* A channel to tokend-audit, taken over. */
 int audit_attach(struct broker *broker, int fd);
+/* Another socket that is connected to journald, taken over. */
+void audit_journal_attach(struct broker *broker, int fd);
 /* Sends what was put. Whoever is released by that is touched. */
 void audit_flush(struct broker *broker);
 /* What is overdue; returns when to come again. */

@@ -106,6 +106,12 @@ void control_look_please(struct broker *broker, const char *token)
         send_wire(broker, &wire);
 }
 
+void control_journal_please(struct broker *broker)
+{
+        (void)message_send_journal_please(
+                broker->control_fd, &(struct message_journal_please){.unused = 0}, NULL, 0);
+}
+
 void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason)
 {
         CONTROL_WIRE(wire);
@@ -219,6 +225,16 @@ static int on_channel(struct broker *broker, struct wire *wire, int fds[])
         return audit_attach(broker, take_fd(&fds[0]));
 }
 
+static int on_journal(struct broker *broker, struct wire *wire, int fds[])
+{
+        struct message_journal message;
+        int r = message_get_journal(wire, &message);
+
+        if (r == 0 && fds[0] >= 0)
+                audit_journal_attach(broker, take_fd(&fds[0]));
+        return r;
+}
+
 static int on_unit(struct broker *broker, struct wire *wire)
 {
         struct message_unit message;
@@ -282,6 +298,8 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
                 return on_look(broker, wire, fds);
         case MESSAGE_TYPE_CHANNEL:
                 return on_channel(broker, wire, fds);
+        case MESSAGE_TYPE_JOURNAL:
+                return on_journal(broker, wire, fds);
         case MESSAGE_TYPE_UNIT:
                 return on_unit(broker, wire);
         case MESSAGE_TYPE_DRAIN:

@@ -13,3 +13,6 @@ void control_serving(struct broker *broker, const char *token, uint64_t life);
 void control_drained(struct broker *broker);
 void control_look_please(struct broker *broker, const char *token);
 void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason);
+
+/* Asks for another socket that is connected to journald. Not kept where the channel has no room: the caller asks again. */
+void control_journal_please(struct broker *broker);

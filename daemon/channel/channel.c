@@ -26,28 +26,33 @@ int channel_pair(int ret_fds[static 2])
         return 0;
 }
 
-int channel_send(int fd, const void *data, size_t length, const int *fds, size_t n_fds)
+/* The broker's seccomp filter allows sendmsg(2) on its control alone: what has no descriptors with it goes by send(2). */
+static ssize_t send_with_fds(int fd, const void *data, size_t length, const int *fds, size_t n_fds)
 {
         union control control = {0};
         struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        struct msghdr msg = {.msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.space,
+                .msg_controllen = CMSG_SPACE(n_fds * sizeof(int))};
+        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
+        return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+int channel_send(int fd, const void *data, size_t length, const int *fds, size_t n_fds)
+{
         ssize_t n;
 
         if (n_fds > LIMIT_CHANNEL_FDS || length == 0 || length > LIMIT_CHANNEL_MESSAGE)
                 return -EINVAL;
-        if (n_fds > 0) {
-                struct cmsghdr *head;
-
-                msg.msg_control = control.space;
-                msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-                head = CMSG_FIRSTHDR(&msg);
-                head->cmsg_level = SOL_SOCKET;
-                head->cmsg_type = SCM_RIGHTS;
-                head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-                memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
-        }
         do
-                n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+                n = n_fds > 0 ? send_with_fds(fd, data, length, fds, n_fds)
+                              : send(fd, data, length, MSG_NOSIGNAL);
         while (n < 0 && errno == EINTR);
         return n < 0 ? -errno : 0;
 }

@@ -269,9 +269,13 @@ enum listen_kind {
         /* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
          * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */ \
         M(UNIT_PLEASE, unit_please, F(u64, ticket) F(u32, pid) F(u64, accepted_usec)) \
+        /* The socket to journald is of no use any more, or there was none: another. Answered with JOURNAL. */ \
+        M(JOURNAL_PLEASE, journal_please, F(u8, unused)) \
         /* ---- control, supervisor to broker again ---- */ \
         /* unit: empty where it cannot be told. */ \
         M(UNIT, unit, F(u64, ticket) F(text, unit)) \
+        /* A socket that is connected to journald (descriptor). Without a descriptor: there is no journald. */ \
+        M(JOURNAL, journal, F(u8, unused)) \
         /* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
          * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */ \
         /* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=. Again on

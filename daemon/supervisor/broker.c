@@ -8,6 +8,7 @@
 #include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/unit.h"
+#include "daemon/util/journal.h"
 #include "daemon/util/log.h"
 
 /* A life that was shorter was of no use to anybody. */
@@ -275,6 +276,25 @@ static int on_unit_please(struct broker *broker, struct wire *wire)
         return 0;
 }
 
+/* Under its seccomp filter it can connect none itself. */
+static int on_journal_please(struct broker *broker, struct wire *wire)
+{
+        struct message_journal_please message;
+        _cleanup_(closep) int fd = -1;
+        int r = message_get_journal_please(wire, &message);
+
+        if (r < 0)
+                return r;
+        r = journal_open(JOURNAL_SOCKET, &fd);
+        if (r < 0)
+                log_debug("there is no journald for the broker: %s", strerror(-r));
+        if (child_is_live(&broker->child))
+                child_sent(&broker->child,
+                        message_send_journal(broker->child.control_fd, &(struct message_journal){.unused = 0},
+                                &fd, fd >= 0 ? 1 : 0));
+        return 0;
+}
+
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
         struct broker *broker = child->userdata;
@@ -292,6 +312,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return on_replace(broker, wire);
         case MESSAGE_TYPE_UNIT_PLEASE:
                 return on_unit_please(broker, wire);
+        case MESSAGE_TYPE_JOURNAL_PLEASE:
+                return on_journal_please(broker, wire);
         case MESSAGE_TYPE_DRAINED:
                 r = message_get_drained(wire, &drained);
                 if (r == 0 && !broker->supervisor->stopping)

@@ -79,20 +79,21 @@ void journal_put_format(struct journal_record *record, const char *name, const c
                 journal_put(record, name, value, (size_t)length);
 }
 
-int journal_open(int *ret_fd)
+int journal_open(const char *path, int *ret_fd)
 {
-        /* The kernel doubles it. */
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), size = JOURNAL_UNREAD_MAX / 2;
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_(closep) int fd = -1;
+        size_t length = strlen(path);
+        int size = JOURNAL_UNREAD_MAX / 2; /* the kernel doubles it */
 
-        if (fd < 0)
+        if (length >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path, path, length + 1);
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0 ||
+                connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
-        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0) {
-                int r = -errno;
-
-                close(fd);
-                return r;
-        }
-        *ret_fd = fd;
+        *ret_fd = take_fd(&fd);
         return 0;
 }
 
@@ -103,22 +104,17 @@ int journal_unread(int fd)
         return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
 }
 
-int journal_send(int fd, const char *path, const struct journal_record *record)
+int journal_send(int fd, const struct journal_record *record)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        struct iovec iov = {.iov_base = (void *)(uintptr_t)record->data, .iov_len = record->length};
-        struct msghdr msg = {
-                .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &iov, .msg_iovlen = 1};
-        size_t length = strlen(path);
         ssize_t n;
 
         if (record->bad || record->length == 0)
                 return -EMSGSIZE;
-        if (length >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        memcpy(address.sun_path, path, length + 1);
         do
-                n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+                n = send(fd, record->data, record->length, MSG_NOSIGNAL | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
-        return n < 0 ? -errno : 0;
+        if (n >= 0)
+                return 0;
+        /* The kernel says the former once, and the latter from then on. */
+        return errno == ENOTCONN ? -ECONNREFUSED : -errno;
 }

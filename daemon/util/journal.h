@@ -2,7 +2,7 @@
 /*
  * Structured records to journald, in its native protocol, on a socket opened early. Unlike sd_journal_send()
  * it never blocks where journald does not read, says so where there is no journald, and opens nothing after
- * journal_open(): it works in a process that is closed in by seccomp, as long as sendmsg(2) is let through.
+ * journal_open(): it works in a process that is closed in by seccomp, as long as send(2) is let through.
  */
 #pragma once
 
@@ -34,15 +34,15 @@ void journal_put_format(struct journal_record *record, const char *name, const c
  * bound is 512 records, which is late to learn that nothing is being kept. */
 #define JOURNAL_UNREAD_MAX (128 * 1024)
 
-/* A socket that does not block, close-on-exec. The caller closes. It is not connected: a journald that is started
- * again with a new socket is found again by itself. */
-int journal_open(int *ret_fd);
+/* A socket that does not block, close-on-exec, connected to the journald that listens at path (JOURNAL_SOCKET, but for
+ * tests). The caller closes. -ENOENT, -ECONNREFUSED: there is no journald. systemd keeps the listening socket while
+ * journald is started again; where that socket itself is made anew, another journal_open() is needed. */
+int journal_open(const char *path, int *ret_fd);
 
-/* Hands the record to the journald that listens at path (JOURNAL_SOCKET, but for tests). -EAGAIN: it does not
- * read; -ENOENT, -ECONNREFUSED: there is none; -EMSGSIZE: the record is bad. Thread-safe. That it reads again is
- * told by POLLOUT where JOURNAL_UNREAD_MAX was reached, and by nothing where the system's bound was: have a
- * clock as well. */
-int journal_send(int fd, const char *path, const struct journal_record *record);
+/* Hands the record to journald. -EAGAIN: it does not read; -ECONNREFUSED: the socket it listened at is gone;
+ * -EMSGSIZE: the record is bad. Thread-safe. That it reads again is told by POLLOUT where JOURNAL_UNREAD_MAX was
+ * reached, and by nothing where the system's bound was: have a clock as well. */
+int journal_send(int fd, const struct journal_record *record);
 
 /* Bytes (the kernel's count, with its overhead) that were sent and are not read yet; 0: journald has all of it.
  * -errno. */

@@ -88,6 +88,30 @@ class Records(machine.Case):
             self.assertGreater(done, 0)
         self.required("no")
 
+    def test_journald_socket_anew(self):
+        """journald's socket is made anew: the broker, which can connect to nothing, is given another"""
+        units = ("systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket")
+        for word in ("yes", "no"):
+            self.required(word)
+            machine.sign("hsm:key")
+            run("systemctl", "stop", *units)
+            self.ask_without(word)
+            self.assertEqual(machine.status()["audit"]["reason"], "there is no journald")
+            run("systemctl", "start", *units)
+            until(lambda: machine.status()["audit"]["ok"], "it is well again", 20)
+            machine.sign("hsm:key")
+        until(lambda: machine.records("TOKEND_KIND=audit-back"), "the record of it")
+        self.required("no")
+
+    def ask_without(self, word):
+        """A signature while there is no journald."""
+        if word == "no":
+            machine.sign("hsm:key")
+            return
+        with self.assertRaises(varlink.Error) as caught:
+            machine.sign("hsm:key")
+        self.assertEqual(caught.exception.name, "AuditUnavailable")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "daemon/broker/broker.h"
+#include "daemon/util/journal.h"
 #include "tests/unit/suite.h"
 
 struct fixture {
@@ -48,8 +49,9 @@ static void set_up(struct fixture *f, const char *audit, bool there)
         CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
         f->control = fds[1];
         CU_ASSERT_EQUAL_FATAL(broker_init(&f->broker, fds[0]), 0);
-        f->broker.audit->journal_path = f->path;
-        f->broker.audit->journal_missing = !there;
+        closep(&f->broker.audit->journal_fd);
+        if (there)
+                CU_ASSERT_EQUAL_FATAL(journal_open(f->path, &f->broker.audit->journal_fd), 0);
         snprintf(text, sizeof(text), "[Daemon]\n%s\n", audit);
         CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, parse(text)), 0);
         f->token = broker_token(&f->broker, "internal");
@@ -64,6 +66,22 @@ static void tear_down(struct fixture *f)
                 close(f->journald);
         (void)unlink(f->path);
         (void)rmdir(f->directory);
+}
+
+/* What the supervisor does when the broker asks for a socket; whether it asked. */
+static bool answer(struct fixture *f)
+{
+        uint8_t buffer[256];
+        struct wire wire = {.data = buffer};
+        int fds[LIMIT_CHANNEL_FDS] = {-1, -1}, fd;
+
+        if (recv(f->control, buffer, sizeof(buffer), MSG_PEEK | MSG_DONTWAIT) < 0 ||
+                channel_receive(f->control, buffer, sizeof(buffer), &wire.size, fds) != 0 ||
+                message_type(&wire) != MESSAGE_TYPE_JOURNAL_PLEASE)
+                return false;
+        if (journal_open(f->path, &fd) == 0)
+                audit_journal_attach(&f->broker, fd);
+        return true;
 }
 
 static void put(struct fixture *f, unsigned n)
@@ -125,6 +143,7 @@ static void test_absent(void)
         CU_ASSERT_TRUE(link_is_empty(&f.broker.audit->items));
         listen_as_journald(&f);
         (void)audit_tick(&f.broker, now_usec() + 60 * USEC_PER_SEC);
+        CU_ASSERT_TRUE(answer(&f));
         CU_ASSERT_TRUE(f.broker.audit->ok);
         put(&f, 1);
         CU_ASSERT_EQUAL(received(&f, "login"), 1);
@@ -142,6 +161,7 @@ static void test_absent_required(void)
         listen_as_journald(&f);
         f.broker.audit->retry_usec = now_usec();
         (void)audit_tick(&f.broker, now_usec());
+        CU_ASSERT_TRUE(answer(&f));
         /* It has them, and has not read them. */
         CU_ASSERT_TRUE(audit_refuses(&f.broker));
         CU_ASSERT_EQUAL(received(&f, "login"), 2);
@@ -150,6 +170,40 @@ static void test_absent_required(void)
         CU_ASSERT_TRUE(link_is_empty(&f.broker.audit->items));
         CU_ASSERT_EQUAL(received(&f, "audit-back"), 1);
         tear_down(&f);
+}
+
+/* journald's listening socket goes, with what it had not read, and there is another at the same path. */
+static void renew(const char *audit, unsigned n_received, unsigned n_lost)
+{
+        struct fixture f;
+
+        set_up(&f, audit, true);
+        put(&f, 2);
+        close(f.journald);
+        (void)unlink(f.path);
+        put(&f, 1);
+        CU_ASSERT_FALSE(f.broker.audit->ok);
+        CU_ASSERT_STRING_EQUAL(f.broker.audit->reason, "there is no journald");
+        (void)answer(&f);
+        f.broker.audit->retry_usec = now_usec();
+        (void)audit_tick(&f.broker, now_usec());
+        CU_ASSERT_TRUE(answer(&f));
+        CU_ASSERT_FALSE(f.broker.audit->ok);
+        listen_as_journald(&f);
+        f.broker.audit->retry_usec = now_usec();
+        (void)audit_tick(&f.broker, now_usec());
+        CU_ASSERT_TRUE(answer(&f));
+        CU_ASSERT_EQUAL(received(&f, "login"), n_received);
+        (void)audit_tick(&f.broker, now_usec());
+        CU_ASSERT_TRUE(f.broker.audit->ok);
+        CU_ASSERT_EQUAL(f.broker.audit->lost, n_lost);
+        tear_down(&f);
+}
+
+static void test_renewed(void)
+{
+        renew("Audit=journal", 0, 1);
+        renew("Audit=journal\nAuditRequired=yes", 3, 0);
 }
 
 static void test_not_reading(void)
@@ -196,5 +250,6 @@ SUITE(broker_audit, {"records are sent to the journal that is there", test_there
         {"with Audit=none nothing is recorded, and nothing is lost", test_none},
         {"a journal that is not there is no trouble where it need not be", test_absent},
         {"one that must be there refuses everything until it has read what was kept", test_absent_required},
+        {"after journald's socket was made anew records are kept again", test_renewed},
         {"what a journal does not read waits, and is read later", test_not_reading},
         {"LIMIT_AUDIT_BACKLOG bytes of records wait, and not more", test_backlog});
