@@ -330,7 +330,7 @@ int broker_configure(struct broker *broker, struct config *config)
         }
         audit_configure(broker);
         if (r == 0) {
-        broker->max_keys_connections = room_for_connections(broker, config);
+                broker->max_keys_connections = room_for_connections(broker, config);
                 forget_instances(broker);
         }
         config_free(old);

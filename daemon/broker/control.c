@@ -274,7 +274,7 @@ static int on_go(struct broker *broker)
 
         if (broker->sealed)
                 return 0;
-        r = sandbox_enter();
+        r = sandbox_enter(broker->control_fd);
         if (r < 0)
                 return r;
         broker->sealed = true;

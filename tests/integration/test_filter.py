@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The broker's seccomp filter refuses no call that the broker makes.
+
+A refused call fails by itself, and what it was for is often not missed before it is needed. So the plain build's broker runs
+under strace here, and a walk goes through all that it does: every method of every interface, each way to record, a reload, the
+death of each of the others, a drain.
+"""
+import re
+import shutil
+import signal
+
+from harness import PLAIN, ROOT, Case, SoftToken, run, until
+from varlink import Client, Error, b64
+
+CERTIFICATES, KEYS, STATUS, SERVICE = "io.tokend.Certificates.", "io.tokend.Keys.", "io.tokend.Status.", "org.varlink.service."
+SIGN = {"algorithm": "ecdsa_sha256", "digest": b64(bytes(32))}
+
+WRAPPER = """#!/bin/sh
+exec {strace} -f -o {trace} {broker} "$@"
+"""
+
+
+def methods():
+    """Every method, as the interface files have them."""
+    found = set()
+    for file in sorted((ROOT / "proto").glob("*.varlink")):
+        text = file.read_text()
+        interface = re.search(r"^interface (\S+)", text, re.M).group(1)
+        found |= {f"{interface}.{name}" for name in re.findall(r"^method (\w+)", text, re.M)}
+    return found
+
+
+class Filter(Case):
+    @classmethod
+    def configure(cls):
+        cls.trace = cls.place.path / "trace"
+        cls.build = cls.place.path / "build"
+        cls.build.mkdir()
+        # tokend finds the others beside itself.
+        shutil.copy(PLAIN / "tokend", cls.build)
+        for name in ("tokend-worker", "tokend-audit", "tokendctl"):
+            (cls.build / name).symlink_to((PLAIN / name).resolve())
+        cls.place.write("build/tokend-broker", WRAPPER.format(strace=shutil.which("strace"), trace=cls.trace,
+                                                              broker=(PLAIN / "tokend-broker").resolve()), 0o755)
+        hsm, accel = SoftToken(cls.place, "hsm"), SoftToken(cls.place, "accel")
+        cls.tokens = hsm.section(extra="Accelerator=accel\n") + accel.section(extra="Role=accelerator\n", sessions=5)
+        cls.file = f"Audit=file:{cls.place.path}/audit\n"
+        cls.daemon = cls.start(cls.file + cls.tokens, build=cls.build)
+        cls.daemon.wait_state("accel", "ready")
+
+    def ask(self, method, more=False, **parameters):
+        path = self.daemon.status_socket if method.startswith(STATUS) else self.daemon.socket
+        with Client(path) as client:
+            client.send(method, parameters, more=more)
+            return client.result()
+
+    def certificate(self):
+        key = self.place.path / "key.pem"
+        return b64(run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-subj", "/CN=x", "-days", "9",
+                       "-outform", "DER"))
+
+    def remove_claim(self):
+        with self.assertRaises(Error) as caught:
+            self.ask(STATUS + "RemoveClaim", token="hsm", nickname="x", claimant="00" * 32)
+        self.assertEqual(caught.exception.name, "ClaimNotFound")
+
+    def walk(self):
+        """Calls each method; their names."""
+        calls = {
+            SERVICE + "GetInfo": {},
+            SERVICE + "GetInterfaceDescription": {"interface": "io.tokend.Keys"},
+            KEYS + "Generate": {"token": "hsm", "nickname": "n", "type": "ec", "loadable": True},
+            KEYS + "List": {},
+            KEYS + "Get": {"key": "hsm:n"},
+            KEYS + "Sign": {"key": "hsm:n", **SIGN},
+            KEYS + "Verify": {"key": "hsm:n", "signature": b64(bytes(8)), **SIGN},
+            KEYS + "Random": {"length": 8},
+            CERTIFICATES + "Request": {"key": "hsm:n", "subject": "CN=x"},
+            CERTIFICATES + "SelfSign": {"key": "hsm:n", "subject": "CN=x", "validityDays": 9},
+            CERTIFICATES + "Import": {"token": "hsm", "nickname": "alone", "certificate": self.certificate()},
+            CERTIFICATES + "List": {},
+            CERTIFICATES + "Get": {"certificate": "hsm:n"},
+            CERTIFICATES + "Check": {"token": "hsm", "nicknames": ["n"]},
+            CERTIFICATES + "Delete": {"certificate": "hsm:n"},
+            KEYS + "Delete": {"key": "hsm:n"},
+            STATUS + "Get": {},
+            STATUS + "Watch": {"more": True},
+            STATUS + "Metrics": {},
+            STATUS + "Probe": {"token": "hsm"},
+            STATUS + "RemoveClaim": None,
+        }
+        for method, parameters in calls.items():
+            with self.subTest(method):
+                if parameters is None:
+                    self.remove_claim()
+                else:
+                    self.ask(method, **parameters)
+        self.ask(CERTIFICATES + "Delete", certificate="hsm:alone")
+        return set(calls)
+
+    def accelerate(self):
+        """Until a copy of a key signs."""
+        self.ask(KEYS + "Generate", token="hsm", nickname="fast", type="ec", loadable=True)
+
+        def hit():
+            before = self.daemon.token("accel")["acceleration"]["hits"]
+            self.ask(KEYS + "Sign", key="hsm:fast", **SIGN)
+            return self.daemon.token("accel")["acceleration"]["hits"] > before
+        until(hit, "the accelerator signs")
+
+    def deaths(self):
+        """Each of the other processes dies, and another serves."""
+        for name in ("tokend-audit", "tokend-worker"):
+            for process in self.daemon.children(name):
+                process.kill()
+                until(process.gone, f"{name} is gone")
+            self.ask(KEYS + "Sign", key="hsm:fast", **SIGN)
+        with Client(self.daemon.socket) as client:
+            client.send_raw(b"no JSON\0")
+            client.closed()
+
+    def reload(self, config):
+        self.daemon.write_config(config)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_notify("READY=1")
+
+    def drain(self):
+        """The end, with a request that is not answered yet and a connection that says nothing."""
+        with Client(self.daemon.socket), Client(self.daemon.socket) as client:
+            client.send("Generate", {"token": "hsm", "nickname": "late", "type": "rsa", "size": 4096})
+            until(lambda: self.daemon.token("hsm")["inFlight"] > 0, "the token is at work")
+            self.daemon.process.send_signal(signal.SIGTERM)
+            client.closed()
+        self.daemon.stop()
+
+    def test_nothing_is_refused(self):
+        """a walk through all that the broker does, with every method of every interface: no call is refused"""
+        broker = until(lambda: self.daemon.children("strace"), "a broker")[0]
+        self.assertEqual(self.walk(), methods(), "a method is missing in the walk of this test, or has gone")
+        self.accelerate()
+        self.deaths()
+        for audit in ("journal", "none"):
+            self.reload(f"Audit={audit}\n{self.tokens}")
+            self.ask(KEYS + "Sign", key="hsm:fast", **SIGN)
+        self.reload(self.file + self.tokens)
+        self.assertFalse(broker.gone())
+        self.drain()
+        lines = self.trace.read_text(errors="replace").splitlines()
+        sealed = next(i for i, line in enumerate(lines) if re.search(r"SECCOMP_SET_MODE_FILTER.* = 0$", line))
+        refused = sorted({line.partition(" ")[2].strip() for line in lines[sealed:] if " = -1 EPERM" in line or "SIGSYS" in line})
+        self.assertEqual(refused, [])
+        self.assertIn("+++ exited with 0 +++", lines[-1])
+        self.assertGreater(len(lines) - sealed, 500)
