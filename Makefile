@@ -56,7 +56,7 @@ UTIL       := $(call objects,$(call sources,daemon/util))
 CONFIG     := $(call objects,$(call sources,daemon/config))
 CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
-BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(BUILD)/obj/gen/broker/methods.o $(BUILD)/obj/gen/broker/parameters.o
+BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(patsubst %,$(BUILD)/obj/gen/broker/%.o,methods parameters base/replies)
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
@@ -65,8 +65,8 @@ TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 
 # org.varlink.service first.
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
-# What proto/generate.py makes of them; included as "gen/broker/methods.h".
-GENERATED         := $(patsubst %,$(BUILD)/gen/broker/%,methods.c methods.h parameters.c parameters.h)
+# What proto/generate makes of them; included as "gen/broker/methods.h".
+GENERATED         := $(foreach f,methods parameters base/replies,$(addprefix $(BUILD)/gen/broker/$(f).,c h))
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \
@@ -162,9 +162,9 @@ $(BUILD)/gen/libexecdir: always
 .PHONY: always
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GENERATED_HEADERS)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
-$(GENERATED): $(INTERFACES) proto/generate.py
+$(GENERATED): $(INTERFACES) $(wildcard proto/generate/*.py)
 	$(say) GEN $@
-	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate.py $(patsubst $(BUILD)/gen/%,%,$@) $(INTERFACES) > $@
+	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(patsubst $(BUILD)/gen/%,%,$@) $(INTERFACES) > $@
 
 # The interface files as C strings.
 $(BUILD)/gen/interfaces.c: $(INTERFACES) Makefile

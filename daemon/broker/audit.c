@@ -8,6 +8,7 @@
 #include "daemon/broker/broker.h"
 #include "daemon/broker/request.h"
 #include "daemon/util/log.h"
+#include "gen/broker/base/replies.h"
 
 /* How long a reply waits for its record, and after which silence records count as not kept. */
 #define FILE_USEC    (5 * USEC_PER_SEC)
@@ -311,18 +312,22 @@ uint64_t audit_lost(const struct audit *audit)
         return audit->lost + audit->state_lost;
 }
 
-void audit_put_status(const struct broker *broker, struct output *output)
+void audit_put_status(struct output *output, void *userdata)
 {
         static const char *const modes[] = {
                 [AUDIT_MODE_NONE] = "none", [AUDIT_MODE_JOURNAL] = "journal", [AUDIT_MODE_FILE] = "file"};
+        const struct broker *broker = userdata;
         const struct audit *audit = broker->audit;
 
-        output_format(output, "{\"mode\":\"%s\",\"required\":%s,\"ok\":%s,\"reason\":", modes[audit->mode],
-                audit->required ? "true" : "false", audit->ok ? "true" : "false");
-        output_string(output, audit->reason);
-        output_format(output,
-                ",\"sinceUSec\":%llu,\"seq\":%llu,\"signedSeq\":%llu,\"signedUSec\":%llu,\"lost\":%llu}",
-                (unsigned long long)audit->since_usec, (unsigned long long)audit->seq,
-                (unsigned long long)audit->signed_seq, (unsigned long long)audit->signed_usec,
-                (unsigned long long)audit_lost(audit));
+        status_audit_put(output, &(struct status_audit){
+                                         .mode = modes[audit->mode],
+                                         .required = audit->required,
+                                         .ok = audit->ok,
+                                         .reason = audit->reason,
+                                         .since_usec = audit->since_usec,
+                                         .seq = audit->seq,
+                                         .signed_seq = audit->signed_seq,
+                                         .signed_usec = audit->signed_usec,
+                                         .lost = audit_lost(audit),
+                                 });
 }

@@ -102,7 +102,8 @@ void audit_login(struct token *token, bool ok, const char *reason);
 /* ---- the status ---- */
 /* Records given up, here and by tokend-audit. */
 uint64_t audit_lost(const struct audit *audit);
-void audit_put_status(const struct broker *broker, struct output *output);
+/* For a struct output_part: io.tokend.Status.Audit. userdata: the broker. */
+void audit_put_status(struct output *output, void *userdata);
 
 /* ---- inside the module ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * See dispatch.h. The table of methods and the tables of their parameters are made from the interface files
- * (proto/generate.py); a method's functions are in one of method-*.c. What is wrong with a message is answered
+ * (proto/generate); a method's functions are in one of method-*.c. What is wrong with a message is answered
  * here, so a method's begin sees only parameters that its table allows.
  */
 #include "daemon/broker/dispatch.h"

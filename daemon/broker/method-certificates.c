@@ -38,9 +38,7 @@ void certificates_get(struct request *request)
 
 enum render certificates_get_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"certificate\":");
-        entry_put(request->entry, output);
-        output_text(output, "}");
+        certificates_get_reply_put(output, &(struct certificates_get_reply){{entry_put, request->entry}});
         return RENDER_LAST;
 }
 
@@ -142,9 +140,8 @@ void certificates_request(struct request *request)
 
 enum render certificates_request_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"request\":");
-        output_base64(output, request->payload, request->n_payload);
-        output_text(output, "}");
+        certificates_request_reply_put(output,
+                &(struct certificates_request_reply){wire_bytes(request->payload, request->n_payload)});
         return RENDER_LAST;
 }
 
@@ -203,7 +200,9 @@ void certificates_self_sign(struct request *request)
 
 enum render certificates_self_sign_render(struct request *request, struct output *output)
 {
-        return certificates_get_render(request, output);
+        certificates_self_sign_reply_put(
+                output, &(struct certificates_self_sign_reply){{entry_put, request->entry}});
+        return RENDER_LAST;
 }
 
 /* ---- Import ---- */
@@ -305,7 +304,9 @@ void certificates_import(struct request *request)
 
 enum render certificates_import_render(struct request *request, struct output *output)
 {
-        return certificates_get_render(request, output);
+        certificates_import_reply_put(
+                output, &(struct certificates_import_reply){{entry_put, request->entry}});
+        return RENDER_LAST;
 }
 
 /* ---- Delete ---- */

@@ -86,13 +86,18 @@ static bool has_name(const struct names *names, const char *name)
 
 /* ---- the answer ---- */
 
-/* A member that is an array of those of the strings that are wanted. */
-static void put_strings(struct output *output, const char *member, struct json_object *strings,
+/* What each reply has beside a part of `found`, whose names are the request's payload. It is the request's text. */
+struct check_answer {
+        bool empty;
+        char *collisions, *missing; /* elements of arrays, as JSON, behind the struct */
+};
+
+/* Those of the strings that are wanted, as elements of an array, and a NUL. */
+static void put_strings(struct output *output, struct json_object *strings,
         bool (*wanted)(const void *userdata, const char *string), const void *userdata)
 {
         const char *comma = "";
 
-        output_format(output, ",\"%s\":[", member);
         for (size_t i = 0; strings && i < json_object_array_length(strings); i++) {
                 const char *string = string_at(strings, i);
 
@@ -102,7 +107,7 @@ static void put_strings(struct output *output, const char *member, struct json_o
                 output_string(output, string);
                 comma = ",";
         }
-        output_text(output, "]");
+        output_bytes(output, "", 1);
 }
 
 static bool collides(const void *userdata, const char *nickname)
@@ -122,23 +127,28 @@ static int keep_answer(struct request *request, struct token *token,
         const struct certificates_check_parameters *p, const struct names *names)
 {
         struct output output = {0};
-        bool empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
-                     directory_count(token->directory, OBJECT_CERTIFICATE) == 0 && token->claims.n == 0;
+        struct check_answer *kept;
+        size_t missing;
         unsigned char *at = malloc(names->length + 1);
 
         request->payload = at;
         request->n_payload = names->length;
         for (size_t i = 0; at && i < names->n; i++)
                 at = (unsigned char *)stpcpy((char *)at, names->list[i]) + 1;
-        output_format(&output, "{\"empty\":%s", empty ? "true" : "false");
-        put_strings(&output, "collisions", p->nicknames, collides, names);
-        put_strings(&output, "missingMechanisms", p->mechanisms, is_missing, token);
-        output_bytes(&output, ",\"found\":[", sizeof(",\"found\":["));
+        output_bytes(&output, &(struct check_answer){0}, sizeof(*kept));
+        put_strings(&output, p->nicknames, collides, names);
+        missing = output_pending(&output);
+        put_strings(&output, p->mechanisms, is_missing, token);
         if (output.failed || !request->payload) {
                 output_done(&output);
                 return -ENOMEM;
         }
         request->text = output.data;
+        kept = (void *)request->text;
+        kept->empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
+                      directory_count(token->directory, OBJECT_CERTIFICATE) == 0 && token->claims.n == 0;
+        kept->collisions = request->text + sizeof(*kept);
+        kept->missing = request->text + missing;
         return 0;
 }
 
@@ -186,27 +196,46 @@ void certificates_check(struct request *request)
         }
 }
 
-/* Names are written into this much of a reply, at least one. */
+/* Bytes of a reply, but for its envelope and a last name. */
 #define CHECK_REPLY (LIMIT_MESSAGE - 4096U)
 
-enum render certificates_check_render(struct request *request, struct output *output)
+/* Names into this reply: as many as fit beside the rest, at least one. */
+static void put_found(struct output *output, void *userdata)
 {
+        struct request *request = userdata;
+        const struct check_answer *kept = (const void *)request->text;
+        size_t rest = strlen(kept->collisions) + strlen(kept->missing);
         size_t start = output_pending(output), first = request->at;
 
-        output_text(output, request->text);
         while (request->at < request->n_payload) {
                 const char *name = (const char *)request->payload + request->at;
 
-                if (request->at > first && output_pending(output) - start > CHECK_REPLY)
+                if (request->at > first && output_pending(output) - start + rest > CHECK_REPLY)
                         break;
                 output_text(output, request->at > first ? "," : "");
                 output_string(output, name);
                 request->at += strlen(name) + 1;
         }
+}
+
+static void put_kept(struct output *output, void *userdata)
+{
+        output_text(output, userdata);
+}
+
+enum render certificates_check_render(struct request *request, struct output *output)
+{
+        const struct check_answer *kept = (const void *)request->text;
+
+        certificates_check_reply_put(output, &(struct certificates_check_reply){
+                                                     .empty = kept->empty,
+                                                     .found = {put_found, request},
+                                                     .collisions = {put_kept, kept->collisions},
+                                                     .missing_mechanisms = {put_kept, kept->missing},
+                                             });
         if (request->at < request->n_payload && !request->more) {
                 request_fail(request, PROTO_EXPECTED_MORE, NULL);
                 return RENDER_FAILED;
         }
-        output_text(output, "]}");
         return request->at < request->n_payload ? RENDER_MORE : RENDER_LAST;
 }

@@ -26,9 +26,7 @@ void keys_get(struct request *request)
 
 enum render keys_get_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"key\":");
-        entry_put(request->entry, output);
-        output_text(output, "}");
+        keys_get_reply_put(output, &(struct keys_get_reply){{entry_put, request->entry}});
         return RENDER_LAST;
 }
 
@@ -157,7 +155,8 @@ void keys_generate(struct request *request)
 
 enum render keys_generate_render(struct request *request, struct output *output)
 {
-        return keys_get_render(request, output);
+        keys_generate_reply_put(output, &(struct keys_generate_reply){{entry_put, request->entry}});
+        return RENDER_LAST;
 }
 
 /* ---- Delete ---- */

@@ -160,45 +160,59 @@ static int list_collect(struct request *request, enum object_kind kind)
         return 0;
 }
 
-static enum render list_render(
-        struct request *request, struct output *output, enum object_kind kind, const char *member)
+/* The elements of one reply: as many as it may have. */
+static void put_entries(struct output *output, void *userdata)
 {
-        struct listing *listing;
-        size_t start = output_pending(output), first, length;
+        const struct request *request = userdata;
+        struct listing *listing = request->listing;
+        size_t start = output_pending(output), first;
 
-        if (!request->listing && list_collect(request, kind) < 0) {
-                output->failed = true;
-                return RENDER_LAST;
-        }
-        listing = request->listing;
-        output_format(output, "{\"%s\":[", member);
         for (first = listing->at; listing->at < listing->n; listing->at++) {
                 struct entry *entry = listing->entries[listing->at];
+                size_t length = output_pending(output) - start;
 
-                length = output_pending(output) - start;
                 if (request->more && length > LIST_REPLY)
                         break;
                 if (length + LIST_ENVELOPE > LIMIT_MESSAGE)
                         break;
                 output_text(output, listing->at > first ? "," : "");
-                entry_put(entry, output);
+                entry_put(output, entry);
                 entry_unref(entry);
         }
-        length = output_pending(output) - start;
+}
+
+/* What the reply that has just been written means. length: of its parameters, in bytes. */
+static enum render list_rendered(struct request *request, size_t length)
+{
+        const struct listing *listing = request->listing;
+
         if (!request->more && (listing->at < listing->n || length + LIST_ENVELOPE > LIMIT_MESSAGE)) {
                 request_fail(request, PROTO_EXPECTED_MORE, NULL);
                 return RENDER_FAILED;
         }
-        output_text(output, "]}");
         return listing->at < listing->n ? RENDER_MORE : RENDER_LAST;
 }
 
 enum render keys_list_render(struct request *request, struct output *output)
 {
-        return list_render(request, output, OBJECT_KEY, "keys");
+        size_t start = output_pending(output);
+
+        if (!request->listing && list_collect(request, OBJECT_KEY) < 0) {
+                output->failed = true;
+                return RENDER_LAST;
+        }
+        keys_list_reply_put(output, &(struct keys_list_reply){{put_entries, request}});
+        return list_rendered(request, output_pending(output) - start);
 }
 
 enum render certificates_list_render(struct request *request, struct output *output)
 {
-        return list_render(request, output, OBJECT_CERTIFICATE, "certificates");
+        size_t start = output_pending(output);
+
+        if (!request->listing && list_collect(request, OBJECT_CERTIFICATE) < 0) {
+                output->failed = true;
+                return RENDER_LAST;
+        }
+        certificates_list_reply_put(output, &(struct certificates_list_reply){{put_entries, request}});
+        return list_rendered(request, output_pending(output) - start);
 }

@@ -16,21 +16,29 @@ void service_get_info(struct request *request)
         request_done(request);
 }
 
-enum render service_get_info_render(struct request *request, struct output *output)
+static void put_interfaces(struct output *output, void *userdata)
 {
-        enum listen_kind kind = request->connection->listener->kind;
+        const struct request *request = userdata;
         const char *comma = "";
 
-        output_text(output, "{\"vendor\":\"" VENDOR "\",\"product\":\"" PRODUCT
-                            "\",\"version\":\"" TOKEND_VERSION "\",\"url\":\"" URL "\",\"interfaces\":[");
         for (size_t i = 0; i < n_proto_interfaces; i++) {
-                if (!dispatch_serves(kind, proto_interfaces[i].name))
+                if (!dispatch_serves(request->connection->listener->kind, proto_interfaces[i].name))
                         continue;
                 output_text(output, comma);
                 output_string(output, proto_interfaces[i].name);
                 comma = ",";
         }
-        output_text(output, "]}");
+}
+
+enum render service_get_info_render(struct request *request, struct output *output)
+{
+        service_get_info_reply_put(output, &(struct service_get_info_reply){
+                                                   .vendor = VENDOR,
+                                                   .product = PRODUCT,
+                                                   .version = TOKEND_VERSION,
+                                                   .url = URL,
+                                                   .interfaces = {put_interfaces, request},
+                                           });
         return RENDER_LAST;
 }
 
@@ -56,8 +64,7 @@ void service_get_interface_description(struct request *request)
 
 enum render service_get_interface_description_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"description\":");
-        output_string(output, find_interface(request)->description);
-        output_text(output, "}");
+        service_get_interface_description_reply_put(output,
+                &(struct service_get_interface_description_reply){find_interface(request)->description});
         return RENDER_LAST;
 }

@@ -93,9 +93,8 @@ void keys_sign(struct request *request)
 
 enum render keys_sign_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"signature\":");
-        output_base64(output, request->payload, request->n_payload);
-        output_text(output, "}");
+        keys_sign_reply_put(
+                output, &(struct keys_sign_reply){wire_bytes(request->payload, request->n_payload)});
         return RENDER_LAST;
 }
 
@@ -172,7 +171,7 @@ void keys_verify(struct request *request)
 
 enum render keys_verify_render(struct request *request, struct output *output)
 {
-        output_format(output, "{\"valid\":%s}", request->payload[0] ? "true" : "false");
+        keys_verify_reply_put(output, &(struct keys_verify_reply){request->payload[0] != 0});
         return RENDER_LAST;
 }
 
@@ -199,8 +198,7 @@ void keys_random(struct request *request)
 
 enum render keys_random_render(struct request *request, struct output *output)
 {
-        output_text(output, "{\"bytes\":");
-        output_base64(output, request->payload, request->n_payload);
-        output_text(output, "}");
+        keys_random_reply_put(
+                output, &(struct keys_random_reply){wire_bytes(request->payload, request->n_payload)});
         return RENDER_LAST;
 }

@@ -33,9 +33,7 @@ enum render status_metrics_render(struct request *request, struct output *output
 
         metrics_put(request->connection->broker, &text);
         output_bytes(&text, "", 1);
-        output_text(output, "{\"openMetrics\":");
-        output_string(output, text.data ? text.data : "");
-        output_text(output, "}");
+        status_metrics_reply_put(output, &(struct status_metrics_reply){text.data ? text.data : ""});
         output->failed |= text.failed;
         output_done(&text);
         return RENDER_LAST;
@@ -108,12 +106,14 @@ void status_probe(struct request *request)
 
 enum render status_probe_render(struct request *request, struct output *output)
 {
+        bool has_ckr = !request->probe_ok && request->probe_ckr;
         char text[CKR_TEXT];
 
-        output_format(output, "{\"ok\":%s", request->probe_ok ? "true" : "false");
-        if (!request->probe_ok && request->probe_ckr)
-                output_format(output, ",\"ckr\":\"%s\"", ckr_text(request->probe_ckr, text));
-        output_format(output, ",\"latencyUSec\":%llu}", (unsigned long long)request->probe_usec);
+        status_probe_reply_put(output, &(struct status_probe_reply){
+                                               .ok = request->probe_ok,
+                                               .ckr = has_ckr ? ckr_text(request->probe_ckr, text) : NULL,
+                                               .latency_usec = request->probe_usec,
+                                       });
         return RENDER_LAST;
 }
 

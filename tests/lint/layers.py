@@ -57,8 +57,8 @@ def main():
             if kind == '"':
                 target = str(pathlib.PurePath(include).parent)
                 made = target.startswith("gen/")
-                if made:  # by proto/generate.py, for the layer of that name
-                    target = next((layer for layer in layers if layer.rsplit("/", 1)[-1] == target[4:]), target)
+                if made:  # by proto/generate, for the layer of that name
+                    target = target[4:] if target[4:] in layers else "daemon/" + target[4:]
                 ok = target == folder or target in layers[folder] or include in EVERYWHERE
                 if not made and not (root / include).exists():
                     faults.append(f"{path}:{number}: {include} is no path from the top of the project")

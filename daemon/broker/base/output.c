@@ -118,6 +118,25 @@ void output_string(struct output *output, const char *text)
         output_text(output, "\"");
 }
 
+void output_member(struct output *output, const char *name)
+{
+        bool first = output->end > output->begin && output->data[output->end - 1] == '{';
+
+        output_text(output, first ? "\"" : ",\"");
+        output_text(output, name);
+        output_text(output, "\":");
+}
+
+void output_int(struct output *output, int64_t value)
+{
+        output_format(output, "%lld", (long long)value);
+}
+
+void output_bool(struct output *output, bool value)
+{
+        output_text(output, value ? "true" : "false");
+}
+
 void output_base64(struct output *output, const void *bytes, size_t n)
 {
         char *room;

@@ -22,7 +22,24 @@ void output_bytes(struct output *output, const void *bytes, size_t n);
 void output_text(struct output *output, const char *text);
 void output_format(struct output *output, const char *format, ...) _printf_(2, 3);
 
+/* The name of a member of a JSON object, and the comma before it where others stand already. */
+void output_member(struct output *output, const char *name);
+void output_int(struct output *output, int64_t value);
+void output_bool(struct output *output, bool value);
 /* A JSON string, quoted and escaped. NULL is null. */
 void output_string(struct output *output, const char *text);
 /* A JSON string of base64. */
 void output_base64(struct output *output, const void *bytes, size_t n);
+
+/* What a function writes: a whole JSON value, or the elements of an array with the commas between them. put may be NULL:
+ * nothing. */
+struct output_part {
+        void (*put)(struct output *output, void *userdata);
+        void *userdata;
+};
+
+static inline void output_part_put(struct output *output, const struct output_part *part)
+{
+        if (part->put)
+                part->put(output, part->userdata);
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "gen/broker/base/replies.h"
 
 /* Bytes of a claimant that are kept; ours have 32. */
 #define CLAIMANT_MAX 64U
@@ -83,23 +84,22 @@ const char *claims_nickname(const struct claims *claims, size_t i)
         return claim ? claim->nickname : NULL;
 }
 
-void claims_put(const struct claims *claims, struct output *output)
+void claims_put(struct output *output, void *userdata)
 {
+        const struct claims *claims = userdata;
         const char *comma = "";
 
-        if (claims->known)
-                output_format(output, ",\"holdsClaims\":%s", claims->holds ? "true" : "false");
-        output_text(output, ",\"claims\":[");
         for (const struct claim *claim = claims->list; claim; claim = claim->next) {
                 char claimant[2 * CLAIMANT_MAX + 1];
 
                 text_hex(claim->claimant, claim->n_claimant, claimant);
-                output_format(output, "%s{\"nickname\":", comma);
-                output_string(output, claim->nickname);
-                output_format(output, ",\"claimant\":\"%s\",\"host\":", claimant);
-                output_string(output, claim->host);
-                output_format(output, ",\"sinceUSec\":%llu}", (unsigned long long)claim->since_usec);
+                output_text(output, comma);
+                status_claim_put(output, &(struct status_claim){
+                                                 .nickname = claim->nickname,
+                                                 .claimant = claimant,
+                                                 .host = claim->host,
+                                                 .since_usec = claim->since_usec,
+                                         });
                 comma = ",";
         }
-        output_text(output, "]");
 }

@@ -27,5 +27,5 @@ bool claims_have(const struct claims *claims, const char *nickname, struct wire_
 /* The nickname of one, from 0; NULL behind the last. */
 const char *claims_nickname(const struct claims *claims, size_t i);
 
-/* Members of io.tokend.Status.Token, each with a comma before it. */
-void claims_put(const struct claims *claims, struct output *output);
+/* For a struct output_part: the elements of io.tokend.Status.Token.claims. userdata: the claims. */
+void claims_put(struct output *output, void *userdata);

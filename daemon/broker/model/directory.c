@@ -6,6 +6,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
+#include "gen/broker/base/replies.h"
 
 #define FIRST_BUCKETS 64U
 /* enum object_kind, and one for 0. */
@@ -213,56 +214,42 @@ static bool message_is_possible(const struct message_entry *m)
         return m->kind == OBJECT_CERTIFICATE && certificate_is_possible(m);
 }
 
-static void render_usage(struct output *out, uint32_t usage)
+/* The elements of Key.usage. */
+static void put_usage(struct output *output, void *userdata)
 {
+        const uint32_t *usage = userdata;
         const char *comma = "";
 
-        output_text(out, "[");
         for (unsigned bit = USAGE_SIGN; bit <= USAGE_DERIVE; bit <<= 1)
-                if (usage & bit) {
-                        output_text(out, comma);
-                        output_string(out, usage_name(bit));
+                if (*usage & bit) {
+                        output_text(output, comma);
+                        output_string(output, usage_name(bit));
                         comma = ",";
                 }
-        output_text(out, "]");
-}
-
-static const char *json_bool(uint32_t flag)
-{
-        return flag ? "true" : "false";
-}
-
-/* What keys and certificates begin with. */
-static void put_name(struct output *out, const struct entry *entry)
-{
-        char id[2 * LIMIT_KEY_ID + 1];
-
-        text_hex(entry->id, entry->id_length, id);
-        output_text(out, "{\"token\":");
-        output_string(out, entry->token);
-        output_text(out, ",\"nickname\":");
-        output_string(out, entry->nickname);
-        output_format(out, ",\"id\":\"%s\"", id);
 }
 
 static int render_key(struct entry *entry)
 {
+        char id[2 * LIMIT_KEY_ID + 1];
         struct output out = {0};
+        struct keys_key key = {
+                .token = entry->token,
+                .nickname = entry->nickname,
+                .id = id,
+                .type = key_type_name(entry->key_type),
+                .size = entry->size,
+                .curve = entry->key_type == KEY_RSA ? NULL : curve_name(entry->size),
+                .public_key = wire_bytes(entry->der, entry->der_length),
+                .usage = {put_usage, &entry->usage},
+                .sensitive = entry->flags & FLAG_SENSITIVE,
+                .extractable = entry->flags & FLAG_EXTRACTABLE,
+                .never_extractable = entry->flags & FLAG_NEVER_EXTRACTABLE,
+                .local = entry->flags & FLAG_LOCAL,
+                .has_certificate = entry->flags & FLAG_HAS_CERTIFICATE,
+        };
 
-        put_name(&out, entry);
-        output_format(&out, ",\"type\":\"%s\",\"size\":%u", key_type_name(entry->key_type), entry->size);
-        if (entry->key_type != KEY_RSA)
-                output_format(&out, ",\"curve\":\"%s\"", curve_name(entry->size));
-        output_text(&out, ",\"publicKey\":");
-        output_base64(&out, entry->der, entry->der_length);
-        output_text(&out, ",\"usage\":");
-        render_usage(&out, entry->usage);
-        output_format(&out,
-                ",\"sensitive\":%s,\"extractable\":%s,\"neverExtractable\":%s,\"local\":%s,"
-                "\"hasCertificate\":%s}",
-                json_bool(entry->flags & FLAG_SENSITIVE), json_bool(entry->flags & FLAG_EXTRACTABLE),
-                json_bool(entry->flags & FLAG_NEVER_EXTRACTABLE), json_bool(entry->flags & FLAG_LOCAL),
-                json_bool(entry->flags & FLAG_HAS_CERTIFICATE));
+        text_hex(entry->id, entry->id_length, id);
+        keys_key_put(&out, &key);
         if (out.failed) {
                 output_done(&out);
                 return -ENOMEM;
@@ -275,20 +262,24 @@ static int render_key(struct entry *entry)
         return 0;
 }
 
-static void put_certificate(struct output *out, const struct entry *entry)
+static void put_certificate(struct output *output, const struct entry *entry)
 {
-        put_name(out, entry);
-        output_text(out, ",\"subject\":");
-        output_string(out, entry->subject);
-        output_text(out, ",\"issuer\":");
-        output_string(out, entry->issuer);
-        output_format(out,
-                ",\"serialNumber\":\"%s\",\"notBeforeUSec\":%llu,\"notAfterUSec\":%llu,"
-                "\"hasPrivateKey\":%s,\"der\":",
-                entry->serial, (unsigned long long)entry->not_before_usec,
-                (unsigned long long)entry->not_after_usec, json_bool(entry->flags & FLAG_HAS_PRIVATE_KEY));
-        output_base64(out, entry->der, entry->der_length);
-        output_text(out, "}");
+        char id[2 * LIMIT_KEY_ID + 1];
+        struct certificates_certificate certificate = {
+                .token = entry->token,
+                .nickname = entry->nickname,
+                .id = id,
+                .subject = entry->subject,
+                .issuer = entry->issuer,
+                .serial_number = entry->serial,
+                .not_before_usec = entry->not_before_usec,
+                .not_after_usec = entry->not_after_usec,
+                .has_private_key = entry->flags & FLAG_HAS_PRIVATE_KEY,
+                .der = wire_bytes(entry->der, entry->der_length),
+        };
+
+        text_hex(entry->id, entry->id_length, id);
+        certificates_certificate_put(output, &certificate);
 }
 
 bool entry_is_listed(const struct entry *entry)
@@ -297,8 +288,10 @@ bool entry_is_listed(const struct entry *entry)
                (entry->serial[0] && entry->der_length > 0 && entry->der_length <= LIMIT_CERTIFICATE);
 }
 
-void entry_put(const struct entry *entry, struct output *output)
+void entry_put(struct output *output, void *userdata)
 {
+        const struct entry *entry = userdata;
+
         if (!entry->json) {
                 put_certificate(output, entry);
                 return;

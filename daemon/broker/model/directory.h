@@ -45,8 +45,8 @@ bool entry_is_same(const struct entry *a, const struct entry *b);
 /* Whether List and Get show it: keys, and certificates that were read and fit a reply. */
 bool entry_is_listed(const struct entry *entry);
 
-/* Its JSON, as io.tokend.Keys and io.tokend.Certificates have it. */
-void entry_put(const struct entry *entry, struct output *output);
+/* For a struct output_part: its JSON, as io.tokend.Keys.Key or io.tokend.Certificates.Certificate. userdata: the entry. */
+void entry_put(struct output *output, void *userdata);
 
 /* By nickname, then id: the order of List. */
 int entry_compare(const struct entry *a, const struct entry *b);

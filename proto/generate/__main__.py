@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Writes C from the interface files: `python3 proto/generate WHAT proto/*.varlink` prints one file, WHAT being a key of FILES below.
+
+The interface file of a method is the one description of it. What varlink cannot say stands in the comment right before the
+method, the type or the interface, on lines that begin with `@`; a line may have several. What they are about is named by the
+field: a parameter, or where the method has no parameter of that name, a field of its reply. A number is written as such or by
+its name in proto/limits.h.
+
+    @socket keys|status|both    interface: the sockets that serve it
+    @right WORD [WORD...]       method: the words of Allow= that it needs; errors name the first
+    @audit KIND                 method: it is recorded, as this kind of record
+    @parallel                   method: it runs beside others of its connection that were sent ahead
+    @base64 FIELD [FIELD...]    these strings are bytes
+    @length FIELD MIN MAX       a string or bytes: how many bytes; an array: how many elements. MAX 0: no bound
+    @range FIELD MIN MAX [ABSENT]   an int: its range, and what the program sees where it was left out (0 by default)
+
+A parameter that is an int needs a @range. A string parameter without a @length has at most LIMIT_WORD bytes.
+"""
+import sys
+
+import broker
+import idl
+
+FILES = {
+    "broker/parameters.h": broker.parameters_h,
+    "broker/parameters.c": broker.parameters_c,
+    "broker/methods.h": broker.methods_h,
+    "broker/methods.c": broker.methods_c,
+    "broker/base/replies.h": broker.replies_h,
+    "broker/base/replies.c": broker.replies_c,
+}
+
+
+def main(what, *paths):
+    try:
+        print("\n".join(FILES[what]([idl.Parser(path).parse() for path in paths])))
+    except idl.Fault as fault:
+        sys.exit(str(fault))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

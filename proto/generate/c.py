@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What all emitters share: how an interface's names and types are written in C, and the tables of proto/fields.h."""
+from idl import snake
+
+TABLE_MEMBER = {"FIELD_STRING": "const char *", "FIELD_BYTES": "struct field_bytes ", "FIELD_INT": "int64_t ", "FIELD_BOOL": "bool "}
+
+
+def begin(*includes, header=False):
+    guard = ["#pragma once"] if header else []
+    return "\n".join(["/* Made by proto/generate from the interface files in proto/. */", *guard, "",
+                      *(f'#include "{include}"' for include in includes), ""])
+
+
+def symbol(interface, member):
+    """keys_sign: what the names in C begin with."""
+    return f"{interface.prefix}_{snake(member.name)}"
+
+
+def constant(word):
+    return word.upper().replace("-", "_")
+
+
+def methods(interfaces):
+    return [(interface, method) for interface in interfaces for method in interface.of("method")]
+
+
+def kind(interface, field):
+    """The enum field_kind of proto/fields.h."""
+    if field.array:
+        return "FIELD_STRINGS" if field.type == "string" else "FIELD_ARRAY"
+    if field.base64:
+        return "FIELD_BYTES"
+    strings = ["string"] + [enum.name for enum in interface.of("enum")]
+    return {"int": "FIELD_INT", "bool": "FIELD_BOOL"}.get(field.type, "FIELD_STRING" if field.type in strings else "FIELD_OBJECT")
+
+
+def struct(name, comment, members):
+    return "\n".join([f"/* {comment} */", f"struct {name} {{", *(f"        {member};" for member in members), "};", ""])
+
+
+def table_struct(interface, name, comment, fields):
+    """The struct that fields_parse() fills."""
+    return struct(name, comment, [TABLE_MEMBER.get(kind(interface, field), "struct json_object *") + snake(field.name) for field in fields])
+
+
+def table(interface, name, struct_name, fields, longest):
+    """The table for that struct. longest: of a string that has no @length; None: no bound."""
+    out = [f"const struct field {name}[{len(fields)}] = {{"]
+    for field in fields:
+        row = [f".offset = offsetof(struct {struct_name}, {snake(field.name)})"]
+        if field.range:
+            row += [f"{key} = {value}" for key, value in zip((".min", ".max", ".otherwise"), field.range)]
+        elif field.length:
+            row += [f"{key} = {value}" for key, value in zip((".min", ".max"), field.length)]
+        elif kind(interface, field) == "FIELD_INT":
+            row.append(".max = INT64_MAX")
+        elif kind(interface, field) == "FIELD_STRING" and longest:
+            row.append(f".max = {longest}")
+        required = "" if field.optional else " .required = true,"
+        out.append(f'        {{.name = "{field.name}", .kind = {kind(interface, field)},{required}')
+        out.append(f"                {', '.join(row)}}},")
+    return "\n".join(out + ["};", ""])
