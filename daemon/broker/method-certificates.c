@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "daemon/broker/model/spki.h"
+#include "daemon/util/spki.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 
@@ -214,14 +214,14 @@ struct owner {
 };
 
 static struct owner find_owner(
-        struct request *request, struct token *token, struct wire_bytes spki, const char *nickname)
+        struct request *request, struct token *token, struct der spki, const char *nickname)
 {
         const struct config_instance *policy = request->connection->instance->config;
         struct owner owner = {0};
         struct entry *key = NULL;
 
         while ((key = directory_next(token->directory, OBJECT_KEY, key))) {
-                if (!spki_is_same(wire_bytes(key->der, key->der_length), spki))
+                if (!spki_is_same((struct der){key->der, key->der_length}, spki))
                         continue;
                 if (!policy_sees_nickname(policy, key->nickname))
                         owner.is_others = true;
@@ -238,14 +238,14 @@ static bool import_may(struct request *request, struct token *token,
         const struct certificates_import_parameters *p, struct entry **ret)
 {
         const struct config_instance *policy = request->connection->instance->config;
-        struct wire_bytes spki;
         struct owner owner;
+        struct der spki;
 
         if (p->certificate.length > LIMIT_CERTIFICATE) {
                 request_fail_with(request, PROTO_NOT_A_CERTIFICATE, "reason", "it is longer than 64 KiB");
                 return false;
         }
-        if (!spki_of_certificate(wire_bytes(p->certificate.data, p->certificate.length), &spki)) {
+        if (!spki_of_certificate((struct der){p->certificate.data, p->certificate.length}, &spki)) {
                 request_fail_with(
                         request, PROTO_NOT_A_CERTIFICATE, "reason", "it is not one X.509 certificate in DER");
                 return false;

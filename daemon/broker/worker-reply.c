@@ -9,7 +9,7 @@
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
 #include "daemon/broker/copies.h"
-#include "daemon/broker/model/spki.h"
+#include "daemon/util/spki.h"
 #include "daemon/broker/token.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -35,7 +35,8 @@ static struct job *job_of(struct token *token, uint64_t number)
 /* Whether the certificate is the one that the job was to put on the token. */
 static bool made_by(const struct job *job, const struct entry *entry)
 {
-        struct wire_bytes ours = wire_bytes(job->data, job->n_data), spki;
+        struct wire_bytes ours = wire_bytes(job->data, job->n_data);
+        struct der spki;
 
         if (entry->kind != OBJECT_CERTIFICATE)
                 return false;
@@ -45,8 +46,8 @@ static bool made_by(const struct job *job, const struct entry *entry)
         /* Self-signed: by the key itself, and the nickname is the key's. */
         return strcmp(entry->nickname, job->entry->nickname) == 0 &&
                strcmp(entry->subject, entry->issuer) == 0 &&
-               spki_of_certificate(wire_bytes(entry->der, entry->der_length), &spki) &&
-               spki_is_same(spki, wire_bytes(job->entry->der, job->entry->der_length));
+               spki_of_certificate((struct der){entry->der, entry->der_length}, &spki) &&
+               spki_is_same(spki, (struct der){job->entry->der, job->entry->der_length});
 }
 
 /* The certificate that an import or a self-signing whose worker died was to make; NULL: it is not there. Nothing bore its

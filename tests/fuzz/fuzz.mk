@@ -16,9 +16,9 @@ $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzze
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
 worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
 $(BUILD)/tests/fuzz-request: $(BUILD)/obj/gen/broker/parameters.o
-$(BUILD)/tests/fuzz-certificate: $(call objects,daemon/broker/model/spki.c) $(call worker,certificate dn dn-text der spki)
-$(BUILD)/tests/fuzz-name: $(call worker,dn dn-text der)
-$(BUILD)/tests/fuzz-der: $(call worker,der spki)
+$(BUILD)/tests/fuzz-certificate: $(call worker,certificate dn dn-text)
+$(BUILD)/tests/fuzz-name: $(call worker,dn dn-text)
+$(BUILD)/tests/fuzz-der: $(call worker,signature)
 $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
 $(BUILD)/tests/fuzz-reply: $(CLIENT)
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain text))

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The small DER of the worker: ECDSA signatures of clients, points and curves of tokens. */
+/* The small DER: ECDSA signatures of clients, points and curves of tokens. */
 #include <string.h>
 
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
+#include "daemon/worker/encoding/signature.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_signature(const uint8_t *data, size_t size, size_t raw_length)
 {
-        uint8_t raw[132], again[DER_ECDSA_MAX];
+        uint8_t raw[132], again[SIGNATURE_DER_MAX];
         size_t n;
 
-        if (!der_to_ecdsa(data, size, raw, raw_length))
+        if (!signature_from_der((struct der){data, size}, raw, raw_length))
                 return;
         /* Strictly DER: there is one way to write it. But zero, which no signature has, is not written. */
-        n = der_from_ecdsa(raw, raw_length, again);
+        n = signature_to_der(raw, raw_length, again);
         CHECK(n == 0 || (n == size && memcmp(again, data, size) == 0));
 }
 
@@ -43,7 +44,7 @@ static void check_rsa(const uint8_t *data, size_t size)
         if (spki_from_rsa(modulus, exponent, &spki, &length) < 0)
                 return;
         CHECK(spki_key_type((struct der){spki, length}, &bits, &key) == KEY_RSA);
-        modulus = spki_unsigned(modulus);
+        modulus = der_unsigned(modulus);
         CHECK(bits <= 8 * modulus.length && bits + 8 > 8 * modulus.length);
 }
 

@@ -1,57 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Certificates in the directory, whose they are, and other hosts' claims. */
+/* Certificates in the directory, and other hosts' claims. */
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/broker/model/claim.h"
 #include "daemon/broker/model/directory.h"
-#include "daemon/broker/model/spki.h"
 #include "tests/unit/suite.h"
-
-/* A certificate that is as short as one can be, and still has every part; its public key is the byte `k`. */
-#define SPKI                                                                                                 \
-        "\x30\x0a\x30\x03\x06\x01\x2a\x03\x03\x00\x04"                                                       \
-        "k"
-#define TBS  "\x30\x1c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\x00\x30\x00\x30\x00\x30\x00" SPKI
-#define DER  "\x30\x25" TBS "\x30\x00\x03\x03\x00\x01\x02"
-#define SIZE (sizeof(DER) - 1)
-
-static void test_spki(void)
-{
-        unsigned char der[SIZE + 1] = DER;
-        struct wire_bytes spki;
-
-        CU_ASSERT_TRUE_FATAL(spki_of_certificate(wire_bytes(der, SIZE), &spki));
-        CU_ASSERT_EQUAL(spki.length, sizeof(SPKI) - 1);
-        CU_ASSERT_EQUAL(memcmp(spki.data, SPKI, spki.length), 0);
-        /* Whatever is cut off, added, or has its tag changed is none. */
-        for (size_t n = 0; n < SIZE; n++)
-                CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, n), &spki));
-        CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, SIZE + 1), &spki));
-        for (size_t i = 0; i < SIZE; i++) {
-                der[i] ^= 0x80;
-                (void)spki_of_certificate(wire_bytes(der, SIZE), &spki);
-                der[i] ^= 0x80;
-        }
-        der[1] = 0x80;
-        CU_ASSERT_FALSE(spki_of_certificate(wire_bytes(der, SIZE), &spki));
-}
-
-static void test_same(void)
-{
-        unsigned char a[] = SPKI, b[] = SPKI;
-        struct wire_bytes first = wire_bytes(a, sizeof(a) - 1), second = wire_bytes(b, sizeof(b) - 1);
-
-        CU_ASSERT_TRUE(spki_is_same(first, second));
-        b[6] = 0x2b; /* another algorithm's name */
-        CU_ASSERT_TRUE(spki_is_same(first, second));
-        b[11] = 'l'; /* another key */
-        CU_ASSERT_FALSE(spki_is_same(first, second));
-        b[11] = 'k';
-        b[9] = 1; /* bits that are not used */
-        CU_ASSERT_FALSE(spki_is_same(first, second));
-        CU_ASSERT_FALSE(spki_is_same(second, second));
-}
 
 static struct message_entry certificate(uint64_t number, const char *nickname)
 {
@@ -178,9 +132,7 @@ static void test_claims_limit(void)
         claims_done(&claims);
 }
 
-SUITE(broker_certificate, {"a public key is found in a certificate, and in nothing else", test_spki},
-        {"two public keys are compared by the keys alone", test_same},
-        {"a certificate is rendered as the protocol has it", test_json},
+SUITE(broker_certificate, {"a certificate is rendered as the protocol has it", test_json},
         {"a certificate that cannot be is refused", test_impossible},
         {"a certificate that was not read, or is too long, is not listed", test_unlisted},
         {"claims are kept as they were told last", test_claims},

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/spki.h"
 #include "daemon/worker/core/operation.h"
-#include "daemon/worker/encoding/spki.h"
 #include "tests/unit/suite.h"
 
 /* ---- the module ---- */
@@ -102,8 +102,7 @@ static bool give_attribute(const struct fake *object, CK_ATTRIBUTE *attribute)
         const CK_BBOOL is_private = object->class == CKO_PRIVATE_KEY;
         const CK_KEY_TYPE type = CKK_EC;
         CK_BYTE point[2 + POINT_LENGTH] = {0x04, POINT_LENGTH, 0x04};
-        size_t length = 0;
-        const uint8_t *params = spki_curve_params(256, &length);
+        struct der params = spki_curve_params(256);
 
         switch (attribute->type) {
         case CKA_ID:
@@ -112,7 +111,7 @@ static bool give_attribute(const struct fake *object, CK_ATTRIBUTE *attribute)
         case CKA_KEY_TYPE:
                 return give(attribute, &type, sizeof(type));
         case CKA_EC_PARAMS:
-                return give(attribute, params, length);
+                return give(attribute, params.data, params.length);
         case CKA_EC_POINT:
                 memset(point + 3, object->name, POINT_LENGTH - 1);
                 return !is_private && give(attribute, point, sizeof(point));

@@ -10,7 +10,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 
 /* How long the accelerator may take for a word, and, once it has given one, for taking the copy in. What comes later is not lost: the
  * next LOAD of the key finds its copy there. */
@@ -195,7 +195,7 @@ static bool never_wraps(CK_RV rv)
 
 static bool is_transport(const struct message_transport_key *message)
 {
-        struct der modulus = spki_unsigned((struct der){message->modulus.data, message->modulus.length});
+        struct der modulus = der_unsigned((struct der){message->modulus.data, message->modulus.length});
 
         return modulus.length >= TRANSPORT_BITS / 8 && modulus.length <= TRANSPORT_BITS / 2 &&
                (modulus.data[0] & 0x80) && message->exponent.length > 0 && message->exponent.length <= 8;

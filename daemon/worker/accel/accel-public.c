@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/ckr.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 
 struct cached_key {
         uint8_t *spki; /* NULL: none here */
@@ -67,14 +67,10 @@ static CK_RV create(
 
 static CK_RV create_rsa(struct session *session, struct der key, CK_OBJECT_HANDLE *ret)
 {
-        struct der body, modulus, exponent;
-        uint8_t tag;
+        struct der modulus, exponent;
 
-        if (!der_next(&key, &tag, &body) || !der_next(&body, &tag, &modulus) ||
-                !der_next(&body, &tag, &exponent))
+        if (!spki_rsa(key, &modulus, &exponent))
                 return CKR_ATTRIBUTE_VALUE_INVALID;
-        modulus = spki_unsigned(modulus);
-        exponent = spki_unsigned(exponent);
         return create(session,
                 (CK_ATTRIBUTE[]){{CKA_MODULUS, (void *)(uintptr_t)modulus.data, modulus.length},
                         {CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent.data, exponent.length}},
@@ -85,15 +81,15 @@ static CK_RV create_point(
         struct session *session, unsigned type, unsigned bits, struct der point, CK_OBJECT_HANDLE *ret)
 {
         uint8_t wrapped[4 + 133]; /* the point of secp521r1 in its OCTET STRING */
-        size_t n_params = 0, n_head;
-        const uint8_t *params = spki_curve_params(bits, &n_params);
+        struct der params = spki_curve_params(bits);
+        size_t n_head;
 
-        if (!params || point.length > 133)
+        if (params.length == 0 || point.length > 133)
                 return CKR_ATTRIBUTE_VALUE_INVALID;
-        n_head = der_head(wrapped, 0x04, point.length);
+        n_head = der_head(wrapped, DER_TAG_OCTET_STRING, point.length);
         memcpy(wrapped + n_head, point.data, point.length);
         return create(session,
-                (CK_ATTRIBUTE[]){{CKA_EC_PARAMS, (void *)(uintptr_t)params, n_params},
+                (CK_ATTRIBUTE[]){{CKA_EC_PARAMS, (void *)(uintptr_t)params.data, params.length},
                         {CKA_EC_POINT, wrapped, n_head + point.length}},
                 2, type == KEY_EC ? CKK_EC : CKK_EC_EDWARDS, ret);
 }

@@ -10,7 +10,7 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/worker/accel/accel-public.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 

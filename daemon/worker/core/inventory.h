@@ -12,7 +12,7 @@
 #pragma once
 
 #include "daemon/worker/core/object.h"
-#include "daemon/worker/encoding/der.h"
+#include "daemon/util/der.h"
 #include "proto/limits.h"
 
 struct inventory;

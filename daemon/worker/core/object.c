@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 #include "proto/limits.h"
 
 /* Bytes of a label we read; a longer one is not shown anyway. */
@@ -78,14 +78,6 @@ static void mark_long_label(CK_ATTRIBUTE *label)
         }
 }
 
-static unsigned modulus_bits(struct der modulus)
-{
-        modulus = spki_unsigned(modulus);
-        if (modulus.length == 0)
-                return 0;
-        return (unsigned)modulus.length * 8U - ((unsigned)__builtin_clz(modulus.data[0]) - 24U);
-}
-
 static CK_RV read_rsa(struct session *session, struct object *object)
 {
         uint8_t modulus[MODULUS_SIZE], exponent[MODULUS_SIZE];
@@ -97,7 +89,7 @@ static CK_RV read_rsa(struct session *session, struct object *object)
 
         if (rv != CKR_OK)
                 return rv;
-        object->size = modulus_bits(attribute_der(&attributes[0]));
+        object->size = spki_modulus_bits(der_unsigned(attribute_der(&attributes[0])));
         /* A private key may lack the exponent: then the public half or the certificate tells. */
         (void)spki_from_rsa(attribute_der(&attributes[0]), attribute_der(&attributes[1]), &object->der,
                 &object->der_length);

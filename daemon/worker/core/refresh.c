@@ -9,7 +9,7 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/core/index.h"
 #include "daemon/worker/encoding/certificate.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 
 /* Handles asked for in one call, and known objects read again in one renewal. */
 #define FIND_AT_ONCE  256U
@@ -176,10 +176,12 @@ static CK_RV renew_all(struct renewal *renewal)
 /* The key's public half as this object has it: a public key, or what a certificate certifies. */
 static bool half_of(const struct object *other, const struct object *key, struct der *ret)
 {
-        struct der spki = {other->der, other->der_length}, bytes;
+        struct der der = {other->der, other->der_length}, spki = der, bytes;
         unsigned bits;
 
-        if (!other->der || (other->class == CKO_CERTIFICATE && !der_spki_of_certificate(spki, &spki)))
+        /* What a token may have put behind the certificate does not matter here. */
+        if (other->class == CKO_CERTIFICATE &&
+                (!der_take_whole(&der, DER_TAG_SEQUENCE, &spki) || !spki_of_certificate(spki, &spki)))
                 return false;
         *ret = spki;
         return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;

@@ -6,18 +6,6 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/encoding/dn.h"
 
-#define TAG_UTF8      0x0cU
-#define TAG_NUMERIC   0x12U
-#define TAG_PRINTABLE 0x13U
-#define TAG_T61       0x14U
-#define TAG_IA5       0x16U
-#define TAG_VISIBLE   0x1aU
-#define TAG_UNIVERSAL 0x1cU
-#define TAG_BMP       0x1eU
-#define TAG_OID       0x06U
-#define TAG_SEQUENCE  0x30U
-#define TAG_SET       0x31U
-
 /* Parts of a name that are shown: the last in DER, which are the first in text. */
 #define PARTS_MAX 64U
 
@@ -121,12 +109,12 @@ static size_t encode(uint32_t c, char out[static 4])
 /* The next character of a string of that type; UTF-8 was checked before. */
 static uint32_t next_character(uint8_t tag, struct der *in)
 {
-        size_t n = tag == TAG_BMP ? 2 : tag == TAG_UNIVERSAL ? 4 : 1;
+        size_t n = tag == DER_TAG_BMP_STRING ? 2 : tag == DER_TAG_UNIVERSAL_STRING ? 4 : 1;
         uint32_t c = in->data[0];
 
         for (size_t i = 1; i < n; i++)
                 c = c << 8 | in->data[i];
-        if (tag == TAG_UTF8 && c >= 0x80) {
+        if (tag == DER_TAG_UTF8_STRING && c >= 0x80) {
                 n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
                 c &= 0xffU >> (n + 1);
                 for (size_t i = 1; i < n; i++)
@@ -139,18 +127,20 @@ static uint32_t next_character(uint8_t tag, struct der *in)
 
 static bool is_string(uint8_t tag, struct der value)
 {
-        size_t n = tag == TAG_BMP ? 2 : tag == TAG_UNIVERSAL ? 4 : 1;
+        size_t n = tag == DER_TAG_BMP_STRING ? 2 : tag == DER_TAG_UNIVERSAL_STRING ? 4 : 1;
 
-        if (tag == TAG_UTF8)
+        if (tag == DER_TAG_UTF8_STRING)
                 return text_is_utf8((const char *)value.data, value.length);
-        if (tag != TAG_BMP && tag != TAG_UNIVERSAL && tag != TAG_T61 && tag != TAG_NUMERIC &&
-                tag != TAG_PRINTABLE && tag != TAG_IA5 && tag != TAG_VISIBLE)
+        if (tag != DER_TAG_BMP_STRING && tag != DER_TAG_UNIVERSAL_STRING && tag != DER_TAG_T61_STRING &&
+                tag != DER_TAG_NUMERIC_STRING && tag != DER_TAG_PRINTABLE_STRING &&
+                tag != DER_TAG_IA5_STRING && tag != DER_TAG_VISIBLE_STRING)
                 return false;
         if (value.length % n != 0)
                 return false;
         while (value.length > 0) {
                 uint32_t c = next_character(tag, &value);
-                if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || (n == 1 && tag != TAG_T61 && c >= 0x80))
+                if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ||
+                        (n == 1 && tag != DER_TAG_T61_STRING && c >= 0x80))
                         return false;
         }
         return true;
@@ -207,8 +197,7 @@ static bool put_attribute(struct dn_text *text, struct der *in)
         const struct dn_type *type;
         uint8_t tag;
 
-        if (!der_next(in, &tag, &body) || tag != TAG_SEQUENCE || !der_next(&body, &tag, &oid) ||
-                tag != TAG_OID || !is_oid(oid))
+        if (!der_take(in, DER_TAG_SEQUENCE, &body) || !der_take(&body, DER_TAG_OID, &oid) || !is_oid(oid))
                 return false;
         whole = body;
         if (!der_next(&body, &tag, &value) || body.length != 0)
@@ -245,12 +234,11 @@ bool dn_to_text(struct der name, char ret[static DN_TEXT_MAX])
         struct der body, parts[PARTS_MAX];
         struct dn_text text = {.out = ret};
         size_t n = 0;
-        uint8_t tag;
 
-        if (!der_next(&name, &tag, &body) || tag != TAG_SEQUENCE || name.length != 0)
+        if (!der_take(&name, DER_TAG_SEQUENCE, &body) || name.length != 0)
                 return false;
         while (body.length > 0)
-                if (!der_next(&body, &tag, &parts[n++ % PARTS_MAX]) || tag != TAG_SET)
+                if (!der_take(&body, DER_TAG_SET, &parts[n++ % PARTS_MAX]))
                         return false;
         for (size_t i = 0; i < MIN_OF(n, (size_t)PARTS_MAX); i++) {
                 if (i > 0)

@@ -6,13 +6,6 @@
 
 #include "daemon/util/text.h"
 
-#define TAG_UTF8      0x0cU
-#define TAG_PRINTABLE 0x13U
-#define TAG_IA5       0x16U
-#define TAG_OID       0x06U
-#define TAG_SEQUENCE  0x30U
-#define TAG_SET       0x31U
-
 /* Attributes of one RDN; one is usual, two are rare. */
 #define RDN_MAX 8U
 
@@ -31,8 +24,8 @@ struct rdn {
 const struct dn_type dn_types[] = {
         {"CN", {0x55, 4, 3}, 3, 64, 0},
         {"sn", {0x55, 4, 4}, 3, 64, 0},
-        {"serialNumber", {0x55, 4, 5}, 3, 64, TAG_PRINTABLE},
-        {"C", {0x55, 4, 6}, 3, 2, TAG_PRINTABLE},
+        {"serialNumber", {0x55, 4, 5}, 3, 64, DER_TAG_PRINTABLE_STRING},
+        {"C", {0x55, 4, 6}, 3, 2, DER_TAG_PRINTABLE_STRING},
         {"L", {0x55, 4, 7}, 3, 128, 0},
         {"ST", {0x55, 4, 8}, 3, 128, 0},
         {"STREET", {0x55, 4, 9}, 3, 128, 0},
@@ -44,13 +37,13 @@ const struct dn_type dn_types[] = {
         {"givenName", {0x55, 4, 42}, 3, 64, 0},
         {"initials", {0x55, 4, 43}, 3, 64, 0},
         {"generationQualifier", {0x55, 4, 44}, 3, 64, 0},
-        {"dnQualifier", {0x55, 4, 46}, 3, 64, TAG_PRINTABLE},
+        {"dnQualifier", {0x55, 4, 46}, 3, 64, DER_TAG_PRINTABLE_STRING},
         {"organizationIdentifier", {0x55, 4, 97}, 3, 256, 0},
         {"UID", {0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1}, 10, 256, 0},
-        {"DC", {0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25}, 10, 63, TAG_IA5},
-        {"emailAddress", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, TAG_IA5},
+        {"DC", {0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25}, 10, 63, DER_TAG_IA5_STRING},
+        {"emailAddress", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, DER_TAG_IA5_STRING},
         /* Taken; what is written is the first of an OID. */
-        {"E", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, TAG_IA5},
+        {"E", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, DER_TAG_IA5_STRING},
         {"S", {0x55, 4, 8}, 3, 128, 0},
         {NULL, {0}, 0, 0, 0},
 };
@@ -278,9 +271,9 @@ static const char *check_value(const struct dn_type *type, const char *value, si
                 return "a value has control characters in it, or is not UTF-8";
         if (characters(value, length) > type->max)
                 return "a value is too long for its type";
-        if (type->tag == TAG_PRINTABLE && !is_printable_string(value, length))
+        if (type->tag == DER_TAG_PRINTABLE_STRING && !is_printable_string(value, length))
                 return "a value has characters that its type does not allow";
-        if (type->tag == TAG_IA5 && !is_ascii(value, length))
+        if (type->tag == DER_TAG_IA5_STRING && !is_ascii(value, length))
                 return "a value has characters that its type does not allow";
         if (type->max == 2 && (length != 2 || !is_letter(value[0]) || !is_letter(value[1])))
                 return "a country is two letters";
@@ -308,13 +301,15 @@ static const char *take_attribute(const char **text, struct back *back)
         wrong = check_value(&type, value, length);
         if (wrong)
                 return wrong;
-        tag = type.tag ? type.tag : is_printable_string(value, length) ? TAG_PRINTABLE : TAG_UTF8;
+        tag = type.tag                             ? type.tag
+              : is_printable_string(value, length) ? DER_TAG_PRINTABLE_STRING
+                                                   : DER_TAG_UTF8_STRING;
         put(back, value, length);
         wrap(back, tag, end);
         part = back->at;
         put(back, type.oid, type.length);
-        wrap(back, TAG_OID, part);
-        wrap(back, TAG_SEQUENCE, end);
+        wrap(back, DER_TAG_OID, part);
+        wrap(back, DER_TAG_SEQUENCE, end);
         return NULL;
 }
 
@@ -363,7 +358,7 @@ static const char *take_rdn(const char **text, struct back *back)
                 (*text)++;
         }
         sort_rdn(back, &rdn, end);
-        wrap(back, TAG_SET, end);
+        wrap(back, DER_TAG_SET, end);
         return NULL;
 }
 
@@ -386,7 +381,7 @@ const char *dn_from_text(const char *text, uint8_t ret[static DN_DER_MAX], size_
                         break;
                 text++;
         }
-        wrap(&back, TAG_SEQUENCE, sizeof(data));
+        wrap(&back, DER_TAG_SEQUENCE, sizeof(data));
         if (back.at == 0)
                 return "it is too long";
         *ret_length = sizeof(data) - back.at;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "daemon/worker/encoding/der.h"
+#include "daemon/util/der.h"
 
 /* Bytes of a subject that is taken, and of a name that is shown, each with a NUL: far above what a CA writes. */
 #define DN_TEXT_MAX 1024U

@@ -65,7 +65,7 @@ int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, st
         else if (hash_data(signing->info->hash, data, digest) < 0)
                 return -EIO;
         if (signing->info->scheme == SCHEME_PKCS1) {
-                length = der_digest_info(signing->info->hash, digest, signing->buffer);
+                length = signature_digest_info(signing->info->hash, digest, signing->buffer);
         } else {
                 if (signing->info->scheme == SCHEME_PSS)
                         init_pss(signing);

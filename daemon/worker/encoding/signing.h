@@ -8,13 +8,13 @@
 #include <nss/pkcs11.h>
 
 #include "daemon/channel/message.h"
-#include "daemon/worker/encoding/der.h"
+#include "daemon/worker/encoding/signature.h"
 
 struct signing {
         const struct algorithm_info *info;
         CK_MECHANISM mechanism; /* its parameter points into this struct: do not copy it */
         CK_RSA_PKCS_PSS_PARAMS pss;
-        uint8_t buffer[DER_DIGEST_INFO_MAX];
+        uint8_t buffer[SIGNATURE_DIGEST_INFO_MAX];
         struct der input;        /* in buffer, or in the caller's data */
         size_t signature_length; /* of the raw signature */
 };

@@ -3,14 +3,13 @@
 #include "daemon/worker/encoding/x509.h"
 
 #include <nss/keyhi.h>
-#include <nss/pk11pub.h>
 #include <nss/secder.h>
 #include <nss/secerr.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "daemon/util/algorithm.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/worker/encoding/key-id.h"
 
 /* notBefore lies that much in the past: clocks differ. */
 #define BACKDATED_USEC (60U * USEC_PER_SEC)
@@ -20,8 +19,6 @@
 
 /* Bytes of a serial number (RFC 5280, 4.1.2.2: 20 at most), of which the first bit is 0. */
 #define SERIAL_BYTES 20U
-
-#define KEY_ID_BYTES 20U
 
 /* RFC 5280, 4.2.1.3, as the bits of the first byte. */
 #define USAGE_DIGITAL_SIGNATURE 0x80U
@@ -171,25 +168,13 @@ static int set_serial(CERTCertificate *certificate)
                        : -ENOMEM;
 }
 
-/* SHA-1 of the key's own bytes (RFC 5280, 4.2.1.2, method 1); it names, and protects nothing. */
-static int get_key_id(const struct x509_key *key, uint8_t ret[static KEY_ID_BYTES])
-{
-        struct der bytes;
-        unsigned bits;
-
-        if (spki_key_type(key->spki, &bits, &bytes) == 0 ||
-                PK11_HashBuf(SEC_OID_SHA1, ret, bytes.data, (PRInt32)bytes.length) != SECSuccess)
-                return -EIO;
-        return 0;
-}
-
 static SECStatus add_key_ids(PLArenaPool *arena, void *extensions, const struct x509_key *key)
 {
-        uint8_t id[KEY_ID_BYTES];
+        uint8_t id[KEY_ID_LENGTH];
         SECItem item = {siBuffer, id, sizeof(id)}, subject, authority;
         CERTAuthKeyID issuer = {.keyID = item};
 
-        if (get_key_id(key, id) < 0 || CERT_EncodeSubjectKeyID(arena, &item, &subject) != SECSuccess ||
+        if (key_id_x509(key->spki, id) < 0 || CERT_EncodeSubjectKeyID(arena, &item, &subject) != SECSuccess ||
                 CERT_EncodeAuthKeyID(arena, &issuer, &authority) != SECSuccess ||
                 CERT_AddExtension(extensions, SEC_OID_X509_SUBJECT_KEY_ID, &subject, PR_FALSE, PR_TRUE) !=
                         SECSuccess)

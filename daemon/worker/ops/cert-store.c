@@ -2,47 +2,13 @@
 /* See cert-store.h. */
 #include "daemon/worker/ops/cert-store.h"
 
-#include <nss/pk11pub.h>
 #include <string.h>
 
 #include "daemon/worker/claims/create-under-claim.h"
-#include "daemon/worker/encoding/spki.h"
 #include "daemon/worker/ops/pair.h"
 
 /* Certificates of one nickname that are looked at where one may have been left. */
 #define SEARCH_MAX 16U
-
-#define TAG_BIT_STRING 0x03U
-#define TAG_SEQUENCE   0x30U
-
-static bool get_bits(struct der spki, struct der *ret)
-{
-        struct der body, algorithm, bits;
-        uint8_t tag;
-
-        if (!der_next(&spki, &tag, &body) || tag != TAG_SEQUENCE || !der_next(&body, &tag, &algorithm) ||
-                !der_next(&body, &tag, &bits) || tag != TAG_BIT_STRING || bits.length < 1)
-                return false;
-        *ret = (struct der){bits.data + 1, bits.length - 1};
-        return true;
-}
-
-bool store_id(struct der spki, uint8_t ret[static STORE_ID_LENGTH])
-{
-        struct der value, body;
-        unsigned bits;
-        uint8_t tag;
-        unsigned type = spki_key_type(spki, &bits, &value);
-
-        if (type == 0 && !get_bits(spki, &value))
-                return false;
-        if (type == KEY_RSA) {
-                if (!der_next(&value, &tag, &body) || !der_next(&body, &tag, &value))
-                        return false;
-                value = spki_unsigned(value);
-        }
-        return PK11_HashBuf(SEC_OID_SHA1, ret, value.data, (PRInt32)value.length) == SECSuccess;
-}
 
 static CK_ATTRIBUTE attribute_of(CK_ATTRIBUTE_TYPE type, struct der der)
 {

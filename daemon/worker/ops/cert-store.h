@@ -19,7 +19,3 @@ struct cert_store {
 
 /* The certificate's number is the answer. As an operation_attempt. */
 CK_RV cert_store_run(struct operation *operation, const struct cert_store *store);
-
-/* CKA_ID as NSS makes it of a public key (see pair.h), and of any other SubjectPublicKeyInfo SHA-1 of its key's bytes. */
-#define STORE_ID_LENGTH 20U
-bool store_id(struct der spki, uint8_t ret[static STORE_ID_LENGTH]);

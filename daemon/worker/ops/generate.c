@@ -12,15 +12,13 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/accel/accel.h"
 #include "daemon/worker/claims/create-under-claim.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 #include "daemon/worker/ops/pair.h"
 
 /* CKR_OK with status REPLY_OK: go on. */
 static CK_RV check(struct operation *operation, const struct message_generate *message)
 {
         const struct key_type_info *type = key_type_info(message->key_type);
-        size_t length;
-
         if (!text_is_nickname(message->nickname, strlen(message->nickname)) || message->id.length == 0 ||
                 message->id.length > LIMIT_KEY_ID)
                 return operation_answer(operation, REPLY_INVALID, "a nickname or an id that is none");
@@ -28,7 +26,7 @@ static CK_RV check(struct operation *operation, const struct message_generate *m
                 return operation_answer(operation, REPLY_INVALID, "a key type that is none");
         if (message->key_type == KEY_RSA
                         ? message->size < LIMIT_RSA_BITS_MIN || message->size > LIMIT_RSA_BITS_MAX
-                        : !spki_curve_params(message->size, &length) ||
+                        : spki_curve_params(message->size).length == 0 ||
                                   (message->key_type == KEY_ED25519) != (message->size == 255))
                 return operation_answer(operation, REPLY_INVALID, "a size that is none: %u", message->size);
         if (message->usage == 0 || (message->usage & ~type->usages) != 0)
@@ -105,9 +103,8 @@ static void fill_public(
                 put(template, CKA_MODULUS_BITS, bits, sizeof(*bits));
                 put(template, CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent));
         } else {
-                size_t length = 0;
-                const uint8_t *params = spki_curve_params(message->size, &length);
-                put(template, CKA_EC_PARAMS, params, length);
+                struct der params = spki_curve_params(message->size);
+                put(template, CKA_EC_PARAMS, params.data, params.length);
         }
 }
 
@@ -153,7 +150,7 @@ static CK_RV create(struct operation *operation, const void *request)
         const struct message_generate *message = request;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE public, private;
-        unsigned char own[PAIR_ID_LENGTH];
+        unsigned char own[KEY_ID_LENGTH];
         struct wire_bytes id = message->id;
         CK_RV rv;
 

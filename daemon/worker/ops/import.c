@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/worker/encoding/key-id.h"
 #include "daemon/worker/ops/cert-store.h"
 
 /* Whether NSS takes it too, which knows what is inside the extensions' and the names' wrapping. */
@@ -54,14 +55,14 @@ CK_RV import_attempt(struct operation *operation, const void *request)
                 .der = {message->der.data, message->der.length}};
         struct inventory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;
-        uint8_t own[STORE_ID_LENGTH];
+        uint8_t own[KEY_ID_LENGTH];
         CK_RV rv = CKR_OK;
         int r;
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)))
                 return operation_answer(operation, REPLY_INVALID, "nickname: it is none");
         if (!certificate_parse(store.der, &store.certificate) || !is_certificate(store.der) ||
-                !store_id(store.certificate.spki, own))
+                key_id(store.certificate.spki, own) < 0)
                 return operation_answer(operation, REPLY_INVALID,
                         "certificate: it is not exactly one X.509 certificate in DER");
         store.id = wire_bytes(own, sizeof(own));

@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See pair.h. Raw calls on a pair's two objects; called by generate.c, settle.c and delete.c. */
-#include <nss/pk11pub.h>
 #include <string.h>
 
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/encoding/spki.h"
 #include "daemon/worker/ops/pair.h"
 
-CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, unsigned char out[static PAIR_ID_LENGTH])
+CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, uint8_t ret[static KEY_ID_LENGTH])
 {
         _cleanup_(object_freep) struct object *object = NULL;
-        struct der spki, value, body;
-        uint8_t tag;
-        unsigned bits;
         CK_RV rv = object_read(session, CKO_PUBLIC_KEY, public, &object);
+        int r;
 
         if (rv != CKR_OK)
                 return rv;
-        spki = (struct der){object->der, object->der_length};
-        if (!object->der || spki_key_type(spki, &bits, &value) == 0)
-                return CKR_ATTRIBUTE_VALUE_INVALID;
-        if (object->key_type == KEY_RSA) {
-                if (!der_next(&value, &tag, &body) || !der_next(&body, &tag, &value))
-                        return CKR_ATTRIBUTE_VALUE_INVALID;
-                value = spki_unsigned(value);
-        }
-        return PK11_HashBuf(SEC_OID_SHA1, out, value.data, (PRInt32)value.length) == SECSuccess
-                       ? CKR_OK
-                       : CKR_FUNCTION_FAILED;
+        r = key_id((struct der){object->der, object->der_length}, ret);
+        return r == 0 ? CKR_OK : r == -EINVAL ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_FUNCTION_FAILED;
 }
 
 static CK_RV set_id(struct session *session, CK_OBJECT_HANDLE object, struct wire_bytes id)

@@ -3,11 +3,10 @@
 #pragma once
 
 #include "daemon/worker/core/operation.h"
+#include "daemon/worker/encoding/key-id.h"
 
-/* CKA_ID as NSS makes it of a public key (PK11_MakeIDFromPubKey): SHA-1 of the modulus without leading zeros,
- * or of the bare point. */
-#define PAIR_ID_LENGTH 20U
-CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, unsigned char out[static PAIR_ID_LENGTH]);
+/* key_id() of the public key with this handle. */
+CK_RV pair_id(struct session *session, CK_OBJECT_HANDLE public, uint8_t ret[static KEY_ID_LENGTH]);
 
 /* Gives both halves this CKA_ID, or leaves both as they were (was: what they have now). false: neither, or
  * (logged) they differ. */

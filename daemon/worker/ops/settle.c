@@ -86,7 +86,7 @@ static CK_RV find_by_nickname(struct operation *operation, const struct message_
         uint64_t *ret_number, enum whose *ret)
 {
         struct session *session = operation->session;
-        unsigned char own[PAIR_ID_LENGTH];
+        unsigned char own[KEY_ID_LENGTH];
         struct wire_bytes id = wire_bytes(own, sizeof(own)), none = wire_bytes(NULL, 0);
         CK_OBJECT_HANDLE private[2], public[2];
         size_t n_private = 0, n_public = 0;

@@ -44,7 +44,7 @@ static CK_RV finish(
         struct result *result = &operation->result;
 
         if (length == signing->signature_length && signing->info->scheme == SCHEME_ECDSA) {
-                result->payload_length = der_from_ecdsa(raw, length, result->payload);
+                result->payload_length = signature_to_der(raw, length, result->payload);
         } else if (length == signing->signature_length) {
                 memcpy(result->payload, raw, length);
                 result->payload_length = length;

@@ -15,7 +15,7 @@
 #include "daemon/worker/accel/accel-public.h"
 #include "daemon/worker/core/operation.h"
 #include "daemon/worker/encoding/signing.h"
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 
 /* An exponent as long as the modulus would cost seconds. */
 #define EXPONENT_MAX 8U
@@ -33,13 +33,10 @@ static CK_RV answer(struct operation *operation, bool valid)
 
 static bool rsa_is_bounded(struct der key, unsigned bits)
 {
-        struct der body, modulus, exponent;
-        uint8_t tag;
+        struct der modulus, exponent;
 
-        if (!der_next(&key, &tag, &body) || !der_next(&body, &tag, &modulus) ||
-                !der_next(&body, &tag, &exponent))
+        if (!spki_rsa(key, &modulus, &exponent))
                 return false;
-        exponent = spki_unsigned(exponent);
         if (exponent.length == 0 || exponent.length > EXPONENT_MAX || bits < RSA_BITS_MIN ||
                 bits > RSA_BITS_MAX)
                 return false;
@@ -86,8 +83,7 @@ static CK_RV import_edwards(struct session *session, struct der point, CK_OBJECT
         CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
         CK_KEY_TYPE type = CKK_EC_EDWARDS;
         CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-        size_t length = 0;
-        const uint8_t *params = spki_curve_params(255, &length);
+        struct der params = spki_curve_params(255);
         uint8_t wrapped[34] = {0x04, 32};
         CK_ATTRIBUTE template[] = {
                 {CKA_CLASS, &class, sizeof(class)},
@@ -95,7 +91,7 @@ static CK_RV import_edwards(struct session *session, struct der point, CK_OBJECT
                 {CKA_TOKEN, &no, sizeof(no)},
                 {CKA_PRIVATE, &no, sizeof(no)},
                 {CKA_VERIFY, &yes, sizeof(yes)},
-                {CKA_EC_PARAMS, (void *)(uintptr_t)params, length},
+                {CKA_EC_PARAMS, (void *)(uintptr_t)params.data, params.length},
                 {CKA_EC_POINT, wrapped, sizeof(wrapped)},
         };
 
@@ -143,7 +139,8 @@ CK_RV verify_attempt(struct operation *operation, const void *request)
         if (r < 0)
                 return operation_answer(operation, REPLY_INVALID, "the data does not fit the algorithm");
         if (type == KEY_EC) {
-                if (!der_to_ecdsa(signature.data, signature.length, raw, signing.signature_length))
+                if (!signature_from_der(
+                            (struct der){signature.data, signature.length}, raw, signing.signature_length))
                         return answer(operation, false);
                 signature = wire_bytes(raw, signing.signature_length);
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* SubjectPublicKeyInfo from attributes, and what it says of itself. */
+/* SubjectPublicKeyInfo: in a certificate, from attributes, and what it says of itself. */
 #include <string.h>
 
-#include "daemon/worker/encoding/spki.h"
+#include "daemon/util/spki.h"
 #include "tests/unit/suite.h"
 
 static struct der of(const void *data, size_t length)
@@ -94,17 +94,66 @@ static void test_params(void)
                 0x13, 12, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9'};
 
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-                size_t length = 0;
-                const uint8_t *params = spki_curve_params(all[i], &length);
-                CU_ASSERT_EQUAL(spki_curve_bits(of(params, length)), all[i]);
+                CU_ASSERT_EQUAL(spki_curve_bits(spki_curve_params(all[i])), all[i]);
         }
+        CU_ASSERT_EQUAL(spki_curve_params(192).length, 0);
         CU_ASSERT_EQUAL(spki_curve_bits(of(ed25519, sizeof(ed25519))), 255);
         CU_ASSERT_EQUAL(spki_curve_bits(of(secp256k1, sizeof(secp256k1))), 0);
         CU_ASSERT_EQUAL(spki_curve_bits(of(ed448, sizeof(ed448))), 0);
         CU_ASSERT_EQUAL(spki_curve_bits(of(NULL, 0)), 0);
 }
 
-SUITE(worker_spki, {"an RSA key is as long as openssl makes it", test_rsa},
+/* A certificate that is as short as one can be, and still has every part; its public key is the byte `k`. */
+#define SPKI                                                                                                 \
+        "\x30\x0a\x30\x03\x06\x01\x2a\x03\x03\x00\x04"                                                       \
+        "k"
+#define TBS  "\x30\x1c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\x00\x30\x00\x30\x00\x30\x00" SPKI
+#define DER  "\x30\x25" TBS "\x30\x00\x03\x03\x00\x01\x02"
+#define V1   "\x30\x20\x30\x17\x02\x01\x01\x30\x00\x30\x00\x30\x00\x30\x00" SPKI "\x30\x00\x03\x03\x00\x01\x02"
+#define SIZE (sizeof(DER) - 1)
+
+static void test_certificate(void)
+{
+        unsigned char der[SIZE + 1] = DER;
+        struct der spki;
+
+        CU_ASSERT_TRUE_FATAL(spki_of_certificate(of(der, SIZE), &spki));
+        CU_ASSERT_EQUAL(spki.length, sizeof(SPKI) - 1);
+        CU_ASSERT_EQUAL(memcmp(spki.data, SPKI, spki.length), 0);
+        /* Whatever is cut off, added, or has its tag changed is none. */
+        for (size_t n = 0; n < SIZE; n++)
+                CU_ASSERT_FALSE(spki_of_certificate(of(der, n), &spki));
+        CU_ASSERT_FALSE(spki_of_certificate(of(der, SIZE + 1), &spki));
+        for (size_t i = 0; i < SIZE; i++) {
+                der[i] ^= 0x80;
+                (void)spki_of_certificate(of(der, SIZE), &spki);
+                der[i] ^= 0x80;
+        }
+        CU_ASSERT_TRUE_FATAL(spki_of_certificate(of(V1, sizeof(V1) - 1), &spki));
+        CU_ASSERT_EQUAL(spki.length, sizeof(SPKI) - 1);
+        der[1] = 0x80;
+        CU_ASSERT_FALSE(spki_of_certificate(of(der, SIZE), &spki));
+}
+
+static void test_same(void)
+{
+        unsigned char a[] = SPKI, b[] = SPKI;
+        struct der first = of(a, sizeof(a) - 1), second = of(b, sizeof(b) - 1);
+
+        CU_ASSERT_TRUE(spki_is_same(first, second));
+        b[6] = 0x2b; /* another algorithm's name */
+        CU_ASSERT_TRUE(spki_is_same(first, second));
+        b[11] = 'l'; /* another key */
+        CU_ASSERT_FALSE(spki_is_same(first, second));
+        b[11] = 'k';
+        b[9] = 1; /* bits that are not used */
+        CU_ASSERT_FALSE(spki_is_same(first, second));
+        CU_ASSERT_FALSE(spki_is_same(second, second));
+}
+
+SUITE(util_spki, {"a public key is found in a certificate, and in nothing else", test_certificate},
+        {"two public keys are compared by the keys alone", test_same},
+        {"an RSA key is as long as openssl makes it", test_rsa},
         {"zero is no modulus and nothing is no exponent", test_rsa_none},
         {"each curve, its point bare or in an OCTET STRING", test_curves},
         {"a point of another curve, compressed, or cut is refused", test_points},
