@@ -22,6 +22,11 @@ $(BUILD)/tests/libtestmodule.so: $(call objects,$(wildcard tests/module/*.c))
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -o $@ $^ -ldl -lpthread
 
+# A user database that does not answer while a file is there.
+$(BUILD)/tests/libslownames.so: $(call objects,tests/names/names.c)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -o $@ $^ -ldl
+
 # C programs of the integration tests: users of tokend.h and of nothing else of ours.
 PROBES := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 $(PROBES): $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libtokend.so
@@ -41,7 +46,7 @@ again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-
 SANITIZERS = address,undefined
 
 .PHONY: test-programs unit-programs demo test unit integration test-claims lint lint-build lint-changed lint-changed-build cases bench
-test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(PROBES)
+test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
 
 unit-programs: $(UNIT)
 

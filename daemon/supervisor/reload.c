@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SIGHUP: the files are read and checked as a whole; where they are good, each token whose section did not change
- * keeps everything it has.
+ * SIGHUP: the files are read and checked as a whole. If they have no fault, each token whose section did not change keeps
+ * everything it has.
  */
 #include <string.h>
 
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
-
-static void log_fault(void *userdata, const char *line)
-{
-        log_error("%s", line);
-}
-
-static int load(const char *path, struct config **ret, int *ret_fd)
-{
-        _cleanup_(config_freep) struct config *config = NULL;
-        int r;
-
-        r = config_load(path, log_fault, NULL, &config);
-        if (r == 0)
-                r = config_to_memfd(config, ret_fd);
-        if (r == 0)
-                *ret = TAKE_PTR(config);
-        return r;
-}
 
 /* The sockets are bound once: what changes there waits. systemd's have no path here: for them the key does not count. */
 static void compare_socket(const char *key, const struct listening *bound, const char *path)
@@ -118,24 +100,52 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         return 0;
 }
 
-void supervisor_reload(struct supervisor *supervisor)
+static void log_result(const struct supervisor *supervisor, int r)
 {
-        _cleanup_(config_freep) struct config *config = NULL;
-        _cleanup_(closep) int config_fd = -1;
-        int r;
-
-        notify_reloading(supervisor);
-        r = load(supervisor->config_path, &config, &config_fd);
         if (r == 0)
-                r = apply(supervisor, config, config_fd);
-        if (r == 0) {
-                config = NULL;
-                config_fd = -1;
                 log_notice("reloaded %s", supervisor->config_path);
-        } else if (r > 0)
+        else if (r > 0)
                 log_error("%s has faults: the old configuration stays in force", supervisor->config_path);
         else
                 log_error("cannot reload %s, the old configuration stays in force: %s",
                         supervisor->config_path, strerror(-r));
+}
+
+static void on_loaded(void *userdata, int r, struct config *config, int config_fd)
+{
+        struct supervisor *supervisor = userdata;
+        bool again = supervisor->reload_again, stopping = supervisor->stopping;
+
+        supervisor->reloading = NULL;
+        supervisor->reload_again = false;
+        if (r == 0 && !stopping)
+                r = apply(supervisor, config, config_fd);
+        if (r != 0 || stopping) {
+                config_free(config);
+                closep(&config_fd);
+        }
+        if (stopping)
+                return;
+        log_result(supervisor, r);
+        if (again)
+                supervisor_reload(supervisor);
+        else
+                notify_reloaded(supervisor);
+}
+
+void supervisor_reload(struct supervisor *supervisor)
+{
+        int r;
+
+        notify_reloading(supervisor);
+        /* The files may have changed since they were read. */
+        supervisor->reload_again = supervisor->reloading != NULL;
+        if (supervisor->reloading)
+                return;
+        r = config_thread_start(
+                supervisor->event, supervisor->config_path, on_loaded, supervisor, &supervisor->reloading);
+        if (r == 0)
+                return;
+        log_result(supervisor, r);
         notify_reloaded(supervisor);
 }

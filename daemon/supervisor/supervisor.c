@@ -223,6 +223,8 @@ static int start_everything(struct supervisor *supervisor)
 
 static void supervisor_done(struct supervisor *supervisor)
 {
+        if (supervisor->reloading)
+                config_thread_leave(supervisor->reloading);
         if (supervisor->event) {
                 broker_done(&supervisor->broker);
                 audit_done(&supervisor->audit);

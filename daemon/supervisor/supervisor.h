@@ -15,6 +15,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/supervisor/child.h"
+#include "daemon/supervisor/config-thread.h"
 #include "daemon/supervisor/life.h"
 #include "daemon/supervisor/sockets.h"
 
@@ -86,9 +87,11 @@ struct supervisor {
         uint64_t tick_usec;   /* between pings */
         uint64_t ticked_usec; /* the last one */
         bool watchdog, stopping, closing;
-        bool ready;    /* READY was told */
-        bool reloaded; /* and must be told again */
-        char *status;  /* last told */
+        bool ready;                      /* READY was told */
+        bool reloaded;                   /* and must be told again */
+        struct config_thread *reloading; /* NULL: no files are being read */
+        bool reload_again;               /* SIGHUP came meanwhile */
+        char *status;                    /* last told */
         sd_event_source *tick, *stop_timer;
 };
 
@@ -196,6 +199,7 @@ void audit_rotate(struct audit *audit);
 int audit_drain(struct audit *audit);
 
 /* ---- reload.c ---- */
+/* Begins to read the files; the rest follows when they have been read. */
 void supervisor_reload(struct supervisor *supervisor);
 
 /* ---- notify.c ---- */

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from harness import BUILD, PIN, SOFTHSM, Case, Process, check_config, until
+from harness import BUILD, PIN, PLAIN, SOFTHSM, Case, Process, check_config, until
 
 TOKEN = "[Token t]\nModule=/usr/lib/x.so\n"
 INSTANCE = "[Instance i]\nUser=0\nKeys=*\n"
@@ -253,3 +253,30 @@ class Start(Case):
         daemon.wait_notify("READY=1")
         self.assertIn(f"{daemon.config}:1: is no regular file", daemon.log_text())
         daemon.wait_state("internal", "ready")
+
+    def test_slow_names_at_reload(self):
+        """a user database that does not answer holds up the reload, and nothing else: workers are replaced, SIGTERM ends it"""
+        hold = self.place.write("hold", "")
+        hold.unlink()
+        asked = self.place.path / "hold.asked"
+        daemon = self.own("", instances="[Instance root]\nUser=root\nKeys=*\n", build=PLAIN,
+                          environment={"LD_PRELOAD": str(PLAIN.resolve() / "tests/libslownames.so"), "SLOW_NAMES": str(hold)})
+
+        def reload():
+            asked.unlink(missing_ok=True)
+            hold.touch()
+            daemon.process.send_signal(signal.SIGHUP)
+            until(asked.exists, "the name is asked for")
+        reload()
+        for process in daemon.broker(), daemon.worker():
+            process.kill()
+            until(process.gone, "it is gone")
+        daemon.wait_state("internal", "ready")
+        self.assertNotIn("reloaded", daemon.log_text())
+        # A second one meanwhile: the files are read once more.
+        daemon.process.send_signal(signal.SIGHUP)
+        hold.unlink()
+        until(lambda: daemon.log_text().count("reloaded") == 2, "both are done")
+        reload()
+        daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(timeout=30), 0)
