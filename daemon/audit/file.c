@@ -10,8 +10,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "daemon/audit/aside.h"
-#include "daemon/audit/tail.h"
+#include "daemon/audit/quarantine.h"
+#include "daemon/audit/last-record.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
@@ -131,7 +131,7 @@ static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const
 
         if (end == size)
                 return 0;
-        r = aside_copy(file->directory_fd, file->base, chain->seq, fd, end, size, &name);
+        r = quarantine_copy(file->directory_fd, file->base, chain->seq, fd, end, size, &name);
         if (r < 0)
                 return r;
         if (ftruncate(fd, (off_t)end) < 0 || fsync(fd) < 0)
@@ -154,7 +154,7 @@ static int begin(struct file *file, struct chain *chain)
                 *chain = file->chain;
                 return 0;
         }
-        r = tail_find(file->directory_fd, file->base, chain, &name);
+        r = last_record_find(file->directory_fd, file->base, chain, &name);
         if (r < 0)
                 return r;
         if (r == 0)
@@ -178,7 +178,7 @@ static int set_aside(struct file *file, uint64_t seq)
         char quote[2048];
         int r;
 
-        r = aside_rename(file->directory_fd, file->base, seq, ".damaged", &name);
+        r = quarantine_rename(file->directory_fd, file->base, seq, ".damaged", &name);
         if (r < 0)
                 return r;
         file_note(file, "damaged", "\"file\":%s,\"reason\":\"%s\"", quoted(name, quote),
@@ -200,7 +200,7 @@ static int file_acquire_once(struct file *file)
         if (size == 0)
                 r = begin(file, &chain);
         else {
-                r = tail_read(fd, size, &chain, &end);
+                r = last_record_read(fd, size, &chain, &end);
                 if (r == 1 || (r == 0 && file->known && !chain_equal(&chain, &file->chain))) {
                         r = set_aside(file, chain.seq);
                         return r < 0 ? r : 1;
@@ -358,7 +358,7 @@ int file_rotate(struct file *file, bool head_signed, const char *reason)
                 return r;
         if (file->length == 0)
                 return 0;
-        r = aside_rename(file->directory_fd, file->base, file->chain.seq, "", &name);
+        r = quarantine_rename(file->directory_fd, file->base, file->chain.seq, "", &name);
         if (r < 0)
                 return r;
         file_close(file);

@@ -2,7 +2,7 @@
 /*
  * Keeps records: takes them in, brings them to the file in groups, keeps a bounded backlog while nothing can
  * be written and tries again, and knows what is on the disk. No sockets: time is passed in, so that tests
- * turn it. Called by serve.c.
+ * turn it. Called by audit-server.c.
  */
 #pragma once
 

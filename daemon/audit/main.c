@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "daemon/audit/serve.h"
+#include "daemon/audit/audit-server.h"
 #include "daemon/util/log.h"
 
 enum {
@@ -39,5 +39,5 @@ int main(void)
         for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
                 (void)signal(ignored[i], SIG_IGN);
         log_open("tokend-audit");
-        return serve_run(BROKER_FD, CONTROL_FD);
+        return audit_server_run(BROKER_FD, CONTROL_FD);
 }

@@ -69,7 +69,7 @@ int signer_take(struct signer *signer, const struct message_head_signed *answer,
                 return 1;
         if (!answer->ok)
                 reason = answer->reason[0] ? answer->reason : "refused";
-        else if (head_record(&signer->head, answer, ret, LIMIT_AUDIT_RECORD + 1, ret_length) < 0)
+        else if (signed_head_record(&signer->head, answer, ret, LIMIT_AUDIT_RECORD + 1, ret_length) < 0)
                 reason = "the broker's answer is no signature";
         if (reason) {
                 signer_failed(signer, reason, now_usec);

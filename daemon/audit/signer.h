@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * When the head of the chain is to be signed, whether a signature is on its way, and up to where the chain is signed.
- * Sends nothing and writes nothing: serve.c does. Time is passed in.
+ * Sends nothing and writes nothing: audit-server.c does. Time is passed in.
  */
 #pragma once
 
-#include "daemon/audit/head.h"
+#include "daemon/audit/signed-head.h"
 
 struct signer {
         uint64_t interval_usec; /* 0: there is no AuditKey= */

@@ -16,7 +16,7 @@
 
 #define DEFAULT_CONFIG "/etc/tokend/tokend.conf"
 
-struct options {
+struct arguments {
         const char *config;
         bool check;
 };
@@ -35,7 +35,7 @@ static void usage(FILE *out)
 }
 
 /* 1: all is said, exit 0. -EINVAL: usage. */
-static int parse_options(int argc, char *argv[], struct options *ret)
+static int parse_options(int argc, char *argv[], struct arguments *ret)
 {
         static const struct option options[] = {
                 {"config", required_argument, NULL, 'c'},
@@ -102,7 +102,7 @@ static int load_handed(const char *path, struct config **ret)
         return r;
 }
 
-static int load(const struct options *options, struct config **ret)
+static int load(const struct arguments *options, struct config **ret)
 {
         if (options->check && is_handed(options->config))
                 return load_handed(options->config, ret);
@@ -121,7 +121,7 @@ static int fill_standard(void)
 
 int main(int argc, char *argv[])
 {
-        struct options options = {.config = DEFAULT_CONFIG};
+        struct arguments options = {.config = DEFAULT_CONFIG};
         const struct rlimit none = {0, 0};
         struct config *config = NULL;
         int config_fd = -1, r;

@@ -70,7 +70,7 @@ static bool is_time(const struct supervisor *supervisor)
         if (!supervisor->broker.child.answered)
                 return false;
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
-                const struct token *token = supervisor->tokens[i];
+                const struct supervised_token *token = supervisor->tokens[i];
 
                 if (token->config && token->life.state != TOKEN_READY && token->life.state != TOKEN_FAILED &&
                         now < token->ready_usec)

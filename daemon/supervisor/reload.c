@@ -17,15 +17,15 @@ static void compare_socket(const char *key, const struct listening *bound, const
 }
 
 /* Whether a token that is there has to begin anew with that section. */
-static bool must_renew(const struct token *token, const struct config_token *config)
+static bool must_renew(const struct supervised_token *token, const struct config_token *config)
 {
         if (!token->config || !config_token_equal(token->config, config))
                 return true;
         /* A PIN that was refused is tried again where it is another. */
-        return token->pin_refused && !token_pin_is_refused(token, config);
+        return token->pin_refused && !supervised_token_pin_is_refused(token, config);
 }
 
-static bool is_in(struct token *const *tokens, size_t n, const struct token *token)
+static bool is_in(struct supervised_token *const *tokens, size_t n, const struct supervised_token *token)
 {
         for (size_t i = 0; i < n; i++)
                 if (tokens[i] == token)
@@ -34,22 +34,23 @@ static bool is_in(struct token *const *tokens, size_t n, const struct token *tok
 }
 
 /* The tokens in the order of the new files, with the removed ones behind. Nothing has changed where it fails. */
-static int order_tokens(
-        struct supervisor *supervisor, const struct config *config, struct token ***ret, size_t *ret_n)
+static int order_tokens(struct supervisor *supervisor, const struct config *config,
+        struct supervised_token ***ret, size_t *ret_n)
 {
-        struct token **tokens = calloc(config->n_tokens + supervisor->n_tokens, sizeof(struct token *));
+        struct supervised_token **tokens =
+                calloc(config->n_tokens + supervisor->n_tokens, sizeof(struct supervised_token *));
         size_t n = 0;
         int r = tokens ? 0 : -ENOMEM;
 
         for (; r == 0 && n < config->n_tokens; n++) {
-                tokens[n] = supervisor_token(supervisor, config->tokens[n]->name);
+                tokens[n] = supervised_token_find(supervisor, config->tokens[n]->name);
                 if (!tokens[n])
-                        r = token_new(supervisor, config->tokens[n], &tokens[n]);
+                        r = supervised_token_new(supervisor, config->tokens[n], &tokens[n]);
         }
         if (r < 0) {
                 for (size_t i = 0; tokens && i < n; i++)
                         if (!is_in(supervisor->tokens, supervisor->n_tokens, tokens[i]))
-                                token_free(tokens[i]);
+                                supervised_token_free(tokens[i]);
                 free(tokens);
                 return r;
         }
@@ -64,7 +65,7 @@ static int order_tokens(
 static int apply(struct supervisor *supervisor, struct config *config, int config_fd)
 {
         struct config *before = supervisor->config;
-        struct token **tokens, **old = supervisor->tokens;
+        struct supervised_token **tokens, **old = supervisor->tokens;
         size_t n, n_old = supervisor->n_tokens;
         int r;
 
@@ -78,23 +79,23 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         supervisor->config = config;
         supervisor->tokens = tokens;
         supervisor->n_tokens = n;
-        broker_configure(&supervisor->broker);
-        audit_configure(&supervisor->audit);
+        broker_tell_config(&supervisor->broker);
+        audit_process_configure(&supervisor->audit);
         for (size_t i = 0; i < config->n_tokens; i++) {
                 if (is_in(old, n_old, tokens[i]))
-                        token_configure(
+                        supervised_token_configure(
                                 tokens[i], config->tokens[i], must_renew(tokens[i], config->tokens[i]));
                 else {
-                        token_tell(tokens[i]);
-                        token_arm(tokens[i]);
+                        supervised_token_tell(tokens[i]);
+                        supervised_token_arm(tokens[i]);
                 }
         }
         for (size_t i = n; i > config->n_tokens; i--) {
                 if (tokens[i - 1]->config)
-                        token_remove(tokens[i - 1]);
-                token_reap(tokens[i - 1]);
+                        supervised_token_remove(tokens[i - 1]);
+                supervised_token_reap(tokens[i - 1]);
         }
-        broker_go(&supervisor->broker);
+        broker_tell_go(&supervisor->broker);
         free(old);
         config_free(before);
         return 0;

@@ -39,7 +39,7 @@ static bool listener_lives(int fd)
         return kill(peer.pid, 0) == 0 || errno != ESRCH;
 }
 
-enum answer {
+enum socket_owner {
         NOBODY,
         DAEMON,
         ORPHAN

@@ -51,10 +51,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
         supervisor->ticked_usec = now;
         if (!supervisor->closing) {
-                broker_tick(&supervisor->broker, now, forgive);
-                audit_tick(&supervisor->audit, now, forgive);
+                broker_process_tick(&supervisor->broker, now, forgive);
+                audit_process_tick(&supervisor->audit, now, forgive);
                 for (size_t i = 0; i < supervisor->n_tokens; i++)
-                        token_tick(supervisor->tokens[i], now, forgive);
+                        supervised_token_tick(supervisor->tokens[i], now, forgive);
         }
         notify_state(supervisor);
         notify_watchdog(supervisor);
@@ -92,7 +92,7 @@ void supervisor_reaped(struct supervisor *supervisor)
 
 void supervisor_drained(struct supervisor *supervisor)
 {
-        if (supervisor->closing || audit_drain(&supervisor->audit) > 0)
+        if (supervisor->closing || audit_process_drain(&supervisor->audit) > 0)
                 return;
         supervisor->closing = true;
         child_end(&supervisor->broker.child);
@@ -128,7 +128,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
                 supervisor_drained(supervisor);
                 return 0;
         }
-        broker_drain(&supervisor->broker, deadline);
+        broker_tell_drain(&supervisor->broker, deadline);
         timer_set(
                 supervisor, &supervisor->stop_timer, deadline + DRAIN_EXTRA_USEC, on_drain_over, supervisor);
         return 0;
@@ -147,7 +147,7 @@ static int on_rotate(sd_event_source *source, const struct signalfd_siginfo *inf
 {
         struct supervisor *supervisor = userdata;
 
-        audit_rotate(&supervisor->audit);
+        audit_process_rotate(&supervisor->audit);
         return 0;
 }
 
@@ -185,11 +185,11 @@ static int make_tokens(struct supervisor *supervisor)
 {
         const struct config *config = supervisor->config;
 
-        supervisor->tokens = calloc(config->n_tokens, sizeof(struct token *));
+        supervisor->tokens = calloc(config->n_tokens, sizeof(struct supervised_token *));
         if (!supervisor->tokens)
                 return -ENOMEM;
         for (; supervisor->n_tokens < config->n_tokens; supervisor->n_tokens++) {
-                int r = token_new(supervisor, config->tokens[supervisor->n_tokens],
+                int r = supervised_token_new(supervisor, config->tokens[supervisor->n_tokens],
                         &supervisor->tokens[supervisor->n_tokens]);
 
                 if (r < 0)
@@ -205,18 +205,18 @@ static int start_everything(struct supervisor *supervisor)
         r = start_loop(supervisor);
         if (r < 0)
                 return r;
-        broker_init(&supervisor->broker, supervisor);
-        audit_init(&supervisor->audit, supervisor);
+        broker_process_init(&supervisor->broker, supervisor);
+        audit_process_init(&supervisor->audit, supervisor);
         r = sockets_open(&supervisor->sockets, supervisor->config);
         if (r == 0)
                 r = make_tokens(supervisor);
         if (r < 0)
                 return r;
         /* Whatever cannot be started is tried again. */
-        audit_configure(&supervisor->audit);
-        (void)broker_start(&supervisor->broker);
+        audit_process_configure(&supervisor->audit);
+        (void)broker_process_start(&supervisor->broker);
         for (size_t i = 0; i < supervisor->n_tokens; i++)
-                token_arm(supervisor->tokens[i]);
+                supervised_token_arm(supervisor->tokens[i]);
         start_ticking(supervisor);
         return 0;
 }
@@ -226,11 +226,11 @@ static void supervisor_done(struct supervisor *supervisor)
         if (supervisor->reloading)
                 config_thread_leave(supervisor->reloading);
         if (supervisor->event) {
-                broker_done(&supervisor->broker);
-                audit_done(&supervisor->audit);
+                broker_process_done(&supervisor->broker);
+                audit_process_done(&supervisor->audit);
         }
         for (size_t i = 0; i < supervisor->n_tokens; i++)
-                token_free(supervisor->tokens[i]);
+                supervised_token_free(supervisor->tokens[i]);
         free(supervisor->tokens);
         sockets_close(&supervisor->sockets);
         sd_event_source_disable_unref(supervisor->tick);

@@ -29,7 +29,7 @@ struct pin_identity {
         struct timespec modified, changed;
 };
 
-struct token {
+struct supervised_token {
         struct supervisor *supervisor;
         const struct config_token *config; /* of the snapshot in force; NULL: removed, to go when reaped */
         char *name;
@@ -51,7 +51,7 @@ struct token {
         sd_event_source *timer, *look_timer, *seek_timer;
 };
 
-struct broker {
+struct broker_process {
         struct supervisor *supervisor;
         struct child child;
         uint64_t started_usec;
@@ -61,7 +61,7 @@ struct broker {
 };
 
 /* tokend-audit, with Audit=file: alone. */
-struct audit {
+struct audit_process {
         struct supervisor *supervisor;
         struct child child;
         char *path; /* that it writes; NULL: it is not wanted */
@@ -78,9 +78,9 @@ struct supervisor {
         int config_fd;         /* the same, sealed, for the children */
         uint64_t started_usec; /* wall clock */
         struct sockets sockets;
-        struct broker broker;
-        struct audit audit;
-        struct token **tokens; /* in the order of the files; the removed ones behind */
+        struct broker_process broker;
+        struct audit_process audit;
+        struct supervised_token **tokens; /* in the order of the files; the removed ones behind */
         size_t n_tokens;
         uint32_t epoch;       /* of request channels: ever rising */
         uint64_t last_life;   /* of workers: likewise */
@@ -116,87 +116,91 @@ void supervisor_reaped(struct supervisor *supervisor);
 void supervisor_drained(struct supervisor *supervisor);
 
 /* ---- token.c ---- */
-/* -ENOMEM. Its first worker is due at once: token_arm(). */
-int token_new(struct supervisor *supervisor, const struct config_token *config, struct token **ret);
-void token_free(struct token *token);
+/* -ENOMEM. Its first worker is due at once: supervised_token_arm(). */
+int supervised_token_new(
+        struct supervisor *supervisor, const struct config_token *config, struct supervised_token **ret);
+void supervised_token_free(struct supervised_token *token);
 /* Starts a tokend-worker for the section: its worker, or a look (more: a word for its command line, or NULL). -errno. */
-int token_start_process(struct token *token, struct child *child, const char *more, int request_fd);
+int supervised_token_start_process(
+        struct supervised_token *token, struct child *child, const char *more, int request_fd);
 /* Sets the timer to what is due next. */
-void token_arm(struct token *token);
+void supervised_token_arm(struct supervised_token *token);
 /* Ends its worker for good or to start another; the reason for the status. */
-void token_replace_worker(struct token *token, const char *reason);
+void supervised_token_replace_worker(struct supervised_token *token, const char *reason);
 /* Tells the broker the state; tells the log and the service manager where it changed. */
-void token_tell(struct token *token);
+void supervised_token_tell(struct supervised_token *token);
 /* Opens a fresh request channel between the worker that is there and a broker that is new. */
-void token_connect(struct token *token);
+void supervised_token_connect(struct supervised_token *token);
 /* What the broker says of the worker of that life. */
-void token_serving(struct token *token, uint64_t life);
-void token_replace(struct token *token, uint64_t life, const char *reason);
+void supervised_token_serving(struct supervised_token *token, uint64_t life);
+void supervised_token_replace(struct supervised_token *token, uint64_t life, const char *reason);
 /* Of its PIN file as it is now; zeros where there is none. */
-struct pin_identity token_pin_identity(const struct config_token *config);
+struct pin_identity supervised_token_pin_identity(const struct config_token *config);
 /* The one rule: a PIN costs one attempt, whoever makes it. read: the file as the process that was refused, or must not try, has
  * most likely read it. One that was put there meanwhile has not been tried. */
-void token_pin_refused(struct token *token, const struct pin_identity *read);
+void supervised_token_pin_refused(struct supervised_token *token, const struct pin_identity *read);
 /* Whether the PIN that was refused is the one that there is. */
-bool token_pin_is_refused(const struct token *token, const struct config_token *config);
+bool supervised_token_pin_is_refused(const struct supervised_token *token, const struct config_token *config);
 /* Kills a worker that does not answer, pings it where it does. forgive: as child_ping(). */
-void token_tick(struct token *token, uint64_t now, bool forgive);
+void supervised_token_tick(struct supervised_token *token, uint64_t now, bool forgive);
 /* The section is gone: ends its processes, and the token with the last of them. */
-void token_remove(struct token *token);
+void supervised_token_remove(struct supervised_token *token);
 /* The section is config now; renew: start again, as if new. */
-void token_configure(struct token *token, const struct config_token *config, bool renew);
+void supervised_token_configure(
+        struct supervised_token *token, const struct config_token *config, bool renew);
 /* Frees a token that was removed, once it has no process. */
-void token_reap(struct token *token);
+void supervised_token_reap(struct supervised_token *token);
 
-struct token *supervisor_token(struct supervisor *supervisor, const char *name);
+struct supervised_token *supervised_token_find(struct supervisor *supervisor, const char *name);
 
 /* ---- peer.c ---- */
 /* Its worker was just started: new channels to those it exchanges copies of keys with. */
-void token_connect_peers(struct token *token);
+void supervised_token_connect_peers(struct supervised_token *token);
 
 /* ---- look.c ---- */
-void look_start(struct token *token);
-void look_stop(struct token *token);
+void look_start(struct supervised_token *token);
+void look_stop(struct supervised_token *token);
 extern const struct child_class look_class;
 /* A look of either kind had its PIN refused: no other is started until section or PIN file changes. */
-void look_refused(struct token *token, const char *reason);
+void look_refused(struct supervised_token *token, const char *reason);
 
 /* ---- seek.c ---- */
 /* A SEEK of the token's worker. -errno: it does not fit. */
-int seek_ask(struct token *token, struct wire *wire);
+int seek_ask(struct supervised_token *token, struct wire *wire);
 /* No look runs any more: a question may wait for that. */
-void seek_next(struct token *token);
+void seek_next(struct supervised_token *token);
 /* Its worker is gone: the answer is for nobody. */
-void seek_stop(struct token *token);
+void seek_stop(struct supervised_token *token);
 extern const struct child_class seek_class;
 
 /* ---- broker.c ---- */
-int broker_start(struct broker *broker);
-void broker_init(struct broker *broker, struct supervisor *supervisor);
-void broker_done(struct broker *broker);
-/* The snapshot, and again after a reload; then what has changed is told; then broker_go(). */
-void broker_configure(struct broker *broker);
-void broker_go(struct broker *broker);
-void broker_worker(struct broker *broker, const struct token *token, uint32_t epoch, int fd);
-void broker_look(struct broker *broker, const struct token *token, int fd);
-void broker_gone(struct broker *broker, const struct token *token, uint64_t life);
-void broker_token(struct broker *broker, const struct token *token);
-void broker_tick(struct broker *broker, uint64_t now, bool forgive);
-void broker_drain(struct broker *broker, uint64_t deadline_usec);
+int broker_process_start(struct broker_process *broker);
+void broker_process_init(struct broker_process *broker, struct supervisor *supervisor);
+void broker_process_done(struct broker_process *broker);
+/* The snapshot, and again after a reload; then what has changed is told; then broker_tell_go(). */
+void broker_tell_config(struct broker_process *broker);
+void broker_tell_go(struct broker_process *broker);
+void broker_tell_worker(
+        struct broker_process *broker, const struct supervised_token *token, uint32_t epoch, int fd);
+void broker_tell_look(struct broker_process *broker, const struct supervised_token *token, int fd);
+void broker_tell_gone(struct broker_process *broker, const struct supervised_token *token, uint64_t life);
+void broker_tell_token(struct broker_process *broker, const struct supervised_token *token);
+void broker_process_tick(struct broker_process *broker, uint64_t now, bool forgive);
+void broker_tell_drain(struct broker_process *broker, uint64_t deadline_usec);
 
-void broker_audit(struct broker *broker, int fd);
+void broker_tell_audit(struct broker_process *broker, int fd);
 
 /* ---- audit.c ---- */
-void audit_init(struct audit *audit, struct supervisor *supervisor);
-void audit_done(struct audit *audit);
+void audit_process_init(struct audit_process *audit, struct supervisor *supervisor);
+void audit_process_done(struct audit_process *audit);
 /* What the configuration in force says: starts it, tells it, replaces it or ends it. */
-void audit_configure(struct audit *audit);
+void audit_process_configure(struct audit_process *audit);
 /* A fresh channel between it and the broker, where both are there. */
-void audit_connect(struct audit *audit);
-void audit_tick(struct audit *audit, uint64_t now, bool forgive);
-void audit_rotate(struct audit *audit);
+void audit_process_connect(struct audit_process *audit);
+void audit_process_tick(struct audit_process *audit, uint64_t now, bool forgive);
+void audit_process_rotate(struct audit_process *audit);
 /* The broker has answered everything. 1: wait; supervisor_drained() is called again. */
-int audit_drain(struct audit *audit);
+int audit_process_drain(struct audit_process *audit);
 
 /* ---- reload.c ---- */
 /* Begins to read the files; the rest follows when they have been read. */

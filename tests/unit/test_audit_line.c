@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/audit/batch.h"
-#include "daemon/audit/head.h"
+#include "daemon/audit/signed-head.h"
 #include "daemon/audit/line.h"
 #include "tests/unit/suite.h"
 
@@ -132,9 +132,9 @@ static void test_head(void)
         char text[LIMIT_AUDIT_RECORD + 1];
         size_t length;
 
-        CU_ASSERT_EQUAL(head_message(&chain, text), strlen(text));
+        CU_ASSERT_EQUAL(signed_head_message(&chain, text), strlen(text));
         CU_ASSERT_STRING_EQUAL(text, "tokend audit head 1\nseq=42\nhash=" ZERO "\n");
-        CU_ASSERT_EQUAL(head_record(&chain, &answer, text, sizeof(text), &length), 0);
+        CU_ASSERT_EQUAL(signed_head_record(&chain, &answer, text, sizeof(text), &length), 0);
         CU_ASSERT(line_text_ok(text, length));
         CU_ASSERT_PTR_NOT_NULL(strstr(text,
                 "\"kind\":\"head\",\"signedSeq\":42,\"signedHash\":\"" ZERO
@@ -160,9 +160,9 @@ static void test_head_refused(void)
         bad[2].spki = wire_bytes(big, LIMIT_SIGNATURE + 65);
         bad[3].signature = wire_bytes(big, LIMIT_SIGNATURE + 1);
         bad[4].signature = wire_bytes(NULL, 0);
-        CU_ASSERT_EQUAL(head_record(&chain, &good, text, sizeof(text), &length), 0);
+        CU_ASSERT_EQUAL(signed_head_record(&chain, &good, text, sizeof(text), &length), 0);
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-                CU_ASSERT_EQUAL(head_record(&chain, &bad[i], text, sizeof(text), &length), -EBADMSG);
+                CU_ASSERT_EQUAL(signed_head_record(&chain, &bad[i], text, sizeof(text), &length), -EBADMSG);
 }
 
 SUITE(audit_line, {"lines have the hashes that sha256sum gives", test_vectors},

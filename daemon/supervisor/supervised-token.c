@@ -13,9 +13,10 @@
 
 static const struct child_class worker_class;
 
-int token_new(struct supervisor *supervisor, const struct config_token *config, struct token **ret)
+int supervised_token_new(
+        struct supervisor *supervisor, const struct config_token *config, struct supervised_token **ret)
 {
-        struct token *token = calloc(1, sizeof(*token));
+        struct supervised_token *token = calloc(1, sizeof(*token));
 
         if (!token)
                 return -ENOMEM;
@@ -35,7 +36,7 @@ int token_new(struct supervisor *supervisor, const struct config_token *config, 
         return 0;
 }
 
-void token_free(struct token *token)
+void supervised_token_free(struct supervised_token *token)
 {
         if (!token)
                 return;
@@ -50,7 +51,7 @@ void token_free(struct token *token)
         free(token);
 }
 
-struct token *supervisor_token(struct supervisor *supervisor, const char *name)
+struct supervised_token *supervised_token_find(struct supervisor *supervisor, const char *name)
 {
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 if (strcmp(supervisor->tokens[i]->name, name) == 0)
@@ -58,7 +59,7 @@ struct token *supervisor_token(struct supervisor *supervisor, const char *name)
         return NULL;
 }
 
-void token_reap(struct token *token)
+void supervised_token_reap(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
 
@@ -67,11 +68,11 @@ void token_reap(struct token *token)
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 if (supervisor->tokens[i] == token) {
                         memmove(&supervisor->tokens[i], &supervisor->tokens[i + 1],
-                                (supervisor->n_tokens - i - 1) * sizeof(struct token *));
+                                (supervisor->n_tokens - i - 1) * sizeof(struct supervised_token *));
                         supervisor->n_tokens--;
                         break;
                 }
-        token_free(token);
+        supervised_token_free(token);
 }
 
 /* ---- its PIN ---- */
@@ -89,7 +90,7 @@ static char *pin_path(const struct config_token *config)
         return directory ? text_format("%s/%s", directory, config->pin + strlen("credential:")) : NULL;
 }
 
-struct pin_identity token_pin_identity(const struct config_token *config)
+struct pin_identity supervised_token_pin_identity(const struct config_token *config)
 {
         _cleanup_(freep) char *path = pin_path(config);
         struct stat st;
@@ -104,15 +105,15 @@ static bool time_equal(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-void token_pin_refused(struct token *token, const struct pin_identity *read)
+void supervised_token_pin_refused(struct supervised_token *token, const struct pin_identity *read)
 {
         token->pin_refused = true;
         token->pin = *read;
 }
 
-bool token_pin_is_refused(const struct token *token, const struct config_token *config)
+bool supervised_token_pin_is_refused(const struct supervised_token *token, const struct config_token *config)
 {
-        const struct pin_identity *a = &token->pin, b = token_pin_identity(config);
+        const struct pin_identity *a = &token->pin, b = supervised_token_pin_identity(config);
 
         return token->pin_refused && a->device == b.device && a->inode == b.inode && a->size == b.size &&
                time_equal(&a->modified, &b.modified) && time_equal(&a->changed, &b.changed);
@@ -120,7 +121,7 @@ bool token_pin_is_refused(const struct token *token, const struct config_token *
 
 /* ---- telling ---- */
 
-static void log_state(struct token *token)
+static void log_state(struct supervised_token *token)
 {
         const struct life *life = &token->life;
 
@@ -135,25 +136,26 @@ static void log_state(struct token *token)
                 life->reason);
 }
 
-void token_tell(struct token *token)
+void supervised_token_tell(struct supervised_token *token)
 {
         if (!token->config)
                 return;
         log_state(token);
-        broker_token(&token->supervisor->broker, token);
+        broker_tell_token(&token->supervisor->broker, token);
         notify_state(token->supervisor);
 }
 
 /* ---- starting ---- */
 
-static int send_start(struct token *token, uint32_t epoch)
+static int send_start(struct supervised_token *token, uint32_t epoch)
 {
         const struct message_start start = {.version = MESSAGE_VERSION, .token = token->name, .epoch = epoch};
 
         return message_send_start(token->worker.control_fd, &start, &token->supervisor->config_fd, 1);
 }
 
-int token_start_process(struct token *token, struct child *child, const char *more, int request_fd)
+int supervised_token_start_process(
+        struct supervised_token *token, struct child *child, const char *more, int request_fd)
 {
         char *argv[] = {(char[]){"tokend-worker"}, token->name, (char *)(uintptr_t)more, NULL};
         _cleanup_(freep) char **environment = NULL;
@@ -166,43 +168,43 @@ int token_start_process(struct token *token, struct child *child, const char *mo
         return child_start(child, "tokend-worker", argv, environment, request_fd);
 }
 
-static void start(struct token *token)
+static void start(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        if (token_pin_is_refused(token, token->config)) {
+        if (supervised_token_pin_is_refused(token, token->config)) {
                 life_fail(&token->life, moment(), "the PIN was refused to a look, and is not tried again");
-                token_tell(token);
+                supervised_token_tell(token);
                 return;
         }
         token->pin_refused = false;
-        token->worker_pin = token_pin_identity(token->config);
+        token->worker_pin = supervised_token_pin_identity(token->config);
         token->life_number = ++supervisor->last_life;
         life_started(&token->life, moment(), token->config->start_timeout_usec);
         r = channel_pair(fds);
         if (r == 0) {
                 ours = fds[0];
                 theirs = fds[1];
-                r = token_start_process(token, &token->worker, NULL, theirs);
+                r = supervised_token_start_process(token, &token->worker, NULL, theirs);
         }
         if (r < 0) {
                 char reason[REASON_SIZE];
 
                 snprintf(reason, sizeof(reason), "tokend-worker cannot be started: %s", strerror(-r));
                 life_reaped(&token->life, moment(), reason);
-                token_tell(token);
+                supervised_token_tell(token);
                 return;
         }
         supervisor->epoch++;
         child_sent(&token->worker, send_start(token, supervisor->epoch));
-        broker_token(&supervisor->broker, token);
-        broker_worker(&supervisor->broker, token, supervisor->epoch, ours);
-        token_connect_peers(token);
+        broker_tell_token(&supervisor->broker, token);
+        broker_tell_worker(&supervisor->broker, token, supervisor->epoch, ours);
+        supervised_token_connect_peers(token);
 }
 
-void token_connect(struct token *token)
+void supervised_token_connect(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(closep) int ours = -1, theirs = -1;
@@ -213,7 +215,7 @@ void token_connect(struct token *token)
         r = channel_pair(fds);
         if (r < 0) {
                 /* Without one it serves nobody. */
-                token_replace_worker(token, "no request channel can be made");
+                supervised_token_replace_worker(token, "no request channel can be made");
                 return;
         }
         ours = fds[0];
@@ -223,12 +225,12 @@ void token_connect(struct token *token)
                 token->worker.control_fd, &(struct message_channel){.epoch = supervisor->epoch}, &theirs, 1);
         child_sent(&token->worker, r);
         if (r == 0)
-                broker_worker(&supervisor->broker, token, supervisor->epoch, ours);
+                broker_tell_worker(&supervisor->broker, token, supervisor->epoch, ours);
 }
 
 /* ---- what is due ---- */
 
-static void overdue(struct token *token)
+static void overdue(struct supervised_token *token)
 {
         char reason[REASON_SIZE];
 
@@ -237,12 +239,12 @@ static void overdue(struct token *token)
         life_condemned(&token->life, moment(), true, reason);
         /* It may be in the middle of C_Login. */
         child_end(&token->worker);
-        token_tell(token);
+        supervised_token_tell(token);
 }
 
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        struct token *token = userdata;
+        struct supervised_token *token = userdata;
         uint64_t now = now_usec();
 
         if (token->supervisor->stopping || !token->config)
@@ -255,11 +257,11 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
         }
         /* READY may have waited for this moment. */
         notify_state(token->supervisor);
-        token_arm(token);
+        supervised_token_arm(token);
         return 0;
 }
 
-void token_arm(struct token *token)
+void supervised_token_arm(struct supervised_token *token)
 {
         uint64_t usec = token->life.wake_usec;
 
@@ -270,13 +272,13 @@ void token_arm(struct token *token)
         timer_set(token->supervisor, &token->timer, usec, on_due, token);
 }
 
-void token_tick(struct token *token, uint64_t now, bool forgive)
+void supervised_token_tick(struct supervised_token *token, uint64_t now, bool forgive)
 {
         if (!forgive && child_is_overdue(&token->worker, now)) {
                 life_condemned(
                         &token->life, moment(), false, "the worker did not answer for 5 s and was killed");
                 child_kill(&token->worker, "it did not answer for 5 s");
-                token_tell(token);
+                supervised_token_tell(token);
         }
         child_ping(&token->worker, now, forgive);
         if (child_is_stuck(&token->worker, now))
@@ -286,26 +288,26 @@ void token_tick(struct token *token, uint64_t now, bool forgive)
 
 /* ---- ending ---- */
 
-void token_replace_worker(struct token *token, const char *reason)
+void supervised_token_replace_worker(struct supervised_token *token, const char *reason)
 {
         if (!life_runs(&token->life))
                 return;
         life_condemned(&token->life, moment(), false, reason);
         child_end(&token->worker);
-        token_tell(token);
-        token_arm(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
 }
 
-void token_remove(struct token *token)
+void supervised_token_remove(struct supervised_token *token)
 {
         token->config = NULL;
-        token_arm(token);
+        supervised_token_arm(token);
         child_end(&token->worker);
         look_stop(token);
         log_notice("token %s is no longer configured", token->name);
 }
 
-void token_configure(struct token *token, const struct config_token *config, bool renew)
+void supervised_token_configure(struct supervised_token *token, const struct config_token *config, bool renew)
 {
         token->config = config;
         if (!renew)
@@ -314,32 +316,32 @@ void token_configure(struct token *token, const struct config_token *config, boo
         life_renew(&token->life, moment());
         child_end(&token->worker);
         look_stop(token);
-        token_tell(token);
-        token_arm(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
 }
 
 static void on_gone(struct child *child, const char *how)
 {
-        struct token *token = child->userdata;
+        struct supervised_token *token = child->userdata;
         char reason[REASON_SIZE];
 
         snprintf(reason, sizeof(reason), "the worker %s", how);
         life_reaped(&token->life, moment(), reason);
         seek_stop(token);
         if (token->config)
-                broker_gone(&token->supervisor->broker, token, token->life_number);
+                broker_tell_gone(&token->supervisor->broker, token, token->life_number);
         if (token->supervisor->stopping) {
                 supervisor_reaped(token->supervisor);
                 return;
         }
-        token_tell(token);
-        token_arm(token);
-        token_reap(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
+        supervised_token_reap(token);
 }
 
 /* ---- what it says, and what the broker says of it ---- */
 
-static int on_ending(struct token *token, struct wire *wire)
+static int on_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);
@@ -351,19 +353,20 @@ static int on_ending(struct token *token, struct wire *wire)
         /* One that served has read the file again, at a login that was lost since; one that starts, just now. A removed token
          * has none. */
         if (ending.end == WORKER_END_PIN && token->config) {
-                struct pin_identity now = token_pin_identity(token->config);
+                struct pin_identity now = supervised_token_pin_identity(token->config);
 
-                token_pin_refused(token, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
+                supervised_token_pin_refused(
+                        token, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
         }
         life_ending(&token->life, moment(), (enum worker_end)ending.end, ending.reason);
-        token_tell(token);
-        token_arm(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
         return 0;
 }
 
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
-        struct token *token = child->userdata;
+        struct supervised_token *token = child->userdata;
         struct message_pong pong;
         struct message_up up;
         int r;
@@ -376,8 +379,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 r = message_get_up(wire, &up);
                 if (r == 0) {
                         life_up(&token->life, moment());
-                        token_tell(token);
-                        token_arm(token);
+                        supervised_token_tell(token);
+                        supervised_token_arm(token);
                 }
                 return r;
         case MESSAGE_TYPE_ENDING:
@@ -391,17 +394,17 @@ static int on_message(struct child *child, enum message_type type, struct wire *
 
 static const struct child_class worker_class = {.on_message = on_message, .on_exit = on_gone};
 
-void token_serving(struct token *token, uint64_t life)
+void supervised_token_serving(struct supervised_token *token, uint64_t life)
 {
         if (life != token->life_number || !life_runs(&token->life))
                 return;
         life_serving(&token->life, moment());
-        token_tell(token);
-        token_arm(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
 }
 
-void token_replace(struct token *token, uint64_t life, const char *reason)
+void supervised_token_replace(struct supervised_token *token, uint64_t life, const char *reason)
 {
         if (life == token->life_number)
-                token_replace_worker(token, reason);
+                supervised_token_replace_worker(token, reason);
 }

@@ -20,13 +20,13 @@
 
 static const struct child_class audit_class;
 
-void audit_init(struct audit *audit, struct supervisor *supervisor)
+void audit_process_init(struct audit_process *audit, struct supervisor *supervisor)
 {
-        *audit = (struct audit){.supervisor = supervisor};
+        *audit = (struct audit_process){.supervisor = supervisor};
         child_init(&audit->child, supervisor->event, &audit_class, audit, "tokend-audit", NULL);
 }
 
-void audit_done(struct audit *audit)
+void audit_process_done(struct audit_process *audit)
 {
         child_done(&audit->child);
         audit->timer = sd_event_source_disable_unref(audit->timer);
@@ -35,7 +35,7 @@ void audit_done(struct audit *audit)
 
 /* ---- what it is told ---- */
 
-static void tell_start(struct audit *audit)
+static void tell_start(struct audit_process *audit)
 {
         const struct config *config = audit->supervisor->config;
         const struct message_audit_start start = {
@@ -49,7 +49,7 @@ static void tell_start(struct audit *audit)
                 child_sent(&audit->child, message_send_audit_start(audit->child.control_fd, &start, NULL, 0));
 }
 
-void audit_rotate(struct audit *audit)
+void audit_process_rotate(struct audit_process *audit)
 {
         if (!audit->path) {
                 log_notice("SIGUSR1 starts a new audit file, and Audit= names none");
@@ -60,7 +60,7 @@ void audit_rotate(struct audit *audit)
                                                   &(struct message_audit_rotate){.unused = 0}, NULL, 0));
 }
 
-void audit_connect(struct audit *audit)
+void audit_process_connect(struct audit_process *audit)
 {
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
@@ -77,14 +77,14 @@ void audit_connect(struct audit *audit)
         r = message_send_channel(audit->child.control_fd, &(struct message_channel){.epoch = 0}, &theirs, 1);
         child_sent(&audit->child, r);
         if (r == 0)
-                broker_audit(&audit->supervisor->broker, ours);
+                broker_tell_audit(&audit->supervisor->broker, ours);
 }
 
 /* ---- its life ---- */
 
-static void start(struct audit *audit);
+static void start(struct audit_process *audit);
 
-static void drain_over(struct audit *audit)
+static void drain_over(struct audit_process *audit)
 {
         log_warning("tokend-audit did not sign the end of its file in time");
         audit->draining = false;
@@ -94,7 +94,7 @@ static void drain_over(struct audit *audit)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        struct audit *audit = userdata;
+        struct audit_process *audit = userdata;
 
         if (audit->draining)
                 drain_over(audit);
@@ -103,7 +103,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void start_again(struct audit *audit)
+static void start_again(struct audit_process *audit)
 {
         uint64_t wait;
 
@@ -116,7 +116,7 @@ static void start_again(struct audit *audit)
         timer_set(audit->supervisor, &audit->timer, now_usec() + wait, on_timer, audit);
 }
 
-static int start_process(struct audit *audit, int request_fd)
+static int start_process(struct audit_process *audit, int request_fd)
 {
         char *argv[] = {(char[]){"tokend-audit"}, NULL};
         _cleanup_(freep) char **environment = NULL;
@@ -126,7 +126,7 @@ static int start_process(struct audit *audit, int request_fd)
         return r < 0 ? r : child_start(&audit->child, "tokend-audit", argv, environment, request_fd);
 }
 
-static void start(struct audit *audit)
+static void start(struct audit_process *audit)
 {
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
@@ -145,10 +145,10 @@ static void start(struct audit *audit)
         }
         tell_start(audit);
         child_ping(&audit->child, audit->started_usec, false);
-        broker_audit(&audit->supervisor->broker, ours);
+        broker_tell_audit(&audit->supervisor->broker, ours);
 }
 
-void audit_configure(struct audit *audit)
+void audit_process_configure(struct audit_process *audit)
 {
         const char *path = config_audit_path(audit->supervisor->config);
         bool same = path && audit->path && strcmp(path, audit->path) == 0;
@@ -173,7 +173,7 @@ void audit_configure(struct audit *audit)
 
 static void on_gone(struct child *child, const char *how)
 {
-        struct audit *audit = child->userdata;
+        struct audit_process *audit = child->userdata;
         struct supervisor *supervisor = audit->supervisor;
         bool draining = audit->draining;
 
@@ -193,7 +193,7 @@ static void on_gone(struct child *child, const char *how)
         start_again(audit);
 }
 
-void audit_tick(struct audit *audit, uint64_t now, bool forgive)
+void audit_process_tick(struct audit_process *audit, uint64_t now, bool forgive)
 {
         const struct child *child = &audit->child;
 
@@ -205,7 +205,7 @@ void audit_tick(struct audit *audit, uint64_t now, bool forgive)
 
 /* ---- the end ---- */
 
-int audit_drain(struct audit *audit)
+int audit_process_drain(struct audit_process *audit)
 {
         struct supervisor *supervisor = audit->supervisor;
         uint64_t deadline = now_usec() + AUDIT_DRAIN_USEC;
@@ -223,7 +223,7 @@ int audit_drain(struct audit *audit)
 
 /* ---- what it says ---- */
 
-static int on_drained(struct audit *audit, struct wire *wire)
+static int on_drained(struct audit_process *audit, struct wire *wire)
 {
         struct message_drained message;
         int r = message_get_drained(wire, &message);
@@ -240,7 +240,7 @@ static int on_drained(struct audit *audit, struct wire *wire)
 
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
-        struct audit *audit = child->userdata;
+        struct audit_process *audit = child->userdata;
         struct message_pong pong;
         int r;
 

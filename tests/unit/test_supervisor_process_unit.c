@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* daemon/supervisor/unit: what /proc says, and that a process which has ended is nobody. */
-#include "daemon/supervisor/unit.h"
+#include "daemon/supervisor/process-unit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,22 +23,23 @@ static void test_start(void)
                 "42 (a) b (c)) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 100";
         uint64_t usec = 0;
 
-        CU_ASSERT_EQUAL(unit_start_usec(stat, 100, &usec), 0);
+        CU_ASSERT_EQUAL(process_unit_start_usec(stat, 100, &usec), 0);
         CU_ASSERT_EQUAL(usec, UINT64_C(123450000));
-        CU_ASSERT_EQUAL(unit_start_usec("42 (a) S 1 2 3", 100, &usec), -EBADMSG);
-        CU_ASSERT_EQUAL(unit_start_usec("", 100, &usec), -EBADMSG);
-        CU_ASSERT_EQUAL(unit_start_usec(stat, 0, &usec), -EBADMSG);
+        CU_ASSERT_EQUAL(process_unit_start_usec("42 (a) S 1 2 3", 100, &usec), -EBADMSG);
+        CU_ASSERT_EQUAL(process_unit_start_usec("", 100, &usec), -EBADMSG);
+        CU_ASSERT_EQUAL(process_unit_start_usec(stat, 0, &usec), -EBADMSG);
 }
 
 static void test_fdinfo(void)
 {
         pid_t pid = 0;
 
-        CU_ASSERT_EQUAL(unit_fdinfo_pid("pos:\t0\nflags:\t02000002\nPid:\t4711\nNSpid:\t4711\n", &pid), 0);
+        CU_ASSERT_EQUAL(
+                process_unit_fdinfo_pid("pos:\t0\nflags:\t02000002\nPid:\t4711\nNSpid:\t4711\n", &pid), 0);
         CU_ASSERT_EQUAL(pid, 4711);
-        CU_ASSERT_EQUAL(unit_fdinfo_pid("pos:\t0\nPid:\t-1\nNSpid:\t-1\n", &pid), -ESRCH);
-        CU_ASSERT_EQUAL(unit_fdinfo_pid("pos:\t0\nPid:\t0\n", &pid), -ESRCH);
-        CU_ASSERT_EQUAL(unit_fdinfo_pid("pos:\t0\nNSpid:\t7\n", &pid), -EBADMSG);
+        CU_ASSERT_EQUAL(process_unit_fdinfo_pid("pos:\t0\nPid:\t-1\nNSpid:\t-1\n", &pid), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_fdinfo_pid("pos:\t0\nPid:\t0\n", &pid), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_fdinfo_pid("pos:\t0\nNSpid:\t7\n", &pid), -EBADMSG);
 }
 
 /* A child that has ended, and is a zombie until the caller reaps it. */
@@ -60,12 +61,12 @@ static void test_ended(void)
         char *unit = NULL;
 
         CU_ASSERT_TRUE_FATAL(pidfd >= 0);
-        CU_ASSERT_EQUAL(unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
-        CU_ASSERT_EQUAL(unit_of_process(-1, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(-1, pid, boot_usec(), &unit), -ESRCH);
         (void)waitpid(pid, NULL, 0);
         /* Its number is nobody's, or another's by now. */
-        CU_ASSERT_EQUAL(unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
-        CU_ASSERT_EQUAL(unit_of_process(pidfd, getpid(), boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, getpid(), boot_usec(), &unit), -ESRCH);
         close(pidfd);
         CU_ASSERT_PTR_NULL(unit);
 }
@@ -75,8 +76,8 @@ static void test_younger(void)
         char *unit = NULL;
 
         /* We started after the machine did: whoever connected before that was not us. */
-        CU_ASSERT_EQUAL(unit_of_process(-1, getpid(), 1, &unit), -ESRCH);
-        CU_ASSERT_EQUAL(unit_of_process(-1, 0, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(-1, getpid(), 1, &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_of_process(-1, 0, boot_usec(), &unit), -ESRCH);
         CU_ASSERT_PTR_NULL(unit);
 }
 
@@ -87,8 +88,8 @@ static void test_same(void)
         int r, r_number;
 
         CU_ASSERT_TRUE_FATAL(pidfd >= 0);
-        r = unit_of_process(pidfd, getpid(), 0, &by_fd);
-        r_number = unit_of_process(-1, getpid(), boot_usec(), &by_number);
+        r = process_unit_of_process(pidfd, getpid(), 0, &by_fd);
+        r_number = process_unit_of_process(-1, getpid(), boot_usec(), &by_number);
         CU_ASSERT_EQUAL(r, r_number);
         if (r == 0 && r_number == 0)
                 CU_ASSERT_STRING_EQUAL(by_fd, by_number);

@@ -11,20 +11,21 @@
 #include "daemon/util/log.h"
 
 /* Whether copies of one's keys may lie on the other. */
-static bool is_accelerator_of(const struct token *accelerator, const struct token *token)
+static bool is_accelerator_of(
+        const struct supervised_token *accelerator, const struct supervised_token *token)
 {
         return token->config && accelerator->config && token->config->accelerator &&
                strcmp(token->config->accelerator, accelerator->name) == 0;
 }
 
 /* fd: the end for to's worker, which keeps its own copy of it. */
-static void hand_over(struct token *to, const struct token *other, int fd)
+static void hand_over(struct supervised_token *to, const struct supervised_token *other, int fd)
 {
         child_sent(&to->worker, message_send_peer(to->worker.control_fd,
                                         &(struct message_peer){.token = other->name}, &fd, 1));
 }
 
-static void connect_two(struct token *token, struct token *accelerator)
+static void connect_two(struct supervised_token *token, struct supervised_token *accelerator)
 {
         _cleanup_(closep) int one = -1, two = -1;
         int fds[2], r = channel_pair(fds);
@@ -41,14 +42,14 @@ static void connect_two(struct token *token, struct token *accelerator)
         hand_over(accelerator, token, two);
 }
 
-void token_connect_peers(struct token *token)
+void supervised_token_connect_peers(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
 
         if (!child_is_live(&token->worker))
                 return;
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
-                struct token *other = supervisor->tokens[i];
+                struct supervised_token *other = supervisor->tokens[i];
 
                 if (other == token || !child_is_live(&other->worker))
                         continue;

@@ -13,12 +13,12 @@
 #include "daemon/audit/line.h"
 #include "daemon/channel/message.h"
 
-#define HEAD_MESSAGE_SIZE 128U
+#define SIGNED_HEAD_MESSAGE_SIZE 128U
 
 /* Returns the length. */
-size_t head_message(const struct chain *chain, char ret[static HEAD_MESSAGE_SIZE]);
+size_t signed_head_message(const struct chain *chain, char ret[static SIGNED_HEAD_MESSAGE_SIZE]);
 
 /* The record for a signature that came. -EBADMSG: the algorithm is none of ours, or a part is empty;
  * -EMSGSIZE. */
-int head_record(const struct chain *chain, const struct message_head_signed *answer, char *ret, size_t size,
-        size_t *ret_length);
+int signed_head_record(const struct chain *chain, const struct message_head_signed *answer, char *ret,
+        size_t size, size_t *ret_length);

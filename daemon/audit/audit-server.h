@@ -9,4 +9,4 @@
 
 /* Serves on the two channels, which it takes over, until the supervisor closes its own. Returns the exit
  * status. */
-int serve_run(int broker_fd, int control_fd);
+int audit_server_run(int broker_fd, int control_fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See aside.h. */
-#include "daemon/audit/aside.h"
+/* See quarantine.h. */
+#include "daemon/audit/quarantine.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@ enum {
         NAMES = 100
 };
 
-static char *aside_name(const char *base, uint64_t seq, const char *end, int number)
+static char *quarantine_name(const char *base, uint64_t seq, const char *end, int number)
 {
         char when[sizeof("20261124T184148Z")] = "", again[16] = "";
         time_t now = time(NULL);
@@ -38,10 +38,10 @@ static int rename_new(int directory_fd, const char *from, const char *to)
         return 0;
 }
 
-int aside_rename(int directory_fd, const char *base, uint64_t seq, const char *end, char **ret_name)
+int quarantine_rename(int directory_fd, const char *base, uint64_t seq, const char *end, char **ret_name)
 {
         for (int i = 0; i < NAMES; i++) {
-                _cleanup_(freep) char *name = aside_name(base, seq, end, i);
+                _cleanup_(freep) char *name = quarantine_name(base, seq, end, i);
                 int r = name ? rename_new(directory_fd, base, name) : -ENOMEM;
 
                 if (r == -EEXIST)
@@ -77,11 +77,11 @@ static int copy_bytes(int from, int to, uint64_t offset, uint64_t size)
         return fsync(to) < 0 ? -errno : 0;
 }
 
-int aside_copy(int directory_fd, const char *base, uint64_t seq, int fd, uint64_t offset, uint64_t size,
+int quarantine_copy(int directory_fd, const char *base, uint64_t seq, int fd, uint64_t offset, uint64_t size,
         char **ret_name)
 {
         for (int i = 0; i < NAMES; i++) {
-                _cleanup_(freep) char *name = aside_name(base, seq, ".torn", i);
+                _cleanup_(freep) char *name = quarantine_name(base, seq, ".torn", i);
                 _cleanup_(closep) int to = -1;
                 int r;
 

@@ -9,7 +9,7 @@
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 
-static void answer(struct token *token, const struct message_sought *sought)
+static void answer(struct supervised_token *token, const struct message_sought *sought)
 {
         free(TAKE_PTR(token->question));
         token->asked = false;
@@ -17,14 +17,14 @@ static void answer(struct token *token, const struct message_sought *sought)
                 child_sent(&token->worker, message_send_sought(token->worker.control_fd, sought, NULL, 0));
 }
 
-static void answer_failure(struct token *token, const char *reason)
+static void answer_failure(struct supervised_token *token, const char *reason)
 {
         answer(token, &(struct message_sought){.number = token->question_number, .reason = reason});
 }
 
 static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        struct token *token = userdata;
+        struct supervised_token *token = userdata;
 
         log_warning(
                 "token %s: a look for a nickname was not done within StartTimeout= and Timeout= and is ended",
@@ -35,14 +35,14 @@ static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-void seek_stop(struct token *token)
+void seek_stop(struct supervised_token *token)
 {
         free(TAKE_PTR(token->question));
         token->asked = false;
         child_end(&token->seek);
 }
 
-static int start_process(struct token *token)
+static int start_process(struct supervised_token *token)
 {
         const struct message_start start = {.version = MESSAGE_VERSION,
                 .token = token->name,
@@ -57,7 +57,7 @@ static int start_process(struct token *token)
         /* Nobody holds the other end: it has requests from nobody. */
         unused = fds[0];
         request = fds[1];
-        r = token_start_process(token, &token->seek, "look", request);
+        r = supervised_token_start_process(token, &token->seek, "look", request);
         if (r < 0)
                 return r;
         child_sent(&token->seek,
@@ -69,7 +69,7 @@ static int start_process(struct token *token)
 }
 
 /* Hands on the question that waits, once the last process is gone, of either kind. */
-void seek_next(struct token *token)
+void seek_next(struct supervised_token *token)
 {
         int r;
 
@@ -79,7 +79,7 @@ void seek_next(struct token *token)
                 answer_failure(token, "the PIN was refused to a look");
                 return;
         }
-        token->look_pin = token_pin_identity(token->config);
+        token->look_pin = supervised_token_pin_identity(token->config);
         r = start_process(token);
         if (r < 0) {
                 log_warning("token %s: no look can be started: %s", token->name, strerror(-r));
@@ -92,7 +92,7 @@ void seek_next(struct token *token)
                 token);
 }
 
-int seek_ask(struct token *token, struct wire *wire)
+int seek_ask(struct supervised_token *token, struct wire *wire)
 {
         struct message_seek seek;
         int r = message_get_seek(wire, &seek);
@@ -115,7 +115,7 @@ int seek_ask(struct token *token, struct wire *wire)
 
 static void on_gone(struct child *child, const char *how)
 {
-        struct token *token = child->userdata;
+        struct supervised_token *token = child->userdata;
 
         timer_set(token->supervisor, &token->seek_timer, USEC_NEVER, on_overdue, token);
         if (token->asked)
@@ -127,10 +127,10 @@ static void on_gone(struct child *child, const char *how)
         seek_next(token);
         if (token->look_waits && token->seek.pid == 0)
                 look_start(token);
-        token_reap(token);
+        supervised_token_reap(token);
 }
 
-static int on_sought(struct token *token, struct wire *wire)
+static int on_sought(struct supervised_token *token, struct wire *wire)
 {
         struct message_sought sought;
         int r = message_get_sought(wire, &sought);
@@ -146,7 +146,7 @@ static int on_sought(struct token *token, struct wire *wire)
         return 0;
 }
 
-static int on_ending(struct token *token, struct wire *wire)
+static int on_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);

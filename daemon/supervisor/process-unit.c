@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See unit.h. A process number may be given to another process at any moment: the process is held by a pidfd, and
+ * See process-unit.h. A process number may be given to another process at any moment: the process is held by a pidfd, and
  * what was read of its number counts only if it was still alive afterwards. Units of users' own managers are not asked
  * for: anybody may call one as he likes.
  */
-#include "daemon/supervisor/unit.h"
+#include "daemon/supervisor/process-unit.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 /* Bytes of /proc/PID/stat (52 numbers and a name) and of a pidfd's fdinfo. */
 #define PROC_TEXT 2048U
 
-int unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret)
+int process_unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret)
 {
         /* The name, in brackets, may hold anything. */
         const char *at = strrchr(stat, ')');
@@ -34,7 +34,7 @@ int unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret)
         return 0;
 }
 
-int unit_fdinfo_pid(const char *fdinfo, pid_t *ret)
+int process_unit_fdinfo_pid(const char *fdinfo, pid_t *ret)
 {
         const char *at = strstr(fdinfo, "\nPid:");
         long pid;
@@ -84,7 +84,7 @@ static int open_by_number(pid_t pid, uint64_t accepted_usec, int *ret_pidfd)
         snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
         r = read_proc(path, text);
         if (r == 0)
-                r = unit_start_usec(text, ticks > 0 ? (uint64_t)ticks : 0, &start);
+                r = process_unit_start_usec(text, ticks > 0 ? (uint64_t)ticks : 0, &start);
         if (r < 0)
                 return r;
         if (start > accepted_usec)
@@ -100,10 +100,10 @@ static int number_of(int pidfd, pid_t *ret)
 
         snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
         r = read_proc(path, text);
-        return r < 0 ? r : unit_fdinfo_pid(text, ret);
+        return r < 0 ? r : process_unit_fdinfo_pid(text, ret);
 }
 
-int unit_of_process(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret)
+int process_unit_of_process(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret)
 {
         _cleanup_(closep) int opened = -1;
         _cleanup_(freep) char *unit = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See tail.h. */
-#include "daemon/audit/tail.h"
+/* See last-record.h. */
+#include "daemon/audit/last-record.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,9 +25,9 @@ static int read_all(int fd, char *data, size_t length, uint64_t offset)
         return 0;
 }
 
-int tail_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *ret_end)
+int last_record_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *ret_end)
 {
-        size_t window = (size_t)MIN_OF(size, (uint64_t)TAIL_WINDOW);
+        size_t window = (size_t)MIN_OF(size, (uint64_t)LAST_RECORD_WINDOW);
         _cleanup_(freep) char *data = malloc(window + 1);
         const char *newline;
         int r;
@@ -64,7 +64,7 @@ static uint64_t name_seq(const char *name, const char *base)
 }
 
 /* Takes the file where its chain stands further than *chain does. */
-static int tail_take(int directory_fd, const char *name, struct chain *chain)
+static int last_record_take(int directory_fd, const char *name, struct chain *chain)
 {
         _cleanup_(closep) int fd = -1;
         struct chain found;
@@ -77,7 +77,7 @@ static int tail_take(int directory_fd, const char *name, struct chain *chain)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return 1;
-        if ((r = tail_read(fd, (uint64_t)st.st_size, &found, &end)) != 0)
+        if ((r = last_record_read(fd, (uint64_t)st.st_size, &found, &end)) != 0)
                 return r;
         if (found.seq <= chain->seq)
                 return 1;
@@ -92,7 +92,7 @@ static bool is_of_the_file(int error)
         return error < 0 && error != -ENOMEM && error != -EMFILE && error != -ENFILE;
 }
 
-int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name)
+int last_record_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name)
 {
         struct chain chain = {0};
         _cleanup_(freep) char *best = NULL;
@@ -112,7 +112,7 @@ int tail_find(int directory_fd, const char *base, struct chain *ret_chain, char 
         while (r >= 0 && (errno = 0, entry = readdir(dir))) {
                 if (name_seq(entry->d_name, base) <= chain.seq)
                         continue;
-                r = tail_take(directory_fd, entry->d_name, &chain);
+                r = last_record_take(directory_fd, entry->d_name, &chain);
                 if (is_of_the_file(r)) {
                         log_warning("audit: %s is skipped in the search for the last record: %s",
                                 entry->d_name, strerror(-r));

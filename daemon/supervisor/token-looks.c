@@ -10,14 +10,14 @@
 
 static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        struct token *token = userdata;
+        struct supervised_token *token = userdata;
 
         log_warning("token %s: a look was not done within StartTimeout= and is ended", token->name);
         child_end(&token->look);
         return 0;
 }
 
-void look_stop(struct token *token)
+void look_stop(struct supervised_token *token)
 {
         timer_set(token->supervisor, &token->look_timer, USEC_NEVER, on_overdue, token);
         child_end(&token->look);
@@ -25,24 +25,24 @@ void look_stop(struct token *token)
 
 static void on_gone(struct child *child, const char *how)
 {
-        struct token *token = child->userdata;
+        struct supervised_token *token = child->userdata;
 
         timer_set(token->supervisor, &token->look_timer, USEC_NEVER, on_overdue, token);
         seek_next(token);
         if (token->supervisor->stopping)
                 supervisor_reaped(token->supervisor);
         else
-                token_reap(token);
+                supervised_token_reap(token);
 }
 
-void look_refused(struct token *token, const char *reason)
+void look_refused(struct supervised_token *token, const char *reason)
 {
-        token_pin_refused(token, &token->look_pin);
+        supervised_token_pin_refused(token, &token->look_pin);
         log_warning("token %s: the PIN was refused to a look, and is not tried again until it changes: %s",
                 token->name, reason);
 }
 
-static int on_ending(struct token *token, struct wire *wire)
+static int on_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);
@@ -75,7 +75,7 @@ static int on_message(struct child *child, enum message_type type, struct wire *
 
 const struct child_class look_class = {.on_message = on_message, .on_exit = on_gone};
 
-static int start(struct token *token, int request_fd)
+static int start(struct supervised_token *token, int request_fd)
 {
         const struct message_start message = {.version = MESSAGE_VERSION,
                 .token = token->name,
@@ -83,7 +83,7 @@ static int start(struct token *token, int request_fd)
                 .look = LOOK_LIST};
         int r;
 
-        r = token_start_process(token, &token->look, "look", request_fd);
+        r = supervised_token_start_process(token, &token->look, "look", request_fd);
         if (r < 0)
                 return r;
         child_sent(&token->look,
@@ -91,7 +91,7 @@ static int start(struct token *token, int request_fd)
         return 0;
 }
 
-void look_start(struct token *token)
+void look_start(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(closep) int ours = -1, theirs = -1;
@@ -108,14 +108,14 @@ void look_start(struct token *token)
                 ours = fds[0];
                 theirs = fds[1];
                 supervisor->epoch++;
-                token->look_pin = token_pin_identity(token->config);
+                token->look_pin = supervised_token_pin_identity(token->config);
                 r = start(token, theirs);
         }
         if (r < 0) {
                 log_warning("token %s: no look can be started: %s", token->name, strerror(-r));
                 return;
         }
-        broker_look(&supervisor->broker, token, ours);
+        broker_tell_look(&supervisor->broker, token, ours);
         timer_set(supervisor, &token->look_timer, now_usec() + token->config->start_timeout_usec, on_overdue,
                 token);
 }

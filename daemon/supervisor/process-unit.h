@@ -9,10 +9,10 @@
 /* pidfd: of the process, as the kernel gave it for the connection; -1: it gave none, and pid is all there is.
  * accepted_usec: CLOCK_BOOTTIME, when the connection was accepted. -ESRCH: it has ended, or its number is another's by now;
  * -ENODATA: it is in no unit; -errno. The caller frees. */
-int unit_of_process(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret);
+int process_unit_of_process(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret);
 
 /* When a process started (CLOCK_BOOTTIME, floored to a tick), from the text of its /proc/PID/stat. -EBADMSG. */
-int unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret);
+int process_unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret);
 
 /* The process number in the text of a pidfd's fdinfo. -ESRCH: it has ended, or is not in our tree; -EBADMSG. */
-int unit_fdinfo_pid(const char *fdinfo, pid_t *ret);
+int process_unit_fdinfo_pid(const char *fdinfo, pid_t *ret);

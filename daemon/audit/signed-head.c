@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See head.h. Public key and signature are in hex: `jq -r .signature | xxd -r -p` gives openssl what it
+/* See signed-head.h. Public key and signature are in hex: `jq -r .signature | xxd -r -p` gives openssl what it
  * wants. */
-#include "daemon/audit/head.h"
+#include "daemon/audit/signed-head.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,17 +14,17 @@
 /* A SubjectPublicKeyInfo is the modulus and a few bytes more. */
 #define SPKI_MAX (LIMIT_SIGNATURE + 64U)
 
-size_t head_message(const struct chain *chain, char ret[static HEAD_MESSAGE_SIZE])
+size_t signed_head_message(const struct chain *chain, char ret[static SIGNED_HEAD_MESSAGE_SIZE])
 {
         char hex[2 * LINE_HASH_SIZE + 1];
 
         text_hex(chain->hash, LINE_HASH_SIZE, hex);
-        return (size_t)snprintf(
-                ret, HEAD_MESSAGE_SIZE, "tokend audit head 1\nseq=%" PRIu64 "\nhash=%s\n", chain->seq, hex);
+        return (size_t)snprintf(ret, SIGNED_HEAD_MESSAGE_SIZE,
+                "tokend audit head 1\nseq=%" PRIu64 "\nhash=%s\n", chain->seq, hex);
 }
 
-int head_record(const struct chain *chain, const struct message_head_signed *answer, char *ret, size_t size,
-        size_t *ret_length)
+int signed_head_record(const struct chain *chain, const struct message_head_signed *answer, char *ret,
+        size_t size, size_t *ret_length)
 {
         const struct algorithm_info *info = algorithm_info(answer->algorithm);
         char when[AUDIT_TIME_SIZE], hash[2 * LINE_HASH_SIZE + 1], key[2048], spki[2 * SPKI_MAX + 1],

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See serve.h. */
-#include "daemon/audit/serve.h"
+/* See audit-server.h. */
+#include "daemon/audit/audit-server.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ enum answer {
         ANSWER_UNSAFE,
 };
 
-struct serve {
+struct audit_server {
         int broker_fd, control_fd; /* -1: gone */
         struct keeper keeper;
         bool started; /* AUDIT_START came, keeper is set */
@@ -50,19 +50,19 @@ struct serve {
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
-static const struct chain *serve_chain(const struct serve *serve)
+static const struct chain *serve_chain(const struct audit_server *serve)
 {
         return file_chain(serve->keeper.file);
 }
 
-static bool serve_can_sign(const struct serve *serve)
+static bool serve_can_sign(const struct audit_server *serve)
 {
         return serve->signer.interval_usec > 0 && serve->broker_fd >= 0 && serve->keeper.ok;
 }
 
 /* ---- sending to the broker ---- */
 
-static void serve_broker_gone(struct serve *serve)
+static void serve_broker_gone(struct audit_server *serve)
 {
         closep(&serve->broker_fd);
         serve->broker_fd = -1;
@@ -73,7 +73,7 @@ static void serve_broker_gone(struct serve *serve)
 }
 
 /* True: sent, or there is nobody to send to. */
-static bool serve_sent(struct serve *serve, int r)
+static bool serve_sent(struct audit_server *serve, int r)
 {
         if (r == -EAGAIN)
                 return false;
@@ -83,7 +83,7 @@ static bool serve_sent(struct serve *serve, int r)
         return true;
 }
 
-static int send_answer(const struct serve *serve)
+static int send_answer(const struct audit_server *serve)
 {
         if (serve->owed == ANSWER_SAFE)
                 return message_send_safe(serve->broker_fd,
@@ -93,7 +93,7 @@ static int send_answer(const struct serve *serve)
                 serve->broker_fd, &(struct message_unsafe){.number = serve->owed_number}, NULL, 0);
 }
 
-static int send_state(const struct serve *serve)
+static int send_state(const struct audit_server *serve)
 {
         const struct keeper *keeper = &serve->keeper;
         struct message_audit_state state = {.ok = keeper->ok,
@@ -106,10 +106,10 @@ static int send_state(const struct serve *serve)
         return message_send_audit_state(serve->broker_fd, &state, NULL, 0);
 }
 
-static int send_head(const struct serve *serve)
+static int send_head(const struct audit_server *serve)
 {
-        char text[HEAD_MESSAGE_SIZE];
-        size_t length = head_message(&serve->signer.head, text);
+        char text[SIGNED_HEAD_MESSAGE_SIZE];
+        size_t length = signed_head_message(&serve->signer.head, text);
 
         return message_send_head(serve->broker_fd,
                 &(struct message_head){.seq = serve->signer.head.seq, .message = wire_bytes(text, length)},
@@ -117,7 +117,7 @@ static int send_head(const struct serve *serve)
 }
 
 /* True: nothing is owed any more. The state before the answer: who is told UNSAFE knows why. */
-static bool serve_flush(struct serve *serve)
+static bool serve_flush(struct audit_server *serve)
 {
         if (serve->broker_fd < 0)
                 return true;
@@ -141,7 +141,7 @@ static bool serve_flush(struct serve *serve)
 
 /* ---- the disk ---- */
 
-static bool serve_commit(struct serve *serve)
+static bool serve_commit(struct audit_server *serve)
 {
         bool was_ok = serve->keeper.ok, done;
 
@@ -163,7 +163,7 @@ static bool serve_commit(struct serve *serve)
 
 /* ---- signing and rotating ---- */
 
-static void serve_rotate_now(struct serve *serve, const char *reason)
+static void serve_rotate_now(struct audit_server *serve, const char *reason)
 {
         int r = file_rotate(serve->keeper.file, reason == NULL, reason);
 
@@ -175,7 +175,7 @@ static void serve_rotate_now(struct serve *serve, const char *reason)
         (void)serve_commit(serve);
 }
 
-static void serve_head_signed(struct serve *serve, const struct message_head_signed *answer)
+static void serve_head_signed(struct audit_server *serve, const struct message_head_signed *answer)
 {
         char text[LIMIT_AUDIT_RECORD + 1];
         const char *reason = NULL;
@@ -194,7 +194,7 @@ static void serve_head_signed(struct serve *serve, const struct message_head_sig
                 serve_rotate_now(serve, reason);
 }
 
-static void serve_step_rotate(struct serve *serve, uint64_t now)
+static void serve_step_rotate(struct audit_server *serve, uint64_t now)
 {
         struct signer *signer = &serve->signer;
 
@@ -212,7 +212,7 @@ static void serve_step_rotate(struct serve *serve, uint64_t now)
                 signer_ask(signer, serve_chain(serve), now);
 }
 
-static void serve_step_drain(struct serve *serve, uint64_t now)
+static void serve_step_drain(struct audit_server *serve, uint64_t now)
 {
         struct signer *signer = &serve->signer;
 
@@ -232,13 +232,13 @@ static void serve_step_drain(struct serve *serve, uint64_t now)
 
 /* ---- receiving ---- */
 
-static void serve_fail(struct serve *serve, const char *who, enum message_type type)
+static void serve_fail(struct audit_server *serve, const char *who, enum message_type type)
 {
         log_error("audit: %s sent what it may not (%s)", who, message_name(type));
         serve->failed = true;
 }
 
-static void serve_broker_message(struct serve *serve, struct wire *wire)
+static void serve_broker_message(struct audit_server *serve, struct wire *wire)
 {
         enum message_type type = message_type(wire);
         struct message_head_signed head;
@@ -256,7 +256,7 @@ static void serve_broker_message(struct serve *serve, struct wire *wire)
 }
 
 /* Receives one message. Descriptors that nobody asked for are closed. */
-static int serve_receive(struct serve *serve, int fd, struct wire *ret, int *ret_fd)
+static int serve_receive(struct audit_server *serve, int fd, struct wire *ret, int *ret_fd)
 {
         _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         size_t length;
@@ -272,7 +272,7 @@ static int serve_receive(struct serve *serve, int fd, struct wire *ret, int *ret
 }
 
 /* Takes what is there, up to one group. True: the broker is gone, and read dry. */
-static bool serve_read_broker(struct serve *serve)
+static bool serve_read_broker(struct audit_server *serve)
 {
         struct wire wire;
         int r = 0;
@@ -290,7 +290,7 @@ static bool serve_read_broker(struct serve *serve)
 }
 
 /* What the broker of a channel that ends has sent and nobody waits for any more. */
-static void serve_leave_broker(struct serve *serve)
+static void serve_leave_broker(struct audit_server *serve)
 {
         serve->owed = ANSWER_NONE;
         while (serve->broker_fd >= 0 && !serve->failed) {
@@ -305,7 +305,7 @@ static void serve_leave_broker(struct serve *serve)
         serve_broker_gone(serve);
 }
 
-static void serve_start(struct serve *serve, const struct message_audit_start *start)
+static void serve_start(struct audit_server *serve, const struct message_audit_start *start)
 {
         int r;
 
@@ -338,7 +338,7 @@ static void set_nonblocking(int fd)
                 (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-static void serve_channel(struct serve *serve, int fd)
+static void serve_channel(struct audit_server *serve, int fd)
 {
         if (fd < 0) {
                 serve_fail(serve, "the supervisor", MESSAGE_TYPE_CHANNEL);
@@ -350,7 +350,7 @@ static void serve_channel(struct serve *serve, int fd)
         serve->owed_state = true;
 }
 
-static void serve_control_message(struct serve *serve, struct wire *wire, int *fd)
+static void serve_control_message(struct audit_server *serve, struct wire *wire, int *fd)
 {
         enum message_type type = message_type(wire);
         struct message_audit_start start;
@@ -377,7 +377,7 @@ static void serve_control_message(struct serve *serve, struct wire *wire, int *f
                 serve_fail(serve, "the supervisor", type);
 }
 
-static void serve_read_control(struct serve *serve)
+static void serve_read_control(struct audit_server *serve)
 {
         while (!serve->failed && serve->end_usec == 0) {
                 _cleanup_(closep) int fd = -1;
@@ -397,7 +397,7 @@ static void serve_read_control(struct serve *serve)
 
 /* ---- the loop ---- */
 
-static uint64_t serve_next(const struct serve *serve)
+static uint64_t serve_next(const struct audit_server *serve)
 {
         uint64_t next = USEC_NEVER;
 
@@ -415,7 +415,7 @@ static uint64_t serve_next(const struct serve *serve)
         return next;
 }
 
-static int serve_timeout_ms(const struct serve *serve)
+static int serve_timeout_ms(const struct audit_server *serve)
 {
         uint64_t now = now_usec(), next = serve_next(serve);
 
@@ -426,7 +426,7 @@ static int serve_timeout_ms(const struct serve *serve)
         return (int)MIN_OF((next - now) / USEC_PER_MSEC + 1, UINT64_C(3600000));
 }
 
-static void serve_wait(struct serve *serve, bool flushed)
+static void serve_wait(struct audit_server *serve, bool flushed)
 {
         struct pollfd fds[] = {
                 {.fd = serve->end_usec > 0 ? -1 : serve->control_fd, .events = POLLIN},
@@ -440,7 +440,7 @@ static void serve_wait(struct serve *serve, bool flushed)
 }
 
 /* After an order or a record, and when a time has come. */
-static void serve_step(struct serve *serve)
+static void serve_step(struct audit_server *serve)
 {
         bool gone = serve_flush(serve) && serve->broker_fd >= 0 && serve_read_broker(serve);
         uint64_t now;
@@ -455,17 +455,17 @@ static void serve_step(struct serve *serve)
         serve_step_drain(serve, now);
 }
 
-static bool serve_ends(const struct serve *serve)
+static bool serve_ends(const struct audit_server *serve)
 {
         return serve->failed || (serve->end_usec > 0 && (!serve->started || serve->broker_fd < 0 ||
                                                                 now_usec() >= serve->end_usec));
 }
 
-int serve_run(int broker_fd, int control_fd)
+int audit_server_run(int broker_fd, int control_fd)
 {
-        static struct serve serve;
+        static struct audit_server serve;
 
-        serve = (struct serve){.broker_fd = broker_fd, .control_fd = control_fd};
+        serve = (struct audit_server){.broker_fd = broker_fd, .control_fd = control_fd};
         set_nonblocking(broker_fd);
         set_nonblocking(control_fd);
         while (!serve_ends(&serve)) {

@@ -7,7 +7,7 @@
 
 #include "daemon/supervisor/spawn.h"
 #include "daemon/supervisor/supervisor.h"
-#include "daemon/supervisor/unit.h"
+#include "daemon/supervisor/process-unit.h"
 #include "daemon/util/journal.h"
 #include "daemon/util/log.h"
 
@@ -16,13 +16,13 @@
 
 static const struct child_class broker_class;
 
-void broker_init(struct broker *broker, struct supervisor *supervisor)
+void broker_process_init(struct broker_process *broker, struct supervisor *supervisor)
 {
-        *broker = (struct broker){.supervisor = supervisor};
+        *broker = (struct broker_process){.supervisor = supervisor};
         child_init(&broker->child, supervisor->event, &broker_class, broker, "tokend-broker", NULL);
 }
 
-void broker_done(struct broker *broker)
+void broker_process_done(struct broker_process *broker)
 {
         child_done(&broker->child);
         broker->timer = sd_event_source_disable_unref(broker->timer);
@@ -30,7 +30,7 @@ void broker_done(struct broker *broker)
 
 /* ---- what it is told. To one that is not there nothing is said: the next is told everything. ---- */
 
-void broker_configure(struct broker *broker)
+void broker_tell_config(struct broker_process *broker)
 {
         const struct supervisor *supervisor = broker->supervisor;
         const struct message_config message = {
@@ -41,21 +41,22 @@ void broker_configure(struct broker *broker)
                         message_send_config(broker->child.control_fd, &message, &supervisor->config_fd, 1));
 }
 
-static void tell_listen(struct broker *broker, enum listen_kind kind, int fd)
+static void tell_listen(struct broker_process *broker, enum listen_kind kind, int fd)
 {
         if (child_is_live(&broker->child))
                 child_sent(&broker->child, message_send_listen(broker->child.control_fd,
                                                    &(struct message_listen){.kind = (uint8_t)kind}, &fd, 1));
 }
 
-void broker_go(struct broker *broker)
+void broker_tell_go(struct broker_process *broker)
 {
         if (child_is_live(&broker->child))
                 child_sent(&broker->child, message_send_go(broker->child.control_fd,
                                                    &(struct message_go){.unused = 0}, NULL, 0));
 }
 
-void broker_worker(struct broker *broker, const struct token *token, uint32_t epoch, int fd)
+void broker_tell_worker(
+        struct broker_process *broker, const struct supervised_token *token, uint32_t epoch, int fd)
 {
         const struct message_worker message = {
                 .token = token->name, .life = token->life_number, .epoch = epoch};
@@ -64,7 +65,7 @@ void broker_worker(struct broker *broker, const struct token *token, uint32_t ep
                 child_sent(&broker->child, message_send_worker(broker->child.control_fd, &message, &fd, 1));
 }
 
-void broker_look(struct broker *broker, const struct token *token, int fd)
+void broker_tell_look(struct broker_process *broker, const struct supervised_token *token, int fd)
 {
         const struct message_look message = {.token = token->name};
 
@@ -72,7 +73,7 @@ void broker_look(struct broker *broker, const struct token *token, int fd)
                 child_sent(&broker->child, message_send_look(broker->child.control_fd, &message, &fd, 1));
 }
 
-void broker_gone(struct broker *broker, const struct token *token, uint64_t life)
+void broker_tell_gone(struct broker_process *broker, const struct supervised_token *token, uint64_t life)
 {
         const struct message_gone message = {.token = token->name, .life = life};
 
@@ -80,7 +81,7 @@ void broker_gone(struct broker *broker, const struct token *token, uint64_t life
                 child_sent(&broker->child, message_send_gone(broker->child.control_fd, &message, NULL, 0));
 }
 
-void broker_token(struct broker *broker, const struct token *token)
+void broker_tell_token(struct broker_process *broker, const struct supervised_token *token)
 {
         const struct message_token message = {
                 .token = token->name,
@@ -94,7 +95,7 @@ void broker_token(struct broker *broker, const struct token *token)
                 child_sent(&broker->child, message_send_token(broker->child.control_fd, &message, NULL, 0));
 }
 
-void broker_drain(struct broker *broker, uint64_t deadline_usec)
+void broker_tell_drain(struct broker_process *broker, uint64_t deadline_usec)
 {
         const struct message_drain message = {.deadline_usec = deadline_usec};
 
@@ -102,28 +103,28 @@ void broker_drain(struct broker *broker, uint64_t deadline_usec)
                 child_sent(&broker->child, message_send_drain(broker->child.control_fd, &message, NULL, 0));
 }
 
-void broker_audit(struct broker *broker, int fd)
+void broker_tell_audit(struct broker_process *broker, int fd)
 {
         if (child_is_live(&broker->child))
                 child_sent(&broker->child, message_send_channel(broker->child.control_fd,
                                                    &(struct message_channel){.epoch = 0}, &fd, 1));
 }
 
-static void tell_everything(struct broker *broker)
+static void tell_everything(struct broker_process *broker)
 {
         struct supervisor *supervisor = broker->supervisor;
 
-        broker_configure(broker);
-        audit_connect(&supervisor->audit);
+        broker_tell_config(broker);
+        audit_process_connect(&supervisor->audit);
         tell_listen(broker, LISTEN_KEYS, supervisor->sockets.keys.fd);
         tell_listen(broker, LISTEN_STATUS, supervisor->sockets.status.fd);
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 if (!supervisor->tokens[i]->config)
                         continue;
-                broker_token(broker, supervisor->tokens[i]);
-                token_connect(supervisor->tokens[i]);
+                broker_tell_token(broker, supervisor->tokens[i]);
+                supervised_token_connect(supervisor->tokens[i]);
         }
-        broker_go(broker);
+        broker_tell_go(broker);
         child_ping(&broker->child, now_usec(), false);
 }
 
@@ -131,14 +132,14 @@ static void tell_everything(struct broker *broker)
 
 static int on_restart(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        struct broker *broker = userdata;
+        struct broker_process *broker = userdata;
 
         if (!broker->supervisor->stopping)
-                (void)broker_start(broker);
+                (void)broker_process_start(broker);
         return 0;
 }
 
-static void start_again(struct broker *broker)
+static void start_again(struct broker_process *broker)
 {
         uint64_t wait;
 
@@ -151,7 +152,7 @@ static void start_again(struct broker *broker)
         timer_set(broker->supervisor, &broker->timer, now_usec() + wait, on_restart, broker);
 }
 
-int broker_start(struct broker *broker)
+int broker_process_start(struct broker_process *broker)
 {
         char *argv[] = {(char[]){"tokend-broker"}, NULL};
         _cleanup_(freep) char **environment = NULL;
@@ -172,7 +173,7 @@ int broker_start(struct broker *broker)
 
 static void on_gone(struct child *child, const char *how)
 {
-        struct broker *broker = child->userdata;
+        struct broker_process *broker = child->userdata;
 
         if (broker->supervisor->stopping) {
                 supervisor_drained(broker->supervisor);
@@ -183,7 +184,7 @@ static void on_gone(struct child *child, const char *how)
         start_again(broker);
 }
 
-void broker_tick(struct broker *broker, uint64_t now, bool forgive)
+void broker_process_tick(struct broker_process *broker, uint64_t now, bool forgive)
 {
         if (!forgive && child_is_overdue(&broker->child, now))
                 child_kill(&broker->child, "it did not answer for 5 s");
@@ -193,31 +194,31 @@ void broker_tick(struct broker *broker, uint64_t now, bool forgive)
 /* ---- what it says ---- */
 
 /* A token that it does not know any more: what it says crossed a reload. */
-static struct token *named(struct broker *broker, const char *name)
+static struct supervised_token *named(struct broker_process *broker, const char *name)
 {
-        struct token *token = supervisor_token(broker->supervisor, name);
+        struct supervised_token *token = supervised_token_find(broker->supervisor, name);
 
         return token && token->config ? token : NULL;
 }
 
-static int on_serving(struct broker *broker, struct wire *wire)
+static int on_serving(struct broker_process *broker, struct wire *wire)
 {
         struct message_serving message;
-        struct token *token;
+        struct supervised_token *token;
         int r = message_get_serving(wire, &message);
 
         if (r < 0)
                 return r;
         token = named(broker, message.token);
         if (token)
-                token_serving(token, message.life);
+                supervised_token_serving(token, message.life);
         return 0;
 }
 
-static int on_look_please(struct broker *broker, struct wire *wire)
+static int on_look_please(struct broker_process *broker, struct wire *wire)
 {
         struct message_look_please message;
-        struct token *token;
+        struct supervised_token *token;
         int r = message_get_look_please(wire, &message);
 
         if (r < 0)
@@ -228,21 +229,21 @@ static int on_look_please(struct broker *broker, struct wire *wire)
         return 0;
 }
 
-static int on_replace(struct broker *broker, struct wire *wire)
+static int on_replace(struct broker_process *broker, struct wire *wire)
 {
         struct message_replace message;
-        struct token *token;
+        struct supervised_token *token;
         int r = message_get_replace(wire, &message);
 
         if (r < 0)
                 return r;
         token = named(broker, message.token);
         if (token)
-                token_replace(token, message.life, message.reason);
+                supervised_token_replace(token, message.life, message.reason);
         return 0;
 }
 
-static int on_pong(struct broker *broker, struct wire *wire)
+static int on_pong(struct broker_process *broker, struct wire *wire)
 {
         struct message_pong message;
         int r = message_get_pong(wire, &message);
@@ -255,7 +256,7 @@ static int on_pong(struct broker *broker, struct wire *wire)
 }
 
 /* Answered at once: the question is one read of /proc. */
-static int on_unit_please(struct broker *broker, struct wire *wire)
+static int on_unit_please(struct broker_process *broker, struct wire *wire)
 {
         struct message_unit_please message;
         _cleanup_(freep) char *unit = NULL;
@@ -264,7 +265,7 @@ static int on_unit_please(struct broker *broker, struct wire *wire)
         if (r < 0)
                 return r;
         r = message.pid > INT32_MAX ? -ESRCH
-                                    : unit_of_process(broker->child.message_fd, (pid_t)message.pid,
+                                    : process_unit_of_process(broker->child.message_fd, (pid_t)message.pid,
                                               message.accepted_usec, &unit);
         if (r < 0)
                 log_debug("the unit of process %u cannot be told: %s", message.pid, strerror(-r));
@@ -277,7 +278,7 @@ static int on_unit_please(struct broker *broker, struct wire *wire)
 }
 
 /* Under its seccomp filter it can connect none itself. */
-static int on_journal_please(struct broker *broker, struct wire *wire)
+static int on_journal_please(struct broker_process *broker, struct wire *wire)
 {
         struct message_journal_please message;
         _cleanup_(closep) int fd = -1;
@@ -297,7 +298,7 @@ static int on_journal_please(struct broker *broker, struct wire *wire)
 
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
-        struct broker *broker = child->userdata;
+        struct broker_process *broker = child->userdata;
         struct message_drained drained;
         int r;
 
