@@ -134,11 +134,17 @@ static bool may_be_on(const struct token *token, const struct token *accelerator
 
 static void settle(struct token *token, struct token *accelerator, bool abandon)
 {
-        LINK_FOREACH_SAFE(at, &accelerator->copies)
-        {
-                struct copy *copy = LINK_OF(at, struct copy, link);
+        struct link all;
+
+        /* To destroy one sends to the accelerator, and what ends there may take others off the list. */
+        link_init(&all);
+        link_append_all(&all, &accelerator->copies);
+        while (!link_is_empty(&all)) {
+                struct copy *copy = LINK_OF(all.next, struct copy, link);
                 struct entry *entry = NULL;
 
+                link_remove(&copy->link);
+                link_append(&accelerator->copies, &copy->link);
                 if (copy->token != token || (copy->entry->live && !abandon))
                         continue;
                 if (token->directory && !abandon)

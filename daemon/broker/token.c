@@ -46,10 +46,16 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
         return 0;
 }
 
+/* Ends those that are in the list now. Whoever waited for one may put others into it, or take some away: what is to end is taken
+ * out of the list first. */
 static void end_list(struct token *token, struct link *list, enum job_end end)
 {
-        while (!link_is_empty(list))
-                token_end(token, LINK_OF(list->next, struct job, link), end);
+        struct link ending;
+
+        link_init(&ending);
+        link_append_all(&ending, list);
+        while (!link_is_empty(&ending))
+                token_end(token, LINK_OF(ending.next, struct job, link), end);
 }
 
 void token_free(struct token *token)
@@ -164,9 +170,14 @@ void token_cancel(struct job *job)
 void token_end_waiting(struct token *token, enum job_end end)
 {
         struct queue_item *item;
+        struct link queued;
 
-        while ((item = queue_any(&token->queue)))
-                token_end(token, LINK_OF(item, struct job, item), end);
+        link_init(&queued);
+        while ((item = queue_any(&token->queue))) {
+                queue_remove(&token->queue, item);
+                link_append(&queued, &LINK_OF(item, struct job, item)->link);
+        }
+        end_list(token, &queued, end);
         end_list(token, &token->first, end);
         end_list(token, &token->paused, end);
         end_list(token, &token->waiting, end);
@@ -174,12 +185,7 @@ void token_end_waiting(struct token *token, enum job_end end)
 
 void token_wake_lookups(struct token *token)
 {
-        struct link woken;
-
-        /* Those that wait now: one may wait anew from its own callback. */
-        link_init(&woken);
-        link_append_all(&woken, &token->waiting);
-        end_list(token, &woken, JOB_OK);
+        end_list(token, &token->waiting, JOB_OK);
 }
 
 void token_set_state(struct token *token, const struct message_token *message)
@@ -387,9 +393,11 @@ size_t token_queued(const struct token *token)
 
 /* ---- time ---- */
 
+/* Jobs are not ended while their list is gone through: whoever waits for one may change the list. */
 struct tick {
         struct token *token;
         uint64_t now, next;
+        struct link late, resumed; /* taken out of their lists: to be ended, to be queued again */
 };
 
 /* What a deadline says of a job that was not sent. */
@@ -398,48 +406,75 @@ static enum job_end late_end(const struct token *token)
         return token->worker.phase == WORKER_SERVING ? JOB_DEADLINE : JOB_UNAVAILABLE;
 }
 
+static void move_job(struct job *job, struct link *list)
+{
+        link_remove(&job->link);
+        link_append(list, &job->link);
+}
+
 static void tick_waiting(struct tick *tick, struct job *job)
 {
         if (job->deadline_usec <= tick->now)
-                token_end(tick->token, job, late_end(tick->token));
+                move_job(job, &tick->late);
         else
                 tick->next = MIN_OF(tick->next, job->deadline_usec);
 }
 
 static void tick_paused(struct tick *tick, struct job *job)
 {
-        if (job->deadline_usec <= tick->now || job->resume_usec > tick->now) {
-                tick->next = MIN_OF(tick->next, job->resume_usec);
-                tick_waiting(tick, job);
+        tick_waiting(tick, job);
+        if (job->deadline_usec <= tick->now)
                 return;
-        }
-        tick->next = MIN_OF(tick->next, job->deadline_usec);
-        resume_job(tick->token, job);
+        if (job->resume_usec <= tick->now)
+                move_job(job, &tick->resumed);
+        else
+                tick->next = MIN_OF(tick->next, job->resume_usec);
 }
 
 static void tick_queued(struct queue_item *item, void *userdata)
 {
-        tick_waiting(userdata, LINK_OF(item, struct job, item));
+        struct tick *tick = userdata;
+        struct job *job = LINK_OF(item, struct job, item);
+
+        if (job->deadline_usec <= tick->now)
+                queue_remove(&tick->token->queue, item);
+        tick_waiting(tick, job);
+}
+
+/* The first in the list that somebody has waited for too long; NULL: nobody has. */
+static struct job *late_out(struct tick *tick, struct link *list)
+{
+        LINK_FOREACH(at, list)
+        {
+                struct job *job = LINK_OF(at, struct job, link);
+
+                if (job->done && job->deadline_usec <= tick->now)
+                        return job;
+                if (job->done)
+                        tick->next = MIN_OF(tick->next, job->deadline_usec);
+        }
+        return NULL;
 }
 
 /* One that is out, or to be settled, stays: only who waits for it is told. */
-static void tick_out(struct tick *tick, struct job *job)
+static void tick_out(struct tick *tick, struct link *list)
 {
-        bool unsettled = job->place == JOB_UNSETTLED || job->settling;
+        struct job *job;
 
-        if (!job->done)
-                return;
-        if (job->deadline_usec <= tick->now)
+        while ((job = late_out(tick, list))) {
+                bool unsettled = job->place == JOB_UNSETTLED || job->settling;
+
                 token_answer_job(tick->token, job,
                         &(struct job_result){.end = unsettled ? JOB_OUTCOME_UNKNOWN : JOB_DEADLINE_EXECUTED});
-        else
-                tick->next = MIN_OF(tick->next, job->deadline_usec);
+        }
 }
 
 uint64_t token_tick(struct token *token, uint64_t now)
 {
         struct tick tick = {.token = token, .now = now, .next = USEC_NEVER};
 
+        link_init(&tick.late);
+        link_init(&tick.resumed);
         queue_each(&token->queue, tick_queued, &tick);
         LINK_FOREACH_SAFE(at, &token->first)
         {
@@ -453,14 +488,11 @@ uint64_t token_tick(struct token *token, uint64_t now)
         {
                 tick_waiting(&tick, LINK_OF(waiting, struct job, link));
         }
-        LINK_FOREACH(unsettled, &token->unsettled)
-        {
-                tick_out(&tick, LINK_OF(unsettled, struct job, link));
-        }
-        LINK_FOREACH(out, &token->worker.out)
-        {
-                tick_out(&tick, LINK_OF(out, struct job, link));
-        }
+        end_list(token, &tick.late, late_end(token));
+        while (!link_is_empty(&tick.resumed))
+                resume_job(token, LINK_OF(tick.resumed.next, struct job, link));
+        tick_out(&tick, &token->unsettled);
+        tick_out(&tick, &token->worker.out);
         if (token->refresh_due_usec <= now) {
                 token->refresh_wanted = true;
                 token->refresh_due_usec = now + token->config->refresh_usec;

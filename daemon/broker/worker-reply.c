@@ -77,16 +77,27 @@ static bool is_done(struct token *token, const struct job *job, struct entry **r
         }
 }
 
-/* What became of the certificates whose worker died over them: the directory of the next one shows it. */
-static void settle_by_directory(struct token *token)
+static struct job *first_settled_by_directory(struct token *token)
 {
-        LINK_FOREACH_SAFE(at, &token->unsettled)
+        LINK_FOREACH(at, &token->unsettled)
         {
                 struct job *job = LINK_OF(at, struct job, link);
+
+                if (job_is_settled_by_directory(job))
+                        return job;
+        }
+        return NULL;
+}
+
+/* What became of the certificates whose worker died over them: the directory of the next one shows it. Whoever waits for one may
+ * change the list: it is looked through anew for each. */
+static void settle_by_directory(struct token *token)
+{
+        struct job *job;
+
+        while ((job = first_settled_by_directory(token))) {
                 struct job_result result = {.ckr = job->lost_ckr};
 
-                if (!job_is_settled_by_directory(job))
-                        continue;
                 if (is_done(token, job, &result.entry))
                         result.end = JOB_OK;
                 else

@@ -12,7 +12,7 @@ struct link {
 
 #define LINK_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #define LINK_FOREACH(at, head)         for (struct link *at = (head)->next; at != (head); at = at->next)
-/* The body may remove (and free) the one at hand, and no other. */
+/* The body may remove (and free) the one at hand, and no other: it must not call what may do more. */
 #define LINK_FOREACH_SAFE(at, head)                                                                          \
         for (struct link *at = (head)->next, *at##_next = at->next; at != (head);                            \
                 at = at##_next, at##_next = at->next)
