@@ -38,8 +38,8 @@
 /* Bytes of a CKA_ID that we take from a token. SHA-1 gives 20, OpenSC 45; past this a key is not listed. */
 #define LIMIT_KEY_ID 128U
 
-/* Objects of one token that the broker keeps; a full token has some thousands. A worker that reports
- * more than this is treated as faulty and replaced. */
+/* Objects of one token that the broker keeps; a full token has some thousands. A token with more
+ * fails, and its status says why. */
 #define LIMIT_OBJECTS 100000U
 
 /* Milliseconds a request may ask for in timeoutMs, and what holds when it is left out. The interface files

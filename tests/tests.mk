@@ -11,9 +11,11 @@ $(foreach l,$(UNIT_ALONE),$(eval $(BUILD)/tests/unit-$(l): $(call unit,$(l)) $(B
 $(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a $(BUILD)/lib/tokendctl.a
 $(BUILD)/obj/tests/unit/test_worker_%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
+# An allocation of the broker fails where a test wants it to.
+$(BUILD)/tests/unit-broker: WRAP = -Wl,--wrap=malloc
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(WRAP) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
 
 # A PKCS #11 module that stands before another one, counts its calls, and fails on demand.

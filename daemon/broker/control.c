@@ -112,11 +112,12 @@ void control_journal_please(struct broker *broker)
                 broker->control_fd, &(struct message_journal_please){.unused = 0}, NULL, 0);
 }
 
-void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason)
+void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason, bool full)
 {
         CONTROL_WIRE(wire);
 
-        message_put_replace(&wire, &(struct message_replace){.token = token, .life = life, .reason = reason});
+        message_put_replace(&wire,
+                &(struct message_replace){.token = token, .life = life, .full = full, .reason = reason});
         send_wire(broker, &wire);
 }
 

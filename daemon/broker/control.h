@@ -12,7 +12,8 @@ void control_stop(struct broker *broker);
 void control_serving(struct broker *broker, const char *token, uint64_t life);
 void control_drained(struct broker *broker);
 void control_look_please(struct broker *broker, const char *token);
-void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason);
+/* full: the worker ends because its token has too many objects, and no other is to be started. */
+void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason, bool full);
 
 /* Asks for another socket that is connected to journald. Not kept where the channel has no room: the caller asks again. */
 void control_journal_please(struct broker *broker);

@@ -196,8 +196,9 @@ void token_set_state(struct token *token, const struct message_token *message)
                 free(token->reason);
                 token->reason = reason;
         }
-        /* The one way there is a PIN that was refused, or must not be tried; a broker before this one may have recorded it. */
-        if (message->state == TOKEN_FAILED && token->state != TOKEN_FAILED &&
+        /* But for a token that is full, the one way there is a PIN that was refused, or must not be tried; a broker before this one
+         * may have recorded it. */
+        if (message->state == TOKEN_FAILED && !token->full && token->state != TOKEN_FAILED &&
                 message->since_usec >= token->broker->begun_usec)
                 audit_login(token, false, message->reason);
         token->state = message->state;

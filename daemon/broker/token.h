@@ -77,6 +77,7 @@ struct token {
         uint64_t since_usec;
         uint32_t restarts;
 
+        bool full;  /* its last worker told of more objects than are kept */
         bool known; /* a HELLO was here: what follows is the token's own word */
         char *label, *manufacturer, *model, *serial;
         uint64_t *mechanisms;

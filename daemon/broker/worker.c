@@ -126,7 +126,7 @@ void worker_replace(struct token *token, const char *reason, bool grace)
                 return;
         }
         log_warning("token %s: its worker is replaced: %s", token->name, reason);
-        control_replace(token->broker, token->name, worker->life, reason);
+        control_replace(token->broker, token->name, worker->life, reason, false);
         worker_died(token);
 }
 
@@ -140,8 +140,8 @@ void worker_idle(struct token *token)
         worker->ending = true;
         log_notice("token %s: its worker is replaced: %s", token->name,
                 worker->retire_reason ? worker->retire_reason : "");
-        control_replace(
-                token->broker, token->name, worker->life, worker->retire_reason ? worker->retire_reason : "");
+        control_replace(token->broker, token->name, worker->life,
+                worker->retire_reason ? worker->retire_reason : "", false);
 }
 
 /* ---- what it says ---- */
@@ -310,6 +310,37 @@ static int on_message(struct token *token, struct wire *wire, enum message_type 
         }
 }
 
+/* The token has more objects than are kept. Another worker would tell of as many. */
+static void worker_full(struct token *token)
+{
+        char reason[128];
+
+        snprintf(reason, sizeof(reason), "the token has more than %u objects, and tokend keeps no more",
+                LIMIT_OBJECTS);
+        log_error("token %s: %s", token->name, reason);
+        token->full = true;
+        control_replace(token->broker, token->name, token->worker.life, reason, true);
+        worker_died(token);
+}
+
+/* What the worker sent was not taken. */
+static void refuse(struct token *token, int r, enum message_type type)
+{
+        char reason[64];
+
+        if (r == -ENOSPC) {
+                worker_full(token);
+                return;
+        }
+        /* What is missing now, only a worker that tells of everything again can tell. */
+        if (r == -ENOMEM)
+                snprintf(reason, sizeof(reason), "the broker has no memory for what the worker sent");
+        else
+                snprintf(reason, sizeof(reason), "the worker sent an invalid message (%s): %s",
+                        r == -EMSGSIZE ? "too long" : message_name(type), strerror(-r));
+        worker_replace(token, reason, false);
+}
+
 /* Reads up to so many messages. 1: the channel is empty; the worker may be dead afterwards (WORKER_NONE). */
 static int worker_read(struct token *token, unsigned n)
 {
@@ -328,13 +359,8 @@ static int worker_read(struct token *token, unsigned n)
                 }
                 if (r == 0)
                         r = on_message(token, &wire, &type);
-                if (r < 0) {
-                        char reason[64];
-
-                        snprintf(reason, sizeof(reason), "it sent %s that cannot be (%s)",
-                                r == -EMSGSIZE ? "a message" : message_name(type), strerror(-r));
-                        worker_replace(token, reason, false);
-                }
+                if (r < 0)
+                        refuse(token, r, type);
                 /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */
                 if (type == MESSAGE_TYPE_REPLY && token->worker.n_out + token->worker.busy == 0)
                         return 0;
@@ -385,6 +411,7 @@ int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch)
                 worker_detach(token);
                 return r;
         }
+        token->full = false;
         worker->phase = WORKER_GREETED;
         worker->old = !token->broker->sealed;
         return 0;

@@ -108,6 +108,8 @@ enum worker_end {
         WORKER_END_DEVICE,     /* the device was lost in use: at once */
         WORKER_END_HUNG,       /* a call outlived its deadline: at once */
         WORKER_END_ERROR,      /* anything else: back-off */
+        /* Not a worker's own word but the broker's of it (REPLACE). */
+        WORKER_END_FULL, /* the token has more objects than are kept: never again by itself */
 };
 
 enum listen_kind {
@@ -263,9 +265,10 @@ enum listen_kind {
         /* The directory of the worker of that life is here: the token is ready. */ \
         M(SERVING, serving, F(text, token) F(u64, life)) \
         M(DRAINED, drained, F(u8, unused)) \
-        /* A fresh process should look at this token (then LOOK comes), or its worker should be replaced. */ \
+        /* A fresh process should look at this token (then LOOK comes), or its worker should be replaced; full: it should end, and \
+         * none is to follow. */ \
         M(LOOK_PLEASE, look_please, F(text, token)) \
-        M(REPLACE, replace, F(text, token) F(u64, life) F(text, reason)) \
+        M(REPLACE, replace, F(text, token) F(u64, life) F(u8, full) F(text, reason)) \
         /* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
          * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */ \
         M(UNIT_PLEASE, unit_please, F(u64, ticket) F(u32, pid) F(u64, accepted_usec)) \

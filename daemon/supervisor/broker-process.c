@@ -239,7 +239,7 @@ static int on_replace(struct broker_process *broker, struct wire *wire)
                 return r;
         token = named(broker, message.token);
         if (token)
-                supervised_token_replace(token, message.life, message.reason);
+                supervised_token_replace(token, &message);
         return 0;
 }
 

@@ -104,16 +104,22 @@ void life_serving(struct life *life, struct moment at)
                 serve(life, at);
 }
 
+/* Only another section, PIN or reload can make a difference. */
+static bool is_final(unsigned end)
+{
+        return end == WORKER_END_PIN || end == WORKER_END_FULL;
+}
+
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
 {
         /* The last words of one that is replaced are about a section that holds no more. */
         if (!life_runs(life) || life->renewed)
                 return;
-        if (life->end == WORKER_END_PIN || (life->end && end != WORKER_END_PIN))
+        if (is_final(life->end) || (life->end && !is_final(end)))
                 return;
         life->end = (uint8_t)end;
         life->wake_usec = USEC_NEVER;
-        set_state(life, at, end == WORKER_END_PIN ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
+        set_state(life, at, is_final(end) ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
 }
 
 void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason)
@@ -146,7 +152,7 @@ void life_reaped(struct life *life, struct moment at, const char *reason)
                 life->wake_usec = at.now_usec;
                 return;
         }
-        if (life->end == WORKER_END_PIN) {
+        if (is_final(life->end)) {
                 life->phase = LIFE_FAILED;
                 life->wake_usec = USEC_NEVER;
                 return;

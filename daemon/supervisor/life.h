@@ -58,7 +58,8 @@ void life_started(struct life *life, struct moment at, uint64_t start_timeout_us
 void life_up(struct life *life, struct moment at);
 void life_serving(struct life *life, struct moment at);
 
-/* The worker's own last words. Of several words on one end the first counts, but a PIN that was refused always. */
+/* The worker's own last words, or the broker's that the token is full. Of several words on one end the first counts, but those
+ * after which no worker starts always. */
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason);
 /* The supervisor ends the worker, for that reason. overdue: because it was. */
 void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason);

@@ -21,6 +21,9 @@ static bool must_renew(const struct supervised_token *token, const struct config
 {
         if (!token->config || !config_token_equal(token->config, config))
                 return true;
+        /* It may have fewer objects by now. */
+        if (token->life.end == WORKER_END_FULL)
+                return true;
         /* A PIN that was refused is tried again where it is another. */
         return token->pin_refused && !supervised_token_pin_is_refused(token, config);
 }

@@ -403,8 +403,11 @@ void supervised_token_serving(struct supervised_token *token, uint64_t life)
         supervised_token_arm(token);
 }
 
-void supervised_token_replace(struct supervised_token *token, uint64_t life, const char *reason)
+void supervised_token_replace(struct supervised_token *token, const struct message_replace *message)
 {
-        if (life == token->life_number)
-                supervised_token_replace_worker(token, reason);
+        if (message->life != token->life_number)
+                return;
+        if (message->full)
+                life_ending(&token->life, moment(), WORKER_END_FULL, message->reason);
+        supervised_token_replace_worker(token, message->reason);
 }

@@ -133,7 +133,7 @@ void supervised_token_tell(struct supervised_token *token);
 void supervised_token_connect(struct supervised_token *token);
 /* What the broker says of the worker of that life. */
 void supervised_token_serving(struct supervised_token *token, uint64_t life);
-void supervised_token_replace(struct supervised_token *token, uint64_t life, const char *reason);
+void supervised_token_replace(struct supervised_token *token, const struct message_replace *message);
 /* Of its PIN file as it is now; zeros where there is none. */
 struct pin_identity supervised_token_pin_identity(const struct config_token *config);
 /* The one rule: a PIN costs one attempt, whoever makes it. read: the file as the process that was refused, or must not try, has

@@ -199,6 +199,25 @@ static void test_pin(void)
         CU_ASSERT_STRING_EQUAL(life.reason, "");
 }
 
+static void test_full(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        life_started(&life, at(0), START);
+        life_ending(&life, at(1), WORKER_END_FULL, "more than 100000 objects");
+        /* As the supervisor ends it. */
+        life_condemned(&life, at(1), false, "more than 100000 objects");
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        CU_ASSERT_STRING_EQUAL(life.reason, "more than 100000 objects");
+        life_reaped(&life, at(2), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        life_renew(&life, at(3));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 3);
+}
+
 static void test_pin_of_look(void)
 {
         struct life life;
@@ -348,6 +367,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"an absent token is asked every 500 ms", test_absent},
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
+        {"a token with too many objects fails, and is tried again after a reload", test_full},
         {"nor is one that was refused to a look", test_pin_of_look},
         {"a refused PIN counts, whatever else ended the worker", test_pin_crosses_kill},
         {"a start that takes too long is given up, and the next may take longer", test_overdue},

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A token of the broker with a worker that is this test: what it tells, too much of it, no memory for it; and callbacks of
+ * requests that change the lists which are gone through. One allocation fails on demand: the program is linked with
+ * --wrap=malloc.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/broker/broker.h"
+#include "daemon/broker/connection.h"
+#include "daemon/util/algorithm.h"
+#include "tests/unit/suite.h"
+
+#define LIFE 7U
+/* Few other allocations are of as many pointers. */
+#define N_KEYS 1237U
+
+/* Allocations of so many bytes fail, and of so many or more; 0: none. */
+static size_t failing_size, failing_from;
+
+void *__real_malloc(size_t size); // NOLINT: the linker's name
+void *__wrap_malloc(size_t size); // NOLINT
+
+void *__wrap_malloc(size_t size) // NOLINT
+{
+        if ((failing_size > 0 && size == failing_size) || (failing_from > 0 && size >= failing_from))
+                return NULL;
+        return __real_malloc(size);
+}
+
+struct fixture {
+        struct broker broker;
+        struct token *token;
+        struct instance *instance;
+        int control, worker;
+};
+
+static void set_up(struct fixture *f)
+{
+        static const char text[] = "[Daemon]\nAudit=none\n[Token t]\nModule=/module.so\n";
+        struct config *config = NULL;
+        int fds[2];
+
+        *f = (struct fixture){.worker = -1};
+        CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
+        f->control = fds[1];
+        CU_ASSERT_EQUAL_FATAL(broker_init(&f->broker, fds[0]), 0);
+        CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config), 0);
+        f->token = broker_token(&f->broker, "t");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f->token);
+        f->instance = broker_instance(&f->broker, &policy_default_instance);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f->instance);
+}
+
+static void tear_down(struct fixture *f)
+{
+        failing_size = failing_from = 0;
+        broker_done(&f->broker);
+        close(f->control);
+        if (f->worker >= 0)
+                close(f->worker);
+}
+
+/* Until nothing is to be done. */
+static void run(struct fixture *f)
+{
+        while (sd_event_run(f->broker.event, 0) > 0)
+                ;
+}
+
+/* ---- the worker ---- */
+
+static void greet(struct fixture *f)
+{
+        const struct message_hello hello = {.version = MESSAGE_VERSION,
+                .label = "label",
+                .manufacturer = "",
+                .model = "",
+                .serial = "",
+                .threads = 1};
+        int fds[2];
+
+        CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
+        f->worker = fds[1];
+        CU_ASSERT_EQUAL_FATAL(worker_attach(f->token, fds[0], LIFE, 1), 0);
+        CU_ASSERT_EQUAL(message_send_hello(f->worker, &hello, NULL, 0), 0);
+        run(f);
+}
+
+static void tell(struct fixture *f, uint64_t number)
+{
+        char nickname[16];
+        const struct message_entry entry = {.number = number,
+                .kind = OBJECT_KEY,
+                .nickname = nickname,
+                .id = wire_bytes("id", 2),
+                .key_type = KEY_EC,
+                .size = 256,
+                .usage = USAGE_SIGN,
+                .der = wire_bytes("der", 3),
+                .subject = "",
+                .issuer = "",
+                .serial = ""};
+
+        snprintf(nickname, sizeof(nickname), "k%06u", (unsigned)number);
+        CU_ASSERT_EQUAL_FATAL(message_send_entry(f->worker, &entry, NULL, 0), 0);
+        /* Before the socket is full. */
+        if (number % 32 == 0)
+                run(f);
+}
+
+/* Answers the one request that is there, which is the first REFRESH. */
+static void refreshed(struct fixture *f)
+{
+        uint8_t buffer[1024];
+        struct wire wire = {.data = buffer};
+
+        run(f);
+        CU_ASSERT_EQUAL_FATAL(channel_receive_plain(f->worker, buffer, sizeof(buffer), &wire.size), 0);
+        CU_ASSERT_EQUAL_FATAL(message_type(&wire), MESSAGE_TYPE_REFRESH);
+        const struct message_reply reply = {.request = wire_get_u64(&wire), .status = REPLY_OK, .text = ""};
+        CU_ASSERT_EQUAL(message_send_reply(f->worker, &reply, NULL, 0), 0);
+        run(f);
+        CU_ASSERT_EQUAL(f->token->worker.phase, WORKER_SERVING);
+}
+
+/* The REPLACE that the supervisor got; false: none. Its reason is copied. */
+static bool replaced(struct fixture *f, struct message_replace *ret, char reason[static 256])
+{
+        uint8_t buffer[8192];
+        struct wire wire = {.data = buffer};
+
+        while (channel_receive_plain(f->control, buffer, sizeof(buffer), &wire.size) == 0) {
+                if (message_type(&wire) == MESSAGE_TYPE_REPLACE && message_get_replace(&wire, ret) == 0) {
+                        snprintf(reason, 256, "%s", ret->reason);
+                        return true;
+                }
+                wire = (struct wire){.data = buffer};
+        }
+        return false;
+}
+
+static void test_full(void)
+{
+        struct message_replace replace;
+        struct fixture f;
+        char reason[256];
+
+        set_up(&f);
+        greet(&f);
+        /* LIMIT_OBJECTS of them are taken. */
+        for (uint64_t number = 1; number <= LIMIT_OBJECTS; number++)
+                tell(&f, number);
+        run(&f);
+        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_LOADING);
+        tell(&f, LIMIT_OBJECTS + 1);
+        run(&f);
+        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
+        CU_ASSERT_EQUAL(replace.life, LIFE);
+        CU_ASSERT_TRUE(replace.full);
+        CU_ASSERT_PTR_NOT_NULL(strstr(reason, "more than 100000 objects"));
+        tear_down(&f);
+}
+
+static void test_no_memory(void)
+{
+        struct message_replace replace;
+        struct fixture f;
+        char reason[256];
+
+        set_up(&f);
+        greet(&f);
+        failing_from = sizeof(struct entry);
+        tell(&f, 1);
+        run(&f);
+        failing_from = 0;
+        CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
+        CU_ASSERT_FALSE(replace.full);
+        CU_ASSERT_STRING_EQUAL(reason, "the broker has no memory for what the worker sent");
+        tear_down(&f);
+}
+
+static void test_invalid(void)
+{
+        const struct message_drop early = {.number = 1};
+        struct message_replace replace;
+        struct fixture f;
+        char reason[256];
+
+        set_up(&f);
+        greet(&f);
+        CU_ASSERT_EQUAL(message_send_drop(f.worker, &early, NULL, 0), 0);
+        run(&f);
+        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_LOADING);
+        CU_ASSERT_EQUAL(message_send_gone(f.worker, &(struct message_gone){.token = "t"}, NULL, 0), 0);
+        run(&f);
+        CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
+        CU_ASSERT_FALSE(replace.full);
+        CU_ASSERT_PTR_NOT_NULL(strstr(reason, "invalid message"));
+        tear_down(&f);
+}
+
+/* ---- a client ---- */
+
+/* Asks for a List on a connection of its own; how many bytes came back. */
+static size_t list(struct fixture *f, char *ret, size_t size)
+{
+        static const char ask[] = "{\"method\":\"io.tokend.Keys.List\",\"parameters\":{},\"more\":true}";
+        const struct caller caller = {.uid = geteuid()};
+        size_t length = 0;
+        ssize_t n;
+        int fds[2];
+
+        CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        CU_ASSERT_TRUE_FATAL(connection_new(&f->broker.keys, fds[0], &caller, f->instance, false) >= 0);
+        CU_ASSERT_EQUAL(send(fds[1], ask, sizeof(ask), 0), (ssize_t)sizeof(ask));
+        run(f);
+        while ((n = recv(fds[1], ret + length, size - length, MSG_DONTWAIT)) > 0) {
+                length += (size_t)n;
+                run(f);
+        }
+        close(fds[1]);
+        run(f);
+        return length;
+}
+
+static void test_list(void)
+{
+        static char reply[LIMIT_MESSAGE * 4];
+        struct fixture f;
+
+        set_up(&f);
+        greet(&f);
+        for (uint64_t number = 1; number <= N_KEYS; number++)
+                tell(&f, number);
+        refreshed(&f);
+        failing_size = N_KEYS * sizeof(struct entry *);
+        /* No whole message comes. */
+        CU_ASSERT_PTR_NULL(memchr(reply, 0, list(&f, reply, sizeof(reply))));
+        failing_size = 0;
+        CU_ASSERT_PTR_NOT_NULL(memchr(reply, 0, list(&f, reply, sizeof(reply))));
+        CU_ASSERT_TRUE(link_is_empty(&f.broker.connections));
+        tear_down(&f);
+}
+
+/* ---- callbacks ---- */
+
+struct waiter {
+        struct job *other; /* that is given up as this one ends */
+        struct token *token;
+        struct instance *instance;
+        unsigned n_ended;
+};
+
+static struct job *lookup(struct fixture *f, struct waiter *waiter,
+        void (*done)(struct job *job, const struct job_result *result))
+{
+        struct job *job = job_new(JOB_LOOKUP);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(job);
+        job_set_instance(job, f->instance);
+        job->deadline_usec = now_usec() + USEC_PER_SEC;
+        job->done = done;
+        job->userdata = waiter;
+        token_submit(f->token, job);
+        return job;
+}
+
+static void cancel_other(struct job *job, const struct job_result *result)
+{
+        struct waiter *waiter = job->userdata;
+
+        waiter->n_ended++;
+        token_cancel(waiter->other);
+}
+
+/* As where both are of one connection. */
+static void test_cancels(void)
+{
+        struct waiter first = {0}, second = {0}, third = {0};
+        struct fixture f;
+
+        set_up(&f);
+        (void)lookup(&f, &first, cancel_other);
+        first.other = lookup(&f, &second, cancel_other);
+        (void)lookup(&f, &third, cancel_other);
+        third.other = lookup(&f, &second, cancel_other);
+        CU_ASSERT_EQUAL(token_queued(f.token), 4);
+        (void)token_tick(f.token, now_usec() + 2 * USEC_PER_SEC);
+        CU_ASSERT_EQUAL(first.n_ended, 1);
+        CU_ASSERT_EQUAL(second.n_ended, 0);
+        CU_ASSERT_EQUAL(third.n_ended, 1);
+        CU_ASSERT_EQUAL(token_queued(f.token), 0);
+        tear_down(&f);
+}
+
+static void wait_again(struct job *job, const struct job_result *result)
+{
+        struct waiter *waiter = job->userdata;
+        struct fixture f = {.token = waiter->token, .instance = waiter->instance};
+
+        /* Once is enough to see that it is not ended as well. */
+        if (++waiter->n_ended == 1)
+                (void)lookup(&f, waiter, wait_again);
+}
+
+static void test_waits_again(void)
+{
+        struct waiter waiter = {0};
+        struct fixture f;
+
+        set_up(&f);
+        waiter.token = f.token;
+        waiter.instance = f.instance;
+        (void)lookup(&f, &waiter, wait_again);
+        token_end_waiting(f.token, JOB_UNAVAILABLE);
+        CU_ASSERT_EQUAL(waiter.n_ended, 1);
+        CU_ASSERT_EQUAL(token_queued(f.token), 1);
+        tear_down(&f);
+        CU_ASSERT_EQUAL(waiter.n_ended, 2);
+}
+
+SUITE(broker_worker, {"a token with too many objects is given up, and told why", test_full},
+        {"no memory is not blamed on the worker", test_no_memory},
+        {"a worker that sends what it must not is replaced", test_invalid},
+        {"a List that there is no memory for is not an empty one", test_list},
+        {"who gives up another request when its own is late", test_cancels},
+        {"who waits again when its wait has ended", test_waits_again});
