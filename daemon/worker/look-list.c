@@ -4,7 +4,7 @@
 
 #include "daemon/worker/core/inventory.h"
 #include "daemon/worker/device/login.h"
-#include "daemon/worker/threads.h"
+#include "daemon/worker/report.h"
 
 /* The whole answer is dropped where its reader is gone, so a send that fails is not looked at. */
 static void look_entry(void *userdata, const struct message_entry *entry)
@@ -36,7 +36,7 @@ int look_list_run(struct slot_token *token, struct failure *failure)
                 return failure_ckr(failure, rv, "C_OpenSession");
         if (login(&session, failure) != 0)
                 return 1;
-        serve_hello(token, 0, 0);
+        report_hello(token, 0, 0);
         rv = inventory_refresh(inventory, &session, &report, true);
         return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "the token cannot be listed");
 }

@@ -18,10 +18,10 @@
 #define QUESTION_MAX 1024U
 
 /* What the loader thread works with; lives as long as the process. */
-struct worker {
+struct loader {
         struct config *config;
         struct slot_token token;
-        struct serve *serve;
+        struct threads *threads;
         enum look_kind look;
         struct message_seek seek; /* what a look for a nickname is asked; its texts are in question */
         uint8_t question[QUESTION_MAX];
@@ -41,11 +41,11 @@ static void harden(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
-static int look_for(struct worker *worker, struct failure *failure)
+static int look_for(struct loader *loader, struct failure *failure)
 {
-        struct message_sought sought = {.number = worker->seek.number, .ok = 1};
+        struct message_sought sought = {.number = loader->seek.number, .ok = 1};
         unsigned seen = 0;
-        int r = nickname_check_run(&worker->token, &worker->seek, &seen, failure);
+        int r = nickname_check_run(&loader->token, &loader->seek, &seen, failure);
 
         if (r != 0)
                 return r;
@@ -58,22 +58,22 @@ static int look_for(struct worker *worker, struct failure *failure)
 /* In a thread of its own: C_Initialize and C_Login may take long, and the monitor must answer meanwhile. */
 static void *load(void *userdata)
 {
-        struct worker *worker = userdata;
+        struct loader *loader = userdata;
         struct failure failure;
         int r;
 
-        if (worker->look == LOOK_SEEK)
-                r = look_for(worker, &failure);
+        if (loader->look == LOOK_SEEK)
+                r = look_for(loader, &failure);
         else {
-                r = module_load(&worker->token, &failure);
+                r = module_load(&loader->token, &failure);
                 if (r == 0)
-                        r = worker->look == LOOK_LIST
-                                    ? look_list_run(&worker->token, &failure)
-                                    : serve_start(worker->serve, &worker->token, worker->config, &failure);
+                        r = loader->look == LOOK_LIST ? look_list_run(&loader->token, &failure)
+                                                      : threads_start(loader->threads, &loader->token,
+                                                                loader->config, &failure);
         }
         if (r != 0)
-                serve_end(worker->serve, &failure);
-        if (worker->look != LOOK_NONE)
+                threads_end(loader->threads, &failure);
+        if (loader->look != LOOK_NONE)
                 _exit(EXIT_SUCCESS);
         return NULL;
 }
@@ -89,17 +89,17 @@ static int receive(uint8_t *buffer, size_t size, struct wire *ret, int fds[stati
 }
 
 /* The second message of a look for a nickname. */
-static int receive_question(struct worker *worker)
+static int receive_question(struct loader *loader)
 {
-        struct wire wire = {.data = worker->question};
-        int r = channel_receive_plain(CONTROL_FD, worker->question, sizeof(worker->question), &wire.size);
+        struct wire wire = {.data = loader->question};
+        int r = channel_receive_plain(CONTROL_FD, loader->question, sizeof(loader->question), &wire.size);
 
         if (r != 0)
                 return r < 0 ? r : -EPIPE;
-        return message_type(&wire) == MESSAGE_TYPE_SEEK ? message_get_seek(&wire, &worker->seek) : -EBADMSG;
+        return message_type(&wire) == MESSAGE_TYPE_SEEK ? message_get_seek(&wire, &loader->seek) : -EBADMSG;
 }
 
-static int begin(struct worker *worker, struct wire *wire, int config_fd)
+static int begin(struct loader *loader, struct wire *wire, int config_fd)
 {
         const struct config_token *config;
         struct message_start start;
@@ -109,29 +109,29 @@ static int begin(struct worker *worker, struct wire *wire, int config_fd)
         if (message_type(wire) != MESSAGE_TYPE_START || message_get_start(wire, &start) < 0 ||
                 start.version != MESSAGE_VERSION || start.look > LOOK_SEEK || config_fd < 0)
                 return -EBADMSG;
-        r = config_from_memfd(config_fd, &worker->config);
+        r = config_from_memfd(config_fd, &loader->config);
         if (r < 0)
                 return r;
-        config = config_token(worker->config, start.token);
+        config = config_token(loader->config, start.token);
         if (!config)
                 return -ENOENT;
-        worker->look = start.look;
-        slot_token_init(&worker->token, config, start.look != LOOK_NONE);
-        if (worker->look == LOOK_SEEK) {
-                r = receive_question(worker);
+        loader->look = start.look;
+        slot_token_init(&loader->token, config, start.look != LOOK_NONE);
+        if (loader->look == LOOK_SEEK) {
+                r = receive_question(loader);
                 if (r < 0)
                         return r;
         }
-        r = serve_new(start.epoch, &worker->serve);
+        r = threads_new(start.epoch, &loader->threads);
         if (r < 0)
                 return r;
-        r = -pthread_create(&thread, NULL, load, worker);
+        r = -pthread_create(&thread, NULL, load, loader);
         if (r == 0)
                 pthread_detach(thread);
         return r;
 }
 
-static void control(struct worker *worker, struct wire *wire, int fds[static LIMIT_CHANNEL_FDS])
+static void control(struct loader *loader, struct wire *wire, int fds[static LIMIT_CHANNEL_FDS])
 {
         enum message_type type = message_type(wire);
         struct message_channel channel;
@@ -142,43 +142,43 @@ static void control(struct worker *worker, struct wire *wire, int fds[static LIM
         if (type == MESSAGE_TYPE_PING && message_get_ping(wire, &ping) == 0)
                 (void)message_send_pong(CONTROL_FD, &(struct message_pong){ping.number}, NULL, 0);
         else if (type == MESSAGE_TYPE_CHANNEL && message_get_channel(wire, &channel) == 0 && fds[0] >= 0)
-                serve_channel(worker->serve, take_fd(&fds[0]), channel.epoch);
+                threads_channel(loader->threads, take_fd(&fds[0]), channel.epoch);
         else if (type == MESSAGE_TYPE_SOUGHT && message_get_sought(wire, &sought) == 0)
-                serve_sought(worker->serve, &sought);
+                threads_sought(loader->threads, &sought);
         else if (type == MESSAGE_TYPE_PEER && message_get_peer(wire, &peer) == 0 && fds[0] >= 0)
-                serve_peer(worker->serve, peer.token, take_fd(&fds[0]));
+                threads_peer(loader->threads, peer.token, take_fd(&fds[0]));
         else
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }
 
 /* The control has ended: the supervisor is gone, or wants this worker to end. Calls into the module that are in progress may
  * return first, each within its Timeout= or GenerateTimeout=. */
-static _Noreturn void leave(struct worker *worker)
+static _Noreturn void leave(struct loader *loader)
 {
-        struct call_gate *gate = &worker->token.gate;
+        struct call_gate *gate = &loader->token.gate;
         uint64_t now = now_usec(), limit, until;
 
         call_gate_close(gate);
-        limit = serve_stop(worker->serve);
-        limit = MAX_OF(limit, worker->token.config->timeout_usec);
+        limit = threads_stop(loader->threads);
+        limit = MAX_OF(limit, loader->token.config->timeout_usec);
         if (call_gate_wait(gate, now))
                 _exit(EXIT_SUCCESS);
         until = now + limit;
         log_info("ends after the calls into the module that are in progress, in %ju ms at most",
                 (uintmax_t)(limit / USEC_PER_MSEC));
         (void)message_send_leaving(CONTROL_FD, &(struct message_leaving){limit}, NULL, 0);
-        for (uint64_t usec; now < until && (usec = serve_watch_stop(worker->serve)) > 0; now = now_usec())
+        for (uint64_t usec; now < until && (usec = threads_watch_stop(loader->threads)) > 0; now = now_usec())
                 if (call_gate_wait(gate, MIN_OF(now + usec, until)))
                         _exit(EXIT_SUCCESS);
         log_warning("ends within a call into the module that did not return in time");
         _exit(EXIT_SUCCESS);
 }
 
-static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
+static _Noreturn void watch(struct loader *loader, uint8_t *buffer, size_t size)
 {
         for (;;) {
                 struct pollfd poll_fd = {.fd = CONTROL_FD, .events = POLLIN};
-                uint64_t usec = serve_watch(worker->serve);
+                uint64_t usec = threads_watch(loader->threads);
                 _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 struct wire wire;
                 int r;
@@ -187,15 +187,15 @@ static _Noreturn void watch(struct worker *worker, uint8_t *buffer, size_t size)
                         continue;
                 r = receive(buffer, size, &wire, fds);
                 if (r == 1)
-                        leave(worker);
+                        leave(loader);
                 if (r == 0)
-                        control(worker, &wire, fds);
+                        control(loader, &wire, fds);
         }
 }
 
 int monitor_run(void)
 {
-        static struct worker worker;
+        static struct loader loader;
         static uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
         int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
         struct wire wire;
@@ -206,11 +206,11 @@ int monitor_run(void)
         if (r == 1)
                 return EXIT_SUCCESS;
         if (r == 0)
-                r = begin(&worker, &wire, fds[0]);
+                r = begin(&loader, &wire, fds[0]);
         channel_close_fds(&fds);
         if (r < 0) {
                 log_error("no START from the supervisor: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
-        watch(&worker, buffer, sizeof(buffer));
+        watch(&loader, buffer, sizeof(buffer));
 }

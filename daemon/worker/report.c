@@ -1,51 +1,100 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * What a thread tells the broker of the token's objects and claims. An object is marked as told when it is (refresh.c), so it
- * is told to whichever broker there is, whoever's request showed it or none: on each channel HELLO has come before, and a
- * broker that comes later asks for all. A list of claims is of one REFRESH, and only for the broker that asked: another's
- * would be mixed with the one that it asks for itself.
- */
+/* See report.h. */
+#include "daemon/worker/report.h"
+
 #include <string.h>
 
+#include "daemon/util/log.h"
 #include "daemon/worker/claims/claims.h"
-#include "daemon/worker/threads-types.h"
+
+/* ---- HELLO, SESSIONS, REPLY ---- */
+
+void report_hello(const struct slot_token *token, unsigned n_threads, unsigned busy)
+{
+        struct message_hello hello = {.version = MESSAGE_VERSION,
+                .label = token->label,
+                .manufacturer = token->manufacturer,
+                .model = token->model,
+                .serial = token->serial,
+                .session_limit = token->budget,
+                .threads = n_threads,
+                .busy = busy};
+        _cleanup_(freep) uint8_t *mechanisms = malloc(8 * token->n_mechanisms + 1);
+        struct wire wire = {.data = mechanisms, .size = mechanisms ? 8 * token->n_mechanisms : 0};
+        int r;
+
+        for (size_t i = 0; mechanisms && i < token->n_mechanisms; i++)
+                wire_put_u64(&wire, token->mechanisms[i]);
+        hello.mechanisms = wire_bytes(mechanisms, wire.at);
+        r = message_send_hello(REQUEST_FD, &hello, NULL, 0);
+        /* A broker that is gone: the next one gets its own. */
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+                log_error("HELLO cannot be sent: %s", strerror(-r));
+}
+
+void report_sessions(struct threads *threads, bool always)
+{
+        uint32_t open = atomic_load(&threads->token->n_open), logins = atomic_load(&threads->token->n_logins);
+        uint64_t now = (uint64_t)open << 32 | logins;
+        struct message_sessions sessions = {open, logins};
+
+        if (atomic_exchange(&threads->told_sessions, now) != now || always)
+                (void)message_send_sessions(REQUEST_FD, &sessions, NULL, 0);
+}
+
+void report_reply(struct thread *thread, uint64_t request)
+{
+        const struct result *result = &thread->operation.result;
+        struct message_reply reply = {.request = request,
+                .status = (uint8_t)result->status,
+                .ckr = result->ckr,
+                .device_usec = thread->session.device_usec,
+                .payload = wire_bytes(result->payload, result->payload_length),
+                .text = result->text};
+
+        (void)message_send_reply(REQUEST_FD, &reply, NULL, 0);
+}
+
+/* ---- the inventory ---- */
 
 static void report_entry(void *userdata, const struct message_entry *entry)
 {
         struct thread *thread = userdata;
 
-        pthread_rwlock_rdlock(&thread->serve->channel);
+        pthread_rwlock_rdlock(&thread->threads->channel);
         (void)message_send_entry(REQUEST_FD, entry, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
+        pthread_rwlock_unlock(&thread->threads->channel);
 }
 
 static void report_drop(void *userdata, uint64_t number)
 {
         struct thread *thread = userdata;
 
-        pthread_rwlock_rdlock(&thread->serve->channel);
+        pthread_rwlock_rdlock(&thread->threads->channel);
         (void)message_send_drop(REQUEST_FD, &(struct message_drop){number}, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
+        pthread_rwlock_unlock(&thread->threads->channel);
 }
 
 static void report_settled(void *userdata, uint64_t generation)
 {
         struct thread *thread = userdata;
 
-        pthread_rwlock_rdlock(&thread->serve->channel);
+        pthread_rwlock_rdlock(&thread->threads->channel);
         (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
+        pthread_rwlock_unlock(&thread->threads->channel);
 }
+
+/* ---- claims ---- */
 
 /* false: the broker that asked is gone. */
 static bool begin_claim(struct thread *thread)
 {
         uint64_t request = atomic_load(&thread->request);
 
-        pthread_rwlock_rdlock(&thread->serve->channel);
-        if (request >> 32 == atomic_load(&thread->serve->epoch))
+        pthread_rwlock_rdlock(&thread->threads->channel);
+        if (request >> 32 == atomic_load(&thread->threads->epoch))
                 return true;
-        pthread_rwlock_unlock(&thread->serve->channel);
+        pthread_rwlock_unlock(&thread->threads->channel);
         return false;
 }
 
@@ -61,7 +110,7 @@ static void report_claim(struct thread *thread, const struct claim_object *objec
         if (!begin_claim(thread))
                 return;
         (void)message_send_claim(REQUEST_FD, &message, NULL, 0);
-        pthread_rwlock_unlock(&thread->serve->channel);
+        pthread_rwlock_unlock(&thread->threads->channel);
 }
 
 /* Every claim that is not ours, for the status. */
@@ -78,7 +127,7 @@ static CK_RV report_claims(struct operation *operation)
                 return rv;
         if (begin_claim(thread)) {
                 (void)message_send_claims(REQUEST_FD, &message, NULL, 0);
-                pthread_rwlock_unlock(&thread->serve->channel);
+                pthread_rwlock_unlock(&thread->threads->channel);
         }
         for (size_t i = 0; i < n; i++) {
                 struct claim_object object;

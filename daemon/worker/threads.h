@@ -9,42 +9,79 @@
  */
 #pragma once
 
-#include "daemon/worker/core/descriptors.h"
-#include "daemon/worker/core/operation.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
-struct serve;
+#include "daemon/worker/accel/accel.h"
+#include "daemon/worker/claims/claimant.h"
+#include "daemon/worker/core/descriptors.h"
+
+enum thread_state {
+        IDLE,
+        BUSY,
+        TAKEN, /* the monitor has answered for it: the process ends */
+};
+
+struct thread {
+        struct threads *threads;
+        pthread_t id;
+        struct operation operation;
+        struct session session;
+        struct report report;
+        _Atomic int state; /* enum thread_state */
+        _Atomic uint64_t request;
+        uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
+};
+
+struct threads {
+        struct slot_token *token;
+        struct inventory *inventory;
+        struct claimant claimant;
+        struct accel accel;
+        struct thread *peer_thread; /* of an accelerator */
+        pthread_rwlock_t channel;
+        pthread_mutex_t fresh_lock;
+        pthread_cond_t fresh; /* the epoch rose */
+        _Atomic uint32_t epoch;
+        struct thread **list;
+        atomic_uint n_threads;          /* 0 until all stand */
+        atomic_bool ending;             /* threads_end() was called */
+        atomic_bool stopping;           /* threads_stop() was: the monitor ends the process */
+        _Atomic uint64_t told_sessions; /* what SESSIONS said last: open << 32 | logins */
+};
 
 /* epoch: of the channel that is there. -ENOMEM. */
-int serve_new(uint32_t epoch, struct serve **ret);
+int threads_new(uint32_t epoch, struct threads **ret);
 
 /* Opens the sessions, logs in, settles the claims that a crash left, says UP and HELLO, and starts the threads. 1: failure. In the loader thread.
  */
-int serve_start(
-        struct serve *serve, struct slot_token *token, const struct config *config, struct failure *failure);
-
-/* Sends HELLO; the caller sees to it that it is the channel's first message. */
-void serve_hello(const struct slot_token *token, unsigned n_threads, unsigned busy);
+int threads_start(struct threads *threads, struct slot_token *token, const struct config *config,
+        struct failure *failure);
 
 /* The channel of a new broker; takes the descriptor over. In the monitor. */
-void serve_channel(struct serve *serve, int fd, uint32_t epoch);
+void threads_channel(struct threads *threads, int fd, uint32_t epoch);
+
+/* A channel is there: HELLO and SESSIONS go out first. n: of the threads; busy: those that work for a broker that is gone. The
+ * caller holds the channel for writing. */
+void threads_open_channel(struct threads *threads, unsigned n, unsigned busy);
 
 /* A peer channel to the worker of that token; takes the descriptor over. In the monitor. */
-void serve_peer(struct serve *serve, const char *token, int fd);
+void threads_peer(struct threads *threads, const char *token, int fd);
 
 /* What a look saw, for the thread that asked. In the monitor. */
-void serve_sought(struct serve *serve, const struct message_sought *sought);
+void threads_sought(struct threads *threads, const struct message_sought *sought);
 
 /* Ends the process where a call has outlived its limit; else returns after how many microseconds to look
  * again. In the monitor. */
-uint64_t serve_watch(struct serve *serve);
+uint64_t threads_watch(struct threads *threads);
 
-/* The worker is to end: it takes no more requests, and serve_end() leaves the exit to the monitor. Returns how long a call of
+/* The worker is to end: it takes no more requests, and threads_end() leaves the exit to the monitor. Returns how long a call of
  * the threads may take, in microseconds; 0 before they stand. In the monitor. */
-uint64_t serve_stop(struct serve *serve);
+uint64_t threads_stop(struct threads *threads);
 
-/* After serve_stop(): after how many microseconds to look again; 0: a call has outlived its limit. In the monitor. */
-uint64_t serve_watch_stop(struct serve *serve);
+/* After threads_stop(): after how many microseconds to look again; 0: a call has outlived its limit. In the monitor. */
+uint64_t threads_watch_stop(struct threads *threads);
 
 /* Gives the other threads a moment to send what they have, says ENDING and ends the process. From any thread.
  */
-_Noreturn void serve_end(struct serve *serve, const struct failure *failure);
+_Noreturn void threads_end(struct threads *threads, const struct failure *failure);

@@ -8,7 +8,6 @@
 
 #include <poll.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "daemon/util/algorithm.h"
@@ -28,22 +27,6 @@ struct server {
         struct accel_channel channels[LIMIT_SECTIONS];
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
-
-int accel_prepare(struct accel *accel, const struct slot_token *token)
-{
-        uint64_t first;
-
-        if (getrandom(&first, sizeof(first), 0) != (ssize_t)sizeof(first))
-                return -EIO;
-        return copies_new(token->config->accelerated_keys, first, &accel->copies);
-}
-
-int accel_init(struct accel *accel)
-{
-        *accel = (struct accel){.channel = {.fd = -1}};
-        pthread_mutex_init(&accel->load_lock, NULL);
-        return accel_channels_new(&accel->channels);
-}
 
 /* ---- answers; -errno: the peer is gone, does not read, or says what cannot be ---- */
 

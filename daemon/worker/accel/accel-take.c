@@ -9,8 +9,8 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
-#include "daemon/worker/accel/accel-public.h"
 #include "daemon/util/spki.h"
+#include "daemon/worker/accel/accel-public.h"
 
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 

@@ -2,12 +2,11 @@
 /*
  * A key's copy on its way from the worker of the token that the key is on to the worker of that token's accelerator.
  *
+ *   accel.c          the two mechanisms; SIGN_COPY and FORGET_COPY, in a session thread of the accelerator's worker
  *   accel-load.c     LOAD, in a session thread of the key's worker: asks for the transport key, wraps, sends
  *   accel-serve.c    the peer thread of the accelerator's worker: answers, unwraps, looks at what it got
- *   accel-sign.c     SIGN_COPY and FORGET_COPY, in a session thread of the accelerator's worker
  *   accel-copies.c   which copies there are
  *   accel-public.c   public keys as objects
- *   accel-wrap.c     the two mechanisms
  *   accel-channel.c  the channels, from the monitor to who uses them
  */
 #pragma once
@@ -35,15 +34,8 @@ struct accel {
 /* Until token is there only peers is of use. -errno. */
 int accel_init(struct accel *accel);
 
-/* ---- accel-serve.c ---- */
-
-/* Serves the peers; the operation (with a session that is open) is this thread's. Returns, with the failure set, where the
- * worker must end. */
-void accel_serve(struct operation *operation);
 /* Where the copies will be: before any thread runs. -errno. */
 int accel_prepare(struct accel *accel, const struct slot_token *token);
-
-/* ---- accel-wrap.c ---- */
 
 /* RFC 5649 as this module calls it; CKM_VENDOR_DEFINED: it has none. */
 CK_MECHANISM_TYPE wrap_mechanism(const struct slot_token *token);
@@ -54,3 +46,9 @@ CK_MECHANISM wrap_oaep(CK_RSA_PKCS_OAEP_PARAMS *params);
 bool wrap_can(const struct slot_token *token);
 /* The other way. */
 bool wrap_can_take(const struct slot_token *token);
+
+/* ---- accel-serve.c ---- */
+
+/* Serves the peers; the operation (with a session that is open) is this thread's. Returns, with the failure set, where the
+ * worker must end. */
+void accel_serve(struct operation *operation);

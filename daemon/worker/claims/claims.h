@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Claims as objects on the token: written, found, read, destroyed. Raw calls on the caller's session; used by the
- * session threads (create-under-claim.c, reclaim.c, unclaim.c) and by a look (nickname-check.c). What a claim means is claim-record.c's.
+ * session threads (create-under-claim.c, ops/reclaim.c) and by a look (nickname-check.c). What a claim means is claim-record.c's.
  */
 #pragma once
 

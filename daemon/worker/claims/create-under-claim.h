@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * An object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md, which
- * tests/model checks. For generate.c, self-sign.c and import.c, in a session thread, one at a time (the broker sees to
+ * tests/model checks. For ops/generate.c and ops/cert-store.c, in a session thread, one at a time (the broker sees to
  * it).
  */
 #pragma once
@@ -25,6 +25,3 @@ struct creation {
 
 /* CKR_OK with the result filled, or what the token said; as an operation_attempt. */
 CK_RV create_under_claim(struct operation *operation, const struct creation *creation);
-
-/* Before the worker serves: what a crash of an earlier one left is made whole or removed, and then its claim. 1: failure. */
-int reclaim(struct operation *operation, struct failure *failure);

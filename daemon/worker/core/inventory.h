@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "daemon/worker/core/object.h"
 #include "daemon/util/der.h"
+#include "daemon/worker/core/object.h"
 #include "proto/limits.h"
 
 struct inventory;

@@ -158,3 +158,36 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
         if (rv != CKR_OK)
                 conclude(operation, rv);
 }
+
+/* Raw from the device to what leaves: checked for its length, ECDSA as DER. */
+static CK_RV put_signature(
+        struct operation *operation, const struct signing *signing, const uint8_t *raw, size_t length)
+{
+        struct result *result = &operation->result;
+
+        if (length == signing->signature_length && signing->info->scheme == SCHEME_ECDSA) {
+                result->payload_length = signature_to_der(raw, length, result->payload);
+        } else if (length == signing->signature_length) {
+                memcpy(result->payload, raw, length);
+                result->payload_length = length;
+        }
+        if (result->payload_length > 0)
+                return CKR_OK;
+        result->ckr = CKR_SIGNATURE_LEN_RANGE;
+        return operation_answer(
+                operation, REPLY_CKR, "the token gave %zu bytes that are no signature of this key", length);
+}
+
+CK_RV operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
+{
+        struct session *session = operation->session;
+        uint8_t raw[LIMIT_SIGNATURE];
+        CK_ULONG length = sizeof(raw);
+        CK_RV rv;
+
+        rv = P11(session, C_SignInit, session->handle, &signing->mechanism, handle);
+        if (rv == CKR_OK)
+                rv = P11(session, C_Sign, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
+                        signing->input.length, raw, &length);
+        return rv == CKR_OK ? put_signature(operation, signing, raw, length) : rv;
+}

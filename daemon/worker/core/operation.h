@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/worker/core/inventory.h"
+#include "daemon/worker/encoding/signing.h"
 #include "proto/limits.h"
 
 /* Before a second try where the device was short of sessions or memory: a few signatures' time. */
@@ -63,19 +64,14 @@ CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_O
 /* After the reply the worker ends, for this reason: WHY: CKR_NAME. */
 void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why);
 
-/* The requests of message.h, one file each. */
-operation_attempt sign_attempt;         /* const struct message_sign */
-operation_attempt generate_attempt;     /* const struct message_generate */
-operation_attempt settle_attempt;       /* const struct message_settle */
-operation_attempt delete_attempt;       /* const struct message_delete */
-operation_attempt verify_attempt;       /* const struct message_verify */
-operation_attempt random_attempt;       /* const struct message_random */
-operation_attempt probe_attempt;        /* const struct message_probe */
-operation_attempt load_attempt;         /* const struct message_load */
-operation_attempt sign_copy_attempt;    /* const struct message_sign_copy */
-operation_attempt forget_copy_attempt;  /* const struct message_forget_copy */
-operation_attempt cert_request_attempt; /* const struct message_cert_request */
-operation_attempt self_sign_attempt;    /* const struct message_self_sign */
-operation_attempt import_attempt;       /* const struct message_import */
-operation_attempt cert_delete_attempt;  /* const struct message_cert_delete */
-operation_attempt unclaim_attempt;      /* const struct message_unclaim */
+/* C_SignInit and C_Sign with that object; the signature, checked for its length and in the form in which it leaves, is the
+ * operation's result. */
+CK_RV operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);
+
+/* clang-format off */
+/* One attempt for each operation of message.h; request points to its message. ops/ has those of keys and certificates, accel/
+ * those of copies; REFRESH is in report.c. */
+#define OPERATION_ATTEMPT_(NAME, lower, class, answer, fields) operation_attempt lower##_attempt;
+OPERATIONS(OPERATION_ATTEMPT_, )
+#undef OPERATION_ATTEMPT_
+/* clang-format on */

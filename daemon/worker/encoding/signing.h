@@ -26,8 +26,3 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm);
  * the algorithm is none, or does not fit such a key; -EIO: NSS does not hash. */
 int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
         unsigned key_type, unsigned bits);
-
-/* C_SignInit and C_Sign with that object; the signature, checked for its length and in the form in which it leaves, is the
- * operation's result. In sign.c. */
-struct operation;
-CK_RV sign_by_handle(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);

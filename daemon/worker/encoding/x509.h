@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * PKCS #10 requests and certificates, built with NSS up to the bytes that are signed, and put together with the signature.
- * Pure but for NSS's own memory and clock; touches no token. Used by cert-request.c and self-sign.c.
+ * Pure but for NSS's own memory and clock; touches no token. Used by ops/cert-build.c.
  */
 #pragma once
 

@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See cert-build.h. */
-#include "daemon/worker/ops/cert-build.h"
+/*
+ * CERT_REQUEST: a PKCS #10 request, signed with its key; changes nothing on the token, and may run twice. SELF_SIGN: a
+ * self-signed certificate, put on the token under its key's nickname; a second attempt makes another certificate, after the
+ * first left nothing. Called by a session thread through operation_run().
+ */
+#include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/worker/core/operation.h"
 #include "daemon/worker/encoding/signing.h"
+#include "daemon/worker/encoding/x509.h"
+#include "daemon/worker/ops/cert-store.h"
 
-void cert_build_done(struct cert_build *build)
+/* The key, its algorithm, and what is built of them with NSS. Empty before cert_build_begin(). */
+struct cert_build {
+        uint64_t number; /* the key's */
+        struct inventory_public public;
+        struct x509_key key;
+        struct x509_subject subject;
+        PLArenaPool *arena;
+};
+
+static void cert_build_done(struct cert_build *build)
 {
         free(build->public.spki);
         if (build->arena)
@@ -31,7 +47,8 @@ static CK_RV get_key(struct operation *operation, struct cert_build *build, unsi
         return CKR_OK;
 }
 
-CK_RV cert_build_begin(struct operation *operation, struct cert_build *build, uint64_t key,
+/* CKR_OK with status REPLY_OK: go on. algorithm: 0 for the key's own. */
+static CK_RV cert_build_begin(struct operation *operation, struct cert_build *build, uint64_t key,
         unsigned algorithm, const char *subject, struct wire_bytes dns_names)
 {
         const char *wrong;
@@ -48,7 +65,9 @@ CK_RV cert_build_begin(struct operation *operation, struct cert_build *build, ui
         return rv;
 }
 
-CK_RV cert_build_sign(struct operation *operation, struct cert_build *build, const SECItem *tbs, SECItem *ret)
+/* Signs tbs as Sign does, and puts the whole into *ret, in the arena. As cert_build_begin(). */
+static CK_RV cert_build_sign(
+        struct operation *operation, struct cert_build *build, const SECItem *tbs, SECItem *ret)
 {
         struct result *result = &operation->result;
         const struct message_sign message = {.key = build->number,
@@ -63,4 +82,60 @@ CK_RV cert_build_sign(struct operation *operation, struct cert_build *build, con
                 return CKR_HOST_MEMORY;
         result->payload_length = 0;
         return CKR_OK;
+}
+
+CK_RV cert_request_attempt(struct operation *operation, const void *request)
+{
+        const struct message_cert_request *message = request;
+        _cleanup_(cert_build_done) struct cert_build build = {.number = 0};
+        struct result *result = &operation->result;
+        SECItem tbs = {0}, whole = {0};
+        CK_RV rv;
+
+        rv = cert_build_begin(
+                operation, &build, message->key, message->algorithm, message->subject, message->dns_names);
+        if (rv != CKR_OK || result->status != REPLY_OK)
+                return rv;
+        if (x509_request(build.arena, &build.key, &build.subject, &tbs) < 0)
+                return CKR_HOST_MEMORY;
+        rv = cert_build_sign(operation, &build, &tbs, &whole);
+        if (rv != CKR_OK || result->status != REPLY_OK)
+                return rv;
+        if (whole.len > sizeof(result->payload))
+                return operation_answer(operation, REPLY_INVALID, "dnsNames: the request is too long");
+        memcpy(result->payload, whole.data, whole.len);
+        result->payload_length = whole.len;
+        return CKR_OK;
+}
+
+CK_RV self_sign_attempt(struct operation *operation, const void *request)
+{
+        const struct message_self_sign *message = request;
+        _cleanup_(cert_build_done) struct cert_build build = {.number = 0};
+        struct cert_store store = {.paired = true, .waits = message->again};
+        SECItem tbs = {0}, whole = {0};
+        CK_RV rv;
+
+        if (!x509_days_fit(message->days))
+                return operation_answer(
+                        operation, REPLY_INVALID, "validityDays: no such time can be written");
+        rv = cert_build_begin(
+                operation, &build, message->key, message->algorithm, message->subject, message->dns_names);
+        if (rv != CKR_OK || operation->result.status != REPLY_OK)
+                return rv;
+        if (build.public.label[0] == '\0' || build.public.id_length == 0)
+                return operation_answer(
+                        operation, REPLY_INVALID, "key: it has no nickname, or no id, of its own");
+        if (x509_certificate(build.arena, &build.key, &build.subject, message->days, message->ca, &tbs) < 0)
+                return CKR_HOST_MEMORY;
+        rv = cert_build_sign(operation, &build, &tbs, &whole);
+        if (rv != CKR_OK || operation->result.status != REPLY_OK)
+                return rv;
+        store.nickname = build.public.label;
+        store.id = wire_bytes(build.public.id, build.public.id_length);
+        store.der = (struct der){whole.data, whole.len};
+        if (!certificate_parse(store.der, &store.certificate))
+                return operation_answer(
+                        operation, REPLY_INVALID, "subject: no certificate can be made of it");
+        return cert_store_run(operation, &store);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A certificate as an object on the token, for self-sign.c and import.c: written so that NSS, certutil and pkcs11-tool find
+ * A certificate as an object on the token, for cert-build.c and import.c: written so that NSS, certutil and pkcs11-tool find
  * it under its nickname, and its key by its id. In a session thread, one at a time.
  */
 #pragma once

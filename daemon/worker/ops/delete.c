@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Removes a pair, the private key first: what matters is gone, or nothing is. Certificates stay. Called by a
- * session thread through operation_run().
+ * DELETE removes a pair, the private key first: what matters is gone, or nothing is. Its certificates stay. CERT_DELETE
+ * removes one certificate; its key, if it has one, stays. Called by a session thread through operation_run().
  */
 #include "daemon/util/ckr.h"
 #include "daemon/worker/ops/pair.h"
@@ -42,6 +42,21 @@ CK_RV delete_attempt(struct operation *operation, const void *request)
                         return operation_unknown(
                                 operation, rv, "the private key is gone, its public key is left");
         }
+        (void)pair_renew(operation);
+        return CKR_OK;
+}
+
+CK_RV cert_delete_attempt(struct operation *operation, const void *request)
+{
+        const struct message_cert_delete *message = request;
+        CK_OBJECT_HANDLE handle = inventory_certificate(operation->inventory, message->key);
+        CK_RV rv;
+
+        if (handle == CK_INVALID_HANDLE)
+                return operation_answer(operation, REPLY_KEY_GONE, "no such certificate");
+        rv = operation_destroy(operation, CKO_CERTIFICATE, handle);
+        if (rv != CKR_OK)
+                return rv;
         (void)pair_renew(operation);
         return CKR_OK;
 }

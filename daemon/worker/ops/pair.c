@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See pair.h. Raw calls on a pair's two objects; called by generate.c, settle.c and delete.c. */
+/* See pair.h. */
 #include <string.h>
 
 #include "daemon/util/ckr.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What generate.c, settle.c and delete.c share: a pair on the token. */
+/* A pair on the token, for generate.c and delete.c; and how objects are searched. */
 #pragma once
 
 #include "daemon/worker/core/operation.h"

@@ -37,39 +37,6 @@ static CK_RV make_copy(struct operation *operation, uint64_t number, struct inve
         return CKR_OK;
 }
 
-/* Raw from the device to what leaves: checked for its length, ECDSA as DER. */
-static CK_RV finish(
-        struct operation *operation, const struct signing *signing, const uint8_t *raw, size_t length)
-{
-        struct result *result = &operation->result;
-
-        if (length == signing->signature_length && signing->info->scheme == SCHEME_ECDSA) {
-                result->payload_length = signature_to_der(raw, length, result->payload);
-        } else if (length == signing->signature_length) {
-                memcpy(result->payload, raw, length);
-                result->payload_length = length;
-        }
-        if (result->payload_length > 0)
-                return CKR_OK;
-        result->ckr = CKR_SIGNATURE_LEN_RANGE;
-        return operation_answer(
-                operation, REPLY_CKR, "the token gave %zu bytes that are no signature of this key", length);
-}
-
-CK_RV sign_by_handle(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
-{
-        struct session *session = operation->session;
-        uint8_t raw[LIMIT_SIGNATURE];
-        CK_ULONG length = sizeof(raw);
-        CK_RV rv;
-
-        rv = P11(session, C_SignInit, session->handle, &signing->mechanism, handle);
-        if (rv == CKR_OK)
-                rv = P11(session, C_Sign, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
-                        signing->input.length, raw, &length);
-        return rv == CKR_OK ? finish(operation, signing, raw, length) : rv;
-}
-
 /* CKR_OK, with status REPLY_OK where the key may sign so. */
 static CK_RV check_key(struct operation *operation, const struct inventory_key *key, unsigned algorithm)
 {
@@ -106,7 +73,7 @@ static CK_RV sign_with(
                 if (rv != CKR_OK)
                         return rv;
         }
-        rv = sign_by_handle(operation, &signing, key->copy != CK_INVALID_HANDLE ? key->copy : key->handle);
+        rv = operation_sign(operation, &signing, key->copy != CK_INVALID_HANDLE ? key->copy : key->handle);
         if (ckr_class(rv) == CKR_CLASS_SESSION && key->copy != CK_INVALID_HANDLE)
                 inventory_forget_copy(operation->inventory, message->key, key->copy);
         return rv;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Verifies by NSS's own software token, through a copy of the key made from its SubjectPublicKeyInfo: the
+ * The operations that need no key of the token: VERIFY, RANDOM and PROBE. Called by a session thread through operation_run().
+ *
+ * VERIFY goes by NSS's own software token, through a copy of the key made from its SubjectPublicKeyInfo: the
  * device is not asked (and SoftHSM's public key objects mislead NSS, docs/tokens.md). Ed25519, which NSS 3.87 does not
- * know, by the token's own C_Verify. All of it comes from a client. Called by a session thread through
- * operation_run().
+ * know, by the token's own C_Verify. All of it comes from a client.
  */
 #include <nspr/prerror.h>
 #include <nss/keyhi.h>
@@ -12,15 +13,18 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/ckr.h"
+#include "daemon/util/spki.h"
 #include "daemon/worker/accel/accel-public.h"
 #include "daemon/worker/core/operation.h"
 #include "daemon/worker/encoding/signing.h"
-#include "daemon/util/spki.h"
 
 /* An exponent as long as the modulus would cost seconds. */
 #define EXPONENT_MAX 8U
 #define RSA_BITS_MIN 1024U
 #define RSA_BITS_MAX 16384U
+
+/* ---- VERIFY ---- */
 
 DEFINE_CLEANUP(SECKEYPublicKey *, SECKEY_DestroyPublicKey);
 
@@ -151,4 +155,39 @@ CK_RV verify_attempt(struct operation *operation, const void *request)
         if (type == KEY_ED25519)
                 return verify_by_token(operation, &signing, key, signature);
         return verify_by_nss(operation, &signing, message->spki, signature.data, signature.length);
+}
+
+/* ---- RANDOM: of the token's own generator, else of NSS's ---- */
+
+CK_RV random_attempt(struct operation *operation, const void *request)
+{
+        const struct message_random *message = request;
+        struct session *session = operation->session;
+        struct result *result = &operation->result;
+        CK_RV rv = CKR_RANDOM_NO_RNG;
+
+        if (message->length == 0 || message->length > LIMIT_RANDOM)
+                return operation_answer(
+                        operation, REPLY_INVALID, "%u bytes of random are not to be had", message->length);
+        if (session->token->info.flags & CKF_RNG)
+                rv = P11(session, C_GenerateRandom, session->handle, result->payload, message->length);
+        if (rv != CKR_OK && session->token->config->role == ROLE_ACCELERATOR &&
+                ckr_class(rv) == CKR_CLASS_REQUEST)
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the accelerator has no generator");
+        if (rv == CKR_RANDOM_NO_RNG || rv == CKR_FUNCTION_NOT_SUPPORTED)
+                rv = PK11_GenerateRandom(result->payload, (int)message->length) == SECSuccess ? CKR_OK : rv;
+        if (rv == CKR_OK)
+                result->payload_length = message->length;
+        return rv;
+}
+
+/* ---- PROBE: whether the device itself is there; for an operator, and when nothing else was asked for a while ---- */
+
+CK_RV probe_attempt(struct operation *operation, const void *request)
+{
+        struct session *session = operation->session;
+        CK_TOKEN_INFO info;
+        CK_RV rv = P11(session, C_GetTokenInfo, session->token->slot, &info);
+
+        return rv == CKR_OK ? session_check(session) : rv;
 }

@@ -1,12 +1,64 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SIGN_COPY and FORGET_COPY, on an accelerator: called by a session thread through operation_run(). A copy that the token
- * does not know any more is one of all that were lost.
+ * See accel.h: what both ends of a transfer must do alike; SIGN_COPY and FORGET_COPY, which a session thread of an
+ * accelerator calls through operation_run(). A copy that the token does not know any more is one of all that were lost.
  */
 #include "daemon/worker/accel/accel.h"
 
+#include <sys/random.h>
+
 #include "daemon/util/ckr.h"
-#include "daemon/worker/encoding/signing.h"
+
+int accel_prepare(struct accel *accel, const struct slot_token *token)
+{
+        uint64_t first;
+
+        if (getrandom(&first, sizeof(first), 0) != (ssize_t)sizeof(first))
+                return -EIO;
+        return copies_new(token->config->accelerated_keys, first, &accel->copies);
+}
+
+int accel_init(struct accel *accel)
+{
+        *accel = (struct accel){.channel = {.fd = -1}};
+        pthread_mutex_init(&accel->load_lock, NULL);
+        return accel_channels_new(&accel->channels);
+}
+
+/* ---- the two mechanisms ---- */
+
+CK_MECHANISM_TYPE wrap_mechanism(const struct slot_token *token)
+{
+        if (slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_KWP))
+                return CKM_AES_KEY_WRAP_KWP;
+        /* The older name; SoftHSM means RFC 5649 by it. Where another module means something else, the copy does not
+         * unwrap, or does not match its public key. */
+        return slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_PAD) ? CKM_AES_KEY_WRAP_PAD
+                                                                     : CKM_VENDOR_DEFINED;
+}
+
+CK_MECHANISM wrap_oaep(CK_RSA_PKCS_OAEP_PARAMS *params)
+{
+        *params = (CK_RSA_PKCS_OAEP_PARAMS){
+                .hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
+        return (CK_MECHANISM){CKM_RSA_PKCS_OAEP, params, sizeof(*params)};
+}
+
+bool wrap_can(const struct slot_token *token)
+{
+        return wrap_mechanism(token) != CKM_VENDOR_DEFINED &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
+               slot_token_has_mechanism(token, CKM_AES_KEY_GEN);
+}
+
+bool wrap_can_take(const struct slot_token *token)
+{
+        return wrap_mechanism(token) != CKM_VENDOR_DEFINED &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_OAEP) &&
+               slot_token_has_mechanism(token, CKM_RSA_PKCS_KEY_PAIR_GEN);
+}
+
+/* ---- SIGN_COPY, FORGET_COPY ---- */
 
 static void destroy(struct session *session, CK_OBJECT_HANDLE handle)
 {
@@ -27,7 +79,7 @@ static CK_RV sign_with(
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the accelerator does not sign so");
         if (r < 0)
                 return operation_answer(operation, REPLY_INVALID, "the data does not fit the algorithm");
-        rv = sign_by_handle(operation, &signing, key->handle);
+        rv = operation_sign(operation, &signing, key->handle);
         /* Whether it was the session or the object: no handle of before is to be trusted. */
         if (ckr_class(rv) == CKR_CLASS_SESSION)
                 copies_clear(operation->accel->copies);
