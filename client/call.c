@@ -204,7 +204,7 @@ static enum verdict take_reply(
         int r = json_parse(text, length, &object);
 
         if (r == 0)
-                r = fields_parse(reply_fields, N_ELEMENTS(reply_fields), object, false, &reply, &bad);
+                r = fields_parse(reply_fields, ARRAY_SIZE(reply_fields), object, false, &reply, &bad);
         if (r == -ENOMEM)
                 a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the reply");
         else if (r != 0)

@@ -40,7 +40,7 @@ static enum tokend_error certificate_new(
         if (!owned)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate");
         owned->object = json_object_get(object);
-        r = fields_parse(certificate_fields, N_ELEMENTS(certificate_fields), object, false, owned, &bad);
+        r = fields_parse(certificate_fields, ARRAY_SIZE(certificate_fields), object, false, owned, &bad);
         if (r == 0) {
                 owned->certificate.json = json_object_to_json_string_ext(
                         object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -65,7 +65,7 @@ void tokend_certificate_free(struct tokend_certificate *certificate)
 
         if (!owned)
                 return;
-        fields_done(certificate_fields, N_ELEMENTS(certificate_fields), owned);
+        fields_done(certificate_fields, ARRAY_SIZE(certificate_fields), owned);
         json_object_put(owned->object);
         free(owned);
 }

@@ -64,7 +64,7 @@ static enum tokend_error take_check(
                 clear(owned);
                 return TOKEND_OK;
         }
-        if (fields_parse(check_fields, N_ELEMENTS(check_fields), parameters, false, &next, &bad) != 0)
+        if (fields_parse(check_fields, ARRAY_SIZE(check_fields), parameters, false, &next, &bad) != 0)
                 return fail_field(ret_failure, METHOD, bad);
         if (!owned->object) {
                 *owned = next;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "daemon/util/algorithm.h"
 #include "proto/limits.h"
 
 /* A worker makes RSA-8192 in 8 to 11 s, and a new broker has the directory at once. */
@@ -27,9 +28,9 @@ static void add_usage(struct call *call, unsigned usage)
         if (usage == 0)
                 return;
         names = json_object_new_array();
-        for (unsigned bit = 0; names && usage_names[bit]; bit++)
-                if (usage & 1U << bit)
-                        json_object_array_add(names, json_object_new_string(usage_names[bit]));
+        for (unsigned bit = 1; names && usage_name(bit); bit <<= 1)
+                if (usage & bit)
+                        json_object_array_add(names, json_object_new_string(usage_name(bit)));
         if (!names || !call->parameters || json_object_object_add(call->parameters, "usage", names) < 0) {
                 json_object_put(names);
                 call_done(call);
@@ -67,7 +68,8 @@ static bool is_as_wanted(const struct tokend_key *key, const struct tokend_templ
         if (strcmp(wanted->type, "rsa") == 0)
                 return key->size == (wanted->size ? wanted->size : (int)DEFAULT_RSA_BITS);
         if (strcmp(wanted->type, "ec") == 0)
-                return key->curve && strcmp(key->curve, wanted->curve ? wanted->curve : "secp256r1") == 0;
+                return key->curve &&
+                       strcmp(key->curve, wanted->curve ? wanted->curve : curve_name(DEFAULT_EC_BITS)) == 0;
         return true;
 }
 

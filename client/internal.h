@@ -13,11 +13,9 @@
 #include <stdlib.h>
 
 #include "client/tokend.h"
+#include "daemon/util/macros.h"
 #include "proto/fields.h"
 #include "proto/frame.h"
-
-#define _cleanup_(function) __attribute__((cleanup(function)))
-#define N_ELEMENTS(a)       (sizeof(a) / sizeof((a)[0]))
 
 /* Connections that are kept though nothing uses them: as many threads can call at once and never reconnect.
  */
@@ -63,7 +61,11 @@ void pool_drop(struct tokend *handle, struct connection *connection);
 
 /* ---- connection.c: all against a deadline in microseconds of CLOCK_MONOTONIC ---- */
 
-int64_t clock_usec(void);
+/* now_usec(), signed: what is left until a deadline may be negative. */
+static inline int64_t clock_usec(void)
+{
+        return (int64_t)now_usec();
+}
 void sleep_until(int64_t usec);
 
 /* -errno; -EAGAIN: nothing wrong but that the daemon does not keep up. */
@@ -80,7 +82,7 @@ int connection_receive(struct connection *connection, int64_t deadline, char **r
 
 /* Fills *ret_failure unless it is NULL, with a sentence of the library's; returns error. */
 enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error error, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+        _printf_(3, 4);
 
 /* Likewise from an error reply. parameters may be NULL. *ret_retry_ms: of Overloaded, else 0. */
 enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *name,
@@ -143,9 +145,6 @@ enum tokend_error key_new(
 enum tokend_error key_take(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure);
 
-/* "sign" … for the bits, in the order of proto/io.tokend.Keys.varlink; NULL at the end. */
-extern const char *const usage_names[];
-
 /* ---- certificate.c ---- */
 
 /* take() of a reply {certificate: Certificate}; userdata: struct tokend_certificate **. */
@@ -155,9 +154,4 @@ enum tokend_error certificate_take(
 static inline void json_putp(struct json_object **object)
 {
         json_object_put(*object);
-}
-
-static inline void freep(void *pointer)
-{
-        free(*(void **)pointer);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "daemon/util/algorithm.h"
 
 /* key comes first: the one is the other's address. */
 struct owned_key {
@@ -31,17 +32,18 @@ static const struct field key_fields[] = {
         {"acceleratedBy", FIELD_STRING, false, AT(key.accelerated_by), 1, 0, 0},
 };
 
-const char *const usage_names[] = {"sign", "decrypt", "unwrap", "derive", NULL};
+_Static_assert((unsigned)TOKEND_USAGE_SIGN == USAGE_SIGN && (unsigned)TOKEND_USAGE_DECRYPT == USAGE_DECRYPT &&
+                       (unsigned)TOKEND_USAGE_UNWRAP == USAGE_UNWRAP &&
+                       (unsigned)TOKEND_USAGE_DERIVE == USAGE_DERIVE,
+        "the public numbers are those of the table");
 
+/* Names that a later daemon may send are left out. */
 static unsigned usage_of(struct json_object *names)
 {
         unsigned usage = 0;
 
         for (size_t i = 0; i < json_object_array_length(names); i++)
-                for (unsigned bit = 0; usage_names[bit]; bit++)
-                        if (strcmp(usage_names[bit],
-                                    json_object_get_string(json_object_array_get_idx(names, i))) == 0)
-                                usage |= 1U << bit;
+                usage |= usage_from_name(json_object_get_string(json_object_array_get_idx(names, i)));
         return usage;
 }
 
@@ -55,7 +57,7 @@ enum tokend_error key_new(
         if (!owned)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a key");
         owned->object = json_object_get(object);
-        r = fields_parse(key_fields, N_ELEMENTS(key_fields), object, false, owned, &bad);
+        r = fields_parse(key_fields, ARRAY_SIZE(key_fields), object, false, owned, &bad);
         if (r == 0) {
                 owned->key.json = json_object_to_json_string_ext(
                         object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -81,7 +83,7 @@ void tokend_key_free(struct tokend_key *key)
 
         if (!owned)
                 return;
-        fields_done(key_fields, N_ELEMENTS(key_fields), owned);
+        fields_done(key_fields, ARRAY_SIZE(key_fields), owned);
         json_object_put(owned->object);
         free(owned);
 }

@@ -127,7 +127,7 @@ static const struct field instance_fields[] = {
 };
 
 #define PARSE(fields, object, out, ret_bad)                                                                  \
-        fields_parse(fields, N_ELEMENTS(fields), object, false, out, ret_bad)
+        fields_parse(fields, ARRAY_SIZE(fields), object, false, out, ret_bad)
 
 static int parse_claims(struct json_object *array, struct tokend_token_status *token, const char **ret_bad)
 {

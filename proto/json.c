@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/json-string.h"
+#include "daemon/util/json-string.h"
 #include "proto/limits.h"
 
 struct scanner {

@@ -56,6 +56,8 @@
 #define LIMIT_RSA_BITS_MIN 2048U
 #define LIMIT_RSA_BITS_MAX 8192U
 #define DEFAULT_RSA_BITS   3072U
+/* The curve of an EC key where none is named: secp256r1. docs/protocol.md promises it. */
+#define DEFAULT_EC_BITS 256U
 
 /* Bytes of a signature: RSA-16384 made elsewhere and then listed here. */
 #define LIMIT_SIGNATURE 2048U

@@ -11,7 +11,7 @@
 
 #include "client/tokendctl/chain.h"
 #include "client/tokendctl/tokendctl.h"
-#include "proto/base64.h"
+#include "daemon/util/text.h"
 
 #define PUBLIC_KEY_MAX 65536U
 /* Lines of faults that are written out; all are counted. */
@@ -46,40 +46,18 @@ struct verify {
 
 /* ---- keys ---- */
 
-/* The bytes between BEGIN and END PUBLIC KEY. -1: it is no such PEM. text is used up. */
-static int pem_decode(char *text, unsigned char **ret, size_t *ret_length)
-{
-        static const char begin[] = "-----BEGIN PUBLIC KEY-----", end[] = "-----END PUBLIC KEY-----";
-        char *from = strstr(text, begin), *to = from ? strstr(from, end) : NULL;
-        size_t length = 0;
-
-        if (!to)
-                return -1;
-        for (from += sizeof(begin) - 1; from < to; from++)
-                if (!strchr("\r\n\t ", *from))
-                        text[length++] = *from;
-        return base64_decode(text, length, ret, ret_length) < 0 || *ret_length == 0 ? -1 : 0;
-}
-
 static int key_of_file(const char *path, struct public_key *ret)
 {
-        _cleanup_(freep) char *text = NULL;
-        unsigned char *bytes;
+        _cleanup_(freep) unsigned char *bytes = NULL;
         size_t length;
         int r = file_read(path, PUBLIC_KEY_MAX, &bytes, &length);
 
         if (r < 0)
                 return usage("%s: %s", path, strerror(-r));
-        /* DER begins with a SEQUENCE. */
-        if (length > 0 && bytes[0] == 0x30) {
-                *ret = (struct public_key){bytes, length};
-                return EXIT_DONE;
-        }
-        text = strndup((const char *)bytes, length);
-        free(bytes);
-        if (!text || pem_decode(text, &ret->bytes, &ret->length) < 0)
-                return usage("%s: no public key, PEM or DER", path);
-        return EXIT_DONE;
+        r = pem_read("PUBLIC KEY", bytes, length, &ret->bytes, &ret->length);
+        if (r == -E2BIG)
+                return usage("%s: several public keys: give --pubkey for each", path);
+        return r < 0 ? usage("%s: no public key, PEM or DER", path) : EXIT_DONE;
 }
 
 static int key_of_daemon(struct verify *v, const char *name, struct public_key *ret)
@@ -149,7 +127,7 @@ static int ask_signature(void *userdata, const struct chain_head *head)
         case TOKEND_INVALID_ARGUMENT:
                 return CHAIN_BAD_SIGNATURE;
         default:
-                return -1;
+                return -EIO;
         }
 }
 
@@ -167,7 +145,7 @@ static void say_range(struct verify *v)
 
 static void say_fault(struct verify *v, const char *path, uint64_t line, uint64_t seq, int fault)
 {
-        _cleanup_(freep) char *escaped = text_escape(path);
+        _cleanup_(freep) char *escaped = terminal_escape(path);
         char missing[80] = "";
 
         say_range(v);
@@ -178,9 +156,9 @@ static void say_fault(struct verify *v, const char *path, uint64_t line, uint64_
                         v->check.missing_from, seq - 1);
         if (v->o->json) {
                 printf("%s\n  {\"file\":", v->printed ? "," : "");
-                json_string(stdout, path);
+                json_string_print(stdout, path);
                 printf(",\"line\":%" PRIu64 ",\"seq\":%" PRIu64 ",\"fault\":", line, seq);
-                json_string(stdout, chain_fault_text((enum chain_fault)fault));
+                json_string_print(stdout, chain_fault_text((enum chain_fault)fault));
                 if (fault == CHAIN_MISSING)
                         printf(",\"missingFrom\":%" PRIu64 ",\"missingTo\":%" PRIu64, v->check.missing_from,
                                 seq - 1);
@@ -204,15 +182,15 @@ static void note_good(struct verify *v, uint64_t seq)
 static void print_key(const struct verify *v)
 {
         unsigned char digest[32];
+        char hex[2 * sizeof(digest) + 1];
 
         if (!v->own_key || v->n_keys == 0 || hash_sha256(v->keys[0].bytes, v->keys[0].length, digest) < 0)
                 return;
+        text_hex(digest, sizeof(digest), hex);
         printf("the heads are signed with the key that the file itself names; name yours with --key or "
                "--pubkey.\n"
-               "SHA-256 of that public key: ");
-        for (size_t i = 0; i < sizeof(digest); i++)
-                printf("%02x", digest[i]);
-        printf("\n");
+               "SHA-256 of that public key: %s\n",
+                hex);
 }
 
 static void print_protection(const struct chain_check *check, bool asked)
@@ -424,7 +402,7 @@ int verb_audit(const struct options *o)
         r = take_keys(&v);
         if (r == EXIT_DONE)
                 r = verify_files(&v);
-        for (unsigned i = 0; i < N_ELEMENTS(v.keys); i++)
+        for (unsigned i = 0; i < ARRAY_SIZE(v.keys); i++)
                 free(v.keys[i].bytes);
         chain_check_done(&v.check);
         hash_end();

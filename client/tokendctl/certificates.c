@@ -32,7 +32,7 @@ static int print_table(struct tokend_certificate *const *certificates, size_t n)
         struct table table;
         int r;
 
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < n; i++) {
                 const struct tokend_certificate *certificate = certificates[i];
                 char until[64];
@@ -185,7 +185,7 @@ static int read_certificate(const char *path, unsigned char **ret, size_t *ret_l
         if (r < 0)
                 return usage("%s: %s", path, r == -EFBIG ? "too long for a certificate" : strerror(-r));
         r = pem_read("CERTIFICATE", file, length, ret, ret_length);
-        if (r == -2)
+        if (r == -E2BIG)
                 return usage("%s: several certificates: one is put on the token at a time", path);
         return r < 0 ? usage("%s: no certificate, neither in PEM nor in DER", path) : EXIT_DONE;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See chain.h. */
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/tokendctl/chain.h"
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
+#include "proto/json.h"
 
 /* How many hashes are remembered for the heads that sign them: a signature comes within half a minute. */
 #define HASHES_MAX (1U << 20)
@@ -48,16 +49,10 @@ const char *chain_fault_text(enum chain_fault fault)
         return texts[fault];
 }
 
-static bool hex_take(const char *text, unsigned char ret[static CHAIN_HASH])
+/* Lower case alone: each hash has one spelling. */
+static bool take_hash(const char *text, unsigned char ret[static CHAIN_HASH])
 {
-        for (size_t i = 0; i < HEX; i++) {
-                const char *digits = "0123456789abcdef", *digit = text[i] ? strchr(digits, text[i]) : NULL;
-
-                if (!digit)
-                        return false;
-                ret[i / 2] = (unsigned char)(i % 2 ? ret[i / 2] | (digit - digits) : (digit - digits) << 4);
-        }
-        return true;
+        return strspn(text, "0123456789abcdef") >= HEX && text_unhex(text, CHAIN_HASH, ret);
 }
 
 /* Where the digits of seq end; 0: the line does not begin with one. */
@@ -105,24 +100,6 @@ static bool member_number(struct json_object *object, const char *name, uint64_t
         return true;
 }
 
-static struct json_object *json_take(const char *line, size_t length)
-{
-        struct json_tokener *tokener = json_tokener_new_ex(8);
-        struct json_object *object;
-
-        if (!tokener)
-                return NULL;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        object = json_tokener_parse_ex(tokener, line, (int)length);
-        if (json_tokener_get_error(tokener) != json_tokener_success ||
-                !json_object_is_type(object, json_type_object)) {
-                json_object_put(object);
-                object = NULL;
-        }
-        json_tokener_free(tokener);
-        return object;
-}
-
 /* What stands at its place must also be what a reader of the JSON sees: a second `seq` inside would deceive
  * him. */
 static bool places_agree(const struct record *record, const char *line, size_t at)
@@ -135,22 +112,25 @@ static bool places_agree(const struct record *record, const char *line, size_t a
                memcmp(hash, line + record->body + 9, HEX) == 0;
 }
 
-/* The caller json_object_put()s record->json, in any case. */
-static bool record_take(const char *line, size_t length, struct record *record)
+/* 1: the line is not a record; -ENOMEM. The caller json_object_put()s record->json, in any case. */
+static int record_take(const char *line, size_t length, struct record *record)
 {
         size_t at = seq_take(line, length, &record->seq);
+        int r;
 
         if (at == 0 || length > CHAIN_LINE_MAX || length < at + 9 + HEX + 2 + TAIL)
-                return false;
+                return 1;
         record->body = length - TAIL;
         if (memcmp(line + at, ",\"prev\":\"", 9) != 0 || memcmp(line + at + 9 + HEX, "\",", 2) != 0 ||
-                !hex_take(line + at + 9, record->prev))
-                return false;
+                !take_hash(line + at + 9, record->prev))
+                return 1;
         if (memcmp(line + record->body, ",\"hash\":\"", 9) != 0 || memcmp(line + length - 2, "\"}", 2) != 0 ||
-                !hex_take(line + record->body + 9, record->hash))
-                return false;
-        record->json = json_take(line, length);
-        return record->json && places_agree(record, line, at);
+                !take_hash(line + record->body + 9, record->hash))
+                return 1;
+        r = json_parse(line, length, &record->json);
+        if (r < 0)
+                return r == -ENOMEM ? r : 1;
+        return places_agree(record, line, at) ? 0 : 1;
 }
 
 /* ---- heads ---- */
@@ -162,7 +142,7 @@ static int remember(struct chain_check *check, const struct record *record)
                 unsigned char(*hashes)[CHAIN_HASH] = calloc(n, sizeof(*hashes));
 
                 if (!hashes)
-                        return -1;
+                        return -ENOMEM;
                 for (size_t i = 0; i < check->n_hashes && check->last_seq >= check->first_seq + i; i++) {
                         uint64_t seq = check->last_seq - i;
 
@@ -184,7 +164,7 @@ static enum chain_fault head_fits(
 
         *ret_known = false;
         if (signed_seq == 0 || signed_seq >= check->last_seq || strlen(signed_hash) != HEX ||
-                !hex_take(signed_hash, hash))
+                !take_hash(signed_hash, hash))
                 return CHAIN_BAD_HEAD;
         if (signed_seq < check->first_seq || check->last_seq - signed_seq >= check->n_hashes)
                 return CHAIN_GOOD;
@@ -215,9 +195,11 @@ static int head_check(struct chain_check *check, struct json_object *json)
         if (!member_number(json, "signedSeq", &head.signed_seq) || !hash || !public_key || !signature ||
                 !time || !head.algorithm || !head.key)
                 return CHAIN_BAD_HEAD;
-        if (hex_parse(public_key, &public_key_bytes, &head.public_key_length) < 0 ||
-                hex_parse(signature, &signature_bytes, &head.signature_length) < 0)
-                return CHAIN_BAD_HEAD;
+        r = hex_parse(public_key, &public_key_bytes, &head.public_key_length);
+        if (r == 0)
+                r = hex_parse(signature, &signature_bytes, &head.signature_length);
+        if (r < 0)
+                return r == -ENOMEM ? r : CHAIN_BAD_HEAD;
         r = (int)head_fits(check, hash, head.signed_seq, &known);
         if (r != CHAIN_GOOD)
                 return r;
@@ -271,7 +253,7 @@ static int move_to(struct chain_check *check, const struct record *record, enum 
                 check->n_hashes = 0;
         }
         if (remember(check, record) < 0)
-                return -1;
+                return -ENOMEM;
         check->last_seq = record->seq;
         memcpy(check->hash, record->hash, CHAIN_HASH);
         return 0;
@@ -282,9 +264,12 @@ static int check_record(struct chain_check *check, const char *line, const struc
         unsigned char hash[CHAIN_HASH];
         const char *kind = member_text(record->json, "kind");
         enum chain_fault fault = follows(check, record);
+        int r = move_to(check, record, fault);
 
-        if (move_to(check, record, fault) < 0 || check->sha256(line, record->body, hash) < 0)
-                return -1;
+        if (r == 0)
+                r = check->sha256(line, record->body, hash);
+        if (r < 0)
+                return r;
         if (memcmp(hash, record->hash, CHAIN_HASH) != 0)
                 return CHAIN_CHANGED;
         if (fault != CHAIN_GOOD)
@@ -295,10 +280,12 @@ static int check_record(struct chain_check *check, const char *line, const struc
 int chain_check_line(struct chain_check *check, const char *line, size_t length, uint64_t *ret_seq)
 {
         struct record record = {0};
-        int r = CHAIN_NO_RECORD;
+        int r = record_take(line, length, &record);
 
-        if (record_take(line, length, &record))
+        if (r == 0)
                 r = check_record(check, line, &record);
+        else if (r > 0)
+                r = CHAIN_NO_RECORD;
         json_object_put(record.json);
         *ret_seq = record.seq;
         check->n_records++;

@@ -38,7 +38,7 @@ struct chain_head {
 };
 
 struct chain_check {
-        /* Of the caller. sha256: 0 or -1. signature: CHAIN_GOOD, CHAIN_OTHER_KEY, CHAIN_BAD_SIGNATURE; -1: it
+        /* Of the caller. sha256: 0 or -errno. signature: CHAIN_GOOD, CHAIN_OTHER_KEY, CHAIN_BAD_SIGNATURE; -errno: it
          * could not be told, and the check is over. NULL: heads are not asked about. */
         int (*sha256)(const void *bytes, size_t length, unsigned char digest[static CHAIN_HASH]);
         int (*signature)(void *userdata, const struct chain_head *head);
@@ -60,8 +60,8 @@ struct chain_check {
 void chain_check_done(struct chain_check *check);
 
 /* The next line, its newline not counted. *ret_seq: the record's number; 0 where it has none. CHAIN_GOOD, or
- * the fault, which is counted; the check goes on behind it with the next line. -1: no memory, or it could not
- * be told. */
+ * the fault, which is counted; the check goes on behind it with the next line. -errno: no memory, or it could
+ * not be told. */
 int chain_check_line(struct chain_check *check, const char *line, size_t length, uint64_t *ret_seq);
 
 /* The number of the record in a line, by its place alone; 0: none. To sort files. */

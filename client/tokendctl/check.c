@@ -24,7 +24,7 @@ static void print_lines(const char *title, const char *const *lines, size_t n)
                 return;
         printf("%s:\n", title);
         for (size_t i = 0; i < n; i++) {
-                _cleanup_(freep) char *line = text_escape(lines[i]);
+                _cleanup_(freep) char *line = terminal_escape(lines[i]);
 
                 printf("  %s\n", line ? line : "?");
         }
@@ -43,11 +43,11 @@ static void print_json(const struct tokend_check *check, bool fit)
         };
 
         printf("{\"fit\":%s,\"empty\":%s", fit ? "true" : "false", check->empty ? "true" : "false");
-        for (size_t i = 0; i < N_ELEMENTS(arrays); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(arrays); i++) {
                 printf(",\"%s\":[", arrays[i].name);
                 for (size_t at = 0; at < arrays[i].n; at++) {
                         fputs(at > 0 ? "," : "", stdout);
-                        json_string(stdout, arrays[i].list[at]);
+                        json_string_print(stdout, arrays[i].list[at]);
                 }
                 printf("]");
         }
@@ -56,7 +56,8 @@ static void print_json(const struct tokend_check *check, bool fit)
 
 static void print_answer(const struct options *o, const struct tokend_check *check, bool fit)
 {
-        _cleanup_(freep) char *token = text_escape(o->arguments[0]), *instance = text_escape(o->instance);
+        _cleanup_(freep) char *token = terminal_escape(o->arguments[0]),
+                              *instance = terminal_escape(o->instance);
 
         if (check->empty)
                 printf("The token is empty.\n");

@@ -9,23 +9,20 @@
 #include <unistd.h>
 
 #include <nss/nss.h>
+#include <nss/pk11pub.h>
 #include <nss/sechash.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/algorithm.h"
 
 #define PIECE 65536U
 
 static HASH_HashType hash_of(const char *algorithm)
 {
-        const char *name = strrchr(algorithm, '_');
+        const struct algorithm_info *info = algorithm_info(algorithm_from_name(algorithm));
+        const struct hash_info *hash = info ? hash_info(info->hash) : NULL;
 
-        if (name && strcmp(name, "_sha256") == 0)
-                return HASH_AlgSHA256;
-        if (name && strcmp(name, "_sha384") == 0)
-                return HASH_AlgSHA384;
-        if (name && strcmp(name, "_sha512") == 0)
-                return HASH_AlgSHA512;
-        return HASH_AlgNULL;
+        return hash ? HASH_GetHashTypeByOidTag(PK11_MechanismToAlgtag(hash->mechanism)) : HASH_AlgNULL;
 }
 
 static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, size_t *ret_length)
@@ -78,7 +75,7 @@ int hash_file(const char *path, const char *algorithm, unsigned char *digest, si
 
 int hash_begin(void)
 {
-        return NSS_NoDB_Init(NULL) == SECSuccess ? 0 : -1;
+        return NSS_NoDB_Init(NULL) == SECSuccess ? 0 : -EIO;
 }
 
 void hash_end(void)
@@ -89,6 +86,6 @@ void hash_end(void)
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32])
 {
         if (length > INT32_MAX || HASH_HashBuf(HASH_AlgSHA256, digest, bytes, (unsigned)length) != SECSuccess)
-                return -1;
+                return -EIO;
         return 0;
 }

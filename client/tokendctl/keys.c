@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
-
-static const char *const usages[] = {"sign", "decrypt", "unwrap", "derive"};
+#include "daemon/util/algorithm.h"
 
 static void add_word(char *text, size_t size, const char *separator, const char *word)
 {
@@ -28,10 +27,10 @@ static void add_flags(struct table *table, const struct tokend_key *key)
         };
         char text[256] = "";
 
-        for (size_t i = 0; i < N_ELEMENTS(usages); i++)
-                if (key->usage & 1U << i)
-                        add_word(text, sizeof(text), ",", usages[i]);
-        for (size_t i = 0; i < N_ELEMENTS(flags); i++)
+        for (unsigned bit = 1; usage_name(bit); bit <<= 1)
+                if (key->usage & bit)
+                        add_word(text, sizeof(text), ",", usage_name(bit));
+        for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
                 if (flags[i].holds)
                         add_word(text, sizeof(text), " ", flags[i].word);
         table_add(table, text);
@@ -43,7 +42,7 @@ static int print_table(struct tokend_key *const *keys, size_t n)
         struct table table;
         int r;
 
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < n; i++) {
                 const struct tokend_key *key = keys[i];
 
@@ -93,14 +92,16 @@ static unsigned parse_usage(const char *text)
         unsigned usage = 0;
 
         for (;;) {
-                size_t length = strcspn(text, ","), i = 0;
+                size_t length = strcspn(text, ",");
+                unsigned bit = 1;
+                const char *name;
 
-                while (i < N_ELEMENTS(usages) &&
-                        (strlen(usages[i]) != length || strncmp(usages[i], text, length) != 0))
-                        i++;
-                if (i == N_ELEMENTS(usages))
+                while ((name = usage_name(bit)) &&
+                        (strlen(name) != length || memcmp(name, text, length) != 0))
+                        bit <<= 1;
+                if (!name)
                         return 0;
-                usage |= 1U << i;
+                usage |= bit;
                 if (!text[length])
                         return usage;
                 text += length + 1;

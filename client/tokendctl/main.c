@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/duration.h"
 #include "proto/limits.h"
-
-/* What --timeout takes at most: the library's bound. */
-#define TIMEOUT_MAX_MS 600000
 
 enum {
         OPTION_SOCKET = 256,
@@ -58,9 +57,9 @@ enum {
 /* What --days takes at most: the daemon's bound. */
 #define DAYS_MAX 36500
 
-static const char algorithms[] =
-        "rsa_pkcs1_sha256, rsa_pkcs1_sha384, rsa_pkcs1_sha512, rsa_pss_sha256, rsa_pss_sha384, "
-        "rsa_pss_sha512, ecdsa_sha256, ecdsa_sha384, ecdsa_sha512, ed25519";
+/* Each behind a comma. */
+#define ALGORITHM_WORD(constant, name, ...) ", " name
+static const char algorithms[] = ALGORITHM_LIST(ALGORITHM_WORD);
 
 #define BIT(option) (UINT64_C(1) << ((option)-OPTION_TYPE))
 
@@ -169,7 +168,7 @@ void complain(const char *format, ...)
         if (vasprintf(&text, format, arguments) < 0)
                 text = NULL;
         va_end(arguments);
-        escaped = text ? text_escape(text) : NULL;
+        escaped = text ? terminal_escape(text) : NULL;
         fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
 }
 
@@ -239,7 +238,7 @@ static void print_help(void)
 {
         printf("tokendctl [--socket PATH] [--status-socket PATH] [--json] [--timeout DURATION] VERB ...\n\n"
                "KEY is token:nickname, nickname, or a pkcs11: URI; of generate and import no URI.\n\n");
-        for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
                 printf("  %s %s\n        %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].help);
         printf("\n  --socket PATH         else $TOKEND_SOCKET, else /run/tokend/tokend.sock\n"
                "  --status-socket PATH  else $TOKEND_STATUS_SOCKET, else /run/tokend/status.sock\n"
@@ -294,9 +293,20 @@ static int parse_seq(const char *option, const char *text, uint64_t *ret)
 
 static int add_audit_key(struct options *o, const char *name, const char *file)
 {
-        if (o->n_audit_keys == N_ELEMENTS(o->audit_keys))
-                return usage("at most %zu keys", N_ELEMENTS(o->audit_keys));
+        if (o->n_audit_keys == ARRAY_SIZE(o->audit_keys))
+                return usage("at most %zu keys", ARRAY_SIZE(o->audit_keys));
         o->audit_keys[o->n_audit_keys++] = (struct audit_key){name, file};
+        return EXIT_DONE;
+}
+
+static int parse_timeout(const char *text, int *ret_ms)
+{
+        uint64_t usec;
+
+        if (duration_parse(text, &usec) < 0 || usec < USEC_PER_MSEC ||
+                usec > LIMIT_TIMEOUT_MS * USEC_PER_MSEC)
+                return usage("--timeout takes a duration of 1ms to 10min");
+        *ret_ms = (int)(usec / USEC_PER_MSEC);
         return EXIT_DONE;
 }
 
@@ -314,10 +324,7 @@ static int take_common(int option, struct options *o)
                 o->json = true;
                 break;
         case OPTION_TIMEOUT:
-                o->timeout_ms = duration_parse(optarg, TIMEOUT_MAX_MS);
-                if (o->timeout_ms < 0)
-                        return usage("--timeout takes a duration of 1ms to 10min");
-                break;
+                return parse_timeout(optarg, &o->timeout_ms);
         default:
                 return EXIT_USAGE; /* getopt_long() has said why */
         }
@@ -339,8 +346,8 @@ static int parse_days(const char *text, int *ret)
 
 static int add_dns_name(struct options *o, const char *name)
 {
-        if (o->n_dns_names == N_ELEMENTS(o->dns_names))
-                return usage("at most %zu names", N_ELEMENTS(o->dns_names));
+        if (o->n_dns_names == ARRAY_SIZE(o->dns_names))
+                return usage("at most %zu names", ARRAY_SIZE(o->dns_names));
         o->dns_names[o->n_dns_names++] = name;
         return EXIT_DONE;
 }
@@ -396,7 +403,7 @@ static int take_option(int option, struct options *o)
                 o->loadable = true;
                 break;
         case OPTION_ALGORITHM:
-                return parse_word("algorithm", algorithms, optarg, &o->algorithm);
+                return parse_word("algorithm", algorithms + strlen(", "), optarg, &o->algorithm);
         case OPTION_DIGEST:
                 o->digest = optarg;
                 break;
@@ -480,7 +487,7 @@ static int run_verb(const char *name, uint64_t given, const struct options *o)
 {
         const struct verb *verb = NULL;
 
-        for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
                 if (strcmp(verbs[i].name, name) == 0)
                         verb = &verbs[i];
         if (!verb)

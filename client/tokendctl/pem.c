@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A file that holds something in PEM (RFC 7468) or in DER, to DER. Pure. */
+/* Bytes as text, and back: PEM (RFC 7468) and hexadecimal digits. */
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
 #include "proto/base64.h"
 
 /* The first line of that label at or behind text, whatever stands before it; its end in *ret. NULL. */
@@ -29,11 +30,11 @@ static int decode_body(const char *from, const char *to, unsigned char **ret, si
         size_t n = 0;
 
         if (!text)
-                return -1;
+                return -ENOMEM;
         for (; from < to; from++)
                 if (!strchr(" \t\r\n", *from))
                         text[n++] = *from;
-        return n > 0 && base64_decode(text, n, ret, ret_length) == 0 ? 0 : -1;
+        return n > 0 ? base64_decode(text, n, ret, ret_length) : -EINVAL;
 }
 
 int pem_read(
@@ -44,22 +45,52 @@ int pem_read(
         unsigned char *der;
 
         if (!text)
-                return -1;
+                return -ENOMEM;
         memcpy(text, file, length);
         text[length] = 0;
         if (find_boundary(text, "BEGIN", label, &begin)) {
                 end = find_boundary(begin, "END", label, &ignored);
                 if (end && find_boundary(ignored, "BEGIN", label, &ignored))
-                        return -2;
-                return end ? decode_body(begin, end, ret, ret_length) : -1;
+                        return -E2BIG;
+                return end ? decode_body(begin, end, ret, ret_length) : -EINVAL;
         }
         /* DER begins with a SEQUENCE. Which one it is the daemon says. */
         if (length < 2 || file[0] != 0x30)
-                return -1;
+                return -EINVAL;
         der = malloc(length);
         if (!der)
-                return -1;
+                return -ENOMEM;
         *ret = memcpy(der, file, length);
         *ret_length = length;
+        return 0;
+}
+
+int pem_write(FILE *to, const char *label, const void *der, size_t length)
+{
+        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1);
+
+        if (!text)
+                return -ENOMEM;
+        base64_encode(der, length, text);
+        fprintf(to, "-----BEGIN %s-----\n", label);
+        for (size_t at = 0; text[at]; at += strnlen(text + at, 64))
+                fprintf(to, "%.64s\n", text + at);
+        fprintf(to, "-----END %s-----\n", label);
+        return 0;
+}
+
+int hex_parse(const char *text, unsigned char **ret, size_t *ret_length)
+{
+        size_t n = strlen(text);
+        unsigned char *bytes = malloc(n / 2 + 1);
+
+        if (!bytes)
+                return -ENOMEM;
+        if (n % 2 != 0 || !text_unhex(text, n / 2, bytes)) {
+                free(bytes);
+                return -EINVAL;
+        }
+        *ret = bytes;
+        *ret_length = n / 2;
         return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/algorithm.h"
 #include "proto/base64.h"
 
 /* Of a message, this always fits into a request, in base64 and beside a key's name; what is longer may, up to the other. */
@@ -47,8 +48,7 @@ static int input_refused(
 
 static int take_digest(const struct options *o, struct input *input)
 {
-        const char *hash = strstr(o->algorithm, "_sha");
-        size_t length = hash ? strtoul(hash + strlen("_sha"), NULL, 10) / 8 : 0;
+        size_t length = hash_length(algorithm_info(algorithm_from_name(o->algorithm))->hash);
 
         if (hex_parse(o->digest, &input->bytes, &input->length) < 0 || input->length != length)
                 return usage("--digest takes the %zu bytes of %s in hex", length, o->algorithm);

@@ -24,14 +24,6 @@ struct view {
         size_t n_last;
 };
 
-static int64_t wall_usec(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static bool is_ready(const struct tokend_token_status *token)
 {
         return strcmp(token->state, "ready") == 0;
@@ -48,7 +40,7 @@ static const char *state_color(unsigned column, const char *text)
 
 static void print_headline(const struct tokend_status *status, const struct view *view, int64_t now)
 {
-        _cleanup_(freep) char *version = text_escape(status->version);
+        _cleanup_(freep) char *version = terminal_escape(status->version);
         size_t n_ready = 0;
         bool good, stopped;
         char up[32];
@@ -94,10 +86,10 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 {
         for (size_t i = 0; i < token->n_claims; i++) {
                 const struct tokend_claim *claim = &token->claims[i];
-                _cleanup_(freep) char *name = text_escape(token->name),
-                                      *nickname = text_escape(claim->nickname),
-                                      *host = text_escape(claim->host ? claim->host : ""),
-                                      *claimant = text_escape(claim->claimant);
+                _cleanup_(freep) char *name = terminal_escape(token->name),
+                                      *nickname = terminal_escape(claim->nickname),
+                                      *host = terminal_escape(claim->host ? claim->host : ""),
+                                      *claimant = terminal_escape(claim->claimant);
                 char since[32];
 
                 duration_format(now - claim->since_usec, since, sizeof(since));
@@ -110,7 +102,7 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 /* What is wrong with the records of uses; nothing where all is well. */
 static void print_audit(const struct tokend_audit_status *audit, const struct view *view, int64_t now)
 {
-        _cleanup_(freep) char *reason = text_escape(audit->reason ? audit->reason : "");
+        _cleanup_(freep) char *reason = terminal_escape(audit->reason ? audit->reason : "");
 
         if (!audit->mode || strcmp(audit->mode, "none") == 0)
                 return;
@@ -147,8 +139,9 @@ static void print_troubles(const struct tokend_status *status, int64_t now)
 {
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = text_escape(token->name), *state = text_escape(token->state);
-                _cleanup_(freep) char *reason = text_escape(token->reason ? token->reason : "");
+                _cleanup_(freep) char *name = terminal_escape(token->name),
+                                      *state = terminal_escape(token->state);
+                _cleanup_(freep) char *reason = terminal_escape(token->reason ? token->reason : "");
 
                 if (is_ready(token) || !name || !state || !reason)
                         continue;
@@ -158,8 +151,9 @@ static void print_troubles(const struct tokend_status *status, int64_t now)
         }
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = text_escape(token->name);
-                _cleanup_(freep) char *ckr = text_escape(token->last_error_ckr ? token->last_error_ckr : "");
+                _cleanup_(freep) char *name = terminal_escape(token->name);
+                _cleanup_(freep) char *ckr =
+                        terminal_escape(token->last_error_ckr ? token->last_error_ckr : "");
 
                 if (!name || !ckr || !*ckr)
                         continue;
@@ -224,7 +218,7 @@ static int print_tokens(const struct tokend_status *status, const struct view *v
         struct table table;
         int r;
 
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_tokens; i++)
                 add_token(&table, &status->tokens[i], view, now);
         r = table_print(&table, stdout, view->color ? state_color : NULL);
@@ -250,7 +244,7 @@ static int print_acceleration(const struct tokend_status *status)
         if (!any)
                 return 0;
         printf("\n");
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];
 
@@ -273,7 +267,7 @@ static int print_instances(const struct tokend_status *status)
         struct table table;
         int r;
 
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_instances; i++) {
                 const struct tokend_instance_status *instance = &status->instances[i];
 
@@ -314,7 +308,7 @@ static void remember(struct view *view, const struct tokend_status *status, int6
 /* One picture. false: memory is short, or nobody reads. */
 static bool show(const struct tokend_status *status, struct view *view)
 {
-        int64_t now = wall_usec();
+        int64_t now = (int64_t)wall_usec();
         int r = 0;
 
         if (view->json) {
@@ -416,7 +410,7 @@ int verb_metrics(const struct options *o)
         if (!o->json)
                 return output_write(&OUTPUT_STANDARD, text, strlen(text));
         printf("{\"openMetrics\":");
-        json_string(stdout, text);
+        json_string_print(stdout, text);
         printf("}\n");
         return EXIT_DONE;
 }
@@ -425,7 +419,7 @@ int verb_metrics(const struct options *o)
 
 static int probe(struct tokend *handle, const struct options *o, const char *token)
 {
-        _cleanup_(freep) char *name = text_escape(token);
+        _cleanup_(freep) char *name = terminal_escape(token);
         struct tokend_failure failure;
         struct tokend_probe result;
         char latency[32];
@@ -435,10 +429,10 @@ static int probe(struct tokend *handle, const struct options *o, const char *tok
         latency_format(result.latency_usec, latency, sizeof(latency));
         if (o->json) {
                 printf("{\"token\":");
-                json_string(stdout, token);
+                json_string_print(stdout, token);
                 printf(",\"ok\":%s,\"ckr\":", result.ok ? "true" : "false");
                 if (*result.ckr)
-                        json_string(stdout, result.ckr);
+                        json_string_print(stdout, result.ckr);
                 else
                         printf("null");
                 printf(",\"latencyUSec\":%" PRId64 "}\n", result.latency_usec);

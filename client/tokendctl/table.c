@@ -21,7 +21,7 @@ void table_done(struct table *table)
 void table_add(struct table *table, const char *text)
 {
         char **cells = reallocarray(table->cells, table->n_cells + 1, sizeof(*cells));
-        char *cell = text_escape(text && *text ? text : "-");
+        char *cell = terminal_escape(text && *text ? text : "-");
 
         if (cells)
                 table->cells = cells;
@@ -57,10 +57,10 @@ static const char *head_of(const struct table *table, unsigned column)
 
 static size_t width_of(const struct table *table, unsigned column)
 {
-        size_t width = text_width(head_of(table, column));
+        size_t width = terminal_width(head_of(table, column));
 
         for (size_t i = column; i < table->n_cells; i += table->n_columns) {
-                size_t cell = text_width(table->cells[i]);
+                size_t cell = terminal_width(table->cells[i]);
 
                 width = cell > width ? cell : width;
         }
@@ -71,7 +71,7 @@ static void print_cell(const struct table *table, unsigned column, size_t width,
         const char *color, FILE *to)
 {
         bool last = column + 1 == table->n_columns, right = is_right(table, column);
-        int pad = (int)(width - text_width(text));
+        int pad = (int)(width - terminal_width(text));
 
         fprintf(to, "%*s%s%s%s%*s%s", right ? pad : 0, "", color ? color : "", text, color ? "\033[0m" : "",
                 right || last ? 0 : pad, "", last ? "\n" : "  ");

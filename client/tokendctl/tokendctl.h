@@ -10,9 +10,7 @@
 #include <stdlib.h>
 
 #include "client/tokend.h"
-
-#define _cleanup_(function) __attribute__((cleanup(function)))
-#define N_ELEMENTS(a)       (sizeof(a) / sizeof((a)[0]))
+#include "daemon/util/macros.h"
 
 /* Of the program; tokendctl(1). */
 enum {
@@ -76,8 +74,8 @@ int verb_audit(const struct options *o);
 /* ---- main.c ---- */
 
 /* A line on standard error. usage() returns EXIT_USAGE. */
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void complain(const char *format, ...) _printf_(1, 2);
+int usage(const char *format, ...) _printf_(1, 2);
 
 /* Says what the library said, and returns the exit status for it. */
 int refused(const struct tokend_failure *failure);
@@ -90,10 +88,7 @@ int split_name(const char *name, char **ret_token, const char **ret_nickname);
 struct tokend *open_main(const struct options *o);
 struct tokend *open_status(const struct options *o);
 
-/* ---- text.c, pem.c: pure ---- */
-
-/* "500ms", "10s", "2min", "1min 30s", a bare number is seconds: milliseconds, 1 to max. -1: it is none. */
-int duration_parse(const char *text, int max);
+/* ---- terminal.c ---- */
 
 /* "3d 4h", "12min", "5s" into buffer, of microseconds. */
 void duration_format(int64_t usec, char *buffer, size_t size);
@@ -103,23 +98,25 @@ void latency_format(int64_t usec, char *buffer, size_t size);
 
 /* For a terminal: control characters, what turns the direction of text, and what is not UTF-8 as \xNN. The
  * caller frees; NULL: no memory. */
-char *text_escape(const char *text);
+char *terminal_escape(const char *text);
 
 /* Columns that text takes on a terminal. */
-size_t text_width(const char *text);
+size_t terminal_width(const char *text);
 
-/* With quotes and escapes. */
-void json_string(FILE *to, const char *text);
+/* A string of JSON, with its quotes. */
+void json_string_print(FILE *to, const char *text);
 
-/* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". -1: no memory. */
+/* ---- pem.c ---- */
+
+/* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". -ENOMEM. */
 int pem_write(FILE *to, const char *label, const void *der, size_t length);
 
-/* What stands between BEGIN and END of that label, whatever stands around it; or DER, a SEQUENCE, as it is. Into a new
- * buffer, which the caller frees. -1: neither; -2: several in PEM. */
+/* The bytes of a file that holds one block of PEM with this label, whatever stands around it; or DER (a SEQUENCE) as it is.
+ * The caller frees *ret. -EINVAL: the file holds neither; -E2BIG: it holds several blocks; -ENOMEM. */
 int pem_read(
         const char *label, const unsigned char *file, size_t length, unsigned char **ret, size_t *ret_length);
 
-/* Hex of either case into a new buffer, which the caller frees. -1. */
+/* The bytes of hexadecimal digits of either case. The caller frees *ret. -EINVAL: this is something else; -ENOMEM. */
 int hex_parse(const char *text, unsigned char **ret, size_t *ret_length);
 
 /* ---- table.c ---- */
@@ -139,7 +136,7 @@ void table_done(struct table *table);
 /* The next cell, row by row; escaped. color: "" or an escape sequence that is not counted; NULL text is "-".
  */
 void table_add(struct table *table, const char *text);
-void table_addf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_addf(struct table *table, const char *format, ...) _printf_(2, 3);
 
 /* color_of: an escape sequence for a cell's text in its column, or NULL; may itself be NULL. -1: memory was
  * short. */
@@ -178,15 +175,11 @@ void output_done(struct output *output);
  * of the file; -EIO: NSS would not. digest: 64 bytes. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
 
-/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). 0, or -1: NSS would not. */
+/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). -EIO: NSS did not do it. */
 int hash_begin(void);
 void hash_end(void);
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32]);
 
-static inline void freep(void *pointer)
-{
-        free(*(void **)pointer);
-}
 static inline void tokend_closep(struct tokend **handle)
 {
         tokend_close(*handle);

@@ -76,7 +76,7 @@ static const char *generate_check(const struct keys_generate_parameters *p, stru
         if (job->key_type == KEY_RSA)
                 job->size = p->size ? (uint32_t)p->size : DEFAULT_RSA_BITS;
         else if (job->key_type == KEY_EC)
-                job->size = bits ? bits : 256;
+                job->size = bits ? bits : DEFAULT_EC_BITS;
         else
                 job->size = 255;
         return NULL;

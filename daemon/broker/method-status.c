@@ -7,6 +7,7 @@
 #include "daemon/broker/status.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
+#include "daemon/util/text.h"
 
 /* How long a device may take for the one call of a Probe. */
 #define PROBE_USEC (5 * USEC_PER_SEC)
@@ -152,20 +153,12 @@ static void remove_claim_done(struct request *request, struct token *token, cons
         request_done(request);
 }
 
-/* Hex of either case, of at most size bytes. 0: it is none. */
+/* Hexadecimal digits of either case, for at most size bytes. 0: the text is something else. */
 static size_t parse_hex(const char *text, unsigned char *ret, size_t size)
 {
         size_t n = strlen(text);
 
-        if (n % 2 != 0 || n / 2 > size || strspn(text, "0123456789abcdefABCDEF") != n)
-                return 0;
-        for (size_t i = 0; i < n; i++) {
-                unsigned digit = (unsigned char)text[i];
-
-                digit = digit <= '9' ? digit - '0' : (digit | 0x20U) - 'a' + 10;
-                ret[i / 2] = (unsigned char)(i % 2 ? ret[i / 2] | digit : digit << 4);
-        }
-        return n / 2;
+        return n % 2 == 0 && n / 2 <= size && text_unhex(text, n / 2, ret) ? n / 2 : 0;
 }
 
 void status_remove_claim(struct request *request)

@@ -10,6 +10,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/config/value.h"
+#include "daemon/util/duration.h"
 #include "daemon/util/text.h"
 #include "daemon/util/uri.h"
 
@@ -225,7 +226,7 @@ const struct config_type type_accelerator = {.storage = STORAGE_TEXT,
 const struct config_type type_number = {
         .storage = STORAGE_NUMBER, .number = value_number, .expected = "a number"};
 const struct config_type type_duration = {
-        .storage = STORAGE_USEC, .number = value_duration, .expected = "a duration (500ms, 10s, 1min 30s)"};
+        .storage = STORAGE_USEC, .number = duration_parse, .expected = "a duration (500ms, 10s, 1min 30s)"};
 const struct config_type type_size = {.storage = STORAGE_SIZE,
         .number = value_size,
         .expected = "a size from 4K to 1T (bytes, or with K, M, G or T behind it)"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* How single values are written in the configuration: words and quotes, numbers, durations. Pure. */
+/* How single values are written in the configuration: words and quotes, numbers, sizes. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,10 +22,6 @@ char *value_quote(const char *text);
 
 /* Decimal digits and nothing else. -EINVAL, -ERANGE (beyond 64 bits). */
 int value_number(const char *text, uint64_t *ret);
-
-/* As systemd.time(7) writes time spans: `500ms`, `1min 30s`, `1.5h`; a bare number is in seconds. -EINVAL:
- * not one; -ERANGE: more than a day. */
-int value_duration(const char *text, uint64_t *ret_usec);
 
 /* Bytes as systemd.syntax(7) writes sizes: a number, with K, M, G or T (powers of 1024) behind it perhaps. -EINVAL,
  * -ERANGE. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/json-string.h"
+#include "daemon/util/text.h"
 #include "proto/limits.h"
 
 /* The ids are ours for ever: systemd/tokend.catalog explains each, and operators' alerts name them. */
@@ -38,13 +40,13 @@ const char *audit_message_id(unsigned kind)
 }
 
 /* A text that grows in a buffer of the caller's, and remembers that it did not fit. */
-struct text {
+struct audit_text {
         char *data;
         size_t size, length;
         bool bad;
 };
 
-static void text_put(struct text *text, const char *bytes, size_t length)
+static void put_bytes(struct audit_text *text, const char *bytes, size_t length)
 {
         if (text->bad || length >= text->size - text->length) {
                 text->bad = true;
@@ -55,7 +57,7 @@ static void text_put(struct text *text, const char *bytes, size_t length)
         text->data[text->length] = '\0';
 }
 
-static _printf_(2, 3) void text_put_format(struct text *text, const char *format, ...)
+static _printf_(2, 3) void put_format(struct audit_text *text, const char *format, ...)
 {
         char buffer[128];
         va_list args;
@@ -67,36 +69,7 @@ static _printf_(2, 3) void text_put_format(struct text *text, const char *format
         if (length < 0 || (size_t)length >= sizeof(buffer))
                 text->bad = true;
         else
-                text_put(text, buffer, (size_t)length);
-}
-
-/* Takes one character of UTF-8; how many bytes it has, 0 where there is none (RFC 3629). */
-static size_t utf8_take(const unsigned char *s, uint32_t *ret)
-{
-        size_t n = s[0] < 0x80                   ? 1
-                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                   : (s[0] & 0xf0) == 0xe0       ? 3
-                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                 : 0;
-        uint32_t c = n == 1 ? s[0] : n == 2 ? s[0] & 0x1fU : n == 3 ? s[0] & 0xfU : s[0] & 7U;
-
-        for (size_t i = 1; i < n; i++) {
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-                c = c << 6 | (s[i] & 0x3fU);
-        }
-        if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
-                (n == 4 && (c < 0x10000 || c > 0x10ffff)))
-                return 0;
-        *ret = c;
-        return n;
-}
-
-/* What must not reach a terminal or an auditor's eye as it is: controls, and what hides or turns text. */
-static bool is_deceptive(uint32_t c)
-{
-        return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-               (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
+                put_bytes(text, buffer, (size_t)length);
 }
 
 /* A value of a record has at most so many bytes, escaped. A nickname of LIMIT_NICKNAME bytes fits, whatever is in it; of longer
@@ -104,49 +77,42 @@ static bool is_deceptive(uint32_t c)
 #define VALUE_MAX_BYTES 1024U
 
 /* At most so many bytes of it; U+2026 (an ellipsis) stands behind one that was cut. */
-static void text_put_escaped(struct text *text, const char *string, size_t most)
+static void put_escaped(struct audit_text *text, const char *string, size_t most)
 {
-        const unsigned char *s = (const unsigned char *)string;
+        const char *end = string + strlen(string), *piece;
+        char room[JSON_STRING_ESCAPE_SIZE];
+        size_t n;
 
-        for (size_t n = 0, written = 0; *s; s += n) {
-                char escaped[8];
-                size_t length;
-                uint32_t c = 0;
+        for (; (n = json_string_next(&string, end, &piece, room)) > 0; most -= n) {
+                bool cut = n > most;
 
-                n = utf8_take(s, &c);
-                if (n == 0)
-                        snprintf(escaped, sizeof(escaped), "\\ufffd");
-                else if (c == '"' || c == '\\')
-                        snprintf(escaped, sizeof(escaped), "\\%c", (int)c);
-                else if (is_deceptive(c))
-                        snprintf(escaped, sizeof(escaped), "\\u%04" PRIx32, c);
-                else
-                        snprintf(escaped, sizeof(escaped), "%.*s", (int)n, (const char *)s);
-                n = MAX_OF(n, (size_t)1);
-                length = strlen(escaped);
-                if (length > most - written) {
-                        text_put(text, "\xe2\x80\xa6", 3);
+                /* A run of characters is cut between two of them, an escape is left out. */
+                if (cut)
+                        n = piece == room ? 0 : most;
+                while (cut && n > 0 && (piece[n] & 0xc0) == 0x80)
+                        n--;
+                put_bytes(text, piece, n);
+                if (cut) {
+                        put_bytes(text, "\xe2\x80\xa6", 3);
                         return;
                 }
-                text_put(text, escaped, length);
-                written += length;
         }
 }
 
-static void text_put_value(struct text *text, const char *string)
+static void put_value(struct audit_text *text, const char *string)
 {
-        text_put_escaped(text, string, VALUE_MAX_BYTES);
+        put_escaped(text, string, VALUE_MAX_BYTES);
 }
 
 size_t audit_quote(const char *string, char *ret, size_t size)
 {
-        struct text text = {.data = ret, .size = size};
+        struct audit_text text = {.data = ret, .size = size};
 
         if (size == 0)
                 return 0;
-        text_put(&text, "\"", 1);
-        text_put_escaped(&text, string, SIZE_MAX);
-        text_put(&text, "\"", 1);
+        put_bytes(&text, "\"", 1);
+        put_escaped(&text, string, SIZE_MAX);
+        put_bytes(&text, "\"", 1);
         return text.bad ? 0 : text.length;
 }
 
@@ -167,7 +133,7 @@ void audit_time(uint64_t wall_usec, char ret[static AUDIT_TIME_SIZE])
 
 /* One walk over the fields serves both renderings: neither can have what the other lacks. */
 struct sink {
-        struct text *json; /* or */
+        struct audit_text *json; /* or */
         struct journal_record *journal;
 };
 
@@ -179,9 +145,9 @@ static void sink_text(struct sink *sink, const char *json, const char *field, co
                 journal_put_text(sink->journal, field, value);
                 return;
         }
-        text_put_format(sink->json, "%s\"%s\":\"", sink->json->length > 1 ? "," : "", json);
-        text_put_value(sink->json, value);
-        text_put(sink->json, "\"", 1);
+        put_format(sink->json, "%s\"%s\":\"", sink->json->length > 1 ? "," : "", json);
+        put_value(sink->json, value);
+        put_bytes(sink->json, "\"", 1);
 }
 
 static void sink_number(struct sink *sink, const char *json, const char *field, bool given, uint64_t value)
@@ -191,8 +157,7 @@ static void sink_number(struct sink *sink, const char *json, const char *field, 
         if (sink->journal)
                 journal_put_format(sink->journal, field, "%" PRIu64, value);
         else
-                text_put_format(
-                        sink->json, "%s\"%s\":%" PRIu64, sink->json->length > 1 ? "," : "", json, value);
+                put_format(sink->json, "%s\"%s\":%" PRIu64, sink->json->length > 1 ? "," : "", json, value);
 }
 
 static void sink_hex(struct sink *sink, const char *json, const char *field, const uint8_t *bytes, size_t n)
@@ -209,8 +174,7 @@ static void sink_hex(struct sink *sink, const char *json, const char *field, con
                         sink->json->bad = true;
                 return;
         }
-        for (size_t i = 0; i < n; i++)
-                (void)snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        text_hex(bytes, n, hex);
         sink_text(sink, json, field, hex);
 }
 
@@ -248,14 +212,14 @@ static void sink_record(struct sink *sink, const struct audit_record *r)
 
 int audit_json(const struct audit_record *record, char *ret, size_t size, size_t *ret_length)
 {
-        struct text text = {.data = ret, .size = MIN_OF(size, (size_t)LIMIT_AUDIT_RECORD)};
+        struct audit_text text = {.data = ret, .size = MIN_OF(size, (size_t)LIMIT_AUDIT_RECORD)};
         struct sink sink = {.json = &text};
 
         if (!audit_kind_name(record->kind))
                 return -EINVAL;
-        text_put(&text, "{", 1);
+        put_bytes(&text, "{", 1);
         sink_record(&sink, record);
-        text_put(&text, "}", 1);
+        put_bytes(&text, "}", 1);
         if (text.bad)
                 return -EMSGSIZE;
         *ret_length = text.length;
@@ -263,36 +227,36 @@ int audit_json(const struct audit_record *record, char *ret, size_t size, size_t
 }
 
 /* `ca (uid 17, pid 4711): sign with hsm:CA Signing (rsa_pkcs1_sha256): ok`. */
-static void record_sentence(const struct audit_record *r, struct text *text)
+static void record_sentence(const struct audit_record *r, struct audit_text *text)
 {
         if (r->instance)
-                text_put_value(text, r->instance);
+                put_value(text, r->instance);
         else
-                text_put_format(text, r->has_peer ? "caller" : "tokend");
+                put_format(text, r->has_peer ? "caller" : "tokend");
         if (r->has_peer)
-                text_put_format(text, " (uid %u, pid %d)", (unsigned)r->uid, (int)r->pid);
-        text_put_format(text, ": %s", audit_kind_name(r->kind));
+                put_format(text, " (uid %u, pid %d)", (unsigned)r->uid, (int)r->pid);
+        put_format(text, ": %s", audit_kind_name(r->kind));
         if (r->operation && strcmp(r->operation, audit_kind_name(r->kind)) != 0) {
-                text_put_format(text, " ");
-                text_put_value(text, r->operation);
+                put_format(text, " ");
+                put_value(text, r->operation);
         }
         if (r->token || r->nickname) {
-                text_put_format(text, " ");
-                text_put_value(text, r->token ? r->token : "");
-                text_put_format(text, r->token && r->nickname ? ":" : "");
-                text_put_value(text, r->nickname ? r->nickname : "");
+                put_format(text, " ");
+                put_value(text, r->token ? r->token : "");
+                put_format(text, r->token && r->nickname ? ":" : "");
+                put_value(text, r->nickname ? r->nickname : "");
         }
         if (r->algorithm) {
-                text_put_format(text, " ");
-                text_put_value(text, r->algorithm);
+                put_format(text, " ");
+                put_value(text, r->algorithm);
         }
         if (r->result) {
-                text_put_format(text, ": ");
-                text_put_value(text, r->result);
+                put_format(text, ": ");
+                put_value(text, r->result);
         }
         if (r->reason) {
-                text_put_format(text, ": ");
-                text_put_value(text, r->reason);
+                put_format(text, ": ");
+                put_value(text, r->reason);
         }
 }
 
@@ -309,7 +273,7 @@ static unsigned record_priority(const struct audit_record *r)
 int audit_journal(const struct audit_record *record, struct journal_record *ret)
 {
         char sentence[4096];
-        struct text text = {.data = sentence, .size = sizeof(sentence)};
+        struct audit_text text = {.data = sentence, .size = sizeof(sentence)};
         struct sink sink = {.journal = ret};
 
         if (!audit_kind_name(record->kind))

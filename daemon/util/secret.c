@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "daemon/util/text.h"
 #include "proto/limits.h"
 
 struct secret {
@@ -80,10 +81,7 @@ int secret_new_random(size_t n_bytes, struct secret **ret)
                 return r;
         if (getrandom(bytes, n_bytes, 0) != (ssize_t)n_bytes)
                 return -EIO;
-        for (size_t i = 0; i < n_bytes; i++) {
-                secret->text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-                secret->text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-        }
+        text_hex(bytes, n_bytes, secret->text);
         secret->length = 2 * n_bytes;
         explicit_bzero(bytes, sizeof(bytes));
         *ret = TAKE_PTR(secret);

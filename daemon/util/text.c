@@ -85,6 +85,22 @@ void text_hex(const void *bytes, size_t n, char *ret)
         *ret = '\0';
 }
 
+int text_digits(const char **at, uint64_t *ret)
+{
+        const char *from = *at;
+        uint64_t number = 0;
+
+        for (; **at >= '0' && **at <= '9'; (*at)++) {
+                if (__builtin_mul_overflow(number, 10U, &number) ||
+                        __builtin_add_overflow(number, (uint64_t)(**at - '0'), &number))
+                        return -ERANGE;
+        }
+        if (*at == from)
+                return 1;
+        *ret = number;
+        return 0;
+}
+
 int text_hex_digit(char c)
 {
         if (c >= '0' && c <= '9')

@@ -24,6 +24,9 @@ bool text_is_dns_name(const char *text);
  * one, and then its offset, which others may share, stays. -errno; the caller frees. */
 int text_read(int fd, size_t max, char **ret, size_t *ret_length);
 
+/* Reads decimal digits and leaves *at behind the last one. 1: there is no digit at *at; -ERANGE: beyond 64 bits. */
+int text_digits(const char **at, uint64_t *ret);
+
 /* Writes n bytes as 2 * n lower-case hexadecimal digits and a NUL. */
 void text_hex(const void *bytes, size_t n, char *ret);
 

@@ -21,7 +21,7 @@ $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text)
 $(BUILD)/tests/fuzz-der: $(call worker,signature)
 $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
 $(BUILD)/tests/fuzz-reply: $(CLIENT)
-$(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain text))
+$(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ)

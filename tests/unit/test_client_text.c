@@ -7,21 +7,6 @@
 #include "client/tokendctl/tokendctl.h"
 #include "tests/unit/suite.h"
 
-static void test_durations(void)
-{
-        static const struct {
-                const char *text;
-                int ms;
-        } durations[] = {{"500ms", 500}, {"10s", 10000}, {"2min", 120000}, {"2m", 120000}, {"7", 7000},
-                {" 1min 30s ", 90000}, {"1min30s", 90000}, {"1 sec", 1000}, {"1000us", 1}, {"10min", 600000},
-                {"1h", -1}, {"600001ms", -1}, {"999us", -1}, {"0", -1}, {"", -1}, {" ", -1}, {"s", -1},
-                {"-1s", -1}, {"+1s", -1}, {"1.5s", -1}, {"10S", -1}, {"10sx", -1}, {"10s,", -1},
-                {"9min 61s", -1}, {"99999999999999999999999s", -1}, {"infinity", -1}};
-
-        for (size_t i = 0; i < N_ELEMENTS(durations); i++)
-                CU_ASSERT_EQUAL(duration_parse(durations[i].text, 600000), durations[i].ms);
-}
-
 static void expect_duration(int64_t usec, const char *text)
 {
         char buffer[32];
@@ -53,7 +38,7 @@ static void test_formats(void)
 
 static void expect_escape(const char *text, const char *escaped)
 {
-        _cleanup_(freep) char *made = text_escape(text);
+        _cleanup_(freep) char *made = terminal_escape(text);
 
         CU_ASSERT_STRING_EQUAL(made, escaped);
 }
@@ -75,10 +60,10 @@ static void test_escapes(void)
 static void test_widths(void)
 {
         setlocale(LC_CTYPE, "C.UTF-8");
-        CU_ASSERT_EQUAL(text_width("abc"), 3);
-        CU_ASSERT_EQUAL(text_width("\xc3\xa4"), 1);
-        CU_ASSERT_EQUAL(text_width("a\xcc\x88"), 1);
-        CU_ASSERT_EQUAL(text_width("\xe9\x8d\xb5"), 2);
+        CU_ASSERT_EQUAL(terminal_width("abc"), 3);
+        CU_ASSERT_EQUAL(terminal_width("\xc3\xa4"), 1);
+        CU_ASSERT_EQUAL(terminal_width("a\xcc\x88"), 1);
+        CU_ASSERT_EQUAL(terminal_width("\xe9\x8d\xb5"), 2);
 }
 
 static const char *red_second(unsigned column, const char *text)
@@ -95,7 +80,7 @@ static void test_table(void)
         struct table table;
 
         setlocale(LC_CTYPE, "C.UTF-8");
-        table_init(&table, heads, N_ELEMENTS(heads));
+        table_init(&table, heads, ARRAY_SIZE(heads));
         table_add(&table, "\xc3\xa4\xe9\x8d\xb5");
         table_add(&table, "b");
         table_addf(&table, "%d", 7);
@@ -139,7 +124,7 @@ static void test_json(void)
         size_t size;
         FILE *memory = open_memstream(&text, &size);
 
-        json_string(memory, "a\"b\\c\n\xc3\xa4");
+        json_string_print(memory, "a\"b\\c\n\xc3\xa4");
         fclose(memory);
         CU_ASSERT_STRING_EQUAL(text, "\"a\\\"b\\\\c\\u000a\xc3\xa4\"");
         free(text);
@@ -155,12 +140,11 @@ static void test_hex(void)
         CU_ASSERT_EQUAL(length, 3);
         CU_ASSERT_EQUAL(memcmp(bytes, "\x00\xff\xa9", 3), 0);
         free(bytes);
-        for (size_t i = 0; i < N_ELEMENTS(wrong); i++)
-                CU_ASSERT_EQUAL(hex_parse(wrong[i], &bytes, &length), -1);
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+                CU_ASSERT_EQUAL(hex_parse(wrong[i], &bytes, &length), -EINVAL);
 }
 
-SUITE(client_text, {"durations are read as systemd writes them", test_durations},
-        {"durations and latencies are written for people", test_formats},
+SUITE(client_text, {"durations and latencies are written for people", test_formats},
         {"names cannot act on a terminal", test_escapes},
         {"widths are in columns, not in bytes", test_widths},
         {"a table is aligned, whatever is in it", test_table}, {"PEM has lines of 64", test_pem},

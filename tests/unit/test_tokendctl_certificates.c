@@ -30,15 +30,15 @@ static void test_pem(void)
         unsigned char *der;
         size_t n;
 
-        for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
                 CU_ASSERT_EQUAL_FATAL(read_text(good[i], &der, &n), 0);
                 CU_ASSERT_EQUAL(n, 2);
                 CU_ASSERT_EQUAL(memcmp(der, "\x30\x03", 2), 0);
                 free(der);
         }
-        for (size_t i = 0; i < N_ELEMENTS(bad); i++)
-                CU_ASSERT_EQUAL(read_text(bad[i], &der, &n), -1);
-        CU_ASSERT_EQUAL(read_text(two, &der, &n), -2);
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                CU_ASSERT_EQUAL(read_text(bad[i], &der, &n), -EINVAL);
+        CU_ASSERT_EQUAL(read_text(two, &der, &n), -E2BIG);
         CU_ASSERT_EQUAL_FATAL(read_text("0\x03"
                                         "abc",
                                       &der, &n),
@@ -74,7 +74,7 @@ static void test_subsystems(void)
                 {"tps", "Server-Cert cert-i%s"},
         };
 
-        for (size_t i = 0; i < N_ELEMENTS(known); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
                 const struct subsystem *subsystem = subsystem_find(known[i].subsystem);
                 char **nicknames;
                 size_t n;

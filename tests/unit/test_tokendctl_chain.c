@@ -211,7 +211,7 @@ static void test_no_record(void)
         chain_check_done(&check);
 }
 
-/* jq shows the last of two equal members: it must not be another than the one that is chained. */
+/* Of two equal members a reader of JSON shows either: what a person sees must be what is chained. */
 static void test_twice(void)
 {
         static const char *const members[] = {
@@ -224,7 +224,7 @@ static void test_twice(void)
         zero[64] = '\0';
         for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
                 put_line(file.lines[0], file.hashes[0], 1, zero, members[i]);
-                CU_ASSERT_STRING_EQUAL(check_lines(&file, "1", &check), i == 2 ? "" : "1:1 ");
+                CU_ASSERT_STRING_EQUAL(check_lines(&file, "1", &check), "1:1 ");
         }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* daemon/util/text.c: what is UTF-8, and what may be a nickname. */
+#include "daemon/util/duration.h"
 #include "daemon/util/text.h"
 
 #include <string.h>
@@ -72,6 +73,43 @@ static void test_hex(void)
         CU_ASSERT_STRING_EQUAL(hex, "");
 }
 
+static void test_unhex(void)
+{
+        unsigned char bytes[4] = {0};
+
+        CU_ASSERT_TRUE(text_unhex("009fFf1A", 4, bytes));
+        CU_ASSERT_EQUAL(memcmp(bytes, "\x00\x9f\xff\x1a", 4), 0);
+        CU_ASSERT_TRUE(text_unhex("", 0, bytes));
+        CU_ASSERT_FALSE(text_unhex("0", 1, bytes));
+        CU_ASSERT_FALSE(text_unhex("0g", 1, bytes));
+        CU_ASSERT_FALSE(text_unhex("-1", 1, bytes));
+        CU_ASSERT_FALSE(text_unhex(" 1", 1, bytes));
+        for (int c = 0; c < 256; c++)
+                CU_ASSERT_EQUAL(
+                        text_hex_digit((char)c) >= 0, c > 0 && strchr("0123456789abcdefABCDEF", c) != NULL);
+}
+
+static void test_durations(void)
+{
+        static const struct {
+                const char *text;
+                int64_t usec;
+        } durations[] = {{"500ms", 500000}, {"10s", 10000000}, {"2min", 120000000}, {"2m", 120000000},
+                {"7", 7000000}, {" 1min 30s ", 90000000}, {"1min30s", 90000000}, {"1 sec", 1000000},
+                {"1000us", 1000}, {"1.5s", 1500000}, {"0.25h", 900000000}, {"1day", 86400000000},
+                {"\xc2\xb5s", -EINVAL}, {"3\xc2\xb5s", 3}, {"0", 0}, {"25h", -ERANGE}, {"23h 61min", -ERANGE},
+                {"99999999999999999999999s", -ERANGE}, {"", -EINVAL}, {" ", -EINVAL}, {"s", -EINVAL},
+                {"-1s", -EINVAL}, {"+1s", -EINVAL}, {"1.s", -EINVAL}, {"10S", -EINVAL}, {"10sx", -EINVAL},
+                {"10s,", -EINVAL}, {"infinity", -EINVAL}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+                uint64_t usec = UINT64_MAX;
+                int r = duration_parse(durations[i].text, &usec);
+
+                CU_ASSERT_EQUAL(r < 0 ? r : (int64_t)usec, durations[i].usec);
+        }
+}
+
 static void test_format(void)
 {
         _cleanup_(freep) char *text = text_format("%s-%d", "a", 7);
@@ -79,7 +117,9 @@ static void test_format(void)
         CU_ASSERT_STRING_EQUAL(text, "a-7");
 }
 
-SUITE(util_text, {"well-formed UTF-8 is UTF-8", test_good},
+SUITE(util_text, {"bytes are read from hexadecimal digits of either case", test_unhex},
+        {"durations are read as systemd writes them", test_durations},
+        {"well-formed UTF-8 is UTF-8", test_good},
         {"overlong, cut, surrogate and too large characters are not", test_bad},
         {"a nickname has 1 to LIMIT_NICKNAME bytes, no control character and no colon", test_nickname},
         {"a nickname that others gave may have a colon", test_listable}, {"hex is lower-case", test_hex},

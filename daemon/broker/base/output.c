@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/json-string.h"
 #include "proto/base64.h"
 
 void output_done(struct output *output)
@@ -95,26 +96,17 @@ void output_format(struct output *output, const char *format, ...)
 
 void output_string(struct output *output, const char *text)
 {
-        const char *plain = text;
+        const char *end = text ? text + strlen(text) : NULL, *piece;
+        char room[JSON_STRING_ESCAPE_SIZE];
+        size_t n;
 
         if (!text) {
                 output_text(output, "null");
                 return;
         }
         output_text(output, "\"");
-        for (; *text; text++) {
-                unsigned char c = (unsigned char)*text;
-
-                if (c >= 0x20 && c != '"' && c != '\\')
-                        continue;
-                output_bytes(output, plain, (size_t)(text - plain));
-                if (c < 0x20)
-                        output_format(output, "\\u%04x", c);
-                else
-                        output_format(output, "\\%c", c);
-                plain = text + 1;
-        }
-        output_bytes(output, plain, (size_t)(text - plain));
+        while ((n = json_string_next(&text, end, &piece, room)) > 0)
+                output_bytes(output, piece, n);
         output_text(output, "\"");
 }
 

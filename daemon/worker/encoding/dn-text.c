@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
 #include "daemon/worker/encoding/dn.h"
 
 /* Parts of a name that are shown: the last in DER, which are the first in text. */
@@ -82,44 +83,17 @@ static const struct dn_type *find_type(struct der oid)
 
 /* ---- a value ---- */
 
-static size_t encode(uint32_t c, char out[static 4])
-{
-        if (c < 0x80) {
-                out[0] = (char)c;
-                return 1;
-        }
-        if (c < 0x800) {
-                out[0] = (char)(0xc0 | c >> 6);
-                out[1] = (char)(0x80 | (c & 0x3f));
-                return 2;
-        }
-        if (c < 0x10000) {
-                out[0] = (char)(0xe0 | c >> 12);
-                out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-                out[2] = (char)(0x80 | (c & 0x3f));
-                return 3;
-        }
-        out[0] = (char)(0xf0 | c >> 18);
-        out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-        out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[3] = (char)(0x80 | (c & 0x3f));
-        return 4;
-}
-
 /* The next character of a string of that type; UTF-8 was checked before. */
 static uint32_t next_character(uint8_t tag, struct der *in)
 {
         size_t n = tag == DER_TAG_BMP_STRING ? 2 : tag == DER_TAG_UNIVERSAL_STRING ? 4 : 1;
-        uint32_t c = in->data[0];
+        uint32_t c = 0;
 
-        for (size_t i = 1; i < n; i++)
-                c = c << 8 | in->data[i];
-        if (tag == DER_TAG_UTF8_STRING && c >= 0x80) {
-                n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-                c &= 0xffU >> (n + 1);
-                for (size_t i = 1; i < n; i++)
-                        c = c << 6 | (in->data[i] & 0x3f);
-        }
+        if (tag == DER_TAG_UTF8_STRING)
+                n = utf8_decode((const char *)in->data, in->length, &c);
+        else
+                for (size_t i = 0; i < n; i++)
+                        c = c << 8 | in->data[i];
         in->data += n;
         in->length -= n;
         return c;
@@ -160,11 +134,13 @@ static void put_hex(struct dn_text *text, struct der bytes)
 static void put_character(struct dn_text *text, uint32_t c, bool first, bool last)
 {
         char bytes[4], piece[16] = "";
-        size_t n = encode(c, bytes);
+        size_t n = utf8_encode(c, bytes);
 
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-                for (size_t i = 0; i < n; i++)
-                        snprintf(piece + 3 * i, sizeof(piece) - 3 * i, "\\%02x", (unsigned char)bytes[i]);
+        if (utf8_is_control(c)) {
+                for (size_t i = 0; i < n; i++) {
+                        piece[3 * i] = '\\';
+                        text_hex(&bytes[i], 1, piece + 3 * i + 1);
+                }
                 put_string(text, piece);
                 return;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
 
 /* Attributes of one RDN; one is usual, two are rare. */
 #define RDN_MAX 8U
@@ -168,34 +169,19 @@ static bool take_type(const char **text, struct dn_type *ret)
 
 /* ---- a value ---- */
 
-static int hex_digit(char c)
-{
-        return is_digit(c)            ? c - '0'
-               : c >= 'a' && c <= 'f' ? c - 'a' + 10
-               : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                      : -1;
-}
-
-static int hex_pair(const char *text)
-{
-        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
-
-        return low < 0 ? -1 : high << 4 | low;
-}
-
 /* A backslash and what it makes of itself. */
 static bool take_escape(const char **text, char *ret)
 {
         const char *at = *text + 1;
-        int pair = hex_pair(at);
 
-        if (pair >= 0)
+        if (text_unhex(at, 1, ret)) {
                 *text = at + 2;
-        else if (*at && strchr("\\\"+,;<>= #", *at))
-                *text = at + 1;
-        else
+                return true;
+        }
+        if (!*at || !strchr("\\\"+,;<>= #", *at))
                 return false;
-        *ret = (char)(pair >= 0 ? pair : *at);
+        *text = at + 1;
+        *ret = *at;
         return true;
 }
 
@@ -242,34 +228,30 @@ static bool is_ascii(const char *value, size_t length)
         return true;
 }
 
-static bool has_control(const char *value, size_t length)
+/* How many characters the value has. false: one of them is a control character, or the bytes are not UTF-8. */
+static bool count_characters(const char *value, size_t length, size_t *ret)
 {
-        for (size_t i = 0; i < length; i++) {
-                unsigned char c = (unsigned char)value[i];
-                if (c < 0x20 || c == 0x7f)
-                        return true;
-                if (c == 0xc2 && i + 1 < length && (unsigned char)value[i + 1] < 0xa0)
-                        return true;
+        uint32_t point;
+        size_t count = 0;
+
+        for (size_t i = 0, n; i < length; i += n, count++) {
+                n = utf8_decode(value + i, length - i, &point);
+                if (n == 0 || utf8_is_control(point))
+                        return false;
         }
-        return false;
-}
-
-static size_t characters(const char *value, size_t length)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < length; i++)
-                n += ((unsigned char)value[i] & 0xc0) != 0x80;
-        return n;
+        *ret = count;
+        return true;
 }
 
 static const char *check_value(const struct dn_type *type, const char *value, size_t length)
 {
+        size_t characters;
+
         if (length == 0)
                 return "a value is empty";
-        if (!text_is_utf8(value, length) || has_control(value, length))
+        if (!count_characters(value, length, &characters))
                 return "a value has control characters in it, or is not UTF-8";
-        if (characters(value, length) > type->max)
+        if (characters > type->max)
                 return "a value is too long for its type";
         if (type->tag == DER_TAG_PRINTABLE_STRING && !is_printable_string(value, length))
                 return "a value has characters that its type does not allow";

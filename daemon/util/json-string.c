@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See json-string.h. */
-#include "proto/json-string.h"
+#include "daemon/util/json-string.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/util/text.h"
@@ -103,4 +105,35 @@ size_t json_string_decode(const char *begin, const char *end, char *ret)
                         length += utf8_encode(point, ret + length);
         }
         return length;
+}
+
+static bool stands_as_it_is(uint32_t point)
+{
+        return point != '"' && point != '\\' && !utf8_is_deceptive(point);
+}
+
+size_t json_string_next(
+        const char **text, const char *end, const char **ret, char room[static JSON_STRING_ESCAPE_SIZE])
+{
+        const char *at = *text;
+        uint32_t point = 0;
+        size_t n = 0;
+
+        while ((n = utf8_decode(at, (size_t)(end - at), &point)) > 0 && stands_as_it_is(point))
+                at += n;
+        if (at > *text) {
+                *ret = *text;
+                n = (size_t)(at - *text);
+                *text = at;
+                return n;
+        }
+        if (at == end)
+                return 0;
+        if (n > 0 && (point == '"' || point == '\\'))
+                (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\%c", (int)point);
+        else
+                (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\u%04" PRIx32, n > 0 ? point : 0xfffd);
+        *text = at + MAX_OF(n, (size_t)1);
+        *ret = room;
+        return strlen(room);
 }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* How things are written for people: durations, latencies, names on a terminal; and strings in JSON. */
+#include <inttypes.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "client/tokendctl/tokendctl.h"
+#include "daemon/util/json-string.h"
+#include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
+
+void duration_format(int64_t usec, char *buffer, size_t size)
+{
+        int64_t s = usec > 0 ? usec / 1000000 : 0;
+
+        if (s < 60)
+                snprintf(buffer, size, "%" PRId64 "s", s);
+        else if (s < 3600)
+                snprintf(buffer, size, "%" PRId64 "min", s / 60);
+        else if (s < 86400)
+                snprintf(buffer, size, "%" PRId64 "h %" PRId64 "min", s / 3600, s % 3600 / 60);
+        else
+                snprintf(buffer, size, "%" PRId64 "d %" PRId64 "h", s / 86400, s % 86400 / 3600);
+}
+
+void latency_format(int64_t usec, char *buffer, size_t size)
+{
+        if (usec <= 0)
+                snprintf(buffer, size, "-");
+        else if (usec < 1000)
+                snprintf(buffer, size, "%" PRId64 "us", usec);
+        else if (usec < 1000000)
+                snprintf(buffer, size, "%.1fms", (double)usec / 1e3);
+        else
+                snprintf(buffer, size, "%.1fs", (double)usec / 1e6);
+}
+
+char *terminal_escape(const char *text)
+{
+        const char *end = text + strlen(text);
+        char *escaped = malloc((size_t)(end - text) * 4 + 1), *out = escaped;
+
+        if (!escaped)
+                return NULL;
+        while (text < end) {
+                uint32_t point;
+                size_t n = utf8_decode(text, (size_t)(end - text), &point);
+
+                if (n > 0 && !utf8_is_deceptive(point)) {
+                        memcpy(out, text, n);
+                        out += n;
+                } else {
+                        n = MAX_OF(n, (size_t)1);
+                        for (size_t i = 0; i < n; i++) {
+                                *out++ = '\\';
+                                *out++ = 'x';
+                                text_hex(text + i, 1, out);
+                                out += 2;
+                        }
+                }
+                text += n;
+        }
+        *out = '\0';
+        return escaped;
+}
+
+size_t terminal_width(const char *text)
+{
+        const char *end = text + strlen(text);
+        size_t width = 0;
+
+        while (text < end) {
+                uint32_t point;
+                size_t n = utf8_decode(text, (size_t)(end - text), &point);
+                int columns = n > 0 ? wcwidth((wchar_t)point) : 1;
+
+                width += columns > 0 ? (size_t)columns : 0;
+                text += MAX_OF(n, (size_t)1);
+        }
+        return width;
+}
+
+void json_string_print(FILE *to, const char *text)
+{
+        const char *end = text + strlen(text), *piece;
+        char room[JSON_STRING_ESCAPE_SIZE];
+        size_t n;
+
+        fputc('"', to);
+        while ((n = json_string_next(&text, end, &piece, room)) > 0)
+                fwrite(piece, 1, n, to);
+        fputc('"', to);
+}
