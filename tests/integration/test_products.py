@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Two features at once: a client that goes, a reload or a worker that dies, while an accelerator, a claim or the audit is at
 work on the same request."""
+import contextlib
 import os
 import signal
 import struct
@@ -26,6 +27,16 @@ class Product(Case):
         daemon.write_config(config, instances)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_notify("READY=1")
+
+    def worker(self, daemon):
+        """The one that serves hsm: a look has one word more in its command line."""
+        def find():
+            for worker in daemon.workers():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    if worker.command[1:] == [b"hsm", b""]:
+                        return worker
+            return None
+        return until(find, "the worker of hsm")
 
     def stopped(self, process):
         process.kill(signal.SIGSTOP)
@@ -136,7 +147,7 @@ class Renamed(Product):
                    "--application-label", "tokend claim", "--private")
         section = token.section("hsm", refresh="200ms")
         daemon = self.own(section, instances=instance("a"))
-        broker, worker = daemon.broker().pid, self.stopped(daemon.worker())
+        broker, worker = daemon.broker().pid, self.stopped(self.worker(daemon))
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:k", **SIGN})
             until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
@@ -161,7 +172,7 @@ class Lost(Product):
         token.make_key("k", "01")
         path = self.place.path / self.label("audit")
         daemon = self.own(f"Audit=file:{path}\n" + token.section("hsm"))
-        worker = self.stopped(daemon.worker())
+        worker = self.stopped(self.worker(daemon))
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:k", **SIGN})
             until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
