@@ -5,18 +5,6 @@
 #include "daemon/util/ckr.h"
 #include "gen/broker/base/replies.h"
 
-const char *token_state_name(enum token_state state)
-{
-        static const char *const names[TOKEN_STATE_MAX_] = {
-                [TOKEN_STARTING] = "starting",
-                [TOKEN_READY] = "ready",
-                [TOKEN_RECOVERING] = "recovering",
-                [TOKEN_FAILED] = "failed",
-        };
-
-        return names[state];
-}
-
 static struct status_latency latency(const struct histogram *histogram)
 {
         return (struct status_latency){

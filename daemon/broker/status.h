@@ -8,6 +8,3 @@
 
 void status_put(struct broker *broker, struct output *output);
 void metrics_put(struct broker *broker, struct output *output);
-
-/* As on the wire. */
-const char *token_state_name(enum token_state state);

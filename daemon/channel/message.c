@@ -73,3 +73,15 @@ const char *message_name(enum message_type type)
 {
         return type > MESSAGE_TYPE_NONE_ && type < MESSAGE_TYPE_MAX_ ? names[type] : "?";
 }
+
+const char *token_state_name(enum token_state state)
+{
+        static const char *const state_names[TOKEN_STATE_MAX_] = {
+                [TOKEN_STARTING] = "starting",
+                [TOKEN_READY] = "ready",
+                [TOKEN_RECOVERING] = "recovering",
+                [TOKEN_FAILED] = "failed",
+        };
+
+        return state > 0 && state < TOKEN_STATE_MAX_ ? state_names[state] : "?";
+}

@@ -369,3 +369,6 @@ enum message_type message_type(struct wire *wire);
 
 /* The type's name, for logs; "?" where it has none. */
 const char *message_name(enum message_type type);
+
+/* "starting", "ready", "recovering", "failed": as clients and logs have it. */
+const char *token_state_name(enum token_state state);

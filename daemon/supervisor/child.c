@@ -9,17 +9,24 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "daemon/supervisor/life.h"
 #include "daemon/supervisor/spawn.h"
 #include "daemon/util/log.h"
 
-/* Reasons and names: nothing that a child says to us is longer. */
+/* Reasons and names: no message to the supervisor is longer. */
 #define MESSAGE_BYTES 8192U
+/* A process that ended sooner was of no use. */
+#define SHORT_LIFE_USEC USEC_PER_SEC
 
 void child_init(struct child *child, sd_event *event, const struct child_class *class, void *userdata,
         const char *program, const char *of)
 {
-        *child = (struct child){
-                .event = event, .class = class, .userdata = userdata, .control_fd = -1, .message_fd = -1};
+        *child = (struct child){.event = event,
+                .class = class,
+                .userdata = userdata,
+                .control_fd = -1,
+                .message_fd = -1,
+                .ping_limit_usec = PING_LIMIT_USEC};
         snprintf(child->name, sizeof(child->name), "%s%s%s", program, of ? " of " : "", of ? of : "");
 }
 
@@ -90,12 +97,30 @@ static int on_leaving(struct child *child, struct wire *wire)
         return 0;
 }
 
+static int on_pong(struct child *child, struct wire *wire)
+{
+        struct message_pong pong;
+        int r = message_get_pong(wire, &pong);
+
+        if (r == 0 && (pong.number == 0 || pong.number > child->ping_number))
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        if (pong.number == child->ping_number) {
+                child->ping_usec = 0;
+                child->answered = true;
+        }
+        return 0;
+}
+
 static int handle(struct child *child, enum message_type type, struct wire *wire)
 {
         if (type == MESSAGE_TYPE_LEAVING)
                 return on_leaving(child, wire);
-        /* The owner has finished with one that is to end. */
-        return child->ending ? 0 : child->class->on_message(child, type, wire);
+        /* Its owner has finished with a child that is to end. */
+        if (child->ending)
+                return 0;
+        return type == MESSAGE_TYPE_PONG ? on_pong(child, wire) : child->class->on_message(child, type, wire);
 }
 
 /* One message, if there is one. 1: there is none now; -errno: there will be none any more. */
@@ -120,8 +145,8 @@ static int receive_one(struct child *child)
         r = handle(child, type, &wire);
         fds[0] = take_fd(&child->message_fd);
         if (r < 0) {
-                snprintf(why, sizeof(why), "it sent a %s that does not fit",
-                        type == MESSAGE_TYPE_NONE_ ? "message" : message_name(type));
+                snprintf(why, sizeof(why), "it sent an invalid message: %s",
+                        type == MESSAGE_TYPE_NONE_ ? "unknown type" : message_name(type));
                 child_kill(child, why);
                 return r;
         }
@@ -133,7 +158,7 @@ static int on_control(sd_event_source *source, int fd, uint32_t events, void *us
         struct child *child = userdata;
         int r = receive_one(child);
 
-        /* It closed its end, or said something that ends it: either way it is on its way out. */
+        /* It closed its end, or was killed for what it sent: it is about to end. */
         if (r < 0) {
                 if (r != -EPIPE && r != -ECONNRESET)
                         child_kill(child, "it sent a malformed message");
@@ -170,7 +195,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *u
         char how[128];
 
         exit_text(child, info, how, sizeof(how));
-        /* Its last words may not have been read yet. */
+        /* Its last messages may not have been read yet. */
         while (child->control_fd >= 0 && receive_one(child) == 0)
                 ;
         log_debug("%s (pid %d) %s", child->name, (int)child->pid, how);
@@ -222,11 +247,15 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
         int request_fd)
 {
         _cleanup_(freep) char *path = NULL;
+        _cleanup_(freep) char **minimal = NULL;
         _cleanup_(closep) int theirs = -1, request = -1;
         int fds[2], r;
         size_t n = 0;
 
+        child->started_usec = now_usec();
         r = program_path(program, &path);
+        if (r == 0 && !environment)
+                r = environment_of_broker(&minimal);
         if (r < 0)
                 return r;
         r = control_pair(&child->control_fd, &theirs);
@@ -240,7 +269,7 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
         }
         fds[n++] = theirs;
         if (r == 0)
-                r = program_start(path, argv, environment, fds, n, &child->pid);
+                r = program_start(path, argv, environment ? environment : minimal, fds, n, &child->pid);
         if (r < 0) {
                 forget(child);
                 return r;
@@ -257,21 +286,29 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
         return 0;
 }
 
-/* ---- pings ---- */
-
-void child_sent(struct child *child, int r)
+uint64_t child_next_start(struct child *child)
 {
-        if (r == 0 || !child_is_live(child))
-                return;
-        /* EPIPE: it is dead or dying, and its exit comes. */
-        if (r == -EPIPE || r == -ECONNRESET)
-                return;
-        child_kill(child, "it does not read what it is told");
+        uint64_t now = now_usec();
+
+        child->n_short = now - child->started_usec < SHORT_LIFE_USEC ? child->n_short + 1 : 0;
+        /* The first time at once. */
+        return now + (child->n_short > 1 ? backoff_usec(child->n_short - 2) : 0);
 }
 
-bool child_is_overdue(const struct child *child, uint64_t now)
+/* ---- what it is told ---- */
+
+int child_sent(struct child *child, int r)
 {
-        return child_is_live(child) && child->ping_usec > 0 && now >= child->ping_usec + PING_LIMIT_USEC;
+        /* EPIPE: it is dead or dying, and its exit will be seen. */
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET && child_is_live(child))
+                child_kill(child, "it does not read its messages");
+        return r;
+}
+
+static bool is_overdue(const struct child *child, uint64_t now)
+{
+        return child_is_live(child) && child->ping_usec > 0 &&
+               now >= child->ping_usec + child->ping_limit_usec;
 }
 
 bool child_is_stuck(const struct child *child, uint64_t now)
@@ -279,30 +316,24 @@ bool child_is_stuck(const struct child *child, uint64_t now)
         return child->pid > 0 && child->killed_usec > 0 && now >= child->killed_usec + PING_LIMIT_USEC;
 }
 
-void child_ping(struct child *child, uint64_t now, bool forgive)
+bool child_tick(struct child *child, uint64_t now, bool forgive)
 {
-        if (!child_is_live(child))
-                return;
-        if (child->ping_usec > 0) {
-                if (forgive)
-                        child->ping_usec = now;
-                return;
-        }
-        child->ping_usec = now;
-        child->ping_number++;
-        child_sent(child, message_send_ping(child->control_fd,
-                                  &(struct message_ping){.number = child->ping_number}, NULL, 0));
-}
+        char why[64];
 
-int child_pong(struct child *child, uint64_t number)
-{
-        if (number == 0 || number > child->ping_number)
-                return -EBADMSG;
-        if (number == child->ping_number) {
-                child->ping_usec = 0;
-                child->answered = true;
+        if (child->ping_usec > 0 && forgive)
+                child->ping_usec = now;
+        if (is_overdue(child, now)) {
+                snprintf(why, sizeof(why), "it did not answer for %ju s",
+                        (uintmax_t)(child->ping_limit_usec / USEC_PER_SEC));
+                child_kill(child, why);
+                return true;
         }
-        return 0;
+        if (child_is_live(child) && child->ping_usec == 0) {
+                child->ping_usec = now;
+                child->ping_number++;
+                (void)child_tell(child, ping, -1, .number = child->ping_number);
+        }
+        return false;
 }
 
 void child_done(struct child *child)

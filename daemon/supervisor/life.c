@@ -39,18 +39,6 @@ void reason_copy(char ret[static REASON_SIZE], const char *text)
         ret[length] = '\0';
 }
 
-const char *token_state_name(enum token_state state)
-{
-        static const char *const names[TOKEN_STATE_MAX_] = {
-                [TOKEN_STARTING] = "starting",
-                [TOKEN_READY] = "ready",
-                [TOKEN_RECOVERING] = "recovering",
-                [TOKEN_FAILED] = "failed",
-        };
-
-        return state > 0 && state < TOKEN_STATE_MAX_ ? names[state] : "?";
-}
-
 static void set_state(struct life *life, struct moment at, enum token_state state, const char *reason)
 {
         if (life->state != state)

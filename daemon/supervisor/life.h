@@ -85,9 +85,6 @@ static inline unsigned life_restarts(const struct life *life)
         return life->n_started > 0 ? life->n_started - 1 : 0;
 }
 
-/* "starting", "ready", "recovering", "failed". */
-const char *token_state_name(enum token_state state);
-
 /* Copies what a less trusted process said into ret: whole characters of UTF-8, no control characters, cut where it is
  * too long. */
 void reason_copy(char ret[static REASON_SIZE], const char *text);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * What the service manager is told: the protocol of sd_notify(3), which itself waits where the manager does not read
- * (it is being replaced, or stopped), and may not be used here for that. What cannot be said now is said at the next
- * tick. Without a manager nothing happens here.
- */
+/* See notify.h. */
+#include "daemon/supervisor/notify.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
 
@@ -21,7 +18,7 @@ static bool tell(const char *text)
         _cleanup_(closep) int fd = -1;
         socklen_t length;
 
-        /* Nothing can be done about one that cannot be reached at all. */
+        /* Nothing can be done about a manager that cannot be reached at all. */
         if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(address.sun_path))
                 return true;
         memcpy(address.sun_path, path, strlen(path));
@@ -37,7 +34,8 @@ static bool tell(const char *text)
                errno != EAGAIN;
 }
 
-char *notify_status(const struct supervisor *supervisor)
+/* `2 tokens ready, hsm-b recovering: device removed`. NULL when memory is short. The caller frees. */
+static char *status_text(const struct supervisor *supervisor)
 {
         char *text = NULL;
         size_t size = 0, n_ready = 0;
@@ -84,9 +82,10 @@ void notify_state(struct supervisor *supervisor)
         _cleanup_(freep) char *status = NULL, *text = NULL;
         bool ready;
 
-        if (supervisor->stopping)
+        if (supervisor_is_stopping(supervisor))
                 return;
-        status = notify_status(supervisor);
+        supervisor->changed = false;
+        status = status_text(supervisor);
         ready = supervisor->reloaded || (!supervisor->ready && is_time(supervisor));
         if (!status || (!ready && supervisor->status && strcmp(status, supervisor->status) == 0))
                 return;
@@ -125,7 +124,8 @@ void notify_stopping(struct supervisor *supervisor)
 
 void notify_watchdog(struct supervisor *supervisor)
 {
-        /* A worker that can not even be killed is its token's misfortune; a broker like that is everybody's. */
+        /* A worker that does not go away when it is killed costs one token, such a broker costs the whole service: then the
+         * manager is to start everything again. */
         if (supervisor->watchdog && !child_is_stuck(&supervisor->broker.child, now_usec()))
                 (void)tell("WATCHDOG=1");
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * The channel between a token's worker and its accelerator's: over it copies of keys travel, wrapped. It is made here,
- * between two processes that this one started, and no end of it is kept or shown to the broker: who has taken that over
- * can neither read a copy nor stand in for the accelerator. Called when a worker was started.
- */
-#include "daemon/supervisor/supervisor.h"
+/* See peer-channels.h. */
+#include "daemon/supervisor/peer-channels.h"
 
 #include <string.h>
 
+#include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 
 /* Whether copies of one's keys may lie on the other. */
@@ -18,31 +15,25 @@ static bool is_accelerator_of(
                strcmp(token->config->accelerator, accelerator->name) == 0;
 }
 
-/* fd: the end for to's worker, which keeps its own copy of it. */
-static void hand_over(struct supervised_token *to, const struct supervised_token *other, int fd)
-{
-        child_sent(&to->worker, message_send_peer(to->worker.control_fd,
-                                        &(struct message_peer){.token = other->name}, &fd, 1));
-}
-
 static void connect_two(struct supervised_token *token, struct supervised_token *accelerator)
 {
         _cleanup_(closep) int one = -1, two = -1;
         int fds[2], r = channel_pair(fds);
 
         if (r < 0) {
-                /* Its keys stay where they are, which is slower and no error. */
-                log_error("no channel between %s and %s, no key is copied: %s", token->name,
-                        accelerator->name, strerror(-r));
+                log_error(
+                        "a channel between the workers of %s and %s cannot be made, so no key is copied: %s",
+                        token->name, accelerator->name, strerror(-r));
                 return;
         }
         one = fds[0];
         two = fds[1];
-        hand_over(token, accelerator, one);
-        hand_over(accelerator, token, two);
+        /* Each worker gets its own copy of its end. */
+        (void)child_tell(&token->worker, peer, one, .token = accelerator->name);
+        (void)child_tell(&accelerator->worker, peer, two, .token = token->name);
 }
 
-void supervised_token_connect_peers(struct supervised_token *token)
+void peer_channels_open(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
 

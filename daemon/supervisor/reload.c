@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * SIGHUP: the files are read and checked as a whole. If they have no fault, each token whose section did not change keeps
- * everything it has.
- */
+/* See reload.h. */
+#include "daemon/supervisor/reload.h"
+
 #include <string.h>
 
-#include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/notify.h"
 #include "daemon/util/log.h"
 
-/* The sockets are bound once: what changes there waits. systemd's have no path here: for them the key does not count. */
+/* The sockets are bound once, so a change there has to wait. systemd's sockets have no path here, and their keys do not count. */
 static void compare_socket(const char *key, const struct listening *bound, const char *path)
 {
         if (bound->path && strcmp(bound->path, path) != 0)
-                log_warning("%s=%s takes effect when tokend is started again: until then it is %s", key, path,
-                        bound->path);
+                log_warning("%s=%s takes effect when tokend is started again; until then the socket is %s",
+                        key, path, bound->path);
 }
 
 /* Whether a token that is there has to begin anew with that section. */
@@ -24,8 +23,8 @@ static bool must_renew(const struct supervised_token *token, const struct config
         /* It may have fewer objects by now. */
         if (token->life.end == WORKER_END_FULL)
                 return true;
-        /* A PIN that was refused is tried again where it is another. */
-        return token->pin_refused && !supervised_token_pin_is_refused(token, config);
+        /* Another PIN than the refused one is worth a try. */
+        return token->refused_pin.refused && !pin_is_refused(&token->refused_pin, config);
 }
 
 static bool is_in(struct supervised_token *const *tokens, size_t n, const struct supervised_token *token)
@@ -82,7 +81,7 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         supervisor->config = config;
         supervisor->tokens = tokens;
         supervisor->n_tokens = n;
-        broker_tell_config(&supervisor->broker);
+        broker_process_configure(&supervisor->broker);
         audit_process_configure(&supervisor->audit);
         for (size_t i = 0; i < config->n_tokens; i++) {
                 if (is_in(old, n_old, tokens[i]))
@@ -93,12 +92,10 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
                         supervised_token_arm(tokens[i]);
                 }
         }
-        for (size_t i = n; i > config->n_tokens; i--) {
-                if (tokens[i - 1]->config)
-                        supervised_token_remove(tokens[i - 1]);
-                supervised_token_reap(tokens[i - 1]);
-        }
-        broker_tell_go(&supervisor->broker);
+        for (size_t i = config->n_tokens; i < n; i++)
+                if (tokens[i]->config)
+                        supervised_token_remove(tokens[i]);
+        (void)child_tell(&supervisor->broker.child, go, -1, .unused = 0);
         free(old);
         config_free(before);
         return 0;
@@ -118,7 +115,7 @@ static void log_result(const struct supervisor *supervisor, int r)
 static void on_loaded(void *userdata, int r, struct config *config, int config_fd)
 {
         struct supervisor *supervisor = userdata;
-        bool again = supervisor->reload_again, stopping = supervisor->stopping;
+        bool again = supervisor->reload_again, stopping = supervisor_is_stopping(supervisor);
 
         supervisor->reloading = NULL;
         supervisor->reload_again = false;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * A token's worker: started when its life says so, watched, ended, started again. The state that the broker shows
- * is decided here and nowhere else.
- */
+/* See supervised-token.h. */
+#include "daemon/supervisor/supervised-token.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/supervisor/peer-channels.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/timer.h"
+#include "daemon/supervisor/token-looks.h"
+#include "daemon/supervisor/worker-process.h"
 #include "daemon/util/log.h"
-#include "daemon/util/text.h"
 
 static const struct child_class worker_class;
+
+static struct moment moment(void)
+{
+        return (struct moment){.now_usec = now_usec(), .wall_usec = wall_usec()};
+}
 
 int supervised_token_new(
         struct supervisor *supervisor, const struct config_token *config, struct supervised_token **ret)
@@ -30,8 +36,7 @@ int supervised_token_new(
         token->ready_usec = now_usec() + config->start_timeout_usec;
         life_init(&token->life, moment());
         child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
-        child_init(&token->look, supervisor->event, &look_class, token, "a look", token->name);
-        child_init(&token->seek, supervisor->event, &seek_class, token, "a look for a nickname", token->name);
+        token_looks_init(token);
         *ret = token;
         return 0;
 }
@@ -41,82 +46,18 @@ void supervised_token_free(struct supervised_token *token)
         if (!token)
                 return;
         child_done(&token->worker);
-        child_done(&token->look);
-        child_done(&token->seek);
-        free(token->question);
+        token_looks_done(token);
         sd_event_source_disable_unref(token->timer);
-        sd_event_source_disable_unref(token->look_timer);
-        sd_event_source_disable_unref(token->seek_timer);
         free(token->name);
         free(token);
 }
 
-struct supervised_token *supervised_token_find(struct supervisor *supervisor, const char *name)
+struct supervised_token *supervised_token_find(const struct supervisor *supervisor, const char *name)
 {
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 if (strcmp(supervisor->tokens[i]->name, name) == 0)
                         return supervisor->tokens[i];
         return NULL;
-}
-
-void supervised_token_reap(struct supervised_token *token)
-{
-        struct supervisor *supervisor = token->supervisor;
-
-        if (token->config || token->worker.pid > 0 || token->look.pid > 0 || token->seek.pid > 0)
-                return;
-        for (size_t i = 0; i < supervisor->n_tokens; i++)
-                if (supervisor->tokens[i] == token) {
-                        memmove(&supervisor->tokens[i], &supervisor->tokens[i + 1],
-                                (supervisor->n_tokens - i - 1) * sizeof(struct supervised_token *));
-                        supervisor->n_tokens--;
-                        break;
-                }
-        supervised_token_free(token);
-}
-
-/* ---- its PIN ---- */
-
-/* Where the PIN is read from by the worker. NULL: nowhere, or memory is short. */
-static char *pin_path(const struct config_token *config)
-{
-        const char *directory;
-
-        if (!config->pin)
-                return config->directory ? text_format("%s/pin", config->directory) : NULL;
-        if (strncmp(config->pin, "file:", 5) == 0)
-                return strdup(config->pin + 5);
-        directory = getenv("CREDENTIALS_DIRECTORY");
-        return directory ? text_format("%s/%s", directory, config->pin + strlen("credential:")) : NULL;
-}
-
-struct pin_identity supervised_token_pin_identity(const struct config_token *config)
-{
-        _cleanup_(freep) char *path = pin_path(config);
-        struct stat st;
-
-        if (!path || stat(path, &st) < 0)
-                return (struct pin_identity){0};
-        return (struct pin_identity){st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
-}
-
-static bool time_equal(const struct timespec *a, const struct timespec *b)
-{
-        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-void supervised_token_pin_refused(struct supervised_token *token, const struct pin_identity *read)
-{
-        token->pin_refused = true;
-        token->pin = *read;
-}
-
-bool supervised_token_pin_is_refused(const struct supervised_token *token, const struct config_token *config)
-{
-        const struct pin_identity *a = &token->pin, b = supervised_token_pin_identity(config);
-
-        return token->pin_refused && a->device == b.device && a->inode == b.inode && a->size == b.size &&
-               time_equal(&a->modified, &b.modified) && time_equal(&a->changed, &b.changed);
 }
 
 /* ---- telling ---- */
@@ -136,72 +77,86 @@ static void log_state(struct supervised_token *token)
                 life->reason);
 }
 
+static void tell_broker(const struct supervised_token *token)
+{
+        (void)child_tell(&token->supervisor->broker.child, token, -1, .token = token->name,
+                .state = (uint8_t)token->life.state, .reason = token->life.reason,
+                .since_usec = token->life.since_usec, .restarts = life_restarts(&token->life));
+}
+
 void supervised_token_tell(struct supervised_token *token)
 {
         if (!token->config)
                 return;
         log_state(token);
-        broker_tell_token(&token->supervisor->broker, token);
-        notify_state(token->supervisor);
+        tell_broker(token);
+        token->supervisor->changed = true;
+}
+
+/* fd: the broker's end of a request channel to the worker. */
+static void tell_broker_of_worker(const struct supervised_token *token, int fd)
+{
+        (void)child_tell(&token->supervisor->broker.child, worker, fd, .token = token->name,
+                .life = token->life_number, .epoch = token->supervisor->epoch);
 }
 
 /* ---- starting ---- */
 
-static int send_start(struct supervised_token *token, uint32_t epoch)
+/* Ends its worker, and another is started; the reason is for the status. */
+static void replace_worker(struct supervised_token *token, const char *reason)
 {
-        const struct message_start start = {.version = MESSAGE_VERSION, .token = token->name, .epoch = epoch};
-
-        return message_send_start(token->worker.control_fd, &start, &token->supervisor->config_fd, 1);
+        if (!life_runs(&token->life))
+                return;
+        life_condemned(&token->life, moment(), false, reason);
+        child_end(&token->worker);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
 }
 
-int supervised_token_start_process(
-        struct supervised_token *token, struct child *child, const char *more, int request_fd)
-{
-        char *argv[] = {(char[]){"tokend-worker"}, token->name, (char *)(uintptr_t)more, NULL};
-        _cleanup_(freep) char **environment = NULL;
-        int r;
-
-        r = environment_of_worker(token->config->environment, &environment);
-        if (r < 0)
-                return r;
-        child->leave_usec = MAX_OF(token->config->timeout_usec, token->config->generate_timeout_usec);
-        return child_start(child, "tokend-worker", argv, environment, request_fd);
-}
-
-static void start(struct supervised_token *token)
+static int start_worker(struct supervised_token *token, int *ret_fd)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        if (supervised_token_pin_is_refused(token, token->config)) {
+        r = channel_pair(fds);
+        if (r < 0)
+                return r;
+        ours = fds[0];
+        theirs = fds[1];
+        r = worker_process_start(
+                &token->worker, token->config, supervisor->config_fd, ++supervisor->epoch, LOOK_NONE, theirs);
+        if (r < 0)
+                return r;
+        *ret_fd = take_fd(&ours);
+        return 0;
+}
+
+static void start(struct supervised_token *token)
+{
+        _cleanup_(closep) int fd = -1;
+        char reason[REASON_SIZE];
+        int r;
+
+        if (pin_is_refused(&token->refused_pin, token->config)) {
                 life_fail(&token->life, moment(), "the PIN was refused to a look, and is not tried again");
                 supervised_token_tell(token);
                 return;
         }
-        token->pin_refused = false;
-        token->worker_pin = supervised_token_pin_identity(token->config);
-        token->life_number = ++supervisor->last_life;
+        token->refused_pin.refused = false;
+        token->worker_pin = pin_identity_of(token->config);
+        token->life_number = ++token->supervisor->last_life;
         life_started(&token->life, moment(), token->config->start_timeout_usec);
-        r = channel_pair(fds);
-        if (r == 0) {
-                ours = fds[0];
-                theirs = fds[1];
-                r = supervised_token_start_process(token, &token->worker, NULL, theirs);
-        }
+        r = start_worker(token, &fd);
         if (r < 0) {
-                char reason[REASON_SIZE];
-
                 snprintf(reason, sizeof(reason), "tokend-worker cannot be started: %s", strerror(-r));
                 life_reaped(&token->life, moment(), reason);
                 supervised_token_tell(token);
                 return;
         }
-        supervisor->epoch++;
-        child_sent(&token->worker, send_start(token, supervisor->epoch));
-        broker_tell_token(&supervisor->broker, token);
-        broker_tell_worker(&supervisor->broker, token, supervisor->epoch, ours);
-        supervised_token_connect_peers(token);
+        tell_broker(token);
+        tell_broker_of_worker(token, fd);
+        peer_channels_open(token);
 }
 
 void supervised_token_connect(struct supervised_token *token)
@@ -214,18 +169,15 @@ void supervised_token_connect(struct supervised_token *token)
                 return;
         r = channel_pair(fds);
         if (r < 0) {
-                /* Without one it serves nobody. */
-                supervised_token_replace_worker(token, "no request channel can be made");
+                /* Without a channel it serves nobody. */
+                replace_worker(token, "a request channel to it cannot be made");
                 return;
         }
         ours = fds[0];
         theirs = fds[1];
         supervisor->epoch++;
-        r = message_send_channel(
-                token->worker.control_fd, &(struct message_channel){.epoch = supervisor->epoch}, &theirs, 1);
-        child_sent(&token->worker, r);
-        if (r == 0)
-                broker_tell_worker(&supervisor->broker, token, supervisor->epoch, ours);
+        if (child_tell(&token->worker, channel, theirs, .epoch = supervisor->epoch) == 0)
+                tell_broker_of_worker(token, ours);
 }
 
 /* ---- what is due ---- */
@@ -247,7 +199,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
         struct supervised_token *token = userdata;
         uint64_t now = now_usec();
 
-        if (token->supervisor->stopping || !token->config)
+        if (supervisor_is_stopping(token->supervisor) || !token->config)
                 return 0;
         if (token->life.wake_usec <= now) {
                 if (token->life.phase == LIFE_WAITING)
@@ -255,8 +207,6 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
                 else if (token->life.phase == LIFE_STARTING)
                         overdue(token);
         }
-        /* READY may have waited for this moment. */
-        notify_state(token->supervisor);
         supervised_token_arm(token);
         return 0;
 }
@@ -265,22 +215,20 @@ void supervised_token_arm(struct supervised_token *token)
 {
         uint64_t usec = token->life.wake_usec;
 
-        if (token->supervisor->stopping || !token->config)
+        if (supervisor_is_stopping(token->supervisor) || !token->config)
                 usec = USEC_NEVER;
         else if (!token->supervisor->ready && token->ready_usec > now_usec())
                 usec = MIN_OF(usec, token->ready_usec);
-        timer_set(token->supervisor, &token->timer, usec, on_due, token);
+        timer_set(token->supervisor->event, &token->timer, usec, on_due, token);
 }
 
 void supervised_token_tick(struct supervised_token *token, uint64_t now, bool forgive)
 {
-        if (!forgive && child_is_overdue(&token->worker, now)) {
+        if (child_tick(&token->worker, now, forgive)) {
                 life_condemned(
                         &token->life, moment(), false, "the worker did not answer for 5 s and was killed");
-                child_kill(&token->worker, "it did not answer for 5 s");
                 supervised_token_tell(token);
         }
-        child_ping(&token->worker, now, forgive);
         if (child_is_stuck(&token->worker, now))
                 log_error("%s (pid %d) was killed and does not go away", token->worker.name,
                         (int)token->worker.pid);
@@ -288,22 +236,12 @@ void supervised_token_tick(struct supervised_token *token, uint64_t now, bool fo
 
 /* ---- ending ---- */
 
-void supervised_token_replace_worker(struct supervised_token *token, const char *reason)
-{
-        if (!life_runs(&token->life))
-                return;
-        life_condemned(&token->life, moment(), false, reason);
-        child_end(&token->worker);
-        supervised_token_tell(token);
-        supervised_token_arm(token);
-}
-
 void supervised_token_remove(struct supervised_token *token)
 {
         token->config = NULL;
         supervised_token_arm(token);
         child_end(&token->worker);
-        look_stop(token);
+        look_end(token);
         log_notice("token %s is no longer configured", token->name);
 }
 
@@ -312,10 +250,10 @@ void supervised_token_configure(struct supervised_token *token, const struct con
         token->config = config;
         if (!renew)
                 return;
-        token->pin_refused = false;
+        token->refused_pin.refused = false;
         life_renew(&token->life, moment());
         child_end(&token->worker);
-        look_stop(token);
+        look_end(token);
         supervised_token_tell(token);
         supervised_token_arm(token);
 }
@@ -327,16 +265,14 @@ static void on_gone(struct child *child, const char *how)
 
         snprintf(reason, sizeof(reason), "the worker %s", how);
         life_reaped(&token->life, moment(), reason);
-        seek_stop(token);
+        nickname_check_end(token);
         if (token->config)
-                broker_tell_gone(&token->supervisor->broker, token, token->life_number);
-        if (token->supervisor->stopping) {
-                supervisor_reaped(token->supervisor);
+                (void)child_tell(&token->supervisor->broker.child, gone, -1, .token = token->name,
+                        .life = token->life_number);
+        if (supervisor_is_stopping(token->supervisor))
                 return;
-        }
         supervised_token_tell(token);
         supervised_token_arm(token);
-        supervised_token_reap(token);
 }
 
 /* ---- what it says, and what the broker says of it ---- */
@@ -353,10 +289,10 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         /* One that served has read the file again, at a login that was lost since; one that starts, just now. A removed token
          * has none. */
         if (ending.end == WORKER_END_PIN && token->config) {
-                struct pin_identity now = supervised_token_pin_identity(token->config);
+                struct pin_identity now = pin_identity_of(token->config);
 
-                supervised_token_pin_refused(
-                        token, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
+                pin_refuse(
+                        &token->refused_pin, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
         }
         life_ending(&token->life, moment(), (enum worker_end)ending.end, ending.reason);
         supervised_token_tell(token);
@@ -367,14 +303,10 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
         struct supervised_token *token = child->userdata;
-        struct message_pong pong;
         struct message_up up;
         int r;
 
         switch (type) {
-        case MESSAGE_TYPE_PONG:
-                r = message_get_pong(wire, &pong);
-                return r < 0 ? r : child_pong(child, pong.number);
         case MESSAGE_TYPE_UP:
                 r = message_get_up(wire, &up);
                 if (r == 0) {
@@ -386,7 +318,7 @@ static int on_message(struct child *child, enum message_type type, struct wire *
         case MESSAGE_TYPE_ENDING:
                 return on_ending(token, wire);
         case MESSAGE_TYPE_SEEK:
-                return seek_ask(token, wire);
+                return nickname_check_ask(token, wire);
         default:
                 return -EBADMSG;
         }
@@ -409,5 +341,5 @@ void supervised_token_replace(struct supervised_token *token, const struct messa
                 return;
         if (message->full)
                 life_ending(&token->life, moment(), WORKER_END_FULL, message->reason);
-        supervised_token_replace_worker(token, message->reason);
+        replace_worker(token, message->reason);
 }

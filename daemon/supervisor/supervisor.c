@@ -9,6 +9,10 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/supervisor/notify.h"
+#include "daemon/supervisor/reload.h"
+#include "daemon/supervisor/timer.h"
+#include "daemon/supervisor/token-looks.h"
 #include "daemon/util/log.h"
 
 #define TICK_USEC USEC_PER_SEC
@@ -17,29 +21,6 @@
 #define DRAIN_EXTRA_USEC (500 * USEC_PER_MSEC)
 /* A tick that is late by more means that we were stopped ourselves: then nobody else is to blame. */
 #define LATE_USEC (2 * USEC_PER_SEC)
-
-void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t usec,
-        sd_event_time_handler_t handler, void *userdata)
-{
-        int r = 0;
-
-        if (usec == USEC_NEVER) {
-                if (*timer)
-                        r = sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
-        } else if (!*timer)
-                r = sd_event_add_time(
-                        supervisor->event, timer, CLOCK_MONOTONIC, usec, 1000, handler, userdata);
-        else {
-                r = sd_event_source_set_time(*timer, usec);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
-        }
-        /* Without timers nothing is started again: better to end, and be started anew. */
-        if (r < 0) {
-                log_error("no timer can be set: %s", strerror(-r));
-                (void)sd_event_exit(supervisor->event, 1);
-        }
-}
 
 /* ---- the tick ---- */
 
@@ -50,15 +31,16 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         bool forgive = now > supervisor->ticked_usec + supervisor->tick_usec + LATE_USEC;
 
         supervisor->ticked_usec = now;
-        if (!supervisor->closing) {
-                broker_process_tick(&supervisor->broker, now, forgive);
-                audit_process_tick(&supervisor->audit, now, forgive);
+        if (supervisor->phase != PHASE_CLOSING) {
+                (void)child_tick(&supervisor->broker.child, now, forgive);
+                (void)child_tick(&supervisor->audit.child, now, forgive);
                 for (size_t i = 0; i < supervisor->n_tokens; i++)
                         supervised_token_tick(supervisor->tokens[i], now, forgive);
         }
-        notify_state(supervisor);
+        /* What the manager did not take before is said now. */
+        supervisor->changed = true;
         notify_watchdog(supervisor);
-        timer_set(supervisor, &supervisor->tick, now + supervisor->tick_usec, on_tick, supervisor);
+        timer_set(supervisor->event, &supervisor->tick, now + supervisor->tick_usec, on_tick, supervisor);
         return 0;
 }
 
@@ -69,46 +51,84 @@ static void start_ticking(struct supervisor *supervisor)
         supervisor->watchdog = sd_watchdog_enabled(0, &usec) > 0;
         supervisor->tick_usec = supervisor->watchdog ? MIN_OF(usec / 4, TICK_USEC) : TICK_USEC;
         supervisor->ticked_usec = now_usec();
-        timer_set(supervisor, &supervisor->tick, supervisor->ticked_usec + supervisor->tick_usec, on_tick,
-                supervisor);
+        timer_set(supervisor->event, &supervisor->tick, supervisor->ticked_usec + supervisor->tick_usec,
+                on_tick, supervisor);
 }
 
 /* ---- the way out ---- */
 
-void supervisor_reaped(struct supervisor *supervisor)
+static void begin_to_close(struct supervisor *supervisor)
 {
-        if (!supervisor->closing || supervisor->broker.child.pid > 0)
-                return;
-        for (size_t i = 0; i < supervisor->n_tokens; i++)
-                if (supervisor->tokens[i]->worker.pid > 0 || supervisor->tokens[i]->look.pid > 0 ||
-                        supervisor->tokens[i]->seek.pid > 0)
-                        return;
-        /* The last: until here the others might have something to record. */
-        child_end(&supervisor->audit.child);
-        if (supervisor->audit.child.pid > 0)
-                return;
-        (void)sd_event_exit(supervisor->event, 0);
-}
-
-void supervisor_drained(struct supervisor *supervisor)
-{
-        if (supervisor->closing || audit_process_drain(&supervisor->audit) > 0)
-                return;
-        supervisor->closing = true;
+        supervisor->phase = PHASE_CLOSING;
         child_end(&supervisor->broker.child);
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 child_end(&supervisor->tokens[i]->worker);
-                seek_stop(supervisor->tokens[i]);
+                nickname_check_end(supervisor->tokens[i]);
         }
-        supervisor_reaped(supervisor);
+}
+
+static bool others_are_gone(const struct supervisor *supervisor)
+{
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                if (supervised_token_has_process(supervisor->tokens[i]))
+                        return false;
+        return supervisor->broker.child.pid == 0;
+}
+
+/* Takes each step of the way out for which the one before is done. */
+static void step_out(struct supervisor *supervisor)
+{
+        if (supervisor->phase == PHASE_DRAINING &&
+                (supervisor->broker.drained || supervisor->broker.child.pid == 0)) {
+                supervisor->phase = PHASE_SIGNING;
+                audit_process_drain(&supervisor->audit);
+        }
+        if (supervisor->phase == PHASE_SIGNING && !supervisor->audit.draining)
+                begin_to_close(supervisor);
+        if (supervisor->phase == PHASE_CLOSING && others_are_gone(supervisor)) {
+                /* tokend-audit is the last: until here the others might have something to record. */
+                child_end(&supervisor->audit.child);
+                if (supervisor->audit.child.pid == 0)
+                        (void)sd_event_exit(supervisor->event, 0);
+        }
+}
+
+static void free_removed_tokens(struct supervisor *supervisor)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < supervisor->n_tokens; i++) {
+                struct supervised_token *token = supervisor->tokens[i];
+
+                if (token->config || supervised_token_has_process(token))
+                        supervisor->tokens[n++] = token;
+                else
+                        supervised_token_free(token);
+        }
+        supervisor->n_tokens = n;
+}
+
+/* Runs when the events that were there have been handled, and does what follows from them. */
+static int after_event(sd_event_source *source, void *userdata)
+{
+        struct supervisor *supervisor = userdata;
+
+        free_removed_tokens(supervisor);
+        if (supervisor_is_stopping(supervisor))
+                step_out(supervisor);
+        else if (supervisor->changed || !supervisor->ready)
+                notify_state(supervisor);
+        return 0;
 }
 
 static int on_drain_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct supervisor *supervisor = userdata;
 
-        log_warning("not everything in flight could be answered in time");
-        supervisor_drained(supervisor);
+        if (supervisor->phase == PHASE_DRAINING) {
+                log_warning("not everything in flight could be answered in time");
+                supervisor->broker.drained = true;
+        }
         return 0;
 }
 
@@ -117,20 +137,17 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         struct supervisor *supervisor = userdata;
         uint64_t deadline = now_usec() + DRAIN_USEC;
 
-        if (supervisor->stopping)
+        if (supervisor_is_stopping(supervisor))
                 return 0;
         log_notice("stopping");
         notify_stopping(supervisor);
-        supervisor->stopping = true;
+        supervisor->phase = PHASE_DRAINING;
         for (size_t i = 0; i < supervisor->n_tokens; i++)
-                look_stop(supervisor->tokens[i]);
-        if (!child_is_live(&supervisor->broker.child)) {
-                supervisor_drained(supervisor);
-                return 0;
-        }
-        broker_tell_drain(&supervisor->broker, deadline);
-        timer_set(
-                supervisor, &supervisor->stop_timer, deadline + DRAIN_EXTRA_USEC, on_drain_over, supervisor);
+                look_end(supervisor->tokens[i]);
+        if (child_tell(&supervisor->broker.child, drain, -1, .deadline_usec = deadline) < 0)
+                supervisor->broker.drained = true;
+        timer_set(supervisor->event, &supervisor->stop_timer, deadline + DRAIN_EXTRA_USEC, on_drain_over,
+                supervisor);
         return 0;
 }
 
@@ -138,7 +155,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
         struct supervisor *supervisor = userdata;
 
-        if (!supervisor->stopping)
+        if (!supervisor_is_stopping(supervisor))
                 supervisor_reload(supervisor);
         return 0;
 }
@@ -178,6 +195,8 @@ static int start_loop(struct supervisor *supervisor)
                 r = sd_event_add_signal(supervisor->event, NULL, SIGHUP, on_reload, supervisor);
         if (r >= 0)
                 r = sd_event_add_signal(supervisor->event, NULL, SIGUSR1, on_rotate, supervisor);
+        if (r >= 0)
+                r = sd_event_add_post(supervisor->event, NULL, after_event, supervisor);
         return r;
 }
 
@@ -214,7 +233,7 @@ static int start_everything(struct supervisor *supervisor)
                 return r;
         /* Whatever cannot be started is tried again. */
         audit_process_configure(&supervisor->audit);
-        (void)broker_process_start(&supervisor->broker);
+        broker_process_start(&supervisor->broker);
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 supervised_token_arm(supervisor->tokens[i]);
         start_ticking(supervisor);

@@ -1,48 +1,183 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * A look: a fresh worker process that shows the broker what is on a token now, and ends. The broker asks for it; one
- * at a time a token, and never one that might cost an attempt at a PIN.
- */
+/* See token-looks.h. */
+#include "daemon/supervisor/token-looks.h"
+
 #include <string.h>
 
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/timer.h"
+#include "daemon/supervisor/worker-process.h"
 #include "daemon/util/log.h"
 
-static int on_overdue(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct supervised_token *token = userdata;
+static const struct child_class look_class, check_class;
 
-        log_warning("token %s: a look was not done within StartTimeout= and is ended", token->name);
-        child_end(&token->look);
-        return 0;
+void token_looks_init(struct supervised_token *token)
+{
+        sd_event *event = token->supervisor->event;
+
+        child_init(&token->look, event, &look_class, token, "a look", token->name);
+        child_init(&token->nickname_check, event, &check_class, token, "a nickname check", token->name);
 }
 
-void look_stop(struct supervised_token *token)
+void token_looks_done(struct supervised_token *token)
 {
-        timer_set(token->supervisor, &token->look_timer, USEC_NEVER, on_overdue, token);
-        child_end(&token->look);
+        child_done(&token->look);
+        child_done(&token->nickname_check);
+        free(token->question.message);
+        sd_event_source_disable_unref(token->look_timer);
+        sd_event_source_disable_unref(token->check_timer);
 }
 
-static void on_gone(struct child *child, const char *how)
+/* A look of either kind was refused its PIN: no other is started until the section or the PIN file changes. */
+static void refused(struct supervised_token *token, const char *reason)
 {
-        struct supervised_token *token = child->userdata;
-
-        timer_set(token->supervisor, &token->look_timer, USEC_NEVER, on_overdue, token);
-        seek_next(token);
-        if (token->supervisor->stopping)
-                supervisor_reaped(token->supervisor);
-        else
-                supervised_token_reap(token);
-}
-
-void look_refused(struct supervised_token *token, const char *reason)
-{
-        supervised_token_pin_refused(token, &token->look_pin);
+        pin_refuse(&token->refused_pin, &token->look_pin);
         log_warning("token %s: the PIN was refused to a look, and is not tried again until it changes: %s",
                 token->name, reason);
 }
 
-static int on_ending(struct supervised_token *token, struct wire *wire)
+static int start(struct supervised_token *token, struct child *child, enum look_kind kind, int request_fd)
+{
+        struct supervisor *supervisor = token->supervisor;
+
+        token->look_pin = pin_identity_of(token->config);
+        return worker_process_start(
+                child, token->config, supervisor->config_fd, ++supervisor->epoch, kind, request_fd);
+}
+
+/* ---- a nickname check ---- */
+
+static void answer(struct supervised_token *token, const struct message_sought *sought)
+{
+        free(TAKE_PTR(token->question.message));
+        token->question.asked = false;
+        (void)child_tell(&token->worker, sought, -1, .number = sought->number, .ok = sought->ok,
+                .seen = sought->seen, .ckr = sought->ckr, .reason = sought->reason);
+}
+
+static void answer_failure(struct supervised_token *token, const char *reason)
+{
+        answer(token, &(struct message_sought){.number = token->question.number, .reason = reason});
+}
+
+static int on_check_overdue(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct supervised_token *token = userdata;
+
+        log_warning("token %s: a nickname check took longer than StartTimeout= and Timeout= together; it is "
+                    "ended",
+                token->name);
+        if (token->question.asked)
+                answer_failure(token, "the nickname check took too long");
+        child_end(&token->nickname_check);
+        return 0;
+}
+
+void nickname_check_end(struct supervised_token *token)
+{
+        free(TAKE_PTR(token->question.message));
+        token->question.asked = false;
+        child_end(&token->nickname_check);
+}
+
+static int start_check(struct supervised_token *token)
+{
+        const struct nickname_question *question = &token->question;
+        struct child *child = &token->nickname_check;
+        _cleanup_(closep) int unused = -1, request = -1;
+        int fds[2], r;
+
+        r = channel_pair(fds);
+        if (r < 0)
+                return r;
+        /* Nobody holds the other end: no request comes to a look. */
+        unused = fds[0];
+        request = fds[1];
+        r = start(token, child, LOOK_SEEK, request);
+        if (r < 0)
+                return r;
+        if (child_is_live(child))
+                (void)child_sent(
+                        child, channel_send(child->control_fd, question->message, question->length, NULL, 0));
+        return 0;
+}
+
+/* Hands on the question that waits, once the last look of either kind is gone. */
+static void check_next(struct supervised_token *token)
+{
+        struct nickname_question *question = &token->question;
+        int r;
+
+        if (!question->message || question->asked || token->nickname_check.pid > 0 || token->look.pid > 0 ||
+                !token->config)
+                return;
+        if (token->refused_pin.refused) {
+                answer_failure(token, "the PIN was refused to a look");
+                return;
+        }
+        r = start_check(token);
+        if (r < 0) {
+                log_warning("token %s: a nickname check cannot be started: %s", token->name, strerror(-r));
+                answer_failure(token, "a process for the nickname check cannot be started");
+                return;
+        }
+        question->asked = true;
+        timer_set(token->supervisor->event, &token->check_timer,
+                now_usec() + token->config->start_timeout_usec + token->config->timeout_usec,
+                on_check_overdue, token);
+}
+
+int nickname_check_ask(struct supervised_token *token, struct wire *wire)
+{
+        struct nickname_question *question = &token->question;
+        struct message_seek seek;
+        int r = message_get_seek(wire, &seek);
+
+        if (r == 0 && question->message)
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        question->message = malloc(wire->size);
+        if (!question->message)
+                return -ENOMEM;
+        memcpy(question->message, wire->data, wire->size);
+        question->length = wire->size;
+        question->number = seek.number;
+        check_next(token);
+        return 0;
+}
+
+static void on_check_gone(struct child *child, const char *how)
+{
+        struct supervised_token *token = child->userdata;
+
+        timer_set(token->supervisor->event, &token->check_timer, USEC_NEVER, on_check_overdue, token);
+        if (token->question.asked)
+                answer_failure(token, how);
+        if (token->supervisor->phase == PHASE_CLOSING)
+                return;
+        check_next(token);
+        if (token->look_waits && token->nickname_check.pid == 0)
+                look_start(token);
+}
+
+static int on_sought(struct supervised_token *token, struct wire *wire)
+{
+        struct message_sought sought;
+        int r = message_get_sought(wire, &sought);
+
+        if (r == 0 && (sought.ok > 1 || sought.seen > SEEN_ALL_))
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        /* The question may have been dropped meanwhile; and of two answers the first counts. */
+        if (token->question.asked && sought.number == token->question.number)
+                answer(token, &sought);
+        child_end(&token->nickname_check);
+        return 0;
+}
+
+static int on_check_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);
@@ -50,46 +185,86 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         if (r < 0)
                 return r;
         if (ending.end == WORKER_END_PIN)
-                look_refused(token, ending.reason);
-        else
-                log_info("token %s: a look failed: %s", token->name, ending.reason);
+                refused(token, ending.reason);
+        if (token->question.asked)
+                answer(token, &(struct message_sought){.number = token->question.number,
+                                      .ckr = ending.ckr,
+                                      .reason = ending.reason});
         return 0;
 }
 
-static int on_message(struct child *child, enum message_type type, struct wire *wire)
+static int on_check_message(struct child *child, enum message_type type, struct wire *wire)
 {
-        struct message_pong pong;
         struct message_up up;
 
         switch (type) {
-        case MESSAGE_TYPE_PONG:
-                return message_get_pong(wire, &pong);
         case MESSAGE_TYPE_UP:
                 return message_get_up(wire, &up);
+        case MESSAGE_TYPE_SOUGHT:
+                return on_sought(child->userdata, wire);
         case MESSAGE_TYPE_ENDING:
-                return on_ending(child->userdata, wire);
+                return on_check_ending(child->userdata, wire);
         default:
                 return -EBADMSG;
         }
 }
 
-const struct child_class look_class = {.on_message = on_message, .on_exit = on_gone};
+static const struct child_class check_class = {.on_message = on_check_message, .on_exit = on_check_gone};
 
-static int start(struct supervised_token *token, int request_fd)
+/* ---- a look ---- */
+
+static int on_look_overdue(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        const struct message_start message = {.version = MESSAGE_VERSION,
-                .token = token->name,
-                .epoch = token->supervisor->epoch,
-                .look = LOOK_LIST};
-        int r;
+        struct supervised_token *token = userdata;
 
-        r = supervised_token_start_process(token, &token->look, "look", request_fd);
-        if (r < 0)
-                return r;
-        child_sent(&token->look,
-                message_send_start(token->look.control_fd, &message, &token->supervisor->config_fd, 1));
+        log_warning("token %s: a look took longer than StartTimeout=; it is ended", token->name);
+        child_end(&token->look);
         return 0;
 }
+
+void look_end(struct supervised_token *token)
+{
+        timer_set(token->supervisor->event, &token->look_timer, USEC_NEVER, on_look_overdue, token);
+        child_end(&token->look);
+}
+
+static void on_look_gone(struct child *child, const char *how)
+{
+        struct supervised_token *token = child->userdata;
+
+        timer_set(token->supervisor->event, &token->look_timer, USEC_NEVER, on_look_overdue, token);
+        check_next(token);
+}
+
+static int on_look_ending(struct supervised_token *token, struct wire *wire)
+{
+        struct message_ending ending;
+        int r = message_get_ending(wire, &ending);
+
+        if (r < 0)
+                return r;
+        if (ending.end == WORKER_END_PIN)
+                refused(token, ending.reason);
+        else
+                log_info("token %s: a look failed: %s", token->name, ending.reason);
+        return 0;
+}
+
+static int on_look_message(struct child *child, enum message_type type, struct wire *wire)
+{
+        struct message_up up;
+
+        switch (type) {
+        case MESSAGE_TYPE_UP:
+                return message_get_up(wire, &up);
+        case MESSAGE_TYPE_ENDING:
+                return on_look_ending(child->userdata, wire);
+        default:
+                return -EBADMSG;
+        }
+}
+
+static const struct child_class look_class = {.on_message = on_look_message, .on_exit = on_look_gone};
 
 void look_start(struct supervised_token *token)
 {
@@ -97,25 +272,23 @@ void look_start(struct supervised_token *token)
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        if (supervisor->stopping || !token->config || token->pin_refused || token->look.pid > 0 ||
-                token->life.phase != LIFE_SERVING)
+        if (supervisor_is_stopping(supervisor) || !token->config || token->refused_pin.refused ||
+                token->look.pid > 0 || token->life.phase != LIFE_SERVING)
                 return;
-        token->look_waits = token->seek.pid > 0;
+        token->look_waits = token->nickname_check.pid > 0;
         if (token->look_waits)
                 return;
         r = channel_pair(fds);
         if (r == 0) {
                 ours = fds[0];
                 theirs = fds[1];
-                supervisor->epoch++;
-                token->look_pin = supervised_token_pin_identity(token->config);
-                r = start(token, theirs);
+                r = start(token, &token->look, LOOK_LIST, theirs);
         }
         if (r < 0) {
-                log_warning("token %s: no look can be started: %s", token->name, strerror(-r));
+                log_warning("token %s: a look cannot be started: %s", token->name, strerror(-r));
                 return;
         }
-        broker_tell_look(&supervisor->broker, token, ours);
-        timer_set(supervisor, &token->look_timer, now_usec() + token->config->start_timeout_usec, on_overdue,
-                token);
+        (void)child_tell(&supervisor->broker.child, look, ours, .token = token->name);
+        timer_set(supervisor->event, &token->look_timer, now_usec() + token->config->start_timeout_usec,
+                on_look_overdue, token);
 }

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See worker-process.h. */
+#include "daemon/supervisor/worker-process.h"
+
+#include "daemon/supervisor/spawn.h"
+
+int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
+        uint32_t epoch, enum look_kind look, int request_fd)
+{
+        char *argv[] = {
+                (char[]){"tokend-worker"}, config->name, look == LOOK_NONE ? NULL : (char[]){"look"}, NULL};
+        _cleanup_(freep) char **environment = NULL;
+        int r;
+
+        r = environment_of_worker(config->environment, &environment);
+        if (r < 0)
+                return r;
+        child->leave_usec = MAX_OF(config->timeout_usec, config->generate_timeout_usec);
+        r = child_start(child, "tokend-worker", argv, environment, request_fd);
+        if (r < 0)
+                return r;
+        (void)child_tell(child, start, config_fd, .version = MESSAGE_VERSION, .token = config->name,
+                .epoch = epoch, .look = (uint8_t)look);
+        return 0;
+}
