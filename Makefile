@@ -60,13 +60,13 @@ BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
-CLIENT     := $(call objects,$(call sources,client))
+CLIENT     := $(call objects,$(call sources,client)) $(BUILD)/obj/gen/client/stubs.o
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 
 # org.varlink.service first.
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
 # What proto/generate makes of them; included as "gen/broker/methods.h".
-GENERATED         := $(foreach f,methods parameters base/replies,$(addprefix $(BUILD)/gen/broker/$(f).,c h))
+GENERATED         := $(foreach f,broker/methods broker/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h))
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \

@@ -69,14 +69,14 @@ void call_add_string(struct call *call, const char *name, const char *value)
                 add(call, name, json_object_new_string(value));
 }
 
-void call_add_bytes(struct call *call, const char *name, const void *bytes, size_t length)
+void call_add_bytes(struct call *call, const char *name, struct call_bytes value)
 {
         /* More cannot be sent; call_run() refuses what is just too long. */
-        size_t n = length <= LIMIT_MESSAGE ? length : LIMIT_MESSAGE;
+        size_t n = value.length <= LIMIT_MESSAGE ? value.length : LIMIT_MESSAGE;
         _cleanup_(freep) char *text = malloc(BASE64_LENGTH(n) + 1);
 
         if (text)
-                base64_encode(bytes, n, text);
+                base64_encode(value.data, n, text);
         add(call, name, text ? json_object_new_string(text) : NULL);
 }
 
@@ -90,12 +90,12 @@ void call_add_bool(struct call *call, const char *name, bool value)
         add(call, name, json_object_new_boolean(value));
 }
 
-void call_add_strings(struct call *call, const char *name, const char *const *values, size_t n)
+void call_add_strings(struct call *call, const char *name, struct call_strings strings)
 {
         struct json_object *array = json_object_new_array();
 
-        for (size_t i = 0; array && i < n; i++) {
-                struct json_object *value = json_object_new_string(values[i]);
+        for (size_t i = 0; array && i < strings.n; i++) {
+                struct json_object *value = json_object_new_string(strings.values[i]);
 
                 if (!value || json_object_array_add(array, value) < 0) {
                         json_object_put(value);
@@ -106,12 +106,14 @@ void call_add_strings(struct call *call, const char *name, const char *const *va
         add(call, name, array);
 }
 
-enum tokend_error call_add_input(struct call *call, enum tokend_input kind, const void *input, size_t length,
-        struct tokend_failure *ret_failure)
+enum tokend_error call_input(enum tokend_input kind, const void *input, size_t length,
+        struct call_bytes *ret_digest, struct call_bytes *ret_message, struct tokend_failure *ret_failure)
 {
+        struct call_bytes bytes = {input ? input : "", length};
+
         if ((kind != TOKEND_DIGEST && kind != TOKEND_MESSAGE) || (!input && length > 0))
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "neither a digest nor a message was given");
-        call_add_bytes(call, kind == TOKEND_DIGEST ? "digest" : "message", input, length);
+        *(kind == TOKEND_DIGEST ? ret_digest : ret_message) = bytes;
         return TOKEND_OK;
 }
 
@@ -176,10 +178,22 @@ static int64_t send_request(struct call *call, struct connection *connection, st
 
 /* ---- the reply ---- */
 
-enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *method, const char *field)
+enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *name, const char *what)
 {
-        return fail(ret_failure, TOKEND_PROTOCOL_VIOLATION, "the reply to %s is not as it should be: %s",
-                method, field);
+        return fail(ret_failure, TOKEND_PROTOCOL_VIOLATION, "the reply does not match %s: %s", name, what);
+}
+
+enum tokend_error call_parse(const char *name, const struct field *fields, size_t n_fields,
+        struct json_object *object, void *ret, struct tokend_failure *ret_failure)
+{
+        const char *bad = NULL;
+        int r = fields_parse(fields, n_fields, object, false, ret, &bad);
+
+        if (r == 0)
+                return TOKEND_OK;
+        fields_done(fields, n_fields, ret);
+        return r < 0 ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the reply")
+                     : fail_field(ret_failure, name, bad);
 }
 
 struct reply {
@@ -375,4 +389,18 @@ enum tokend_error call_run(struct tokend *handle, struct call *call, struct toke
         if (a.error != TOKEND_OK && ret_failure)
                 *ret_failure = a.failure;
         return a.error;
+}
+
+enum tokend_error call_finish(struct tokend *handle, struct call *call,
+        enum tokend_error (*take)(void *userdata, struct json_object *parameters, bool again,
+                struct tokend_failure *ret_failure),
+        void *userdata, struct tokend_failure *ret_failure)
+{
+        enum tokend_error error;
+
+        call->take = take;
+        call->userdata = userdata;
+        error = call_run(handle, call, ret_failure);
+        call_done(call);
+        return error;
 }

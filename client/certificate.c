@@ -1,62 +1,52 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Certificates from JSON to structs: tokend_list_certificates(), tokend_get_certificate(). A certificate holds its JSON
  * object, and its strings are that object's. */
-#include <errno.h>
-#include <string.h>
+#include "gen/client/stubs.h"
 
-#include "client/internal.h"
-#include "proto/limits.h"
-
-#define METHOD "io.tokend.Certificates.List"
-
-/* certificate comes first: the one is the other's address. */
+/* certificate comes first: the one is the other's address. Its strings are those of parts, which are the object's. */
 struct owned_certificate {
         struct tokend_certificate certificate;
-        struct field_bytes der;
+        struct certificates_certificate_result parts;
         struct json_object *object;
 };
 
-#define AT(member) offsetof(struct owned_certificate, member)
-static const struct field certificate_fields[] = {
-        {"token", FIELD_STRING, true, AT(certificate.token), 0, 0, 0},
-        {"nickname", FIELD_STRING, true, AT(certificate.nickname), 0, 0, 0},
-        {"id", FIELD_STRING, true, AT(certificate.id), 0, 0, 0},
-        {"subject", FIELD_STRING, true, AT(certificate.subject), 0, 0, 0},
-        {"issuer", FIELD_STRING, true, AT(certificate.issuer), 0, 0, 0},
-        {"serialNumber", FIELD_STRING, true, AT(certificate.serial_number), 0, 0, 0},
-        {"notBeforeUSec", FIELD_INT, true, AT(certificate.not_before_usec), 0, INT64_MAX, 0},
-        {"notAfterUSec", FIELD_INT, true, AT(certificate.not_after_usec), 0, INT64_MAX, 0},
-        {"hasPrivateKey", FIELD_BOOL, true, AT(certificate.has_private_key), 0, 0, 0},
-        {"der", FIELD_BYTES, true, AT(der), 1, 0, 0},
-};
+static void fill(struct tokend_certificate *certificate, const struct certificates_certificate_result *parts)
+{
+        certificate->token = parts->token;
+        certificate->nickname = parts->nickname;
+        certificate->id = parts->id;
+        certificate->subject = parts->subject;
+        certificate->issuer = parts->issuer;
+        certificate->serial_number = parts->serial_number;
+        certificate->not_before_usec = parts->not_before_usec;
+        certificate->not_after_usec = parts->not_after_usec;
+        certificate->has_private_key = parts->has_private_key;
+        certificate->der = parts->der.data;
+        certificate->der_length = parts->der.length;
+}
 
 static enum tokend_error certificate_new(
         struct json_object *object, struct tokend_certificate **ret, struct tokend_failure *ret_failure)
 {
         struct owned_certificate *owned = calloc(1, sizeof(*owned));
-        const char *bad = NULL;
-        int r;
+        enum tokend_error error;
 
         if (!owned)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate");
-        owned->object = json_object_get(object);
-        r = fields_parse(certificate_fields, ARRAY_SIZE(certificate_fields), object, false, owned, &bad);
-        if (r == 0) {
+        error = certificates_certificate_parse(object, &owned->parts, ret_failure);
+        if (error == TOKEND_OK) {
+                owned->object = json_object_get(object);
+                fill(&owned->certificate, &owned->parts);
                 owned->certificate.json = json_object_to_json_string_ext(
                         object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
                 if (!owned->certificate.json)
-                        r = -ENOMEM;
+                        error = fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate");
         }
-        if (r != 0) {
+        if (error == TOKEND_OK)
+                *ret = &owned->certificate;
+        else
                 tokend_certificate_free(&owned->certificate);
-                return r < 0 ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate")
-                             : fail(ret_failure, TOKEND_PROTOCOL_VIOLATION,
-                                       "a certificate is not described as it should be: %s", bad);
-        }
-        owned->certificate.der = owned->der.data;
-        owned->certificate.der_length = owned->der.length;
-        *ret = &owned->certificate;
-        return TOKEND_OK;
+        return error;
 }
 
 void tokend_certificate_free(struct tokend_certificate *certificate)
@@ -65,7 +55,7 @@ void tokend_certificate_free(struct tokend_certificate *certificate)
 
         if (!owned)
                 return;
-        fields_done(certificate_fields, ARRAY_SIZE(certificate_fields), owned);
+        free(owned->parts.der.data);
         json_object_put(owned->object);
         free(owned);
 }
@@ -74,16 +64,15 @@ enum tokend_error certificate_take(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
         struct tokend_certificate **certificate = userdata;
-        struct json_object *object = NULL;
+        struct certificates_get_result result;
+        enum tokend_error error;
 
         tokend_certificate_free(*certificate);
         *certificate = NULL;
         if (again)
                 return TOKEND_OK;
-        if (!json_object_object_get_ex(parameters, "certificate", &object) ||
-                !json_object_is_type(object, json_type_object))
-                return fail_field(ret_failure, "io.tokend.Certificates", "certificate");
-        return certificate_new(object, certificate, ret_failure);
+        error = certificates_get_parse(parameters, &result, ret_failure);
+        return error == TOKEND_OK ? certificate_new(result.certificate, certificate, ret_failure) : error;
 }
 
 enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,
@@ -91,16 +80,11 @@ enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name
 {
         struct tokend_certificate *certificate = NULL;
         struct call call;
-        enum tokend_error error = call_init(&call, "io.tokend.Certificates.Get", CALL_REPEATABLE, timeout_ms,
-                DEFAULT_TIMEOUT_MS, ret_failure);
+        enum tokend_error error = certificates_get_begin(
+                &call, &(struct certificates_get_arguments){.certificate = name}, timeout_ms, ret_failure);
 
-        if (error != TOKEND_OK)
-                return error;
-        call_add_string(&call, "certificate", name);
-        call.take = certificate_take;
-        call.userdata = &certificate;
-        error = call_run(handle, &call, ret_failure);
-        call_done(&call);
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, certificate_take, &certificate, ret_failure);
         if (error == TOKEND_OK)
                 *ret = certificate;
         else
@@ -129,18 +113,19 @@ static enum tokend_error take_certificates(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
         struct tokend_certificates *list = userdata;
-        struct json_object *array = NULL;
+        struct certificates_list_result result;
         struct tokend_certificate **room;
+        enum tokend_error error;
         size_t n;
 
         if (again) {
                 clear(list);
                 return TOKEND_OK;
         }
-        if (!json_object_object_get_ex(parameters, "certificates", &array) ||
-                !json_object_is_type(array, json_type_array))
-                return fail_field(ret_failure, METHOD, "certificates");
-        n = json_object_array_length(array);
+        error = certificates_list_parse(parameters, &result, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        n = json_object_array_length(result.certificates);
         if (n == 0)
                 return TOKEND_OK;
         room = reallocarray(list->certificates, list->n_certificates + n, sizeof(*room));
@@ -148,12 +133,8 @@ static enum tokend_error take_certificates(
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
         list->certificates = room;
         for (size_t i = 0; i < n; i++) {
-                struct json_object *object = json_object_array_get_idx(array, i);
-                enum tokend_error error;
-
-                if (!json_object_is_type(object, json_type_object))
-                        return fail_field(ret_failure, METHOD, "certificates");
-                error = certificate_new(object, &list->certificates[list->n_certificates], ret_failure);
+                error = certificate_new(json_object_array_get_idx(result.certificates, i),
+                        &list->certificates[list->n_certificates], ret_failure);
                 if (error != TOKEND_OK)
                         return error;
                 list->n_certificates++;
@@ -164,22 +145,19 @@ static enum tokend_error take_certificates(
 enum tokend_error tokend_list_certificates(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_certificates **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_certificates *list;
+        struct tokend_certificates *list = calloc(1, sizeof(*list));
         struct call call;
-        enum tokend_error error =
-                call_init(&call, METHOD, CALL_REPEATABLE, timeout_ms, DEFAULT_TIMEOUT_MS, ret_failure);
+        enum tokend_error error;
 
-        if (error != TOKEND_OK)
-                return error;
-        list = calloc(1, sizeof(*list));
-        call_add_string(&call, "token", token);
-        call_add_string(&call, "nickname", nickname);
-        call.more = true;
-        call.take = take_certificates;
-        call.userdata = list;
-        error = list ? call_run(handle, &call, ret_failure)
-                     : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
-        call_done(&call);
+        if (!list)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
+        error = certificates_list_begin(&call,
+                &(struct certificates_list_arguments){.token = token, .nickname = nickname}, timeout_ms,
+                ret_failure);
+        if (error == TOKEND_OK) {
+                call.more = true;
+                error = call_finish(handle, &call, take_certificates, list, ret_failure);
+        }
         if (error == TOKEND_OK)
                 *ret = list;
         else

@@ -3,24 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "client/internal.h"
-#include "proto/limits.h"
-
-#define METHOD "io.tokend.Certificates.Check"
+#include "gen/client/stubs.h"
 
 /* check comes first: the one is the other's address. All strings lie in one object. */
 struct owned_check {
         struct tokend_check check;
-        struct json_object *found, *collisions, *missing; /* of the first reply; found grows by the others' */
+        struct certificates_check_result first; /* the first reply; found grows by the others' */
         struct json_object *object;
-};
-
-#define AT(member) offsetof(struct owned_check, member)
-static const struct field check_fields[] = {
-        {"empty", FIELD_BOOL, true, AT(check.empty), 0, 0, 0},
-        {"found", FIELD_STRINGS, true, AT(found), 0, 0, 0},
-        {"collisions", FIELD_STRINGS, true, AT(collisions), 0, 0, 0},
-        {"missingMechanisms", FIELD_STRINGS, true, AT(missing), 0, 0, 0},
 };
 
 static void clear(struct owned_check *owned)
@@ -57,21 +46,23 @@ static int append(struct json_object *to, struct json_object *from)
 static enum tokend_error take_check(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        struct owned_check *owned = userdata, next = {0};
-        const char *bad = NULL;
+        struct owned_check *owned = userdata;
+        struct certificates_check_result next;
+        enum tokend_error error;
 
         if (again) {
                 clear(owned);
                 return TOKEND_OK;
         }
-        if (fields_parse(check_fields, ARRAY_SIZE(check_fields), parameters, false, &next, &bad) != 0)
-                return fail_field(ret_failure, METHOD, bad);
+        error = certificates_check_parse(parameters, &next, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
         if (!owned->object) {
-                *owned = next;
+                owned->first = next;
                 owned->object = json_object_get(parameters);
                 return TOKEND_OK;
         }
-        return append(owned->found, next.found) < 0
+        return append(owned->first.found, next.found) < 0
                        ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for what was found")
                        : TOKEND_OK;
 }
@@ -94,9 +85,11 @@ static int finish(struct owned_check *owned)
 {
         struct tokend_check *check = &owned->check;
 
-        if (take_strings(owned->found, &check->found, &check->n_found) < 0 ||
-                take_strings(owned->collisions, &check->collisions, &check->n_collisions) < 0 ||
-                take_strings(owned->missing, &check->missing_mechanisms, &check->n_missing_mechanisms) < 0)
+        check->empty = owned->first.empty;
+        if (take_strings(owned->first.found, &check->found, &check->n_found) < 0 ||
+                take_strings(owned->first.collisions, &check->collisions, &check->n_collisions) < 0 ||
+                take_strings(owned->first.missing_mechanisms, &check->missing_mechanisms,
+                        &check->n_missing_mechanisms) < 0)
                 return -ENOMEM;
         check->json = json_object_to_json_string_ext(
                 owned->object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -107,29 +100,28 @@ enum tokend_error tokend_check(struct tokend *handle, const char *token, const c
         size_t n_nicknames, const char *const *mechanisms, size_t n_mechanisms, int timeout_ms,
         struct tokend_check **ret, struct tokend_failure *ret_failure)
 {
-        struct owned_check *owned;
+        struct owned_check *owned = calloc(1, sizeof(*owned));
         struct call call;
-        enum tokend_error error =
-                call_init(&call, METHOD, CALL_REPEATABLE, timeout_ms, DEFAULT_TIMEOUT_MS, ret_failure);
+        enum tokend_error error;
 
-        if (error != TOKEND_OK)
-                return error;
-        owned = calloc(1, sizeof(*owned));
-        call_add_string(&call, "token", token);
-        call_add_strings(&call, "nicknames", nicknames, n_nicknames);
-        if (n_mechanisms > 0)
-                call_add_strings(&call, "mechanisms", mechanisms, n_mechanisms);
-        call.more = true;
-        call.take = take_check;
-        call.userdata = owned;
-        error = owned ? call_run(handle, &call, ret_failure)
-                      : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
-        call_done(&call);
+        if (!owned)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
+        error = certificates_check_begin(&call,
+                &(struct certificates_check_arguments){
+                        .token = token,
+                        .nicknames = {nicknames, n_nicknames},
+                        .mechanisms = {mechanisms, n_mechanisms},
+                },
+                timeout_ms, ret_failure);
+        if (error == TOKEND_OK) {
+                call.more = true;
+                error = call_finish(handle, &call, take_check, owned, ret_failure);
+        }
         if (error == TOKEND_OK && finish(owned) < 0)
                 error = fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
         if (error == TOKEND_OK)
                 *ret = &owned->check;
-        else if (owned)
+        else
                 tokend_check_free(&owned->check);
         return error;
 }
@@ -138,15 +130,10 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
         const char *claimant, int timeout_ms, struct tokend_failure *ret_failure)
 {
         struct call call;
-        enum tokend_error error = call_init(&call, "io.tokend.Status.RemoveClaim", CALL_ONCE, timeout_ms,
-                DEFAULT_TIMEOUT_MS, ret_failure);
+        enum tokend_error error = status_remove_claim_begin(&call,
+                &(struct status_remove_claim_arguments){
+                        .token = token, .nickname = nickname, .claimant = claimant},
+                timeout_ms, ret_failure);
 
-        if (error != TOKEND_OK)
-                return error;
-        call_add_string(&call, "token", token);
-        call_add_string(&call, "nickname", nickname);
-        call_add_string(&call, "claimant", claimant);
-        error = call_run(handle, &call, ret_failure);
-        call_done(&call);
-        return error;
+        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
 }

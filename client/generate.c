@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/internal.h"
 #include "daemon/util/algorithm.h"
+#include "gen/client/stubs.h"
 #include "proto/limits.h"
 
 /* A worker makes RSA-8192 in 8 to 11 s, and a new broker has the directory at once. */
@@ -21,33 +21,27 @@
 /* For the look before: it is answered from memory, or it waits for the token. Of the time that is left, no more than a quarter. */
 #define LOOK_BEFORE_MS 1000
 
-static void add_usage(struct call *call, unsigned usage)
-{
-        struct json_object *names;
+/* Names in enum key_usage. */
+#define N_USAGES 4
 
-        if (usage == 0)
-                return;
-        names = json_object_new_array();
-        for (unsigned bit = 1; names && usage_name(bit); bit <<= 1)
-                if (usage & bit)
-                        json_object_array_add(names, json_object_new_string(usage_name(bit)));
-        if (!names || !call->parameters || json_object_object_add(call->parameters, "usage", names) < 0) {
-                json_object_put(names);
-                call_done(call);
-        }
-}
-
-static void add_template(struct call *call, const struct tokend_template *wanted)
+/* usage: room for the names that the template asks for. */
+static struct keys_generate_arguments arguments_of(
+        const struct tokend_template *wanted, const char *usage[static N_USAGES])
 {
-        call_add_string(call, "token", wanted->token);
-        call_add_string(call, "nickname", wanted->nickname);
-        call_add_string(call, "type", wanted->type);
-        call_add_string(call, "curve", wanted->curve);
-        if (wanted->size != 0)
-                call_add_int(call, "size", wanted->size);
-        add_usage(call, wanted->usage);
-        if (wanted->loadable && call->parameters)
-                json_object_object_add(call->parameters, "loadable", json_object_new_boolean(1));
+        struct keys_generate_arguments arguments = {
+                .token = wanted->token,
+                .nickname = wanted->nickname,
+                .type = wanted->type,
+                .size = wanted->size,
+                .curve = wanted->curve,
+                .loadable = wanted->loadable,
+                .usage = {usage, 0},
+        };
+
+        for (unsigned bit = 1; usage_name(bit) && arguments.usage.n < N_USAGES; bit <<= 1)
+                if (wanted->usage & bit)
+                        usage[arguments.usage.n++] = usage_name(bit);
+        return arguments;
 }
 
 /* Milliseconds until then, for a call of its own: at least 1. */
@@ -129,13 +123,10 @@ static enum tokend_error ask_whether_there(
         struct tokend *handle, int64_t deadline, struct tokend_failure *ret_failure)
 {
         struct call call;
-        enum tokend_error error = call_init(
-                &call, "org.varlink.service.GetInfo", CALL_REPEATABLE, ms_until(deadline), 0, ret_failure);
+        enum tokend_error error = service_get_info_begin(&call, ms_until(deadline), ret_failure);
 
-        if (error != TOKEND_OK)
-                return error;
-        error = call_run(handle, &call, ret_failure);
-        call_done(&call);
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, NULL, NULL, ret_failure);
         return error < TOKEND_CANNOT_CONNECT ? TOKEND_OK : error;
 }
 
@@ -176,19 +167,18 @@ enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_tem
         struct tokend_key **ret, struct tokend_failure *ret_failure)
 {
         _cleanup_(freep) char *name = NULL;
+        const char *usage[N_USAGES];
+        struct keys_generate_arguments arguments = arguments_of(wanted, usage);
         struct tokend_key *key = NULL;
         struct call call;
         bool was_free;
-        enum tokend_error error = call_init(
-                &call, "io.tokend.Keys.Generate", CALL_ONCE, timeout_ms, LIMIT_TIMEOUT_MS, ret_failure);
+        enum tokend_error error;
 
+        if (!wanted->nickname || !wanted->type)
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a nickname and a type");
+        error = keys_generate_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        if (!wanted->nickname || !wanted->type) {
-                call_done(&call);
-                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a nickname and a type");
-        }
-        add_template(&call, wanted);
         name = name_of(wanted);
         error = look_before(handle, name, wanted, call.deadline, &was_free, ret_failure);
         if (error != TOKEND_OK) {

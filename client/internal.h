@@ -91,7 +91,7 @@ enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *nam
 /* A new string without control characters in the buffer, cut between characters. */
 void text_clean(char *text);
 
-/* ---- call.c ---- */
+/* ---- call.c; the methods' own calls are made from the interface files: gen/client/stubs.h ---- */
 
 enum call_kind {
         CALL_REPEATABLE, /* changes nothing: sent again when the answer was lost */
@@ -118,22 +118,44 @@ enum tokend_error call_init(struct call *call, const char *method, enum call_kin
         int otherwise_ms, struct tokend_failure *ret_failure);
 void call_done(struct call *call);
 
-/* Adds a parameter; what is NULL or has no memory is left out, respectively remembered. */
+/* Arguments of a call, the caller's. data NULL, n 0: left out, where the method allows it. */
+struct call_bytes {
+        const void *data;
+        size_t length;
+};
+struct call_strings {
+        const char *const *values;
+        size_t n;
+};
+
+/* The bytes to be signed or verified, into the one of both that they are. TOKEND_INVALID_ARGUMENT. */
+enum tokend_error call_input(enum tokend_input kind, const void *input, size_t length,
+        struct call_bytes *ret_digest, struct call_bytes *ret_message, struct tokend_failure *ret_failure);
+
+/* Adds a parameter. A string that is NULL is left out. That memory was short is remembered: call_run() says so. */
 void call_add_string(struct call *call, const char *name, const char *value);
-void call_add_bytes(struct call *call, const char *name, const void *bytes, size_t length);
+void call_add_bytes(struct call *call, const char *name, struct call_bytes value);
 void call_add_int(struct call *call, const char *name, int64_t value);
 void call_add_bool(struct call *call, const char *name, bool value);
-void call_add_strings(struct call *call, const char *name, const char *const *values, size_t n);
+void call_add_strings(struct call *call, const char *name, struct call_strings value);
 
 /* Makes the call. TOKEND_OUTCOME_UNKNOWN for CALL_ONCE where the answer was lost. */
 enum tokend_error call_run(struct tokend *handle, struct call *call, struct tokend_failure *ret_failure);
 
-/* For take(): the reply has not the fields it should have. */
-enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *method, const char *field);
+/* The whole rest of a call that was begun: takes its replies by take (NULL: there is nothing in them), runs it, and ends
+ * it. */
+enum tokend_error call_finish(struct tokend *handle, struct call *call,
+        enum tokend_error (*take)(void *userdata, struct json_object *parameters, bool again,
+                struct tokend_failure *ret_failure),
+        void *userdata, struct tokend_failure *ret_failure);
 
-/* digest or message. TOKEND_INVALID_ARGUMENT. */
-enum tokend_error call_add_input(struct call *call, enum tokend_input kind, const void *input, size_t length,
-        struct tokend_failure *ret_failure);
+/* Fills the struct of that table from the object (NULL: an empty one). name: of the method or type, for the failure; then
+ * the struct holds nothing that has to be freed. TOKEND_PROTOCOL_VIOLATION, TOKEND_NO_MEMORY. */
+enum tokend_error call_parse(const char *name, const struct field *fields, size_t n_fields,
+        struct json_object *object, void *ret, struct tokend_failure *ret_failure);
+
+/* A reply does not match the interface. what: the field, or what is wrong. */
+enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *name, const char *what);
 
 /* ---- key.c ---- */
 

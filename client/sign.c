@@ -1,53 +1,32 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* tokend_sign(). */
-#include "client/internal.h"
-#include "proto/limits.h"
-
-#define METHOD "io.tokend.Keys.Sign"
-
-static const struct field signature_field[] = {
-        {"signature", FIELD_BYTES, true, 0, 1, LIMIT_SIGNATURE, 0},
-};
+#include "gen/client/stubs.h"
 
 static enum tokend_error take_signature(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        const char *bad = NULL;
-        int r;
-
         /* Only one reply comes: what an earlier attempt took was taken whole, and ended the call. */
-        if (again)
-                return TOKEND_OK;
-        r = fields_parse(signature_field, 1, parameters, false, userdata, &bad);
-        if (r < 0)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the signature");
-        return r > 0 ? fail_field(ret_failure, METHOD, bad) : TOKEND_OK;
+        return again ? TOKEND_OK : keys_sign_parse(parameters, userdata, ret_failure);
 }
 
 enum tokend_error tokend_sign(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
         size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        struct field_bytes signature = {0};
+        struct keys_sign_arguments arguments = {.key = key, .algorithm = algorithm};
+        struct keys_sign_result result = {0};
         struct call call;
         enum tokend_error error =
-                call_init(&call, METHOD, CALL_REPEATABLE, timeout_ms, DEFAULT_TIMEOUT_MS, ret_failure);
+                call_input(kind, input, length, &arguments.digest, &arguments.message, ret_failure);
 
-        if (error != TOKEND_OK)
-                return error;
-        call_add_string(&call, "key", key);
-        call_add_string(&call, "algorithm", algorithm);
-        error = call_add_input(&call, kind, input, length, ret_failure);
-        call.with_timeout = true;
-        call.take = take_signature;
-        call.userdata = &signature;
         if (error == TOKEND_OK)
-                error = call_run(handle, &call, ret_failure);
-        call_done(&call);
+                error = keys_sign_begin(&call, &arguments, timeout_ms, ret_failure);
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, take_signature, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        *ret = signature.data;
-        *ret_length = signature.length;
+        *ret = result.signature.data;
+        *ret_length = result.signature.length;
         return TOKEND_OK;
 }
 

@@ -1,42 +1,29 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* tokend_verify() and tokend_verify_with(). */
-#include "client/internal.h"
-#include "proto/limits.h"
-
-#define METHOD "io.tokend.Keys.Verify"
-
-static const struct field valid_field[] = {
-        {"valid", FIELD_BOOL, true, 0, 0, 0, 0},
-};
+#include "gen/client/stubs.h"
 
 static enum tokend_error take_valid(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        const char *bad = NULL;
-
-        if (again || fields_parse(valid_field, 1, parameters, false, userdata, &bad) == 0)
-                return TOKEND_OK;
-        return fail_field(ret_failure, METHOD, bad);
+        return again ? TOKEND_OK : keys_verify_parse(parameters, userdata, ret_failure);
 }
 
-/* call has the key, or the public key. */
-static enum tokend_error verify(struct tokend *handle, struct call *call, const char *algorithm,
-        enum tokend_input kind, const void *input, size_t length, const void *signature,
-        size_t signature_length, bool *ret_valid, struct tokend_failure *ret_failure)
+/* arguments: all but the input. */
+static enum tokend_error verify(struct tokend *handle, struct keys_verify_arguments *arguments,
+        enum tokend_input kind, const void *input, size_t length, int timeout_ms, bool *ret_valid,
+        struct tokend_failure *ret_failure)
 {
-        bool valid = false;
-        enum tokend_error error;
+        struct keys_verify_result result;
+        struct call call;
+        enum tokend_error error =
+                call_input(kind, input, length, &arguments->digest, &arguments->message, ret_failure);
 
-        call_add_string(call, "algorithm", algorithm);
-        call_add_bytes(call, "signature", signature, signature_length);
-        error = call_add_input(call, kind, input, length, ret_failure);
-        call->take = take_valid;
-        call->userdata = &valid;
         if (error == TOKEND_OK)
-                error = call_run(handle, call, ret_failure);
-        call_done(call);
+                error = keys_verify_begin(&call, arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
-                *ret_valid = valid;
+                error = call_finish(handle, &call, take_valid, &result, ret_failure);
+        if (error == TOKEND_OK)
+                *ret_valid = result.valid;
         return error;
 }
 
@@ -44,15 +31,10 @@ enum tokend_error tokend_verify(struct tokend *handle, const char *key, const ch
         enum tokend_input kind, const void *input, size_t length, const void *signature,
         size_t signature_length, int timeout_ms, bool *ret_valid, struct tokend_failure *ret_failure)
 {
-        struct call call;
-        enum tokend_error error =
-                call_init(&call, METHOD, CALL_REPEATABLE, timeout_ms, DEFAULT_TIMEOUT_MS, ret_failure);
+        struct keys_verify_arguments arguments = {
+                .key = key, .algorithm = algorithm, .signature = {signature, signature_length}};
 
-        if (error != TOKEND_OK)
-                return error;
-        call_add_string(&call, "key", key);
-        return verify(handle, &call, algorithm, kind, input, length, signature, signature_length, ret_valid,
-                ret_failure);
+        return verify(handle, &arguments, kind, input, length, timeout_ms, ret_valid, ret_failure);
 }
 
 enum tokend_error tokend_verify_with(struct tokend *handle, const void *public_key, size_t public_key_length,
@@ -60,13 +42,11 @@ enum tokend_error tokend_verify_with(struct tokend *handle, const void *public_k
         const void *signature, size_t signature_length, int timeout_ms, bool *ret_valid,
         struct tokend_failure *ret_failure)
 {
-        struct call call;
-        enum tokend_error error =
-                call_init(&call, METHOD, CALL_REPEATABLE, timeout_ms, DEFAULT_TIMEOUT_MS, ret_failure);
+        struct keys_verify_arguments arguments = {
+                .public_key = {public_key ? public_key : "", public_key_length},
+                .algorithm = algorithm,
+                .signature = {signature, signature_length},
+        };
 
-        if (error != TOKEND_OK)
-                return error;
-        call_add_bytes(&call, "publicKey", public_key, public_key_length);
-        return verify(handle, &call, algorithm, kind, input, length, signature, signature_length, ret_valid,
-                ret_failure);
+        return verify(handle, &arguments, kind, input, length, timeout_ms, ret_valid, ret_failure);
 }

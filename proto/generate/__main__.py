@@ -10,15 +10,20 @@ its name in proto/limits.h.
     @right WORD [WORD...]       method: the words of Allow= that it needs; errors name the first
     @audit KIND                 method: it is recorded, as this kind of record
     @parallel                   method: it runs beside others of its connection that were sent ahead
+    @once                       method: it must not be done twice for one request, so a client does not repeat it by itself
+    @needs [FIELD...]           method, type: what a reader of the reply cannot do without; where this is not said, all that is
+                                not nullable. The rest is 0, false or nothing to it where another version does not send it
     @base64 FIELD [FIELD...]    these strings are bytes
     @length FIELD MIN MAX       a string or bytes: how many bytes; an array: how many elements. MAX 0: no bound
-    @range FIELD MIN MAX [ABSENT]   an int: its range, and what the program sees where it was left out (0 by default)
+    @range FIELD MIN MAX [ABSENT]
+                                an int: its range, and what the program sees where it was left out (0 by default)
 
 A parameter that is an int needs a @range. A string parameter without a @length has at most LIMIT_WORD bytes.
 """
 import sys
 
 import broker
+import client
 import idl
 
 FILES = {
@@ -28,6 +33,8 @@ FILES = {
     "broker/methods.c": broker.methods_c,
     "broker/base/replies.h": broker.replies_h,
     "broker/base/replies.c": broker.replies_c,
+    "client/stubs.h": client.stubs_h,
+    "client/stubs.c": client.stubs_c,
 }
 
 

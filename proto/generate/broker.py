@@ -17,7 +17,7 @@ def parameters_h(interfaces):
 
 
 def parameters_c(interfaces):
-    out = [begin("gen/broker/parameters.h", "proto/limits.h")]
+    out = [begin("parameters.h", "proto/limits.h")]
     for interface, method in methods(interfaces):
         if method.fields:
             name = symbol(interface, method)
@@ -43,7 +43,7 @@ def methods_h(interfaces):
 
 
 def methods_c(interfaces):
-    out = [begin("gen/broker/methods.h"), "const struct method method_table[N_METHODS] = {"]
+    out = [begin("methods.h"), "const struct method method_table[N_METHODS] = {"]
     for interface, method in methods(interfaces):
         name = symbol(interface, method)
         row = [f'.interface = "{interface.name}"', f'.name = "{method.name}"', f".socket = ON_{constant(interface.socket)}"]
@@ -112,7 +112,7 @@ def replies_h(interfaces):
 
 
 def replies_c(interfaces):
-    out = [begin("gen/broker/base/replies.h")]
+    out = [begin("replies.h")]
     for name, _, values in structs(interfaces):
         out += [f"void {name}_put(struct output *output, const struct {name} *value)", "{", '        output_text(output, "{");']
         out += ["        " + line for value in values for line in value.lines]

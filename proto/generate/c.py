@@ -56,7 +56,7 @@ def table(interface, name, struct_name, fields, longest):
             row.append(".max = INT64_MAX")
         elif kind(interface, field) == "FIELD_STRING" and longest:
             row.append(f".max = {longest}")
-        required = "" if field.optional else " .required = true,"
+        required = " .required = true," if field.needed else ""
         out.append(f'        {{.name = "{field.name}", .kind = {kind(interface, field)},{required}')
         out.append(f"                {', '.join(row)}}},")
     return "\n".join(out + ["};", ""])

@@ -9,6 +9,8 @@ ANNOTATIONS = {
     "right": ("method", 1, 9, "@right WORD [WORD...]"),
     "audit": ("method", 1, 1, "@audit KIND"),
     "parallel": ("method", 0, 0, "@parallel"),
+    "once": ("method", 0, 0, "@once"),
+    "needs": ("method type", 0, 99, "@needs [FIELD...]"),
     "base64": ("method type", 1, 99, "@base64 FIELD [FIELD...]"),
     "length": ("method type", 3, 3, "@length FIELD MIN MAX"),
     "range": ("method type", 3, 4, "@range FIELD MIN MAX [ABSENT]"),
@@ -28,11 +30,11 @@ def snake(name):
 
 
 class Field:
-    """length: [MIN, MAX] or None; range: [MIN, MAX] with ABSENT or without, or None."""
+    """needed: it has to be there. length: [MIN, MAX] or None; range: [MIN, MAX] with ABSENT or without, or None."""
 
     def __init__(self, name, type_name, optional, array):
         self.name, self.type, self.optional, self.array = name, type_name, optional, array
-        self.base64, self.length, self.range = False, None, None
+        self.needed, self.base64, self.length, self.range = not optional, False, None, None
 
 
 class Member:
@@ -41,7 +43,7 @@ class Member:
     def __init__(self, kind, name, line):
         self.kind, self.name, self.line = kind, name, line
         self.fields, self.reply, self.values = [], [], []
-        self.right, self.audit, self.parallel = [], None, False
+        self.right, self.audit, self.parallel, self.once = [], None, False, False
 
 
 class Interface:
@@ -214,11 +216,16 @@ class Parser:
                     if not NUMBER.match(number):
                         self.fault(line, f"{number} is neither a number nor the name of a limit")
                 setattr(self.field(member, line, name, wanted), word, numbers)
+        for line, names in notes.get("needs", []):
+            for field in member.reply or member.fields:
+                field.needed = False
+            for name in names:
+                self.field(member, line, name, lambda field: field not in member.fields or member.kind == "type").needed = True
         if member.kind != "method":
             return
         member.right = notes["right"][0][1] if "right" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
-        member.parallel = "parallel" in notes
+        member.parallel, member.once = "parallel" in notes, "once" in notes
         for field in member.fields:
             if field.type == "int" and not field.array and not field.range:
                 self.fault(member.line, f"{member.name}: {field.name} needs a @range")
