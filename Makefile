@@ -66,7 +66,8 @@ TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 # org.varlink.service first.
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
 # What proto/generate makes of them; included as "gen/broker/methods.h".
-GENERATED         := $(foreach f,broker/methods broker/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h))
+GENERATED         := $(foreach f,broker/methods broker/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h)) \
+	$(BUILD)/gen/proto/enums.h
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \

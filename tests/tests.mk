@@ -11,6 +11,11 @@ $(foreach l,$(UNIT_ALONE),$(eval $(BUILD)/tests/unit-$(l): $(call unit,$(l)) $(B
 $(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a $(BUILD)/lib/tokendctl.a
 $(BUILD)/obj/tests/unit/test_worker_%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
+# What proto/generate makes of an interface that nobody serves.
+SAMPLE := $(foreach f,parameters replies,$(addprefix $(BUILD)/gen/sample/$(f).,c h))
+$(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
+	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker)/$(@F) $< > $@
+$(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
 # An allocation of the broker fails where a test wants it to.
 $(BUILD)/tests/unit-broker: WRAP = -Wl,--wrap=malloc
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)

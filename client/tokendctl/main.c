@@ -15,6 +15,7 @@
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/duration.h"
+#include "gen/proto/enums.h"
 #include "proto/limits.h"
 
 enum {
@@ -391,7 +392,7 @@ static int take_option(int option, struct options *o)
 {
         switch (option) {
         case OPTION_TYPE:
-                return parse_word("type", "rsa, ec, ed25519", optarg, &o->type);
+                return parse_word("type", KEYS_KEY_TYPE_WORDS, optarg, &o->type);
         case OPTION_SIZE:
                 return parse_size(optarg, &o->size);
         case OPTION_CURVE:

@@ -35,6 +35,7 @@ FILES = {
     "broker/base/replies.c": broker.replies_c,
     "client/stubs.h": client.stubs_h,
     "client/stubs.c": client.stubs_c,
+    "proto/enums.h": client.enums_h,
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What libtokend has of the interfaces: for each method the building of its call from a struct, and the reading of its replies."""
-from c import begin, kind, methods, struct, symbol, table, table_struct
+"""What clients have of the interfaces: for each method the building of its call from a struct, and the reading of its replies;
+and the values of enums."""
+from c import begin, constant, kind, methods, struct, symbol, table, table_struct
 from idl import snake
 
 # How an argument is held, and how it is added to the call.
@@ -84,3 +85,11 @@ def begin_body(interface, method):
     if timeout:
         yield "        call->with_timeout = true;"
     yield "        return TOKEND_OK;"
+
+
+def enums_h(interfaces):
+    out = [begin(header=True), "/* The values of each enum, for what reads a word and for what says which there are. */"]
+    for interface in interfaces:
+        for enum in interface.of("enum"):
+            out.append(f'#define {constant(symbol(interface, enum))}_WORDS "{", ".join(enum.values)}"')
+    return out

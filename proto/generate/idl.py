@@ -16,6 +16,8 @@ ANNOTATIONS = {
     "range": ("method type", 3, 4, "@range FIELD MIN MAX [ABSENT]"),
 }
 OF_FIELDS = ("base64", "length", "range")
+KEYWORDS = set("""auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false""".split())
 NUMBER = re.compile(r"-?[0-9]+$|[A-Z][A-Z0-9_]*$")
 TOKEN = re.compile(r"[ \t]+|(?P<newline>\n)|(?P<comment>#[^\n]*)|(?P<word>[A-Za-z][A-Za-z0-9_.]*)|(?P<mark>->|\[\]|[(),:?])")
 
@@ -163,7 +165,7 @@ class Parser:
         if any(other.name == member.name and (other.kind == "error") == (member.kind == "error") for other in interface.members):
             self.fault(line, f"there is a {member.name} already")
         member.fields = self.struct()
-        if member.kind == "type" and any(isinstance(field, str) for field in member.fields):
+        if member.kind == "type" and member.fields and all(isinstance(item, str) for item in member.fields):
             member.kind, member.values, member.fields = "enum", member.fields, []
         if member.kind == "method":
             self.take("->")
@@ -171,6 +173,8 @@ class Parser:
         for field in member.fields + member.reply:
             if isinstance(field, str):
                 self.fault(line, f"{member.name}: {field} has no type")
+            if snake(field.name) in KEYWORDS:
+                self.fault(line, f"{member.name}: {field.name} is a word of C")
         interface.members.append(member)
         self.annotated.append((member, self.notes(member.kind, block, line)))
 

@@ -4,6 +4,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckm.h"
+#include "gen/proto/enums.h"
 #include "tests/unit/suite.h"
 
 static void test_names(void)
@@ -30,6 +31,27 @@ static void test_names(void)
         CU_ASSERT_EQUAL(curve_from_name("secp521r1"), 521);
         CU_ASSERT_STRING_EQUAL(curve_name(255), "ed25519");
         CU_ASSERT_PTR_NULL(curve_name(512));
+}
+
+/* How many of the words there are, each of them a name that is known. */
+static unsigned count_words(const char *words, unsigned (*from_name)(const char *name))
+{
+        char text[1024], *rest = text, *word;
+        unsigned n = 0;
+
+        CU_ASSERT_FATAL(strlen(words) < sizeof(text));
+        strcpy(text, words);
+        while ((word = strsep(&rest, ", "))) {
+                CU_ASSERT_TRUE(*word == '\0' || from_name(word) != 0);
+                n += *word != '\0';
+        }
+        return n;
+}
+
+static void test_interface(void)
+{
+        CU_ASSERT_EQUAL(count_words(KEYS_SIGNATURE_ALGORITHM_WORDS, algorithm_from_name), ALGORITHM_MAX_ - 1);
+        CU_ASSERT_EQUAL(count_words(KEYS_KEY_TYPE_WORDS, key_type_from_name), KEY_TYPE_MAX_ - 1);
 }
 
 static void test_default(void)
@@ -83,6 +105,7 @@ static void test_rows(void)
 }
 
 SUITE(util_algorithm, {"every algorithm, key type and usage is found by its name", test_names},
+        {"the interface has the algorithms and the key types of the table, and no others", test_interface},
         {"the default algorithm has a digest as strong as the key", test_default},
         {"an algorithm fits the keys that have room for its digest", test_fits},
         {"the rows agree with each other", test_rows});
