@@ -10,13 +10,13 @@
 #include "daemon/util/text.h"
 #include "proto/json.h"
 
-/* How many hashes are remembered for the heads that sign them: a signature comes within half a minute. */
+/* How many hashes are kept for the heads that sign them. A head is signed within half a minute. */
 #define HASHES_MAX (1U << 20)
 #define HEX        (2U * CHAIN_HASH)
 /* `,"hash":"` HEX `"}` */
 #define TAIL (9U + HEX + 2U)
 
-/* A line taken apart by place. */
+/* The parts of a line, by their place. */
 struct record {
         uint64_t seq;
         unsigned char prev[CHAIN_HASH], hash[CHAIN_HASH];
@@ -34,16 +34,15 @@ const char *chain_fault_text(enum chain_fault fault)
 {
         static const char *const texts[] = {
                 [CHAIN_GOOD] = "good",
-                [CHAIN_NO_RECORD] = "no record: the line is cut or not of an audit file",
-                [CHAIN_CHANGED] = "changed: its content does not fit its hash",
+                [CHAIN_NO_RECORD] = "not a record: the line is cut, or is not of an audit file",
+                [CHAIN_CHANGED] = "changed: the content does not fit the hash",
                 [CHAIN_REWRITTEN] = "rewritten: it does not follow from the record before it",
                 [CHAIN_MISSING] = "records before it are missing",
-                [CHAIN_REORDERED] =
-                        "reordered: it stands behind a record that comes after it, or stands twice",
+                [CHAIN_REORDERED] = "reordered: it stands after a later record, or twice",
                 [CHAIN_RESTARTED] = "a second chain begins here",
-                [CHAIN_BAD_HEAD] = "it signs something else than what the chain has there",
+                [CHAIN_BAD_HEAD] = "the head signs another hash than the chain has there",
                 [CHAIN_OTHER_KEY] = "signed with another key",
-                [CHAIN_BAD_SIGNATURE] = "its signature is not good",
+                [CHAIN_BAD_SIGNATURE] = "the signature is not good",
         };
 
         return texts[fault];
@@ -55,7 +54,7 @@ static bool take_hash(const char *text, unsigned char ret[static CHAIN_HASH])
         return strspn(text, "0123456789abcdef") >= HEX && text_unhex(text, CHAIN_HASH, ret);
 }
 
-/* Where the digits of seq end; 0: the line does not begin with one. */
+/* Returns where the digits of seq end. 0: the line does not begin with a seq. */
 static size_t seq_take(const char *line, size_t length, uint64_t *ret)
 {
         static const char start[] = "{\"seq\":";
@@ -100,8 +99,7 @@ static bool member_number(struct json_object *object, const char *name, uint64_t
         return true;
 }
 
-/* What stands at its place must also be what a reader of the JSON sees: a second `seq` inside would deceive
- * him. */
+/* What stands at its place must also be what a reader of the JSON sees. */
 static bool places_agree(const struct record *record, const char *line, size_t at)
 {
         const char *prev = member_text(record->json, "prev"), *hash = member_text(record->json, "hash");
@@ -156,7 +154,7 @@ static int remember(struct chain_check *check, const struct record *record)
         return 0;
 }
 
-/* *ret_known: the record that it signs is among those that were given, and is remembered. */
+/* *ret_known: the record that the head signs was given, and its hash is kept. */
 static enum chain_fault head_fits(
         const struct chain_check *check, const char *signed_hash, uint64_t signed_seq, bool *ret_known)
 {
@@ -224,7 +222,7 @@ static bool is_zero(const unsigned char hash[static CHAIN_HASH])
         return memcmp(hash, zero, CHAIN_HASH) == 0;
 }
 
-/* How the record stands to the one before. */
+/* Whether the record follows from the one before. */
 static enum chain_fault follows(struct chain_check *check, const struct record *record)
 {
         if (check->last_seq == 0)
@@ -240,7 +238,7 @@ static enum chain_fault follows(struct chain_check *check, const struct record *
         return memcmp(record->prev, check->hash, CHAIN_HASH) == 0 ? CHAIN_GOOD : CHAIN_REWRITTEN;
 }
 
-/* From here on the chain is what this record says: the next one is measured against it. */
+/* From here on the chain is what this record says. The next record is compared with it. */
 static int move_to(struct chain_check *check, const struct record *record, enum chain_fault fault)
 {
         if (fault == CHAIN_REORDERED)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Checks the chain of an audit file, line by line: tokendctl(1) has the format. Shares nothing with
- * tokend-audit, which writes it, so that a fault there does not hide itself here. Pure: hashing and the word
- * on a signature come in as functions.
+ * Checks the chain of an audit file, line by line; docs/audit.md has the format. It has no code in common with tokend-audit,
+ * which writes the chain: a fault there must not hide itself here. Pure: the caller brings the functions that hash and that
+ * check a signature.
  */
 #pragma once
 
@@ -11,26 +11,26 @@
 #include <stdint.h>
 
 #define CHAIN_HASH 32U
-/* Bytes of a line: the daemon's records have 16 KiB at most, and the chain adds less than 200. */
+/* Bytes of a line: a record of LIMIT_AUDIT_RECORD, and less than 200 that the chain adds. */
 #define CHAIN_LINE_MAX (20U * 1024U)
 
 enum chain_fault {
         CHAIN_GOOD = 0,
-        CHAIN_NO_RECORD, /* the line is none of an audit file, or was cut */
-        CHAIN_CHANGED,   /* its content does not fit its hash */
-        CHAIN_REWRITTEN, /* it does not follow from the record before: one of the two was replaced */
+        CHAIN_NO_RECORD, /* the line is not of an audit file, or was cut */
+        CHAIN_CHANGED,   /* the content does not fit the hash */
+        CHAIN_REWRITTEN, /* it does not follow from the record before it: one of the two was replaced */
         CHAIN_MISSING,   /* records before it are missing; see missing_from */
-        CHAIN_REORDERED, /* it stands behind a record that comes after it, or stands twice */
+        CHAIN_REORDERED, /* it stands after a later record, or twice */
         CHAIN_RESTARTED, /* a second chain begins */
-        CHAIN_BAD_HEAD,  /* it signs something else than what the chain has there */
-        CHAIN_OTHER_KEY, /* its signature is by another key than is asked for */
+        CHAIN_BAD_HEAD,  /* the head signs another hash than the chain has there */
+        CHAIN_OTHER_KEY, /* the head is signed with a key that the caller does not accept */
         CHAIN_BAD_SIGNATURE,
 };
 
-/* A head that is to be checked. */
+/* A signed head, for the caller to check. */
 struct chain_head {
         uint64_t signed_seq;
-        const char *algorithm, *key; /* as the record names them */
+        const char *algorithm, *key; /* their names in the record */
         const unsigned char *public_key, *signature;
         size_t public_key_length, signature_length;
         char message[128]; /* what was signed */
@@ -38,34 +38,35 @@ struct chain_head {
 };
 
 struct chain_check {
-        /* Of the caller. sha256: 0 or -errno. signature: CHAIN_GOOD, CHAIN_OTHER_KEY, CHAIN_BAD_SIGNATURE; -errno: it
-         * could not be told, and the check is over. NULL: heads are not asked about. */
+        /* Set by the caller. sha256 returns 0 or -errno. signature returns CHAIN_GOOD, CHAIN_OTHER_KEY or
+         * CHAIN_BAD_SIGNATURE; or -errno, which ends the check. signature may be NULL: then signatures are not checked. */
         int (*sha256)(const void *bytes, size_t length, unsigned char digest[static CHAIN_HASH]);
         int (*signature)(void *userdata, const struct chain_head *head);
         void *userdata;
 
-        /* The result. Records first_seq to last_seq were read. */
-        uint64_t first_seq, last_seq, signed_seq; /* 0: none */
-        char signed_time[40];                     /* of the record that signs signed_seq */
+        /* The result. The records first_seq to last_seq were read; 0: there was none. */
+        uint64_t first_seq, last_seq;
+        uint64_t signed_seq;  /* the last record that a good head signs; 0: there is none */
+        char signed_time[40]; /* of that head */
         uint64_t n_records, n_heads, n_faults;
-        uint64_t missing_from; /* with CHAIN_MISSING: from here to the record before this line */
+        uint64_t
+                missing_from; /* with CHAIN_MISSING: the first of the records that are missing before this line */
 
-        /* Inside. */
-        unsigned char hash[CHAIN_HASH];      /* of last_seq, as it says itself */
+        /* Private. */
+        unsigned char hash[CHAIN_HASH];      /* that the record last_seq has */
         unsigned char (*hashes)[CHAIN_HASH]; /* of record seq at seq % n_hashes */
         size_t n_hashes;
 };
 
-/* sha256, signature and userdata are set, the rest is zero. */
+/* Frees what the check holds. Before the first line, all but sha256, signature and userdata must be zero. */
 void chain_check_done(struct chain_check *check);
 
-/* The next line, its newline not counted. *ret_seq: the record's number; 0 where it has none. CHAIN_GOOD, or
- * the fault, which is counted; the check goes on behind it with the next line. -errno: no memory, or it could
- * not be told. */
+/* Checks the next line, without its newline. *ret_seq: the number of the record; 0: the line has none. Returns CHAIN_GOOD or the
+ * fault, which is counted: the next line is checked all the same. -errno: no memory, or what sha256 or signature returned. */
 int chain_check_line(struct chain_check *check, const char *line, size_t length, uint64_t *ret_seq);
 
-/* The number of the record in a line, by its place alone; 0: none. To sort files. */
+/* The number of the record in a line, without a check of the line. 0: there is none. */
 uint64_t chain_line_seq(const char *line, size_t length);
 
-/* A sentence. */
+/* A sentence for people. Static. */
 const char *chain_fault_text(enum chain_fault fault);

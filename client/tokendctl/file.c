@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Whole files, in and out. */
+/* Whole files, read and written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,9 +9,14 @@
 #include "client/tokendctl/tokendctl.h"
 #include "proto/base64.h"
 
-static bool is_standard(const char *path)
+bool file_is_standard(const char *path)
 {
         return !path || strcmp(path, "-") == 0;
+}
+
+const char *file_name(const char *path, const char *standard)
+{
+        return file_is_standard(path) ? standard : path;
 }
 
 static int read_all(int fd, size_t max, unsigned char *bytes, size_t *ret_length)
@@ -35,7 +40,7 @@ static int read_all(int fd, size_t max, unsigned char *bytes, size_t *ret_length
 
 int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_length)
 {
-        int fd = is_standard(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
+        int fd = file_is_standard(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
         unsigned char *bytes;
 
         if (fd < 0)
@@ -66,20 +71,20 @@ static int write_all(int fd, const unsigned char *bytes, size_t length)
         return 0;
 }
 
-int output_open(const char *path, struct output *output)
+int ctl_output_open(const char *path, struct ctl_output *output)
 {
-        *output = (struct output){.path = path, .fd = -1};
-        if (is_standard(path))
+        *output = (struct ctl_output){.path = path, .fd = -1};
+        if (file_is_standard(path))
                 return EXIT_DONE;
         output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         output->made = output->fd >= 0;
-        /* What is in a file that is there stays until there is something else to put into it. */
+        /* The content of a file that exists stays until there is something to replace it. */
         if (output->fd < 0 && errno == EEXIST)
                 output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
         return output->fd < 0 ? usage("%s: %s", path, strerror(errno)) : EXIT_DONE;
 }
 
-static int write_file(struct output *output, const unsigned char *bytes, size_t length)
+static int write_file(struct ctl_output *output, const unsigned char *bytes, size_t length)
 {
         struct stat st;
         int r = 0;
@@ -96,9 +101,9 @@ static int write_file(struct output *output, const unsigned char *bytes, size_t 
         return r;
 }
 
-int output_write(struct output *output, const void *bytes, size_t length)
+int ctl_output_write(struct ctl_output *output, const void *bytes, size_t length)
 {
-        bool standard = is_standard(output->path);
+        bool standard = file_is_standard(output->path);
         int r;
 
         if (standard)
@@ -107,11 +112,11 @@ int output_write(struct output *output, const void *bytes, size_t length)
                 r = write_file(output, bytes, length);
         if (r == 0)
                 return EXIT_DONE;
-        complain("%s: %s", standard ? "standard output" : output->path, strerror(-r));
+        complain("%s: %s", file_name(output->path, "standard output"), strerror(-r));
         return EXIT_UNREACHABLE;
 }
 
-void output_done(struct output *output)
+void ctl_output_done(struct ctl_output *output)
 {
         if (output->fd >= 0)
                 close(output->fd);
@@ -119,14 +124,14 @@ void output_done(struct output *output)
                 unlink(output->path);
 }
 
-int output_json_bytes(struct output *output, const char *name, const void *bytes, size_t length)
+int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length)
 {
         _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1), *line = NULL;
         int n;
 
         if (!text)
-                return EXIT_UNREACHABLE;
+                return no_memory();
         base64_encode(bytes, length, text);
         n = asprintf(&line, "{\"%s\":\"%s\"}\n", name, text);
-        return n < 0 ? EXIT_UNREACHABLE : output_write(output, line, (size_t)n);
+        return n < 0 ? no_memory() : ctl_output_write(output, line, (size_t)n);
 }

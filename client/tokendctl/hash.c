@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * Hashes files with NSS, piece by piece, so that a file of any size is signed by its digest. The one file of
- * tokendctl that is compiled with NSS's headers.
- */
+/* Hashes files with NSS, piece by piece, so that a file of any size is signed by its digest. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,14 +13,6 @@
 #include "daemon/util/algorithm.h"
 
 #define PIECE 65536U
-
-static HASH_HashType hash_of(const char *algorithm)
-{
-        const struct algorithm_info *info = algorithm_info(algorithm_from_name(algorithm));
-        const struct hash_info *hash = info ? hash_info(info->hash) : NULL;
-
-        return hash ? HASH_GetHashTypeByOidTag(PK11_MechanismToAlgtag(hash->mechanism)) : HASH_AlgNULL;
-}
 
 static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, size_t *ret_length)
 {
@@ -42,7 +31,7 @@ static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, si
                         break;
         }
         if (n == 0)
-                HASH_End(context, digest, &length, 64);
+                HASH_End(context, digest, &length, DIGEST_MAX);
         else
                 n = -errno;
         HASH_Destroy(context);
@@ -52,19 +41,29 @@ static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, si
         return length > 0 ? 0 : -EIO;
 }
 
+/* Between hash_begin() and hash_end(): NSS has no hash before. */
+static int hash_with(int fd, const struct hash_info *hash, unsigned char *digest, size_t *ret_length)
+{
+        SECOidTag tag = PK11_MechanismToAlgtag(hash->mechanism);
+
+        return hash_descriptor(fd, HASH_GetHashTypeByOidTag(tag), digest, ret_length);
+}
+
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length)
 {
-        HASH_HashType type = hash_of(algorithm);
-        int fd = STDIN_FILENO, r = -EIO;
+        const struct algorithm_info *info = algorithm_info(algorithm_from_name(algorithm));
+        const struct hash_info *hash = info ? hash_info(info->hash) : NULL;
+        int fd = STDIN_FILENO, r;
 
-        if (type == HASH_AlgNULL)
+        if (!hash)
                 return -EINVAL;
-        if (path && strcmp(path, "-") != 0)
+        if (!file_is_standard(path))
                 fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (NSS_NoDB_Init(NULL) == SECSuccess) {
-                r = hash_descriptor(fd, type, digest, ret_length);
+        r = hash_begin();
+        if (r == 0) {
+                r = hash_with(fd, hash, digest, ret_length);
                 if (NSS_Shutdown() != SECSuccess && r == 0)
                         r = -EIO;
         }

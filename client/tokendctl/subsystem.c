@@ -5,6 +5,7 @@
  */
 #include "client/tokendctl/subsystem.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 /* A nickname with the subsystem at its end, and without. */
 #define OWN(what, subsystem) what " cert-%s " subsystem, what " cert-%s"
 
-/* Keys of RSA, which is what is installed where nothing else is said, and signatures with them. */
+/* RSA keys, which pkispawn makes by default, and signatures with them. */
 #define RSA "CKM_RSA_PKCS_KEY_PAIR_GEN", "CKM_RSA_PKCS"
 
 static const struct subsystem subsystems[] = {
@@ -28,17 +29,17 @@ static const struct subsystem subsystems[] = {
                 NAMES(OWN("caSigningCert", "CA"), OWN("ocspSigningCert", "CA"), OWN("auditSigningCert", "CA"),
                         SHARED),
                 NAMES(RSA)},
-        /* Wraps the session key of what it archives to its storage key, and that under AES. */
+        /* It wraps what it archives under an AES session key, and the session key under its storage key. */
         {"kra",
                 NAMES(OWN("transportCert", "KRA"), OWN("storageCert", "KRA"), OWN("auditSigningCert", "KRA"),
                         SHARED),
                 NAMES(RSA, "CKM_AES_KEY_GEN", "CKM_AES_CBC_PAD")},
         {"ocsp", NAMES(OWN("ocspSigningCert", "OCSP"), OWN("auditSigningCert", "OCSP"), SHARED), NAMES(RSA)},
-        /* Derives the keys of smart cards from a master key, piece by piece. */
+        /* It derives the keys of smart cards from a master key, piece by piece. */
         {"tks", NAMES(OWN("auditSigningCert", "TKS"), SHARED),
                 NAMES(RSA, "CKM_DES3_KEY_GEN", "CKM_DES3_ECB", "CKM_CONCATENATE_BASE_AND_KEY",
                         "CKM_EXTRACT_KEY_FROM_KEY")},
-        /* Shares a key of triple DES with its TKS. */
+        /* It shares a triple DES key with its TKS. */
         {"tps", NAMES(OWN("auditSigningCert", "TPS"), SHARED), NAMES(RSA, "CKM_DES3_ECB")},
         {"ra", NAMES(SHARED), NAMES(RSA)},
 };
@@ -73,7 +74,7 @@ int subsystem_nicknames(const struct subsystem *subsystem, const char *instance,
                 n++;
         nicknames = calloc(n, sizeof(*nicknames));
         if (!nicknames)
-                return -1;
+                return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 nicknames[i] = fill(subsystem->nicknames[i], instance);
                 if (nicknames[i])
@@ -81,7 +82,7 @@ int subsystem_nicknames(const struct subsystem *subsystem, const char *instance,
                 while (i > 0)
                         free(nicknames[--i]);
                 free(nicknames);
-                return -1;
+                return -ENOMEM;
         }
         *ret = nicknames;
         *ret_n = n;

@@ -83,7 +83,7 @@ int table_print(
         _cleanup_(freep) size_t *widths = calloc(table->n_columns, sizeof(*widths));
 
         if (table->failed || !widths)
-                return -1;
+                return -ENOMEM;
         for (unsigned i = 0; i < table->n_columns; i++) {
                 widths[i] = width_of(table, i);
                 print_cell(table, i, widths[i], head_of(table, i), NULL, to);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the files of tokendctl share: the options, the verbs, and how things are written for people and
- * programs. */
+/*
+ * What the files of tokendctl share: the options, the verbs, and how things are written for people and for programs.
+ *
+ * Errors: a function that returns an exit status (EXIT_DONE is 0) has written a sentence on standard error before it
+ * returns another one. Every other function that can fail follows the rule of daemon/util/macros.h: 0, -errno, a positive
+ * condition; it writes nothing.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -11,37 +16,38 @@
 
 #include "client/tokend.h"
 #include "daemon/util/macros.h"
+#include "proto/limits.h"
 
-/* Of the program; tokendctl(1). */
+/* The exit statuses of the program, as in tokendctl(1). */
 enum {
         EXIT_DONE = 0,
-        EXIT_REFUSED = 1,     /* the daemon said no, or a signature is not good */
-        EXIT_USAGE = 2,       /* the command line, or a file that it names */
-        EXIT_UNREACHABLE = 3, /* the daemon could not be asked, or the answer not be written */
+        EXIT_REFUSED = 1,     /* the daemon refused, or a signature is not good */
+        EXIT_USAGE = 2,       /* the command line is wrong, or a file that it names */
+        EXIT_UNREACHABLE = 3, /* the daemon could not be asked, or the output could not be written */
 };
 
-/* What the command line says. Absent strings are NULL. */
-struct options {
+/* What the command line says. Strings that were not given are NULL. */
+struct ctl_options {
         const char *socket, *status_socket;
-        bool json;
-        int timeout_ms; /* 0: the library's own */
+        bool json, help, version;
+        int timeout_ms; /* 0: the library's default */
 
         const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature;
-        int size;
+        int size; /* bits; 0: not given */
         bool loadable, base64, der, yes, watch;
 
-        /* Of audit: the keys that may have signed, `--key` and `--pubkey` in the order they were given. */
+        /* audit: the keys that may have signed, from --key and --pubkey. */
         struct audit_key {
-                const char *name; /* of a key, or */
-                const char *file;
+                const char *name; /* of a key of the daemon, or NULL */
+                const char *file; /* with a public key, or NULL */
         } audit_keys[8];
         unsigned n_audit_keys;
         uint64_t first_seq, expect_seq; /* 0: not given */
         bool no_signatures;
 
-        /* Of the verbs for certificates. */
+        /* The verbs for certificates. */
         const char *subject, *nickname, *subsystem, *instance, *claimant;
-        const char *dns_names[64]; /* the daemon's limit */
+        const char *dns_names[LIMIT_DNS_NAMES];
         unsigned n_dns_names;
         int days; /* 0: not given */
         bool ca, pem;
@@ -50,60 +56,62 @@ struct options {
         unsigned n_arguments;
 };
 
-/* ---- the verbs: each returns an exit status, and has said what is wrong ---- */
+/* ---- the verbs: each returns an exit status ---- */
 
-int verb_list(const struct options *o);
-int verb_generate(const struct options *o);
-int verb_pubkey(const struct options *o);
-int verb_delete(const struct options *o);
-int verb_sign(const struct options *o);
-int verb_verify(const struct options *o);
-int verb_random(const struct options *o);
-int verb_certs(const struct options *o);
-int verb_request(const struct options *o);
-int verb_self_sign(const struct options *o);
-int verb_import(const struct options *o);
-int verb_delete_cert(const struct options *o);
-int verb_check(const struct options *o);
-int verb_remove_claim(const struct options *o);
-int verb_status(const struct options *o);
-int verb_metrics(const struct options *o);
-int verb_probe(const struct options *o);
-int verb_audit(const struct options *o);
+int verb_list(const struct ctl_options *o);
+int verb_generate(const struct ctl_options *o);
+int verb_pubkey(const struct ctl_options *o);
+int verb_delete(const struct ctl_options *o);
+int verb_sign(const struct ctl_options *o);
+int verb_verify(const struct ctl_options *o);
+int verb_random(const struct ctl_options *o);
+int verb_certs(const struct ctl_options *o);
+int verb_request(const struct ctl_options *o);
+int verb_self_sign(const struct ctl_options *o);
+int verb_import(const struct ctl_options *o);
+int verb_delete_cert(const struct ctl_options *o);
+int verb_check(const struct ctl_options *o);
+int verb_remove_claim(const struct ctl_options *o);
+int verb_status(const struct ctl_options *o);
+int verb_metrics(const struct ctl_options *o);
+int verb_probe(const struct ctl_options *o);
+int verb_audit(const struct ctl_options *o);
 
-/* ---- main.c ---- */
+/* ---- common.c ---- */
 
-/* A line on standard error. usage() returns EXIT_USAGE. */
+/* Writes one line on standard error, with what could deceive a terminal escaped. usage() returns EXIT_USAGE. */
 void complain(const char *format, ...) _printf_(1, 2);
 int usage(const char *format, ...) _printf_(1, 2);
 
-/* Says what the library said, and returns the exit status for it. */
+/* Complains that memory is short, or about what the library said, and returns the exit status for it. */
+int no_memory(void);
 int refused(const struct tokend_failure *failure);
 
-/* "token:nickname" to its parts; *ret_token NULL where it names none, else the caller frees it. A new nickname has no colon:
- * what stands before one can only be a token. EXIT_USAGE: a URI, has complained. EXIT_UNREACHABLE: no memory. */
+/* The parts of the name of a key to be made: "token:nickname" or "nickname". *ret_token: NULL, or a string that the caller
+ * frees. *ret_nickname: inside name. An exit status. */
 int split_name(const char *name, char **ret_token, const char **ret_nickname);
 
-/* A handle for the main or the status socket; NULL: has complained, EXIT_USAGE. */
-struct tokend *open_main(const struct options *o);
-struct tokend *open_status(const struct options *o);
+/* A handle for the main socket or the status socket, which the caller tokend_close()s. NULL: it has complained, and the exit
+ * status is EXIT_USAGE. */
+struct tokend *open_main(const struct ctl_options *o);
+struct tokend *open_status(const struct ctl_options *o);
 
 /* ---- terminal.c ---- */
 
-/* "3d 4h", "12min", "5s" into buffer, of microseconds. */
+/* Microseconds as "3d 4h", "12min" or "5s". */
 void duration_format(int64_t usec, char *buffer, size_t size);
 
-/* A latency: "850us", "12.3ms", "1.2s"; "-" for none. */
+/* Microseconds as "850us", "12.3ms" or "1.2s"; "-" for 0. */
 void latency_format(int64_t usec, char *buffer, size_t size);
 
-/* For a terminal: control characters, what turns the direction of text, and what is not UTF-8 as \xNN. The
- * caller frees; NULL: no memory. */
+/* A new string for a terminal, in which characters that are utf8_is_deceptive(), and bytes that are not UTF-8, stand as \xNN.
+ * The caller frees it. NULL: no memory. */
 char *terminal_escape(const char *text);
 
-/* Columns that text takes on a terminal. */
+/* The number of columns that text takes on a terminal. */
 size_t terminal_width(const char *text);
 
-/* A string of JSON, with its quotes. */
+/* Writes a string of JSON, with its quotes. */
 void json_string_print(FILE *to, const char *text);
 
 /* ---- pem.c ---- */
@@ -121,61 +129,68 @@ int hex_parse(const char *text, unsigned char **ret, size_t *ret_length);
 
 /* ---- table.c ---- */
 
-/* Rows of cells, aligned by their width; numbers to the right. */
+/* Rows of cells under heads. Each column is as wide as its widest cell. */
 struct table {
-        const char *const *heads; /* a '>' first: to the right */
+        const char *const
+                *heads; /* a head that begins with '>' stands for a column of numbers, aligned to the right */
         unsigned n_columns;
         char **cells;
         size_t n_cells;
         bool failed; /* memory was short */
 };
 
+/* heads stays borrowed. */
 void table_init(struct table *table, const char *const *heads, unsigned n_columns);
 void table_done(struct table *table);
 
-/* The next cell, row by row; escaped. color: "" or an escape sequence that is not counted; NULL text is "-".
- */
+/* Adds a copy of text, escaped, as the next cell, row by row. NULL or an empty text becomes "-". A failure is remembered. */
 void table_add(struct table *table, const char *text);
 void table_addf(struct table *table, const char *format, ...) _printf_(2, 3);
 
-/* color_of: an escape sequence for a cell's text in its column, or NULL; may itself be NULL. -1: memory was
- * short. */
+/* color_of: NULL, or a function that returns the escape sequence before a cell, or NULL. -ENOMEM, also for a table_add() that
+ * failed. */
 int table_print(
         const struct table *table, FILE *to, const char *(*color_of)(unsigned column, const char *text));
 
 /* ---- file.c ---- */
 
-/* Reads a whole file ("-" or NULL: standard input) of at most max bytes. -errno; -EFBIG. The caller frees. */
+/* Whether path means standard input or output: NULL or "-". */
+bool file_is_standard(const char *path);
+
+/* The name of the file for a sentence. */
+const char *file_name(const char *path, const char *standard);
+
+/* Reads a whole file, or standard input, of at most max bytes. The caller frees *ret. -EFBIG: it is longer; -errno. */
 int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_length);
 
-/* Where a verb writes its result. Opened before anything is asked: where it cannot be, nothing was done. */
-struct output {
+/* Where a verb writes its result. It is opened before the daemon is asked: if it cannot be, nothing was done. */
+struct ctl_output {
         const char *path; /* NULL or "-": standard output */
-        int fd;           /* -1: standard output, or written */
-        bool made;        /* the file is new, and nothing whole is in it yet */
+        int fd;           /* -1: standard output, or the file was written */
+        bool made;        /* the file is new, and its content is not complete */
 };
 
-/* Has complained; an exit status. A file that is there keeps what is in it until output_write(). */
-int output_open(const char *path, struct output *output);
+#define CTL_OUTPUT_STANDARD ((struct ctl_output){.fd = -1})
 
-/* Once for a file, to standard output as often as wanted. Has complained; an exit status. */
-int output_write(struct output *output, const void *bytes, size_t length);
+/* Opens the file. A file that exists keeps its content until ctl_output_write(). An exit status. */
+int ctl_output_open(const char *path, struct ctl_output *output);
 
-/* {"name":"base64"}, as above. */
-int output_json_bytes(struct output *output, const char *name, const void *bytes, size_t length);
+/* Writes the whole content of the file; to standard output it may be called again. An exit status. */
+int ctl_output_write(struct ctl_output *output, const void *bytes, size_t length);
 
-/* Removes a file that was made and not written. Zeroes but for fd are fine. */
-void output_done(struct output *output);
+/* Likewise {"name":"base64 of the bytes"}. */
+int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length);
 
-#define OUTPUT_STANDARD ((struct output){.fd = -1})
+/* Closes the file, and removes it if it was made and not written. */
+void ctl_output_done(struct ctl_output *output);
 
-/* ---- hash.c: the one file that knows NSS ---- */
+/* ---- hash.c: the only file that uses NSS ---- */
 
-/* Digest of a file of any size. algorithm: its hash is in its name. 0; -EINVAL: no hash in that name; -errno
- * of the file; -EIO: NSS would not. digest: 64 bytes. */
+/* Hashes a file of any size, or standard input, with the hash of the signature algorithm. digest: DIGEST_MAX bytes.
+ * -EINVAL: the algorithm is unknown or has no hash; -EIO: NSS did not hash; -errno of the file. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
 
-/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). -EIO: NSS did not do it. */
+/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). -EIO: NSS did not hash. */
 int hash_begin(void);
 void hash_end(void);
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32]);

@@ -112,7 +112,8 @@ bool algorithm_fits(unsigned algorithm, unsigned key_type, unsigned bits);
 
 /* NULL for HASH_NONE, and where there is no hash of this number. */
 const struct hash_info *hash_info(unsigned hash);
-/* Bytes of the digest: 32, 48, 64; 0 for HASH_NONE. */
+/* Bytes of the digest: 32, 48, at most DIGEST_MAX; 0 for HASH_NONE. */
+#define DIGEST_MAX 64U
 size_t hash_length(unsigned hash);
 
 /* NULL where there is no key type of this number. */

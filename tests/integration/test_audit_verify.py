@@ -150,9 +150,9 @@ class Verify(audit_process.Signing):
         self.expect(3, "KeyNotFound", arguments=["--key", "hsm:none"])
 
     def test_usage(self):
-        """what is no file, no key and no number is a matter of usage"""
+        """a file, a key or a number that is wrong is a matter of usage"""
         self.expect(2, "/nonexistent", files=["/nonexistent"])
-        self.expect(2, "no public key", arguments=["--pubkey", self.files[0]])
+        self.expect(2, "expected a public key in PEM or DER", arguments=["--pubkey", self.files[0]])
         self.expect(2, "number of a record", arguments=["--expect-seq", "-1"])
         self.expect(2, "--no-signatures", arguments=["--no-signatures", "--key", "a"])
 
@@ -186,7 +186,7 @@ class Verify(audit_process.Signing):
 
         for i in range(3):
             self.edit(i, rewrite)
-        self.expect(1, "signs something else", "NOT GOOD")
+        self.expect(1, "signs another hash", "NOT GOOD")
 
     def test_forged_head(self):
         """a head whose signature is not that of the key is bad"""
@@ -198,7 +198,7 @@ class Verify(audit_process.Signing):
             yield body + b',"hash":"%s"}' % hashlib.sha256(body).hexdigest().encode()
 
         self.edit(0, forge)
-        self.expect(1, "its signature is not good", files=[self.files[0]])
+        self.expect(1, "the signature is not good", files=[self.files[0]])
 
     def test_cut(self):
         """a cut in a line is seen; one at the end shows where the last number is known"""
@@ -216,12 +216,12 @@ class Verify(audit_process.Signing):
         self.expect(1, "the records begin with", arguments=["--first-seq", "1"], files=self.files[1:])
 
     def test_no_record(self):
-        """what is no audit file is not good"""
+        """a file that is not an audit file is not good"""
         other = self.dir / "other"
         other.write_bytes(b"hello\n" + b"x" * 100000 + b"\n")
-        self.expect(1, f"{other}:1: no record", f"{other}:2: no record", "NOT GOOD", files=[str(other)])
+        self.expect(1, f"{other}:1: not a record", f"{other}:2: not a record", "NOT GOOD", files=[str(other)])
         other.write_bytes(b"")
-        self.expect(1, "no record in any file", files=[str(other)])
+        self.expect(1, "the files have no record", files=[str(other)])
 
 
 if __name__ == "__main__":

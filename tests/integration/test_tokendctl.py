@@ -64,26 +64,26 @@ class Usage(Ctl):
     """What is wrong with a command line is said in one line, with exit status 2, and nothing is asked."""
 
     def test_uri(self):
-        """a URI is no name for what is new"""
+        """a URI cannot name what is to be made"""
         for arguments in (("generate", "pkcs11:token=hsm;object=new", "--type", "ec"),
                           ("import", "pkcs11:token=hsm;object=new", "/dev/null")):
             self.ends(2, *arguments, says=("pkcs11:token=hsm;object=new", "TOKEN:NICKNAME"))
 
     def test_values(self):
-        """a value that no daemon takes is refused by the option's name, with those that it takes"""
+        """a wrong value is refused by the option's name, with what was expected"""
         for arguments, says in (
-                (("generate", "hsm:x", "--type", "dsa"), "--type takes rsa, ec, ed25519"),
-                (("generate", "hsm:x", "--type", "r"), "--type takes rsa"),
-                (("generate", "hsm:x", "--type", "ec", "--curve", "P-256"), "--curve takes secp256r1, secp384r1, secp521r1"),
-                (("generate", "hsm:x", "--type", "rsa", "--size", 1024), "--size takes a number of bits, 2048 to 8192"),
+                (("generate", "hsm:x", "--type", "dsa"), "--type: expected one of rsa, ec, ed25519, not 'dsa'"),
+                (("generate", "hsm:x", "--type", "r"), "--type: expected one of rsa"),
+                (("generate", "hsm:x", "--type", "ec", "--curve", "P-256"), "--curve: expected one of secp256r1, secp384r1, secp521r1"),
+                (("generate", "hsm:x", "--type", "rsa", "--size", 1024), "--size: expected a number of bits from 2048 to 8192"),
                 (("generate", "hsm:x", "--type", "rsa", "--size", 3001), "a multiple of 8"),
-                (("generate", "hsm:x", "--type", "ec", "--size", 2048), "--size goes with --type rsa"),
-                (("generate", "hsm:x", "--type", "rsa", "--curve", "secp256r1"), "--curve goes with --type ec"),
-                (("sign", "hsm:k", "--algorithm", "sha256"), "--algorithm takes rsa_pkcs1_sha256, "),
-                (("request", "hsm:k", "--subject", "CN=n", "--algorithm", "md5"), "--algorithm takes rsa_pkcs1_sha256, "),
-                (("sign", "hsm:k", "--algorithm", "ecdsa_sha384", "--digest", "ab" * 32), "--digest takes the 48 bytes of ecdsa"),
-                (("sign", "hsm:k", "--algorithm", "ed25519", "--digest", "ab" * 32), "ed25519 takes a message"),
-                (("remove-claim", "hsm", "x", "--claimant", "zz"), "--claimant takes hex"),
+                (("generate", "hsm:x", "--type", "ec", "--size", 2048), "--size: only a key of --type rsa"),
+                (("generate", "hsm:x", "--type", "rsa", "--curve", "secp256r1"), "--curve: only a key of --type ec"),
+                (("sign", "hsm:k", "--algorithm", "sha256"), "--algorithm: expected one of rsa_pkcs1_sha256, "),
+                (("request", "hsm:k", "--subject", "CN=n", "--algorithm", "md5"), "--algorithm: expected one of rsa_pkcs1_sha256, "),
+                (("sign", "hsm:k", "--algorithm", "ecdsa_sha384", "--digest", "ab" * 32), "--digest: expected 96 hexadecimal digits"),
+                (("sign", "hsm:k", "--algorithm", "ed25519", "--digest", "ab" * 32), "ed25519 signs a message"),
+                (("remove-claim", "hsm", "x", "--claimant", "zz"), "--claimant: expected hexadecimal digits"),
                 (("sign", "hsm:k", *SIGN, "--out", ""), "--out is empty"),
                 (("check", "hsm", "--subsystem", "ca", "--instance", ""), "--instance is empty"),
                 (("list", "--size"), "tokendctl: option '--size' requires an argument"),

@@ -45,7 +45,7 @@ static int hash_data(unsigned hash, struct wire_bytes data, uint8_t *ret)
 int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
         unsigned key_type, unsigned bits)
 {
-        uint8_t digest[64];
+        uint8_t digest[DIGEST_MAX];
         size_t length;
 
         *signing = (struct signing){

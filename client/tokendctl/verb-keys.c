@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* list, generate, pubkey, delete. */
+/* tokendctl list, generate, pubkey and delete. */
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
@@ -57,13 +57,10 @@ static int print_table(struct tokend_key *const *keys, size_t n)
         }
         r = table_print(&table, stdout, NULL);
         table_done(&table);
-        if (r == 0)
-                return EXIT_DONE;
-        complain("no memory for the table");
-        return EXIT_UNREACHABLE;
+        return r == 0 ? EXIT_DONE : no_memory();
 }
 
-int verb_list(const struct options *o)
+int verb_list(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
         struct tokend_failure failure;
@@ -86,7 +83,7 @@ int verb_list(const struct options *o)
         return r;
 }
 
-/* "sign,decrypt"; 0: a word is none. */
+/* "sign,decrypt" as a mask. 0: one of the words is not a usage. */
 static unsigned parse_usage(const char *text)
 {
         unsigned usage = 0;
@@ -108,7 +105,7 @@ static unsigned parse_usage(const char *text)
         }
 }
 
-int verb_generate(const struct options *o)
+int verb_generate(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
@@ -121,13 +118,15 @@ int verb_generate(const struct options *o)
         if (!o->type)
                 return usage("generate needs --type rsa, ec or ed25519");
         if (o->size != 0 && strcmp(o->type, "rsa") != 0)
-                return usage("--size goes with --type rsa");
+                return usage("--size: only a key of --type rsa has a size; give an ec key a --curve");
         if (o->curve && strcmp(o->type, "ec") != 0)
-                return usage("--curve goes with --type ec");
+                return usage("--curve: only a key of --type ec has a curve");
         if (o->usage) {
                 wanted.usage = parse_usage(o->usage);
                 if (wanted.usage == 0)
-                        return usage("--usage takes sign, decrypt, unwrap, derive, with commas between them");
+                        return usage("--usage: expected sign, decrypt, unwrap or derive, separated by "
+                                     "commas, not '%s'",
+                                o->usage);
         }
         r = split_name(o->arguments[0], &token, &wanted.nickname);
         if (r != EXIT_DONE)
@@ -145,7 +144,7 @@ int verb_generate(const struct options *o)
         return EXIT_DONE;
 }
 
-int verb_pubkey(const struct options *o)
+int verb_pubkey(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
@@ -158,22 +157,22 @@ int verb_pubkey(const struct options *o)
         if (o->json)
                 printf("{\"key\":%s}\n", key->json);
         else if (key->public_key_length == 0) {
-                complain("%s: the public half of this key is nowhere on its token", o->arguments[0]);
+                complain("%s: the token has no public key for this private key", o->arguments[0]);
                 return EXIT_REFUSED;
         } else if (o->der)
-                return output_write(&OUTPUT_STANDARD, key->public_key, key->public_key_length);
+                return ctl_output_write(&CTL_OUTPUT_STANDARD, key->public_key, key->public_key_length);
         else if (pem_write(stdout, "PUBLIC KEY", key->public_key, key->public_key_length) < 0)
-                return EXIT_UNREACHABLE;
+                return no_memory();
         return EXIT_DONE;
 }
 
-int verb_delete(const struct options *o)
+int verb_delete(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct tokend_failure failure;
 
         if (!o->yes)
-                return usage("delete destroys the key for good: say --yes if that is meant");
+                return usage("delete destroys the key for good; give --yes to confirm");
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;

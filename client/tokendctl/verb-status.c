@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* status, metrics, probe: what works, what does not, since when and why. */
+/* tokendctl status: what works, what does not, since when and why. */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -8,10 +8,10 @@
 #include "client/tokendctl/tokendctl.h"
 
 #define WATCH_INTERVAL_MS 1000
-/* How long --watch waits before it looks for a daemon that went away. */
+/* How long --watch waits before it asks again for a daemon that went away. */
 #define WATCH_RETRY_SECONDS 1
 
-/* Counters of the last picture, for rates: by name, because a reload may add tokens and take them away. */
+/* Counters of the last status, for rates. They are found by name, because a reload may add and remove tokens. */
 struct last {
         char *name;
         int64_t requests;
@@ -19,7 +19,7 @@ struct last {
 
 struct view {
         bool json, color, clear, rates;
-        int64_t last_usec; /* of the last picture; 0: none */
+        int64_t last_usec; /* of the last status; 0: there was none yet */
         struct last *last;
         size_t n_last;
 };
@@ -57,7 +57,7 @@ static void print_headline(const struct tokend_status *status, const struct view
         if (stopped)
                 printf("keys cannot be used, because uses are not recorded; ");
         if (status->n_tokens == 0)
-                printf("no token");
+                printf("no token is configured");
         else if (good)
                 printf(n_ready == 1 ? "its token works" : "all %zu tokens work", n_ready);
         else
@@ -81,7 +81,7 @@ static void print_when(int64_t usec, int64_t now)
         printf("%s, %s ago", date, ago);
 }
 
-/* Claims of other hosts: one that lasts was left by a crash, and keeps everybody from that nickname. */
+/* Claims of other hosts. A claim that lasts was left by a crash, and keeps everybody from that nickname. */
 static void print_claims(const struct tokend_token_status *token, int64_t now)
 {
         for (size_t i = 0; i < token->n_claims; i++) {
@@ -94,12 +94,12 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 
                 duration_format(now - claim->since_usec, since, sizeof(since));
                 if (name && nickname && host && claimant)
-                        printf("  %s: host %s claims \"%s\", for %s now (claimant %s)\n", name, host,
+                        printf("  %s: host %s has claimed \"%s\" for %s (claimant %s)\n", name, host,
                                 nickname, since, claimant);
         }
 }
 
-/* What is wrong with the records of uses; nothing where all is well. */
+/* What is wrong with the records of uses of keys, if anything is. */
 static void print_audit(const struct tokend_audit_status *audit, const struct view *view, int64_t now)
 {
         _cleanup_(freep) char *reason = terminal_escape(audit->reason ? audit->reason : "");
@@ -117,7 +117,7 @@ static void print_audit(const struct tokend_audit_status *audit, const struct vi
                 printf("  %" PRId64 " records of uses of keys are lost\n", audit->lost);
 }
 
-/* Where uses of keys are recorded; of a file, how far it is signed. */
+/* Where uses of keys are recorded, and how far a file is signed. */
 static void print_audit_line(const struct tokend_audit_status *audit, int64_t now)
 {
         char ago[32];
@@ -134,7 +134,7 @@ static void print_audit_line(const struct tokend_audit_status *audit, int64_t no
         printf("\n");
 }
 
-/* First what does not work, and why; then what the devices that work complained of last. */
+/* First the tokens that do not work, and why; then the last error that each device reported. */
 static void print_troubles(const struct tokend_status *status, int64_t now)
 {
         for (size_t i = 0; i < status->n_tokens; i++) {
@@ -209,7 +209,7 @@ static void add_token(
         add_latencies(table, &token->request);
 }
 
-/* SESSIONS: busy/open/limit. DEV: of the device; ALL: of the whole request. */
+/* SESSIONS: busy/open/limit. DEV: the time that the device took; ALL: the time that the whole request took. */
 static int print_tokens(const struct tokend_status *status, const struct view *view, int64_t now)
 {
         static const char *const heads[] = {"TOKEN", "STATE", ">FOR", ">KEYS", ">SESSIONS", ">QUEUED",
@@ -231,7 +231,8 @@ static bool is_accelerator(const struct tokend_token_status *token)
         return token->role && strcmp(token->role, "accelerator") == 0;
 }
 
-/* What accelerators did, and for whom. DONE: there; FALLBACKS: by the keys' own tokens instead. */
+/* What accelerators did, and for whom. DONE: requests that an accelerator did; FALLBACKS: those that the keys' own tokens
+ * did instead. */
 static int print_acceleration(const struct tokend_status *status)
 {
         static const char *const heads[] = {"TOKEN", "ROLE", ">DONE", ">FALLBACKS", ">LOADS", ">COPIES"};
@@ -305,7 +306,7 @@ static void remember(struct view *view, const struct tokend_status *status, int6
         }
 }
 
-/* One picture. false: memory is short, or nobody reads. */
+/* Prints one status. false: memory is short, or standard output cannot be written. */
 static bool show(const struct tokend_status *status, struct view *view)
 {
         int64_t now = (int64_t)wall_usec();
@@ -346,8 +347,8 @@ static bool show_next(const struct tokend_status *status, void *userdata)
         return show(status, view);
 }
 
-/* Until someone ends the program. A daemon that goes away is waited for, once it has been there. */
-static int watch(struct tokend *handle, const struct options *o, struct view *view)
+/* Runs until the program is interrupted. Once the daemon has answered, it is waited for when it goes away. */
+static int watch(struct tokend *handle, const struct ctl_options *o, struct view *view)
 {
         struct tokend_failure failure;
 
@@ -370,7 +371,7 @@ static int watch(struct tokend *handle, const struct options *o, struct view *vi
         }
 }
 
-int verb_status(const struct options *o)
+int verb_status(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
         bool terminal = isatty(STDOUT_FILENO) && !o->json;
@@ -395,75 +396,4 @@ int verb_status(const struct options *o)
         shown = show(status, &view);
         tokend_status_free(status);
         return shown ? EXIT_DONE : EXIT_UNREACHABLE;
-}
-
-int verb_metrics(const struct options *o)
-{
-        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
-        _cleanup_(freep) char *text = NULL;
-        struct tokend_failure failure;
-
-        if (!handle)
-                return EXIT_USAGE;
-        if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
-                return refused(&failure);
-        if (!o->json)
-                return output_write(&OUTPUT_STANDARD, text, strlen(text));
-        printf("{\"openMetrics\":");
-        json_string_print(stdout, text);
-        printf("}\n");
-        return EXIT_DONE;
-}
-
-/* ---- probe ---- */
-
-static int probe(struct tokend *handle, const struct options *o, const char *token)
-{
-        _cleanup_(freep) char *name = terminal_escape(token);
-        struct tokend_failure failure;
-        struct tokend_probe result;
-        char latency[32];
-
-        if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
-                return refused(&failure);
-        latency_format(result.latency_usec, latency, sizeof(latency));
-        if (o->json) {
-                printf("{\"token\":");
-                json_string_print(stdout, token);
-                printf(",\"ok\":%s,\"ckr\":", result.ok ? "true" : "false");
-                if (*result.ckr)
-                        json_string_print(stdout, result.ckr);
-                else
-                        printf("null");
-                printf(",\"latencyUSec\":%" PRId64 "}\n", result.latency_usec);
-        } else if (result.ok) {
-                printf("%s: answered in %s\n", name ? name : "", latency);
-        } else {
-                printf("%s: %s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
-                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "");
-        }
-        return result.ok ? EXIT_DONE : EXIT_REFUSED;
-}
-
-/* One token, or all: the worst of their results. */
-int verb_probe(const struct options *o)
-{
-        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
-        struct tokend_status *status;
-        struct tokend_failure failure;
-        int worst = EXIT_DONE;
-
-        if (!handle)
-                return EXIT_USAGE;
-        if (o->n_arguments > 0)
-                return probe(handle, o, o->arguments[0]);
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(&failure);
-        for (size_t i = 0; i < status->n_tokens; i++) {
-                int r = probe(handle, o, status->tokens[i].name);
-
-                worst = r > worst ? r : worst;
-        }
-        tokend_status_free(status);
-        return worst;
 }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* certs, request, self-sign, import, remove-claim. */
+/* tokendctl certs, request, self-sign, import, delete-cert and remove-claim. */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "client/tokendctl/tokendctl.h"
 
-/* A certificate of 64 KiB, the daemon's limit, in PEM with what people write around it. */
+/* A certificate of LIMIT_CERTIFICATE in PEM, with the text that people write around it. */
 #define FILE_MAX_BYTES (256U * 1024U)
-
-static int no_memory(void)
-{
-        complain("no memory");
-        return EXIT_UNREACHABLE;
-}
 
 /* "2026-11-24 19:47" UTC. */
 static void time_format(int64_t usec, char *buffer, size_t size)
@@ -52,7 +46,7 @@ static int print_table(struct tokend_certificate *const *certificates, size_t n)
         return r == 0 ? EXIT_DONE : no_memory();
 }
 
-static int put_pem(struct output *output, const char *label, const void *der, size_t length)
+static int put_pem(struct ctl_output *output, const char *label, const void *der, size_t length)
 {
         _cleanup_(freep) char *text = NULL;
         size_t n = 0;
@@ -64,10 +58,10 @@ static int put_pem(struct output *output, const char *label, const void *der, si
         r = pem_write(memory, label, der, length);
         if (fclose(memory) != 0 || r < 0)
                 return no_memory();
-        return output_write(output, text, n);
+        return ctl_output_write(output, text, n);
 }
 
-int verb_certs(const struct options *o)
+int verb_certs(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
         struct tokend_certificates *list;
@@ -96,11 +90,11 @@ int verb_certs(const struct options *o)
         return r;
 }
 
-/* What --subject, --algorithm and --dns say. */
-static int take_subject(const struct options *o, const char *verb, struct tokend_subject *ret)
+/* From --subject, --algorithm and --dns. */
+static int take_subject(const struct ctl_options *o, const char *verb, struct tokend_subject *ret)
 {
         if (!o->subject)
-                return usage("%s needs --subject, as CN=CA Signing Certificate,O=EXAMPLE", verb);
+                return usage("%s needs --subject, such as 'CN=CA Signing Certificate,O=EXAMPLE'", verb);
         *ret = (struct tokend_subject){.key = o->arguments[0],
                 .subject = o->subject,
                 .algorithm = o->algorithm,
@@ -109,18 +103,18 @@ static int take_subject(const struct options *o, const char *verb, struct tokend
         return EXIT_DONE;
 }
 
-int verb_request(const struct options *o)
+int verb_request(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(freep) unsigned char *der = NULL;
-        _cleanup_(output_done) struct output output = OUTPUT_STANDARD;
+        _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
         struct tokend_failure failure;
         struct tokend_subject subject;
         size_t length;
         int r = take_subject(o, "request", &subject);
 
         if (r == EXIT_DONE)
-                r = output_open(o->out, &output);
+                r = ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -129,30 +123,30 @@ int verb_request(const struct options *o)
         if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
                 return refused(&failure);
         if (o->json)
-                return output_json_bytes(&output, "request", der, length);
-        return o->der ? output_write(&output, der, length)
+                return ctl_output_json_bytes(&output, "request", der, length);
+        return o->der ? ctl_output_write(&output, der, length)
                       : put_pem(&output, "CERTIFICATE REQUEST", der, length);
 }
 
-/* A certificate that is on the token now. */
+/* Writes a certificate that is on the token now. */
 static int put_certificate(
-        const struct options *o, struct output *output, const struct tokend_certificate *certificate)
+        const struct ctl_options *o, struct ctl_output *output, const struct tokend_certificate *certificate)
 {
         _cleanup_(freep) char *line = NULL;
         int n;
 
         if (o->der)
-                return output_write(output, certificate->der, certificate->der_length);
+                return ctl_output_write(output, certificate->der, certificate->der_length);
         if (!o->json)
                 return put_pem(output, "CERTIFICATE", certificate->der, certificate->der_length);
         n = asprintf(&line, "{\"certificate\":%s}\n", certificate->json);
-        return n < 0 ? no_memory() : output_write(output, line, (size_t)n);
+        return n < 0 ? no_memory() : ctl_output_write(output, line, (size_t)n);
 }
 
-int verb_self_sign(const struct options *o)
+int verb_self_sign(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
-        _cleanup_(output_done) struct output output = OUTPUT_STANDARD;
+        _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
         struct tokend_certificate *certificate;
         struct tokend_failure failure;
         struct tokend_subject subject;
@@ -161,8 +155,8 @@ int verb_self_sign(const struct options *o)
         if (r != EXIT_DONE)
                 return r;
         if (o->days == 0)
-                return usage("self-sign needs --days, how long the certificate is to be valid");
-        r = output_open(o->out, &output);
+                return usage("self-sign needs --days, the number of days that the certificate is valid");
+        r = ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -183,14 +177,14 @@ static int read_certificate(const char *path, unsigned char **ret, size_t *ret_l
         int r = file_read(path, FILE_MAX_BYTES, &file, &length);
 
         if (r < 0)
-                return usage("%s: %s", path, r == -EFBIG ? "too long for a certificate" : strerror(-r));
+                return usage("%s: %s", path, r == -EFBIG ? "too long to be a certificate" : strerror(-r));
         r = pem_read("CERTIFICATE", file, length, ret, ret_length);
         if (r == -E2BIG)
-                return usage("%s: several certificates: one is put on the token at a time", path);
-        return r < 0 ? usage("%s: no certificate, neither in PEM nor in DER", path) : EXIT_DONE;
+                return usage("%s: the file has several certificates; import takes one at a time", path);
+        return r < 0 ? usage("%s: expected a certificate in PEM or DER", path) : EXIT_DONE;
 }
 
-int verb_import(const struct options *o)
+int verb_import(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(freep) unsigned char *der = NULL;
@@ -219,13 +213,13 @@ int verb_import(const struct options *o)
         return r;
 }
 
-int verb_delete_cert(const struct options *o)
+int verb_delete_cert(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct tokend_failure failure;
 
         if (!o->yes)
-                return usage("delete-cert removes the certificate for good: say --yes if that is meant");
+                return usage("delete-cert removes the certificate for good; give --yes to confirm");
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
@@ -236,7 +230,7 @@ int verb_delete_cert(const struct options *o)
         return EXIT_DONE;
 }
 
-int verb_remove_claim(const struct options *o)
+int verb_remove_claim(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(freep) unsigned char *claimant = NULL;
@@ -244,16 +238,16 @@ int verb_remove_claim(const struct options *o)
         struct tokend_failure failure;
 
         if (!o->claimant)
-                return usage("remove-claim needs --claimant, as tokendctl status --json shows it");
+                return usage("remove-claim needs --claimant; tokendctl status shows it with the claim");
         if (hex_parse(o->claimant, &claimant, &length) < 0)
-                return usage("--claimant takes hex");
-        fprintf(stderr, "A claim keeps other hosts from making an object of its nickname. Remove it only if "
-                        "the tokend of "
-                        "its host is stopped,\nor has started its worker for this token anew since the claim "
-                        "was made: else "
-                        "two hosts may make an object of the\nsame nickname.\n");
+                return usage("--claimant: expected hexadecimal digits, not '%s'", o->claimant);
+        fprintf(stderr,
+                "A claim keeps other hosts from making an object with its nickname. Remove it only if tokend "
+                "on\n"
+                "its host is stopped, or has restarted its worker for this token since the claim was made.\n"
+                "Otherwise two hosts may make an object with the same nickname.\n");
         if (!o->yes)
-                return usage("say --yes if that is so");
+                return usage("give --yes to confirm that this is the case");
         handle = open_status(o);
         if (!handle)
                 return EXIT_USAGE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* check: is a token fit for a new subsystem? It is where nothing on it bears one of the nicknames that the subsystem would
- * use, and it has the mechanisms that the subsystem needs. */
+/* tokendctl check: is a token fit for a new subsystem? It is fit if none of the nicknames that the subsystem would use is
+ * taken, and if the token has the mechanisms that the subsystem needs. */
 #include <string.h>
 
 #include "client/tokendctl/subsystem.h"
@@ -54,7 +54,7 @@ static void print_json(const struct tokend_check *check, bool fit)
         printf("}\n");
 }
 
-static void print_answer(const struct options *o, const struct tokend_check *check, bool fit)
+static void print_answer(const struct ctl_options *o, const struct tokend_check *check, bool fit)
 {
         _cleanup_(freep) char *token = terminal_escape(o->arguments[0]),
                               *instance = terminal_escape(o->instance);
@@ -62,17 +62,16 @@ static void print_answer(const struct options *o, const struct tokend_check *che
         if (check->empty)
                 printf("The token is empty.\n");
         else if (check->n_found == 0)
-                printf("The token is not empty: what lies on it has no nickname.\n");
+                printf("The token is not empty, but nothing on it has a nickname.\n");
         print_lines("On the token", check->found, check->n_found);
-        print_lines("Nicknames that the instance would use, and that are taken", check->collisions,
-                check->n_collisions);
-        print_lines("Mechanisms that the subsystem needs, and that the token does not have",
+        print_lines("Nicknames of the instance that are taken", check->collisions, check->n_collisions);
+        print_lines("Mechanisms that the subsystem needs and the token does not have",
                 check->missing_mechanisms, check->n_missing_mechanisms);
         printf("%s is %s for %s of instance %s.\n", token ? token : "?", fit ? "fit" : "not fit",
                 o->subsystem, instance ? instance : "?");
 }
 
-int verb_check(const struct options *o)
+int verb_check(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(nicknames_done) struct nicknames nicknames = {0};
@@ -86,9 +85,9 @@ int verb_check(const struct options *o)
                 return usage("check needs --subsystem (%s) and --instance", subsystem_names);
         subsystem = subsystem_find(o->subsystem);
         if (!subsystem)
-                return usage("--subsystem takes %s", subsystem_names);
+                return usage("--subsystem: expected %s, not '%s'", subsystem_names, o->subsystem);
         if (subsystem_nicknames(subsystem, o->instance, &nicknames.list, &nicknames.n) < 0)
-                return EXIT_UNREACHABLE;
+                return no_memory();
         while (subsystem->mechanisms[n_mechanisms])
                 n_mechanisms++;
         handle = open_main(o);

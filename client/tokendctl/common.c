@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What all verbs need: sentences on standard error, handles, and the parts of a name. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+static void complain_with(const char *format, va_list arguments)
+{
+        _cleanup_(freep) char *text = NULL, *escaped = NULL;
+
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        escaped = text ? terminal_escape(text) : NULL;
+        fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
+}
+
+void complain(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        complain_with(format, arguments);
+        va_end(arguments);
+}
+
+int usage(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        complain_with(format, arguments);
+        va_end(arguments);
+        return EXIT_USAGE;
+}
+
+int no_memory(void)
+{
+        complain("no memory");
+        return EXIT_UNREACHABLE;
+}
+
+int refused(const struct tokend_failure *failure)
+{
+        complain("%s: %s", failure->name, failure->text);
+        switch (failure->error) {
+        case TOKEND_INVALID_ARGUMENT:
+                return EXIT_USAGE;
+        case TOKEND_CANNOT_CONNECT:
+        case TOKEND_TIMED_OUT:
+        case TOKEND_PROTOCOL_VIOLATION:
+        case TOKEND_NO_MEMORY:
+                return EXIT_UNREACHABLE;
+        default:
+                return EXIT_REFUSED;
+        }
+}
+
+int split_name(const char *name, char **ret_token, const char **ret_nickname)
+{
+        const char *colon = strchr(name, ':');
+
+        if (strncmp(name, "pkcs11:", strlen("pkcs11:")) == 0)
+                return usage("%s: a URI names a key that exists; name the new one TOKEN:NICKNAME or NICKNAME",
+                        name);
+        if (colon) {
+                *ret_token = strndup(name, (size_t)(colon - name));
+                if (!*ret_token)
+                        return no_memory();
+        }
+        *ret_nickname = colon ? colon + 1 : name;
+        return EXIT_DONE;
+}
+
+static struct tokend *opened(struct tokend *handle, const char *option)
+{
+        if (!handle)
+                complain("%s: %s", option, strerror(errno));
+        return handle;
+}
+
+struct tokend *open_main(const struct ctl_options *o)
+{
+        return opened(tokend_open(o->socket, TOKEND_NO_WAIT), "--socket");
+}
+
+struct tokend *open_status(const struct ctl_options *o)
+{
+        return opened(tokend_open_status(o->status_socket, TOKEND_NO_WAIT), "--status-socket");
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The options of the command line. main.c says which verb takes which. */
+#pragma once
+
+#include "client/tokendctl/tokendctl.h"
+
+/* The order is that of the rows in options.c. */
+enum ctl_option {
+        OPTION_SOCKET,
+        OPTION_STATUS_SOCKET,
+        OPTION_JSON,
+        OPTION_TIMEOUT,
+        OPTION_HELP,
+        OPTION_VERSION,
+        OPTION_TYPE, /* from here on: not every verb takes it */
+        OPTION_SIZE,
+        OPTION_CURVE,
+        OPTION_USAGE,
+        OPTION_LOADABLE,
+        OPTION_ALGORITHM,
+        OPTION_DIGEST,
+        OPTION_IN,
+        OPTION_OUT,
+        OPTION_BASE64,
+        OPTION_SIGNATURE,
+        OPTION_DER,
+        OPTION_YES,
+        OPTION_WATCH,
+        OPTION_KEY,
+        OPTION_PUBKEY,
+        OPTION_FIRST_SEQ,
+        OPTION_EXPECT_SEQ,
+        OPTION_NO_SIGNATURES,
+        OPTION_SUBJECT,
+        OPTION_DNS,
+        OPTION_DAYS,
+        OPTION_CA,
+        OPTION_PEM,
+        OPTION_NICKNAME,
+        OPTION_SUBSYSTEM,
+        OPTION_INSTANCE,
+        OPTION_CLAIMANT,
+        OPTION_MAX_,
+};
+
+#define OPTION_BIT(option) (UINT64_C(1) << (option))
+/* The options that every verb takes. */
+#define OPTIONS_COMMON (OPTION_BIT(OPTION_TYPE) - 1)
+
+/* Reads the options into o, wherever they stand among argv, and leaves optind at the first word that is not an option.
+ * *ret_given: the OPTION_BIT() of each option that was given. An exit status; has complained. */
+int options_parse(int argc, char **argv, struct ctl_options *o, uint64_t *ret_given);
+
+/* The name, without its hyphens, of an option whose bit is set. */
+const char *options_name(uint64_t bits);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* tokendctl metrics and probe. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/tokendctl/tokendctl.h"
+
+int verb_metrics(const struct ctl_options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        _cleanup_(freep) char *text = NULL;
+        struct tokend_failure failure;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
+                return refused(&failure);
+        if (!o->json)
+                return ctl_output_write(&CTL_OUTPUT_STANDARD, text, strlen(text));
+        printf("{\"openMetrics\":");
+        json_string_print(stdout, text);
+        printf("}\n");
+        return EXIT_DONE;
+}
+
+static int probe(struct tokend *handle, const struct ctl_options *o, const char *token)
+{
+        _cleanup_(freep) char *name = terminal_escape(token);
+        struct tokend_failure failure;
+        struct tokend_probe result;
+        char latency[32];
+
+        if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
+                return refused(&failure);
+        latency_format(result.latency_usec, latency, sizeof(latency));
+        if (o->json) {
+                printf("{\"token\":");
+                json_string_print(stdout, token);
+                printf(",\"ok\":%s,\"ckr\":", result.ok ? "true" : "false");
+                if (*result.ckr)
+                        json_string_print(stdout, result.ckr);
+                else
+                        printf("null");
+                printf(",\"latencyUSec\":%" PRId64 "}\n", result.latency_usec);
+        } else if (result.ok) {
+                printf("%s: answered in %s\n", name ? name : "", latency);
+        } else {
+                printf("%s: %s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
+                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "");
+        }
+        return result.ok ? EXIT_DONE : EXIT_REFUSED;
+}
+
+/* Probes one token, or all of them. The exit status is the worst of theirs. */
+int verb_probe(const struct ctl_options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        struct tokend_status *status;
+        struct tokend_failure failure;
+        int worst = EXIT_DONE;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (o->n_arguments > 0)
+                return probe(handle, o, o->arguments[0]);
+        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
+                return refused(&failure);
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                int r = probe(handle, o, status->tokens[i].name);
+
+                worst = r > worst ? r : worst;
+        }
+        tokend_status_free(status);
+        return worst;
+}
