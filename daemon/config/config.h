@@ -75,9 +75,14 @@ struct config {
         size_t n_instances;
 };
 
-/* Reads path, then path.d/<name>.conf in name order. Every fault is one call of report, with `FILE:LINE:
- * text`. 1: there were faults. -errno: path itself could not be read (reported too). The caller frees. */
+/* Reads path, then path.d/<name>.conf in the order of the names. Every fault is one call of report, with `FILE:LINE: text`.
+ * Waits for nothing but the user database. 1: there were faults. -errno: path itself could not be read (reported too), or
+ * memory is short. The caller frees. */
 int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
+        struct config **ret);
+
+/* The same for --check: if path is /dev/stdin or /dev/fd/N, a pipe is read to its end. */
+int config_check(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
         struct config **ret);
 
 /* The same from text in memory (name stands for FILE), with nothing read from disk but the user database. */

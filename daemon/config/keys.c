@@ -75,7 +75,7 @@ static bool is_wide(const struct config_key *key)
         return key->type->storage == STORAGE_USEC || key->type->storage == STORAGE_SIZE;
 }
 
-static void *field_of(const struct config_key *key, void *object)
+void *key_field(const struct config_key *key, void *object)
 {
         return (char *)object + key->offset;
 }
@@ -85,27 +85,27 @@ static const void *field_in(const struct config_key *key, const void *object)
         return (const char *)object + key->offset;
 }
 
-static uint64_t number_in(const struct config_key *key, const void *object)
+uint64_t key_number(const struct config_key *key, const void *object)
 {
         const void *field = field_in(key, object);
 
         return is_wide(key) ? *(const uint64_t *)field : *(const uint32_t *)field;
 }
 
-static void set_number(const struct config_key *key, void *object, uint64_t value)
+void key_set_number(const struct config_key *key, void *object, uint64_t value)
 {
         if (is_wide(key))
-                *(uint64_t *)field_of(key, object) = value;
+                *(uint64_t *)key_field(key, object) = value;
         else
-                *(uint32_t *)field_of(key, object) = (uint32_t)value;
+                *(uint32_t *)key_field(key, object) = (uint32_t)value;
 }
 
-static char *text_in(const struct config_key *key, const void *object)
+char *key_text(const struct config_key *key, const void *object)
 {
         return *(char *const *)field_in(key, object);
 }
 
-static char **list_in(const struct config_key *key, const void *object)
+char **key_list(const struct config_key *key, const void *object)
 {
         return *(char **const *)field_in(key, object);
 }
@@ -119,14 +119,14 @@ int keys_init(enum section_kind kind, void *object)
                         char **list = calloc(1, sizeof(*list));
                         if (!list)
                                 return -ENOMEM;
-                        *(char ***)field_of(key, object) = list;
+                        *(char ***)key_field(key, object) = list;
                 } else if (key->type->storage != STORAGE_TEXT)
-                        set_number(key, object, key->default_number);
+                        key_set_number(key, object, key->default_number);
                 else if (key->default_text) {
                         char *text = strdup(key->default_text);
                         if (!text)
                                 return -ENOMEM;
-                        *(char **)field_of(key, object) = text;
+                        *(char **)key_field(key, object) = text;
                 }
         }
         return 0;
@@ -138,9 +138,9 @@ void keys_done(enum section_kind kind, void *object)
                 const struct config_key *key = &config_sections[kind].keys[i];
 
                 if (key->type->storage == STORAGE_TEXT)
-                        free(text_in(key, object));
+                        free(key_text(key, object));
                 else if (key->type->storage == STORAGE_LIST) {
-                        char **list = list_in(key, object);
+                        char **list = key_list(key, object);
                         for (size_t j = 0; list && list[j]; j++)
                                 free(list[j]);
                         free(list);
@@ -165,10 +165,10 @@ static bool list_equal(char **a, char **b)
 static bool key_equal(const struct config_key *key, const void *a, const void *b)
 {
         if (key->type->storage == STORAGE_TEXT)
-                return text_equal(text_in(key, a), text_in(key, b));
+                return text_equal(key_text(key, a), key_text(key, b));
         if (key->type->storage == STORAGE_LIST)
-                return list_equal(list_in(key, a), list_in(key, b));
-        return number_in(key, a) == number_in(key, b);
+                return list_equal(key_list(key, a), key_list(key, b));
+        return key_number(key, a) == key_number(key, b);
 }
 
 bool keys_equal(enum section_kind kind, const void *a, const void *b)
@@ -200,154 +200,6 @@ struct place key_place(const struct section *section, size_t offset)
                 if (table->keys[i].offset == offset)
                         return section->keys[i];
         return (struct place){0};
-}
-
-/* ---- reading ---- */
-
-static void say_expected(const struct config_key *key, struct parser *parser, struct place place)
-{
-        if (key->type->storage == STORAGE_NUMBER)
-                parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
-                        (uintmax_t)key->min, (uintmax_t)key->max);
-        else if (key->type->storage == STORAGE_USEC)
-                parser_fault(parser, place, "%s= must be %s, from %jums to %juh", key->name,
-                        key->type->expected, (uintmax_t)(key->min / USEC_PER_MSEC),
-                        (uintmax_t)(key->max / USEC_PER_SEC / 3600));
-        else
-                parser_fault(parser, place, "%s= must be %s", key->name, key->type->expected);
-}
-
-static void add_reference(
-        const struct config_key *key, struct parser *parser, struct place place, const char *name)
-{
-        struct reference *grown, *reference;
-
-        grown = parser_grow(parser, parser->references, parser->n_references, sizeof(*grown));
-        if (!grown)
-                return;
-        parser->references = grown;
-        reference = &grown[parser->n_references];
-        reference->name = strdup(name);
-        if (!reference->name) {
-                parser->error = -ENOMEM;
-                return;
-        }
-        reference->place = place;
-        reference->key = key->name;
-        reference->section = parser->current;
-        reference->kind = key->type->reference;
-        parser->n_references++;
-}
-
-static void add_item(const struct config_key *key, struct parser *parser, void *object, char **item)
-{
-        char **list = list_in(key, object), **grown;
-        size_t n = 0;
-
-        while (list[n])
-                n++;
-        grown = parser_grow(parser, list, n + 1, sizeof(*grown));
-        if (!grown)
-                return;
-        grown[n] = TAKE_PTR(*item);
-        *(char ***)field_of(key, object) = grown;
-}
-
-/* One word of a list, or the whole of a text. False: it is not right. */
-static bool take_text(
-        const struct config_key *key, struct parser *parser, struct place place, void *object, char **text)
-{
-        if (!key->type->valid(*text))
-                return false;
-        if (key->type->reference)
-                add_reference(key, parser, place, *text);
-        if (key->type->storage == STORAGE_LIST)
-                add_item(key, parser, object, text);
-        else {
-                free(text_in(key, object));
-                *(char **)field_of(key, object) = TAKE_PTR(*text);
-        }
-        return true;
-}
-
-static bool take_number(const struct config_key *key, struct parser *parser, void *object, const char *text)
-{
-        uint64_t value = 0;
-
-        if (key->type->number(text, &value) < 0)
-                return false;
-        if (key->max > 0 && (value < key->min || value > key->max))
-                return false;
-        if (key->type->storage == STORAGE_RIGHTS)
-                value |= number_in(key, object);
-        set_number(key, object, value);
-        return true;
-}
-
-/* A list: each word that is not right is a fault of its own only once, for all of them are of one kind. */
-static int parse_words(const struct config_key *key, struct parser *parser, struct place place, void *object,
-        const char *value)
-{
-        bool right = true;
-
-        for (;;) {
-                _cleanup_(freep) char *word = NULL;
-                int r = value_next_word(&value, &word);
-
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        break;
-                if (key->type->storage == STORAGE_RIGHTS)
-                        right = take_number(key, parser, object, word) && right;
-                else
-                        right = take_text(key, parser, place, object, &word) && right;
-        }
-        if (!right)
-                say_expected(key, parser, place);
-        return 0;
-}
-
-static int parse_one(const struct config_key *key, struct parser *parser, struct place place, void *object,
-        const char *value)
-{
-        _cleanup_(freep) char *text = NULL;
-        bool right;
-        int r;
-
-        r = value_text(value, &text);
-        if (r < 0)
-                return r;
-        if (key->type->storage == STORAGE_TEXT)
-                right = take_text(key, parser, place, object, &text);
-        else
-                right = take_number(key, parser, object, text);
-        if (!right)
-                say_expected(key, parser, place);
-        return 0;
-}
-
-void key_parse(const struct config_key *key, struct parser *parser, struct place place, void *object,
-        bool again, const char *value)
-{
-        int r;
-
-        if (*value == '\0') {
-                parser_fault(parser, place, "%s= is empty", key->name);
-                return;
-        }
-        /* What is given replaces the default, and adds to what was given before. */
-        if (key->type->storage == STORAGE_RIGHTS && !again)
-                set_number(key, object, 0);
-        if (key_may_repeat(key))
-                r = parse_words(key, parser, place, object, value);
-        else
-                r = parse_one(key, parser, place, object, value);
-        if (r == -EINVAL)
-                parser_fault(
-                        parser, place, "%s= has a quote that does not end, or text behind one", key->name);
-        else if (r < 0)
-                parser->error = r;
 }
 
 /* ---- writing ---- */
@@ -389,31 +241,31 @@ static int key_format(const struct config_key *key, const void *object, FILE *ou
 
         switch (key->type->storage) {
         case STORAGE_TEXT:
-                if (text_in(key, object)) {
+                if (key_text(key, object)) {
                         fprintf(out, "%s=", key->name);
-                        r = format_text(text_in(key, object), "", out);
+                        r = format_text(key_text(key, object), "", out);
                         fputc('\n', out);
                 }
                 break;
         case STORAGE_LIST:
-                r = format_list(key, list_in(key, object), out);
+                r = format_list(key, key_list(key, object), out);
                 break;
         case STORAGE_NUMBER:
         case STORAGE_SIZE:
-                fprintf(out, "%s=%ju\n", key->name, (uintmax_t)number_in(key, object));
+                fprintf(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_USEC:
-                fprintf(out, "%s=%juus\n", key->name, (uintmax_t)number_in(key, object));
+                fprintf(out, "%s=%juus\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_ID:
-                if (number_in(key, object) != UINT32_MAX)
-                        fprintf(out, "%s=%ju\n", key->name, (uintmax_t)number_in(key, object));
+                if (key_number(key, object) != UINT32_MAX)
+                        fprintf(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_ROLE:
-                fprintf(out, "%s=%s\n", key->name, key->type->name((unsigned)number_in(key, object)));
+                fprintf(out, "%s=%s\n", key->name, key->type->name((unsigned)key_number(key, object)));
                 break;
         case STORAGE_RIGHTS:
-                format_rights(key, number_in(key, object), out);
+                format_rights(key, key_number(key, object), out);
                 break;
         }
         return r;

@@ -39,9 +39,14 @@ bool keys_equal(enum section_kind kind, const void *a, const void *b);
 const struct config_key *keys_find(enum section_kind kind, const char *name);
 bool key_may_repeat(const struct config_key *key);
 
-/* Reads a value into the object, again where the key was given before; reports what is wrong with it. */
-void key_parse(const struct config_key *key, struct parser *parser, struct place place, void *object,
-        bool again, const char *value);
+/* The value of a key in an object of its section: where it lies, and what it is, as the key's type stores it. Texts and lists
+ * stay the object's. */
+void *key_field(const struct config_key *key, void *object);
+uint64_t key_number(const struct config_key *key, const void *object);
+void key_set_number(const struct config_key *key, void *object, uint64_t value);
+char *key_text(const struct config_key *key, const void *object);
+char **key_list(const struct config_key *key, const void *object);
+
 /* Appends `Key=Value` lines for every key that is not at "none". */
 int keys_format(enum section_kind kind, const void *object, FILE *out);
 

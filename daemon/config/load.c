@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* config_load(): which files are read, in which order, and how much of them. The supervisor alone calls it.
- */
+/* See config.h: from which files, or from which text, a snapshot is read. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,22 +10,28 @@
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
-/* Reading must never wait, at a reload least of all: of what is no file, only /dev/null, by which systemd's drop-ins are
- * masked. */
+/* Reading must not wait, at a reload least of all. So only regular files are read, and /dev/null, with which drop-ins of
+ * systemd are masked. */
 static bool may_be_read(const struct stat *st)
 {
         return S_ISREG(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
 }
 
-/* 1: it is no regular file. */
-static int read_file(const char *path, size_t max, char **ret, size_t *ret_length)
+/* /dev/stdin, or /dev/fd/63 of a shell's <(…): perhaps a pipe. */
+static bool is_handed(const char *path)
 {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0;
+}
+
+/* waits: a pipe may be read, to its end. 1: it is not a regular file. */
+static int read_file(const char *path, bool waits, size_t max, char **ret, size_t *ret_length)
+{
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waits ? 0 : O_NONBLOCK));
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        return may_be_read(&st) ? text_read(fd, max, ret, ret_length) : 1;
+        return waits || may_be_read(&st) ? text_read(fd, max, ret, ret_length) : 1;
 }
 
 static unsigned line_at(const char *text, size_t length)
@@ -54,8 +59,8 @@ static const char *keep_name(struct parser *parser, const char *path)
         return grown[parser->n_files++];
 }
 
-/* 1, -errno: it could not be read; a fault, too. */
-static int load_file(struct parser *parser, const char *path)
+/* 1, -errno: it could not be read, which is reported. */
+static int load_file(struct parser *parser, const char *path, bool waits)
 {
         _cleanup_(freep) char *text = NULL;
         const char *name = keep_name(parser, path);
@@ -64,11 +69,11 @@ static int load_file(struct parser *parser, const char *path)
 
         if (!name)
                 return -ENOMEM;
-        r = read_file(path, left, &text, &length);
+        r = read_file(path, waits, left, &text, &length);
         if (r != 0) {
                 parser->incomplete = true;
                 if (r > 0)
-                        parser_fault(parser, (struct place){name, 1}, "is no regular file");
+                        parser_fault(parser, (struct place){name, 1}, "not a regular file");
                 else
                         parser_fault(parser, (struct place){name, 1}, "cannot be read: %s", strerror(-r));
                 return r;
@@ -76,14 +81,14 @@ static int load_file(struct parser *parser, const char *path)
         if (length > left) {
                 parser->incomplete = true;
                 parser_fault(parser, (struct place){name, line_at(text, left)},
-                        "here the files together pass %u bytes, which is the limit", LIMIT_CONFIG);
+                        "the files together are longer than %u bytes, which is the limit", LIMIT_CONFIG);
                 length = left;
                 while (length > 0 && text[length - 1] != '\n')
                         length--;
         }
         parser->n_bytes += length;
         parser->current = NULL;
-        reader_run(parser, name, text, length);
+        parser_read(parser, name, text, length);
         return 0;
 }
 
@@ -119,13 +124,38 @@ static void load_directory(struct parser *parser, const char *path)
                 if (!file)
                         parser->error = -ENOMEM;
                 if (!parser->error)
-                        (void)load_file(parser, file);
+                        (void)load_file(parser, file, false);
         }
         free(entries);
 }
 
-int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
-        struct config **ret)
+/* The checks at the end, and the snapshot. */
+static int finish(struct parser *parser, struct config **ret)
+{
+        check_all(parser);
+        if (parser->error)
+                return parser->error;
+        if (parser->n_faults > 0)
+                return 1;
+        *ret = TAKE_PTR(parser->config);
+        return 0;
+}
+
+int config_parse(const char *name, const char *text, size_t length,
+        void (*report)(void *userdata, const char *line), void *userdata, struct config **ret)
+{
+        _cleanup_(parser_done) struct parser parser;
+        int r;
+
+        r = parser_init(&parser, report, userdata);
+        if (r < 0)
+                return r;
+        parser_read(&parser, name, text, length);
+        return finish(&parser, ret);
+}
+
+static int load(const char *path, bool waits, void (*report)(void *userdata, const char *line),
+        void *userdata, struct config **ret)
 {
         _cleanup_(parser_done) struct parser parser;
         _cleanup_(freep) char *directory = text_format("%s.d", path);
@@ -134,15 +164,20 @@ int config_load(const char *path, void (*report)(void *userdata, const char *lin
         r = parser_init(&parser, report, userdata);
         if (r < 0 || !directory)
                 return -ENOMEM;
-        unread = load_file(&parser, path);
+        unread = load_file(&parser, path, waits);
         load_directory(&parser, directory);
-        check_all(&parser);
-        if (parser.error)
-                return parser.error;
-        if (unread < 0)
-                return unread;
-        if (parser.n_faults > 0)
-                return 1;
-        *ret = TAKE_PTR(parser.config);
-        return 0;
+        r = finish(&parser, ret);
+        return unread < 0 && r >= 0 ? unread : r;
+}
+
+int config_load(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
+        struct config **ret)
+{
+        return load(path, false, report, userdata, ret);
+}
+
+int config_check(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
+        struct config **ret)
+{
+        return load(path, is_handed(path), report, userdata, ret);
 }

@@ -1,47 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Sections and keys as the reader finds them: each is looked up in the table, its value goes into the object
- * of its section, and where it stood is kept for the checks at the end.
+ * Cuts the text of one file into lines, and each line into the head of a section or a key and its value. Each is looked up in
+ * the table of keys. The value goes into the object of its section, and where it stood is kept for the checks at the end.
+ * A fault does not end the reading.
  */
 #include "daemon/config/parser.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "daemon/config/key-value.h"
 #include "daemon/config/keys.h"
+#include "daemon/config/snapshot.h"
 #include "daemon/config/value.h"
 #include "daemon/util/text.h"
 #include "proto/limits.h"
-
-void parser_fault(struct parser *parser, struct place place, const char *format, ...)
-{
-        _cleanup_(freep) char *text = NULL, *line = NULL;
-        va_list args;
-        int r;
-
-        parser->n_faults++;
-        va_start(args, format);
-        r = vasprintf(&text, format, args);
-        va_end(args);
-        if (r < 0)
-                text = NULL;
-        line = text_format("%s:%u: %s", place.file, place.line, text ? text : "at fault");
-        if (parser->report && line)
-                parser->report(parser->userdata, line);
-}
-
-void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size)
-{
-        char *grown = reallocarray(array, n + 1, element_size);
-
-        if (!grown) {
-                parser->error = -ENOMEM;
-                return NULL;
-        }
-        memset(grown + n * element_size, 0, element_size);
-        return grown;
-}
 
 /* Names come from files: what is shown of one is short and without control characters. */
 static const char *shown(const char *name, char buffer[static 65])
@@ -165,19 +137,6 @@ static void *object_new(struct parser *parser, enum section_kind kind, const cha
         return object;
 }
 
-void section_free_object(enum section_kind kind, void *object)
-{
-        if (!object)
-                return;
-        keys_done(kind, object);
-        if (kind != SECTION_DAEMON)
-                free(*(char **)object);
-        free(object);
-}
-
-_Static_assert(offsetof(struct config_token, name) == 0 && offsetof(struct config_instance, name) == 0,
-        "name is first");
-
 /* Puts an object into the snapshot, which owns it from then on. */
 static bool object_keep(struct parser *parser, enum section_kind kind, void *object)
 {
@@ -211,7 +170,7 @@ struct config_token *parser_add_token(struct parser *parser, const char *name)
         return token;
 }
 
-void parser_section(struct parser *parser, struct place place, const char *kind_name, const char *name)
+static void begin_section(struct parser *parser, struct place place, const char *kind_name, const char *name)
 {
         struct section *section = section_new(parser, place);
         enum section_kind kind;
@@ -245,7 +204,7 @@ void parser_section(struct parser *parser, struct place place, const char *kind_
         section->name = *(char **)section->object;
 }
 
-void parser_assign(struct parser *parser, struct place place, const char *name, const char *value)
+static void assign(struct parser *parser, struct place place, const char *name, const char *value)
 {
         struct section *section = parser->current;
         const struct config_key *key;
@@ -274,6 +233,94 @@ void parser_assign(struct parser *parser, struct place place, const char *name, 
         if (!before->file)
                 *before = place;
 }
+
+/* ---- lines ---- */
+
+/* Takes white space away at both ends, in place. */
+static char *trim(char *text)
+{
+        size_t length;
+
+        while (value_is_space(*text))
+                text++;
+        length = strlen(text);
+        while (length > 0 && value_is_space(text[length - 1]))
+                length--;
+        text[length] = '\0';
+        return text;
+}
+
+static void read_head(struct parser *parser, struct place place, char *line)
+{
+        size_t length = strlen(line);
+        char *kind, *name;
+
+        if (line[length - 1] != ']') {
+                parser_fault(parser, place, "a section begins with [NAME], and this bracket does not close");
+                /* What follows belongs to something that cannot be known. */
+                begin_section(parser, place, NULL, NULL);
+                return;
+        }
+        line[length - 1] = '\0';
+        kind = trim(line + 1);
+        name = kind + strcspn(kind, " \t\v\f\r");
+        if (*name)
+                *name++ = '\0';
+        name = trim(name);
+        begin_section(parser, place, kind, *name ? name : NULL);
+}
+
+static void read_line(struct parser *parser, struct place place, char *line)
+{
+        char *equals;
+
+        line = trim(line);
+        if (*line == '\0' || *line == '#' || *line == ';')
+                return;
+        if (*line == '[') {
+                read_head(parser, place, line);
+                return;
+        }
+        equals = strchr(line, '=');
+        /* What stands there may be a PIN: it is not repeated. */
+        if (!equals || equals == line) {
+                parser_fault(parser, place, "neither a comment, nor a [Section], nor Key=Value");
+                return;
+        }
+        *equals = '\0';
+        assign(parser, place, trim(line), trim(equals + 1));
+}
+
+void parser_read(struct parser *parser, const char *file, const char *text, size_t length)
+{
+        struct place place = {.file = file};
+
+        /* Editors of another system put a byte order mark first. */
+        if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+                text += 3;
+                length -= 3;
+        }
+        for (size_t at = 0; at < length && !parser->error;) {
+                const char *end = memchr(text + at, '\n', length - at);
+                size_t n = end ? (size_t)(end - text) - at : length - at;
+                _cleanup_(freep) char *line = strndup(text + at, n);
+
+                place.line++;
+                if (!line) {
+                        parser->error = -ENOMEM;
+                        return;
+                }
+                if (memchr(text + at, 0, n))
+                        parser_fault(parser, place, "a NUL byte in the line");
+                else if (!text_is_utf8(line, n))
+                        parser_fault(parser, place, "the line is not UTF-8");
+                else
+                        read_line(parser, place, line);
+                at += n + 1;
+        }
+}
+
+/* ---- the parser ---- */
 
 int parser_init(struct parser *parser, void (*report)(void *userdata, const char *line), void *userdata)
 {

@@ -3,6 +3,10 @@
  * What the files of this layer share while files are read: the faults so far, where each section and key
  * stood, and what is left to check when all files have been read. Nothing of it outlives config_load() and
  * config_parse().
+ *
+ * From the ground up: value, type, keys (the table), snapshot (its objects), faults, key-value, parser (a text), check (the
+ * whole), load (files), config-memfd. A fault does not end the reading. Want of memory sets parser->error, which stays, and
+ * which config_load() returns.
  */
 #pragma once
 
@@ -65,15 +69,11 @@ struct parser {
 int parser_init(struct parser *parser, void (*report)(void *userdata, const char *line), void *userdata);
 void parser_done(struct parser *parser);
 
-/* Reports `FILE:LINE: text`. */
+/* Reports `FILE:LINE: text`. (faults.c, as parser_grow()) */
 void parser_fault(struct parser *parser, struct place place, const char *format, ...) _printf_(3, 4);
 
-/* The tokenizer: calls the two below for each line of a text that means something. */
-void reader_run(struct parser *parser, const char *file, const char *text, size_t length);
-
-/* `[kind name]`, name NULL where there is none; kind NULL: a head that could not be read. */
-void parser_section(struct parser *parser, struct place place, const char *kind, const char *name);
-void parser_assign(struct parser *parser, struct place place, const char *name, const char *value);
+/* Reads the text of one file. name must stay for as long as the parser. */
+void parser_read(struct parser *parser, const char *name, const char *text, size_t length);
 
 /* Adds a token as the defaults have it. NULL (and error set) when memory is short. */
 struct config_token *parser_add_token(struct parser *parser, const char *name);
@@ -84,6 +84,3 @@ void check_all(struct parser *parser);
 /* The array with one more zeroed element behind its n, moved perhaps. NULL, and error set, when memory is
  * short. */
 void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size);
-
-/* Frees an object with its values; NULL is fine. */
-void section_free_object(enum section_kind kind, void *object);

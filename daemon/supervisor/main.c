@@ -80,35 +80,6 @@ static void report(void *userdata, const char *line)
                 fprintf(stderr, "%s\n", line);
 }
 
-/* /dev/stdin, or /dev/fd/63 of a shell's <(…): a pipe perhaps. */
-static bool is_handed(const char *path)
-{
-        return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0;
-}
-
-/* For --check alone: what a pipe brings can be read once, and waiting for it harms nobody. As config_load(). */
-static int load_handed(const char *path, struct config **ret)
-{
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        _cleanup_(freep) char *text = NULL;
-        size_t length = 0;
-        int r = fd < 0 ? -errno : text_read(fd, LIMIT_CONFIG, &text, &length);
-
-        if (r == 0 && length > LIMIT_CONFIG)
-                r = -EFBIG;
-        if (r == 0)
-                return config_parse(path, text, length, report, NULL, ret);
-        fprintf(stderr, "%s:1: cannot be read: %s\n", path, strerror(-r));
-        return r;
-}
-
-static int load(const struct arguments *options, struct config **ret)
-{
-        if (options->check && is_handed(options->config))
-                return load_handed(options->config, ret);
-        return config_load(options->config, report, NULL, ret);
-}
-
 /* What is opened takes the lowest number that is free, and each child has our standard error as its 1 and 2: where one of
  * the three is closed, /dev/null takes its place. systemd's sockets begin behind them. */
 static int fill_standard(void)
@@ -138,7 +109,7 @@ int main(int argc, char *argv[])
          * and in the same way. */
         if (!options.check)
                 supervisor_block_signals();
-        r = load(&options, &config);
+        r = (options.check ? config_check : config_load)(options.config, report, NULL, &config);
         if (r == -ENOMEM) {
                 log_error("out of memory");
                 return EXIT_FAILURE;

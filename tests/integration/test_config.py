@@ -185,7 +185,7 @@ MaxConnections=1
             os.mkfifo(path)
             process = self.checks(base)
             error = process.communicate(timeout=30)[1]
-            self.assertEqual((process.returncode, error), (78, f"{path}:1: is no regular file\n"))
+            self.assertEqual((process.returncode, error), (78, f"{path}:1: not a regular file\n"))
             path.unlink()
             base.write_text("")
 
@@ -251,7 +251,7 @@ class Start(Case):
         os.mkfifo(daemon.config)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_notify("READY=1")
-        self.assertIn(f"{daemon.config}:1: is no regular file", daemon.log_text())
+        self.assertIn(f"{daemon.config}:1: not a regular file", daemon.log_text())
         daemon.wait_state("internal", "ready")
 
     def test_slow_names_at_reload(self):

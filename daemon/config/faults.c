@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What every file of this layer does while it reads: reports a fault, makes room for one more element. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config/parser.h"
+#include "daemon/util/text.h"
+
+void parser_fault(struct parser *parser, struct place place, const char *format, ...)
+{
+        _cleanup_(freep) char *text = NULL, *line = NULL;
+        va_list args;
+        int r;
+
+        parser->n_faults++;
+        va_start(args, format);
+        r = vasprintf(&text, format, args);
+        va_end(args);
+        if (r < 0)
+                text = NULL;
+        line = text_format("%s:%u: %s", place.file, place.line, text ? text : "at fault");
+        if (parser->report && line)
+                parser->report(parser->userdata, line);
+}
+
+void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size)
+{
+        char *grown = reallocarray(array, n + 1, element_size);
+
+        if (!grown) {
+                parser->error = -ENOMEM;
+                return NULL;
+        }
+        memset(grown + n * element_size, 0, element_size);
+        return grown;
+}

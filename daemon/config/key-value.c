@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See key-value.h. */
+#include "daemon/config/key-value.h"
+
+#include <string.h>
+
+#include "daemon/config/type.h"
+#include "daemon/config/value.h"
+
+static void say_expected(const struct config_key *key, struct parser *parser, struct place place)
+{
+        if (key->type->storage == STORAGE_NUMBER)
+                parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
+                        (uintmax_t)key->min, (uintmax_t)key->max);
+        else if (key->type->storage == STORAGE_USEC)
+                parser_fault(parser, place, "%s= must be %s, from %jums to %juh", key->name,
+                        key->type->expected, (uintmax_t)(key->min / USEC_PER_MSEC),
+                        (uintmax_t)(key->max / USEC_PER_SEC / 3600));
+        else
+                parser_fault(parser, place, "%s= must be %s", key->name, key->type->expected);
+}
+
+static void add_reference(
+        const struct config_key *key, struct parser *parser, struct place place, const char *name)
+{
+        struct reference *grown, *reference;
+
+        grown = parser_grow(parser, parser->references, parser->n_references, sizeof(*grown));
+        if (!grown)
+                return;
+        parser->references = grown;
+        reference = &grown[parser->n_references];
+        reference->name = strdup(name);
+        if (!reference->name) {
+                parser->error = -ENOMEM;
+                return;
+        }
+        reference->place = place;
+        reference->key = key->name;
+        reference->section = parser->current;
+        reference->kind = key->type->reference;
+        parser->n_references++;
+}
+
+static void add_item(const struct config_key *key, struct parser *parser, void *object, char **item)
+{
+        char **list = key_list(key, object), **grown;
+        size_t n = 0;
+
+        while (list[n])
+                n++;
+        grown = parser_grow(parser, list, n + 1, sizeof(*grown));
+        if (!grown)
+                return;
+        grown[n] = TAKE_PTR(*item);
+        *(char ***)key_field(key, object) = grown;
+}
+
+/* One word of a list, or the whole of a text. False: it is invalid. */
+static bool take_text(
+        const struct config_key *key, struct parser *parser, struct place place, void *object, char **text)
+{
+        if (!key->type->valid(*text))
+                return false;
+        if (key->type->reference)
+                add_reference(key, parser, place, *text);
+        if (key->type->storage == STORAGE_LIST)
+                add_item(key, parser, object, text);
+        else {
+                free(key_text(key, object));
+                *(char **)key_field(key, object) = TAKE_PTR(*text);
+        }
+        return true;
+}
+
+static bool take_number(const struct config_key *key, struct parser *parser, void *object, const char *text)
+{
+        uint64_t value = 0;
+
+        if (key->type->number(text, &value) < 0)
+                return false;
+        if (key->max > 0 && (value < key->min || value > key->max))
+                return false;
+        if (key->type->storage == STORAGE_RIGHTS)
+                value |= key_number(key, object);
+        key_set_number(key, object, value);
+        return true;
+}
+
+/* What was expected is reported once for the whole list, not once for each invalid word. */
+static int parse_words(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        const char *value)
+{
+        bool valid = true;
+
+        for (;;) {
+                _cleanup_(freep) char *word = NULL;
+                int r = value_next_word(&value, &word);
+
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        break;
+                if (key->type->storage == STORAGE_RIGHTS)
+                        valid = take_number(key, parser, object, word) && valid;
+                else
+                        valid = take_text(key, parser, place, object, &word) && valid;
+        }
+        if (!valid)
+                say_expected(key, parser, place);
+        return 0;
+}
+
+static int parse_one(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        const char *value)
+{
+        _cleanup_(freep) char *text = NULL;
+        bool valid;
+        int r;
+
+        r = value_text(value, &text);
+        if (r < 0)
+                return r;
+        if (key->type->storage == STORAGE_TEXT)
+                valid = take_text(key, parser, place, object, &text);
+        else
+                valid = take_number(key, parser, object, text);
+        if (!valid)
+                say_expected(key, parser, place);
+        return 0;
+}
+
+void key_parse(const struct config_key *key, struct parser *parser, struct place place, void *object,
+        bool again, const char *value)
+{
+        int r;
+
+        if (*value == '\0') {
+                parser_fault(parser, place, "%s= is empty", key->name);
+                return;
+        }
+        /* What is given replaces the default, and adds to what was given before. */
+        if (key->type->storage == STORAGE_RIGHTS && !again)
+                key_set_number(key, object, 0);
+        if (key_may_repeat(key))
+                r = parse_words(key, parser, place, object, value);
+        else
+                r = parse_one(key, parser, place, object, value);
+        if (r == -EINVAL)
+                parser_fault(parser, place,
+                        "%s= has a quote that does not end, or text after its closing quote", key->name);
+        else if (r < 0)
+                parser->error = r;
+}
