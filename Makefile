@@ -86,6 +86,7 @@ help:
 	@echo 'make demo       shows the main job, on tokens made under build/demo'
 	@echo 'make test       every test, under the sanitizers; the last line says how many passed'
 	@echo 'make unit       the tests of single modules alone; make integration: those of the whole'
+	@echo 'make tsan       what has threads under ThreadSanitizer: all unit tests, and some of the whole (or T=…)'
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'

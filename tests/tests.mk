@@ -18,6 +18,8 @@ $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
 # An allocation of the broker fails where a test wants it to.
 $(BUILD)/tests/unit-broker: WRAP = -Wl,--wrap=malloc
+# Its malloc() is called before a sanitizer is ready.
+$(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(WRAP) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
@@ -52,10 +54,11 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs unit-programs demo test unit integration test-claims lint lint-build lint-changed lint-changed-build cases bench
+.PHONY: test-programs unit-programs tsan-programs demo test unit tsan integration test-claims lint lint-build lint-changed lint-changed-build cases bench
 test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
 
 unit-programs: $(UNIT)
+tsan-programs: $(UNIT) $(BUILD)/tokend-worker
 
 demo:
 	@tests/deps build demo
@@ -67,6 +70,13 @@ test integration:
 	@tests/deps build test systemd
 	$(again) test-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
+	$(if $(filter test,$@),$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan)
+	@$(run_tests)
+# What has threads: the worker and the client's library. The other programs are the plain ones.
+tsan:
+	@tests/deps build test
+	$(again) test-programs
+	$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan
 	@$(run_tests)
 unit:
 	@tests/deps build test
