@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@ extern void *__libc_realloc(void *, size_t);
 extern void __libc_free(void *);
 
 static _Thread_local unsigned long first, last, at; /* of those that fail; at: how many there were */
+static _Thread_local size_t size_least, size_most;
 static _Thread_local bool failed;
 static _Thread_local long live;
 
@@ -38,6 +38,12 @@ void alloc_fail(unsigned long n, unsigned long count)
         at = 0;
         if (n)
                 failed = false;
+}
+
+void alloc_fail_sizes(size_t least, size_t most)
+{
+        size_least = least;
+        size_most = most;
 }
 
 bool alloc_has_failed(void)
@@ -63,6 +69,11 @@ static bool refused(void)
         return first && ++at >= first && at <= last && alloc_refuse();
 }
 
+static bool size_refused(size_t size)
+{
+        return size_most > 0 && size >= size_least && size <= size_most && alloc_refuse();
+}
+
 static void *counted(void *memory)
 {
         live += !!memory;
@@ -75,14 +86,14 @@ static void *counted(void *memory)
 
 REPLACEMENT void *malloc(size_t size)
 {
-        if (refused())
+        if (refused() || size_refused(size))
                 return NULL;
         return counted(__interceptor_malloc ? __interceptor_malloc(size) : __libc_malloc(size));
 }
 
 REPLACEMENT void *calloc(size_t n, size_t size)
 {
-        if (refused())
+        if (refused() || size_refused(n * size))
                 return NULL;
         return counted(__interceptor_calloc ? __interceptor_calloc(n, size) : __libc_calloc(n, size));
 }

@@ -6,9 +6,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The n-th allocation from now on (1: the next) fails with ENOMEM, and the count - 1 behind it. n 0: none fails any more. */
 void alloc_fail(unsigned long n, unsigned long count);
+
+/* Allocations of least to most bytes fail, all of them; most 0: none any more. Those of realloc() do not count. */
+void alloc_fail_sizes(size_t least, size_t most);
 
 /* Whether an allocation has failed since the last alloc_fail() with an n. */
 bool alloc_has_failed(void);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A token of the broker with a worker that is this test: what it tells, too much of it, no memory for it; and callbacks of
- * requests that change the lists which are gone through. One allocation fails on demand: the program is linked with
- * --wrap=malloc.
+ * requests that change the lists which are gone through.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,24 +10,12 @@
 #include "daemon/broker/broker.h"
 #include "daemon/broker/connection.h"
 #include "daemon/util/algorithm.h"
+#include "tests/unit/alloc.h"
 #include "tests/unit/suite.h"
 
 #define LIFE 7U
 /* Few other allocations are of as many pointers. */
 #define N_KEYS 1237U
-
-/* Allocations of so many bytes fail, and of so many or more; 0: none. */
-static size_t failing_size, failing_from;
-
-void *__real_malloc(size_t size); // NOLINT: the linker's name
-void *__wrap_malloc(size_t size); // NOLINT
-
-void *__wrap_malloc(size_t size) // NOLINT
-{
-        if ((failing_size > 0 && size == failing_size) || (failing_from > 0 && size >= failing_from))
-                return NULL;
-        return __real_malloc(size);
-}
 
 struct fixture {
         struct broker broker;
@@ -57,7 +44,7 @@ static void set_up(struct fixture *f)
 
 static void tear_down(struct fixture *f)
 {
-        failing_size = failing_from = 0;
+        alloc_fail_sizes(0, 0);
         broker_done(&f->broker);
         close(f->control);
         if (f->worker >= 0)
@@ -174,10 +161,10 @@ static void test_no_memory(void)
 
         set_up(&f);
         greet(&f);
-        failing_from = sizeof(struct entry);
+        alloc_fail_sizes(sizeof(struct entry), SIZE_MAX);
         tell(&f, 1);
         run(&f);
-        failing_from = 0;
+        alloc_fail_sizes(0, 0);
         CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
         CU_ASSERT_FALSE(replace.full);
         CU_ASSERT_STRING_EQUAL(reason, "the broker has no memory for what the worker sent");
@@ -238,10 +225,10 @@ static void test_list(void)
         for (uint64_t number = 1; number <= N_KEYS; number++)
                 tell(&f, number);
         refreshed(&f);
-        failing_size = N_KEYS * sizeof(struct entry *);
+        alloc_fail_sizes(N_KEYS * sizeof(struct entry *), N_KEYS * sizeof(struct entry *));
         /* No whole message comes. */
         CU_ASSERT_PTR_NULL(memchr(reply, 0, list(&f, reply, sizeof(reply))));
-        failing_size = 0;
+        alloc_fail_sizes(0, 0);
         CU_ASSERT_PTR_NOT_NULL(memchr(reply, 0, list(&f, reply, sizeof(reply))));
         CU_ASSERT_TRUE(link_is_empty(&f.broker.connections));
         tear_down(&f);
