@@ -56,7 +56,7 @@ UTIL       := $(call objects,$(call sources,daemon/util))
 CONFIG     := $(call objects,$(call sources,daemon/config))
 CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
-BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(patsubst %,$(BUILD)/obj/gen/broker/%.o,methods parameters base/replies)
+BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(patsubst %,$(BUILD)/obj/gen/broker/%.o,methods/methods methods/parameters base/replies)
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
@@ -65,8 +65,8 @@ TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 
 # org.varlink.service first.
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
-# What proto/generate makes of them; included as "gen/broker/methods.h".
-GENERATED         := $(foreach f,broker/methods broker/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h)) \
+# What proto/generate makes of them; included as "gen/broker/methods/methods.h".
+GENERATED         := $(foreach f,broker/methods/methods broker/methods/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h)) \
 	$(BUILD)/gen/proto/enums.h
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 

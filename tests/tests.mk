@@ -14,7 +14,7 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
 # What proto/generate makes of an interface that nobody serves.
 SAMPLE := $(foreach f,parameters replies,$(addprefix $(BUILD)/gen/sample/$(f).,c h))
 $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
-	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker)/$(@F) $< > $@
+	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker/methods)/$(@F) $< > $@
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
 # Its malloc() is called before a sanitizer is ready.
 $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))

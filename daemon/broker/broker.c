@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The context: configuration in force, the one timer, what was touched and has to be served, the drain. */
+/* The context: it puts the rooms together, puts configurations in force, and serves what was touched. */
 #include "daemon/broker/broker.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
 
-#include "daemon/broker/connection.h"
-#include "daemon/broker/control.h"
-#include "daemon/broker/copies.h"
-#include "daemon/broker/listener.h"
-#include "daemon/broker/unit.h"
+#include "daemon/broker/accel/copies.h"
+#include "daemon/broker/audit/audit-broker.h"
+#include "daemon/broker/methods/audit-head.h"
+#include "daemon/broker/net/connection.h"
+#include "daemon/broker/net/listener.h"
+#include "daemon/broker/net/unit.h"
+#include "daemon/broker/token/live.h"
+#include "daemon/broker/token/look.h"
+#include "daemon/broker/token/pump.h"
 #include "daemon/util/log.h"
+#include "gen/broker/methods/methods.h"
 
 /* Descriptors that are neither a client's nor a token's: the control, the loop, the timer, listeners, the
  * log. */
@@ -21,31 +23,11 @@
 /* Of a token: its worker's channel, a look's, and one of either that is being replaced. */
 #define FDS_A_TOKEN 4U
 
-/* ---- the timer: set to the earliest time that anything asked for, and not set again for what comes later
- * ---- */
+/* ---- what is called from below ---- */
 
-static void timer_set(struct broker *broker, uint64_t usec)
+static uint64_t tick(void *userdata, uint64_t now)
 {
-        struct itimerspec spec = {0};
-
-        broker->timer_usec = usec;
-        if (usec != USEC_NEVER) {
-                usec = MAX_OF(usec, UINT64_C(1));
-                spec.it_value.tv_sec = (time_t)(usec / USEC_PER_SEC);
-                spec.it_value.tv_nsec = (long)(usec % USEC_PER_SEC * 1000U);
-        }
-        if (timerfd_settime(broker->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-                log_error("cannot set the timer: %s", strerror(errno));
-}
-
-void broker_arm(struct broker *broker, uint64_t usec)
-{
-        if (usec < broker->timer_usec)
-                timer_set(broker, usec);
-}
-
-static uint64_t tick_all(struct broker *broker, uint64_t now)
-{
+        struct broker *broker = userdata;
         uint64_t next = listener_tick(broker, now), due = unit_tick(broker, now);
 
         next = MIN_OF(next, due);
@@ -54,8 +36,11 @@ static uint64_t tick_all(struct broker *broker, uint64_t now)
 
         LINK_FOREACH(token_at, &broker->tokens)
         {
-                due = token_tick(LINK_OF(token_at, struct token, link), now);
+                struct token *token = LINK_OF(token_at, struct token, link);
 
+                due = token_tick(token, now);
+                next = MIN_OF(next, due);
+                due = look_tick(token, now);
                 next = MIN_OF(next, due);
         }
         LINK_FOREACH(connection_at, &broker->connections)
@@ -67,18 +52,26 @@ static uint64_t tick_all(struct broker *broker, uint64_t now)
         return broker->draining && !broker->drained ? MIN_OF(next, broker->drain_usec) : next;
 }
 
-static int on_timer(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-        struct broker *broker = userdata;
-        uint64_t expirations, next;
+static void settle(void *userdata);
 
-        if (read(fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-                return -errno;
-        broker->timer_usec = USEC_NEVER;
-        next = tick_all(broker, now_usec());
-        broker_arm(broker, next);
-        broker_settle(broker);
-        return 0;
+static void on_token(struct token *token, enum token_event event)
+{
+        switch (event) {
+        case TOKEN_LOST:
+                copies_on_lost(token);
+                break;
+        case TOKEN_REFRESHED:
+                copies_settle(token);
+                look_compare(token);
+                break;
+        case TOKEN_CHANGED:
+                look_please(token);
+                break;
+        case TOKEN_GOES:
+                copies_abandon(token);
+                look_forget(token);
+                break;
+        }
 }
 
 /* ---- life ---- */
@@ -105,9 +98,10 @@ int broker_init(struct broker *broker, int control_fd)
 {
         int r;
 
-        *broker = (struct broker){.control_fd = control_fd,
-                .timer_fd = -1,
-                .timer_usec = USEC_NEVER,
+        *broker = (struct broker){.methods = method_table,
+                .n_methods = N_METHODS,
+                .on_token = on_token,
+                .on_dropped = look_dropped,
                 .accept_again_usec = USEC_NEVER,
                 .own_uid = geteuid(),
                 .max_descriptors = raise_descriptors(),
@@ -118,94 +112,40 @@ int broker_init(struct broker *broker, int control_fd)
         link_init(&broker->instances);
         link_init(&broker->connections);
         link_init(&broker->dirty);
-        link_init(&broker->kept);
         link_init(&broker->units);
+        uplink_init(&broker->uplink, control_fd);
+        r = loop_init(&broker->loop, tick, settle, broker);
+        if (r < 0)
+                return r;
         broker->buffer = malloc(LIMIT_CHANNEL_MESSAGE);
         if (!broker->buffer)
                 return -ENOMEM;
-        /* A descriptor of our own and not a timer of sd-event: that one reads a file when it is first armed.
-         */
-        broker->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (broker->timer_fd < 0)
-                return -errno;
-        r = sd_event_new(&broker->event);
+        r = audit_start(broker);
         if (r == 0)
-                r = sd_event_add_io(
-                        broker->event, &broker->timer, broker->timer_fd, EPOLLIN, on_timer, broker);
-        if (r >= 0)
-                r = audit_start(broker);
-        if (r >= 0)
-                r = control_start(broker);
-        return r < 0 ? r : 0;
-}
-
-static void instance_free(struct broker *broker, struct instance *instance)
-{
-        LINK_FOREACH(at, &broker->tokens)
-        {
-                queue_forget(&LINK_OF(at, struct token, link)->queue, instance);
-        }
-        link_remove(&instance->link);
-        free(instance->name);
-        free(instance);
+                broker->audit->on_head = audit_head;
+        return r;
 }
 
 void broker_done(struct broker *broker)
 {
+        struct link gone;
+
         while (!link_is_empty(&broker->connections))
                 connection_free(LINK_OF(broker->connections.next, struct connection, link));
-        while (!link_is_empty(&broker->tokens))
-                token_free(LINK_OF(broker->tokens.next, struct token, link));
-        /* Its records may hold jobs, which name instances. */
+        link_init(&gone);
+        link_append_all(&gone, &broker->tokens);
+        tokens_free(broker, &gone);
+        /* Its records may hold ops, which name instances. */
         audit_stop(broker);
-        while (!link_is_empty(&broker->instances))
-                instance_free(broker, LINK_OF(broker->instances.next, struct instance, link));
+        registry_done(broker);
         listener_stop(broker);
-        control_stop(broker);
-        sd_event_source_disable_unref(broker->timer);
-        if (broker->timer_fd >= 0)
-                close(broker->timer_fd);
-        sd_event_unref(broker->event);
+        uplink_done(&broker->uplink);
+        loop_done(&broker->loop);
         config_free(broker->config);
         free(broker->buffer);
 }
 
 /* ---- configuration ---- */
-
-struct token *broker_token(struct broker *broker, const char *name)
-{
-        LINK_FOREACH(at, &broker->tokens)
-        {
-                struct token *token = LINK_OF(at, struct token, link);
-
-                if (strcmp(token->name, name) == 0)
-                        return token;
-        }
-        return NULL;
-}
-
-struct instance *broker_instance(struct broker *broker, const struct config_instance *config)
-{
-        LINK_FOREACH(at, &broker->instances)
-        {
-                struct instance *instance = LINK_OF(at, struct instance, link);
-
-                if (config && instance->config == config)
-                        return instance;
-        }
-        return NULL;
-}
-
-size_t broker_instance_queued(struct broker *broker, const struct instance *instance)
-{
-        size_t n = 0;
-
-        LINK_FOREACH(at, &broker->tokens)
-        {
-                n += queue_count(&LINK_OF(at, struct token, link)->queue, instance);
-        }
-        return n;
-}
 
 /* The tokens of the new configuration, in its order; the others end. */
 static int configure_tokens(struct broker *broker, const struct config *config)
@@ -215,7 +155,7 @@ static int configure_tokens(struct broker *broker, const struct config *config)
         link_init(&kept);
         link_init(&gone);
         for (size_t i = 0; i < config->n_tokens; i++) {
-                struct token *token = broker_token(broker, config->tokens[i]->name);
+                struct token *token = registry_token(broker, config->tokens[i]->name);
                 int r = token ? 0 : token_new(broker, config->tokens[i], &token);
 
                 if (r < 0)
@@ -227,86 +167,19 @@ static int configure_tokens(struct broker *broker, const struct config *config)
         /* Out of the list before they end: whoever they answer may look through it. */
         link_append_all(&gone, &broker->tokens);
         link_append_all(&broker->tokens, &kept);
-        /* A copy is of two tokens: those of an accelerator that goes are no other's any more, whichever of the two goes first. */
-        LINK_FOREACH(at, &gone)
-        {
-                copies_lost(LINK_OF(at, struct token, link));
-        }
-        while (!link_is_empty(&gone))
-                token_free(LINK_OF(gone.next, struct token, link));
+        tokens_free(broker, &gone);
         return 0;
-}
-
-static struct instance *instance_of_name(struct broker *broker, const char *name)
-{
-        LINK_FOREACH(at, &broker->instances)
-        {
-                struct instance *instance = LINK_OF(at, struct instance, link);
-
-                if (strcmp(instance->name, name) == 0)
-                        return instance;
-        }
-        return NULL;
-}
-
-static int configure_instance(struct broker *broker, const struct config_instance *config)
-{
-        struct instance *instance = instance_of_name(broker, config->name);
-
-        if (!instance) {
-                instance = calloc(1, sizeof(*instance));
-                if (!instance)
-                        return -ENOMEM;
-                link_init(&instance->link);
-                instance->name = strdup(config->name);
-                if (!instance->name) {
-                        free(instance);
-                        return -ENOMEM;
-                }
-        }
-        instance->config = config;
-        link_remove(&instance->link);
-        link_append(&broker->instances, &instance->link);
-        return 0;
-}
-
-static int configure_instances(struct broker *broker, const struct config *config)
-{
-        int r = 0;
-
-        LINK_FOREACH(at, &broker->instances)
-        {
-                LINK_OF(at, struct instance, link)->config = NULL;
-        }
-        if (config->n_instances == 0)
-                r = configure_instance(broker, &policy_default_instance);
-        for (size_t i = 0; i < config->n_instances && r == 0; i++)
-                r = configure_instance(broker, config->instances[i]);
-        return r;
 }
 
 /* Every caller is asked again who it is: what it may changes with the files, not with its next connect. */
-static void match_again(struct broker *broker, const struct config *config)
+static void match_again(struct broker *broker)
 {
         LINK_FOREACH(at, &broker->connections)
         {
                 struct connection *c = LINK_OF(at, struct connection, link);
 
                 if (!c->unit_pending)
-                        connection_set_instance(c,
-                                broker_instance(broker, policy_match(config, &c->caller, broker->own_uid)));
-        }
-}
-
-static void forget_instances(struct broker *broker)
-{
-        LINK_FOREACH_SAFE(at, &broker->instances)
-        {
-                struct instance *instance = LINK_OF(at, struct instance, link);
-
-                if (!instance->config && instance->n_connections == 0 && instance->n_requests == 0 &&
-                        instance->n_jobs == 0)
-                        instance_free(broker, instance);
+                        connection_match(c);
         }
 }
 
@@ -320,18 +193,18 @@ static size_t room_for_connections(const struct broker *broker, const struct con
 int broker_configure(struct broker *broker, struct config *config)
 {
         struct config *old = broker->config;
-        int r = configure_instances(broker, config);
+        int r = registry_configure(broker, config);
 
         broker->config = config;
         if (r == 0) {
-                /* Before tokens go: what their jobs' ends set going is under the new policy. */
-                match_again(broker, config);
+                /* Before tokens go: what their ops' ends set going is under the new policy. */
+                match_again(broker);
                 r = configure_tokens(broker, config);
         }
         audit_configure(broker);
         if (r == 0) {
                 broker->max_keys_connections = room_for_connections(broker, config);
-                forget_instances(broker);
+                registry_forget(broker);
         }
         config_free(old);
         return r;
@@ -350,11 +223,13 @@ static void drain_check(struct broker *broker)
         if (!idle && now_usec() < broker->drain_usec)
                 return;
         broker->drained = true;
-        control_drained(broker);
+        uplink_drained(&broker->uplink);
 }
 
-void broker_settle(struct broker *broker)
+static void settle(void *userdata)
 {
+        struct broker *broker = userdata;
+
         while (broker->tokens_dirty || broker->audit_dirty || !link_is_empty(&broker->dirty)) {
                 if (broker->tokens_dirty) {
                         broker->tokens_dirty = false;
@@ -363,14 +238,14 @@ void broker_settle(struct broker *broker)
                                 struct token *token = LINK_OF(at, struct token, link);
 
                                 if (token->dirty)
-                                        token_pump(token);
+                                        pump(token);
                         }
                 }
                 /* Before the replies that may leave without waiting for it. */
                 if (broker->audit_dirty)
                         audit_flush(broker);
                 while (!broker->audit_dirty && !link_is_empty(&broker->dirty))
-                        connection_serve(LINK_OF(broker->dirty.next, struct connection, dirty));
+                        connection_serve(LINK_OF(broker->dirty.next, struct connection, client.dirty));
         }
         if (broker->draining && !broker->drained)
                 drain_check(broker);
@@ -385,5 +260,5 @@ void broker_drain(struct broker *broker, uint64_t usec)
         {
                 connection_read_last(LINK_OF(at, struct connection, link));
         }
-        broker_arm(broker, usec);
+        loop_arm(&broker->loop, usec);
 }

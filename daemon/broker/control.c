@@ -9,117 +9,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "daemon/broker/listener.h"
+#include "daemon/broker/audit/to-file.h"
+#include "daemon/broker/audit/to-journal.h"
+#include "daemon/broker/broker.h"
+#include "daemon/broker/net/listener.h"
+#include "daemon/broker/net/unit.h"
 #include "daemon/broker/sandbox.h"
-#include "daemon/broker/unit.h"
+#include "daemon/broker/token/live.h"
+#include "daemon/broker/token/look.h"
+#include "daemon/broker/token/worker.h"
 #include "daemon/util/log.h"
-
-/* Messages kept while the supervisor does not read; it reads all the time, unless it is stopped. */
-#define KEPT_MAX 256U
-
-struct kept {
-        struct link link;
-        size_t length;
-        uint8_t data[];
-};
-
-static void watch(struct broker *broker)
-{
-        uint32_t events = EPOLLIN | (link_is_empty(&broker->kept) ? 0U : EPOLLOUT);
-        int r = sd_event_source_set_io_events(broker->control, events);
-
-        if (r < 0)
-                log_error("cannot watch the control: %s", strerror(-r));
-}
-
-static void keep(struct broker *broker, const struct wire *wire)
-{
-        struct kept *kept = broker->n_kept < KEPT_MAX ? malloc(sizeof(*kept) + wire->at) : NULL;
-
-        if (!kept) {
-                log_error("the supervisor does not read: a message to it is lost");
-                return;
-        }
-        kept->length = wire->at;
-        memcpy(kept->data, wire->data, wire->at);
-        link_append(&broker->kept, &kept->link);
-        broker->n_kept++;
-        watch(broker);
-}
-
-static void send_kept(struct broker *broker)
-{
-        while (!link_is_empty(&broker->kept)) {
-                struct kept *kept = LINK_OF(broker->kept.next, struct kept, link);
-
-                if (channel_send(broker->control_fd, kept->data, kept->length, NULL, 0) == -EAGAIN)
-                        break;
-                link_remove(&kept->link);
-                broker->n_kept--;
-                free(kept);
-        }
-        watch(broker);
-}
-
-static void send_wire(struct broker *broker, const struct wire *wire)
-{
-        int r;
-
-        if (wire->bad) {
-                log_error("a message to the supervisor is too long");
-                return;
-        }
-        r = link_is_empty(&broker->kept) ? channel_send(broker->control_fd, wire->data, wire->at, NULL, 0)
-                                         : -EAGAIN;
-        if (r == -EAGAIN)
-                keep(broker, wire);
-        else if (r < 0)
-                log_error("cannot write to the supervisor: %s", strerror(-r));
-}
-
-/* Names and reasons are short; a control message never nears this. */
-#define CONTROL_WIRE(name)                                                                                   \
-        uint8_t name##_bytes[8192];                                                                          \
-        struct wire name = {.data = name##_bytes, .size = sizeof(name##_bytes)}
-
-void control_serving(struct broker *broker, const char *token, uint64_t life)
-{
-        CONTROL_WIRE(wire);
-
-        message_put_serving(&wire, &(struct message_serving){.token = token, .life = life});
-        send_wire(broker, &wire);
-}
-
-void control_drained(struct broker *broker)
-{
-        CONTROL_WIRE(wire);
-
-        message_put_drained(&wire, &(struct message_drained){.unused = 0});
-        send_wire(broker, &wire);
-}
-
-void control_look_please(struct broker *broker, const char *token)
-{
-        CONTROL_WIRE(wire);
-
-        message_put_look_please(&wire, &(struct message_look_please){.token = token});
-        send_wire(broker, &wire);
-}
-
-void control_journal_please(struct broker *broker)
-{
-        (void)message_send_journal_please(
-                broker->control_fd, &(struct message_journal_please){.unused = 0}, NULL, 0);
-}
-
-void control_replace(struct broker *broker, const char *token, uint64_t life, const char *reason, bool full)
-{
-        CONTROL_WIRE(wire);
-
-        message_put_replace(&wire,
-                &(struct message_replace){.token = token, .life = life, .full = full, .reason = reason});
-        send_wire(broker, &wire);
-}
 
 /* ---- what comes. Descriptors in fds are closed by the caller, unless taken. ---- */
 
@@ -154,7 +53,7 @@ static int on_listen(struct broker *broker, struct wire *wire, int fds[])
 /* A message about a token that the configuration lacks crossed a reload: not an error. */
 static struct token *token_of(struct broker *broker, const char *name)
 {
-        struct token *token = broker_token(broker, name);
+        struct token *token = registry_token(broker, name);
 
         if (!token)
                 log_info("the supervisor speaks of a token that is not configured any more");
@@ -259,14 +158,11 @@ static int on_drain(struct broker *broker, struct wire *wire)
 static int on_ping(struct broker *broker, struct wire *wire)
 {
         struct message_ping message;
-        CONTROL_WIRE(reply);
         int r = message_get_ping(wire, &message);
 
-        if (r < 0)
-                return r;
-        message_put_pong(&reply, &(struct message_pong){.number = message.number});
-        send_wire(broker, &reply);
-        return 0;
+        if (r == 0)
+                uplink_pong(&broker->uplink, message.number);
+        return r;
 }
 
 static int on_go(struct broker *broker)
@@ -275,7 +171,7 @@ static int on_go(struct broker *broker)
 
         if (broker->sealed)
                 return 0;
-        r = sandbox_enter(broker->control_fd);
+        r = sandbox_enter(broker->uplink.fd);
         if (r < 0)
                 return r;
         broker->sealed = true;
@@ -323,20 +219,20 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         int r;
 
         if (events & EPOLLOUT)
-                send_kept(broker);
+                uplink_flush(&broker->uplink);
         r = channel_receive(fd, buffer, sizeof(buffer), &wire.size, fds);
         if (r == -EAGAIN)
                 return 0;
         /* The supervisor is gone: nothing of this process is worth anything without it. */
         if (r == 1 || r == -ECONNRESET)
-                return sd_event_exit(broker->event, 0);
+                return sd_event_exit(broker->loop.event, 0);
         if (r == 0)
                 r = on_message(broker, &wire, fds);
         if (r < 0) {
-                log_error("a message of the supervisor cannot be followed: %s", strerror(-r));
-                return sd_event_exit(broker->event, 1);
+                log_error("invalid message from the supervisor: %s", strerror(-r));
+                return sd_event_exit(broker->loop.event, 1);
         }
-        broker_settle(broker);
+        loop_settle(&broker->loop);
         return 0;
 }
 
@@ -344,25 +240,17 @@ int control_start(struct broker *broker)
 {
         int r;
 
-        if (fcntl(broker->control_fd, F_SETFL, O_NONBLOCK) < 0)
+        if (fcntl(broker->uplink.fd, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        r = sd_event_add_io(broker->event, &broker->control, broker->control_fd, EPOLLIN, on_io, broker);
+        r = sd_event_add_io(
+                broker->loop.event, &broker->uplink.source, broker->uplink.fd, EPOLLIN, on_io, broker);
         if (r < 0)
                 return r;
         /* Before the clients: a ping is answered, and a reload seen, however many of them there are. */
-        return sd_event_source_set_priority(broker->control, SD_EVENT_PRIORITY_IMPORTANT);
+        return sd_event_source_set_priority(broker->uplink.source, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
 void control_stop(struct broker *broker)
 {
-        sd_event_source_disable_unref(broker->control);
-        broker->control = NULL;
-        while (!link_is_empty(&broker->kept)) {
-                struct kept *kept = LINK_OF(broker->kept.next, struct kept, link);
-
-                link_remove(&kept->link);
-                free(kept);
-        }
-        if (broker->control_fd >= 0)
-                close(broker->control_fd);
+        broker->uplink.source = sd_event_source_disable_unref(broker->uplink.source);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/broker/broker.h"
+#include "daemon/broker/control.h"
 #include "daemon/util/log.h"
 
 #define CONTROL_FD 3
@@ -30,9 +31,12 @@ int main(int argc, char *argv[])
         signal(SIGPIPE, SIG_IGN);
         r = broker_init(&broker, CONTROL_FD);
         if (r == 0)
-                r = sd_event_loop(broker.event);
+                r = control_start(&broker);
+        if (r == 0)
+                r = sd_event_loop(broker.loop.event);
         if (r < 0)
                 log_error("ends: %s", strerror(-r));
+        control_stop(&broker);
         broker_done(&broker);
         return r < 0 ? 1 : r;
 }

@@ -174,7 +174,7 @@ enum listen_kind {
         O(FORGET_COPY, forget_copy, 0, ANSWER_NOTHING,) \
         /* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
          * REPLY_KEY_GONE: no, and what there was of it has been removed. */ \
-        O(SETTLE, settle, 0, ANSWER_NOTHING, F(text, nickname) F(bytes, id))
+        O(SETTLE, settle, CLASS_CHANGES, ANSWER_NOTHING, F(text, nickname) F(bytes, id))
 
 /* Every other message: M(NAME, name, fields). */
 #define OTHER_MESSAGES(M, F) \

@@ -27,10 +27,10 @@ import client
 import idl
 
 FILES = {
-    "broker/parameters.h": broker.parameters_h,
-    "broker/parameters.c": broker.parameters_c,
-    "broker/methods.h": broker.methods_h,
-    "broker/methods.c": broker.methods_c,
+    "broker/methods/parameters.h": broker.parameters_h,
+    "broker/methods/parameters.c": broker.parameters_c,
+    "broker/methods/methods.h": broker.methods_h,
+    "broker/methods/methods.c": broker.methods_c,
     "broker/base/replies.h": broker.replies_h,
     "broker/base/replies.c": broker.replies_c,
     "client/stubs.h": client.stubs_h,

@@ -29,13 +29,13 @@ def parameters_c(interfaces):
 
 
 def methods_h(interfaces):
-    out = [begin("daemon/broker/request.h", "gen/broker/base/replies.h", "gen/broker/parameters.h", header=True)]
+    out = [begin("daemon/broker/op/op.h", "gen/broker/base/replies.h", "gen/broker/methods/parameters.h", header=True)]
     for interface, method in methods(interfaces):
         name = symbol(interface, method)
         out.append(f"/* {interface.name}.{method.name} */")
-        out.append(f"void {name}(struct request *request);")
+        out.append(f"void {name}(struct op *op);")
         if method.reply:
-            out.append(f"enum render {name}_render(struct request *request, struct output *output);")
+            out.append(f"enum render {name}_render(struct op *op, struct output *output);")
         out.append("")
     out += ["/* A row for each. */", f"#define N_METHODS {len(methods(interfaces))}",
             "extern const struct method method_table[N_METHODS];"]

@@ -15,7 +15,7 @@ $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzze
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) -lpthread
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
 worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
-$(BUILD)/tests/fuzz-request: $(BUILD)/obj/gen/broker/parameters.o
+$(BUILD)/tests/fuzz-request: $(BUILD)/obj/gen/broker/methods/parameters.o
 $(BUILD)/tests/fuzz-certificate: $(call worker,certificate dn dn-text)
 $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text)
 $(BUILD)/tests/fuzz-der: $(call worker,signature)

@@ -8,7 +8,7 @@
 
 #include "daemon/util/macros.h"
 #include "daemon/util/text.h"
-#include "gen/broker/parameters.h"
+#include "gen/broker/methods/parameters.h"
 #include "proto/envelope.h"
 #include "proto/frame.h"
 #include "proto/json.h"

@@ -96,7 +96,7 @@ class Records(machine.Case):
             machine.sign("hsm:key")
             run("systemctl", "stop", *units)
             self.ask_without(word)
-            self.assertEqual(machine.status()["audit"]["reason"], "there is no journald")
+            self.assertEqual(machine.status()["audit"]["reason"], "journald does not run")
             run("systemctl", "start", *units)
             until(lambda: machine.status()["audit"]["ok"], "it is well again", 20)
             machine.sign("hsm:key")

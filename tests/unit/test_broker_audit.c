@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* daemon/broker/audit: records for a journal that is there, is not there, does not read, or must be there. The journal is a
  * socket of this test's; records are logins, which nobody waits for. */
-#include "daemon/broker/audit.h"
+#include "daemon/broker/audit/audit-broker.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "daemon/broker/audit/to-journal.h"
 #include "daemon/broker/broker.h"
+#include "daemon/broker/model/registry.h"
 #include "daemon/util/journal.h"
 #include "tests/unit/suite.h"
 
@@ -54,7 +56,7 @@ static void set_up(struct fixture *f, const char *audit, bool there)
                 CU_ASSERT_EQUAL_FATAL(journal_open(f->path, &f->broker.audit->journal_fd), 0);
         snprintf(text, sizeof(text), "[Daemon]\n%s\n", audit);
         CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, parse(text)), 0);
-        f->token = broker_token(&f->broker, "internal");
+        f->token = registry_token(&f->broker, "internal");
         CU_ASSERT_PTR_NOT_NULL_FATAL(f->token);
 }
 
@@ -87,7 +89,7 @@ static bool answer(struct fixture *f)
 static void put(struct fixture *f, unsigned n)
 {
         for (unsigned i = 0; i < n; i++)
-                audit_login(f->token, true, NULL);
+                audit_login(f->broker.audit, f->token->name, true, NULL);
         audit_flush(&f->broker);
 }
 
@@ -136,8 +138,8 @@ static void test_absent(void)
 
         set_up(&f, "Audit=journal", false);
         CU_ASSERT_FALSE(f.broker.audit->ok);
-        CU_ASSERT_STRING_EQUAL(f.broker.audit->reason, "there is no journald");
-        CU_ASSERT_FALSE(audit_refuses(&f.broker));
+        CU_ASSERT_STRING_EQUAL(f.broker.audit->reason, "journald does not run");
+        CU_ASSERT_FALSE(audit_refuses(f.broker.audit));
         put(&f, 3);
         CU_ASSERT_EQUAL(f.broker.audit->lost, 3);
         CU_ASSERT_TRUE(link_is_empty(&f.broker.audit->items));
@@ -155,7 +157,7 @@ static void test_absent_required(void)
         struct fixture f;
 
         set_up(&f, "Audit=journal\nAuditRequired=yes", false);
-        CU_ASSERT_TRUE(audit_refuses(&f.broker));
+        CU_ASSERT_TRUE(audit_refuses(f.broker.audit));
         put(&f, 2);
         CU_ASSERT_EQUAL(f.broker.audit->lost, 0);
         listen_as_journald(&f);
@@ -163,10 +165,10 @@ static void test_absent_required(void)
         (void)audit_tick(&f.broker, now_usec());
         CU_ASSERT_TRUE(answer(&f));
         /* It has them, and has not read them. */
-        CU_ASSERT_TRUE(audit_refuses(&f.broker));
+        CU_ASSERT_TRUE(audit_refuses(f.broker.audit));
         CU_ASSERT_EQUAL(received(&f, "login"), 2);
         (void)audit_tick(&f.broker, now_usec());
-        CU_ASSERT_FALSE(audit_refuses(&f.broker));
+        CU_ASSERT_FALSE(audit_refuses(f.broker.audit));
         CU_ASSERT_TRUE(link_is_empty(&f.broker.audit->items));
         CU_ASSERT_EQUAL(received(&f, "audit-back"), 1);
         tear_down(&f);
@@ -183,7 +185,7 @@ static void renew(const char *audit, unsigned n_received, unsigned n_lost)
         (void)unlink(f.path);
         put(&f, 1);
         CU_ASSERT_FALSE(f.broker.audit->ok);
-        CU_ASSERT_STRING_EQUAL(f.broker.audit->reason, "there is no journald");
+        CU_ASSERT_STRING_EQUAL(f.broker.audit->reason, "journald does not run");
         (void)answer(&f);
         f.broker.audit->retry_usec = now_usec();
         (void)audit_tick(&f.broker, now_usec());

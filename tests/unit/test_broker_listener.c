@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* daemon/broker/listener: what it does without a descriptor left. */
-#include "daemon/broker/listener.h"
+#include "daemon/broker/net/listener.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void turns(struct broker *broker, char *ret, size_t size)
         none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
         CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
         for (unsigned i = 0; i < TURNS; i++) {
-                CU_ASSERT_TRUE(sd_event_run(broker->event, 0) >= 0);
+                CU_ASSERT_TRUE(sd_event_run(broker->loop.event, 0) >= 0);
                 CU_ASSERT_NOT_EQUAL(broker->accept_again_usec, USEC_NEVER);
                 (void)listener_tick(broker, broker->accept_again_usec);
         }
@@ -85,7 +85,7 @@ static void test_no_descriptor(void)
         turns(&broker, log, sizeof(log));
         CU_ASSERT_EQUAL(count(log, "cannot accept"), 1);
         /* With descriptors it is served. */
-        CU_ASSERT_TRUE(sd_event_run(broker.event, 0) > 0);
+        CU_ASSERT_TRUE(sd_event_run(broker.loop.event, 0) > 0);
         CU_ASSERT_EQUAL(broker.keys.n_connections, 1);
         close(client);
         broker_done(&broker);

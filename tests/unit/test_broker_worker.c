@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 
 #include "daemon/broker/broker.h"
-#include "daemon/broker/connection.h"
+#include "daemon/broker/net/connection.h"
+#include "daemon/broker/token/live.h"
+#include "daemon/broker/token/worker.h"
 #include "daemon/util/algorithm.h"
 #include "tests/unit/alloc.h"
 #include "tests/unit/suite.h"
@@ -36,9 +38,9 @@ static void set_up(struct fixture *f)
         CU_ASSERT_EQUAL_FATAL(broker_init(&f->broker, fds[0]), 0);
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
         CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config), 0);
-        f->token = broker_token(&f->broker, "t");
+        f->token = registry_token(&f->broker, "t");
         CU_ASSERT_PTR_NOT_NULL_FATAL(f->token);
-        f->instance = broker_instance(&f->broker, &policy_default_instance);
+        f->instance = registry_instance(&f->broker, &policy_default_instance);
         CU_ASSERT_PTR_NOT_NULL_FATAL(f->instance);
 }
 
@@ -54,7 +56,7 @@ static void tear_down(struct fixture *f)
 /* Until nothing is to be done. */
 static void run(struct fixture *f)
 {
-        while (sd_event_run(f->broker.event, 0) > 0)
+        while (sd_event_run(f->broker.loop.event, 0) > 0)
                 ;
 }
 
@@ -197,13 +199,16 @@ static void test_invalid(void)
 static size_t list(struct fixture *f, char *ret, size_t size)
 {
         static const char ask[] = "{\"method\":\"io.tokend.Keys.List\",\"parameters\":{},\"more\":true}";
-        const struct caller caller = {.uid = geteuid()};
+        struct caller *caller = calloc(1, sizeof(*caller));
+        struct connection *c;
         size_t length = 0;
         ssize_t n;
         int fds[2];
 
         CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        CU_ASSERT_TRUE_FATAL(connection_new(&f->broker.keys, fds[0], &caller, f->instance, false) >= 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(caller);
+        *caller = (struct caller){.refs = 1, .uid = geteuid()};
+        CU_ASSERT_EQUAL_FATAL(connection_new(&f->broker.keys, fds[0], caller, f->instance, false, &c), 0);
         CU_ASSERT_EQUAL(send(fds[1], ask, sizeof(ask), 0), (ssize_t)sizeof(ask));
         run(f);
         while ((n = recv(fds[1], ret + length, size - length, MSG_DONTWAIT)) > 0) {
@@ -234,65 +239,74 @@ static void test_list(void)
         tear_down(&f);
 }
 
-/* ---- callbacks ---- */
+/* ---- continuations ---- */
 
 struct waiter {
-        struct job *other; /* that is given up as this one ends */
-        struct token *token;
-        struct instance *instance;
+        struct op *op, *other; /* other: is given up as this one ends */
+        struct fixture *f;
         unsigned n_ended;
 };
 
-static struct job *lookup(struct fixture *f, struct waiter *waiter,
-        void (*done)(struct job *job, const struct job_result *result))
+static struct op *wait_for(struct fixture *f, struct waiter *waiter, void (*then)(struct op *op))
 {
-        struct job *job = job_new(JOB_LOOKUP);
+        struct op *op = waiter->op ? waiter->op : op_new(&f->broker, MESSAGE_TYPE_NONE_);
 
-        CU_ASSERT_PTR_NOT_NULL_FATAL(job);
-        job_set_instance(job, f->instance);
-        job->deadline_usec = now_usec() + USEC_PER_SEC;
-        job->done = done;
-        job->userdata = waiter;
-        token_submit(f->token, job);
-        return job;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(op);
+        waiter->op = op;
+        waiter->f = f;
+        op->token = f->token;
+        op_set_instance(op, f->instance);
+        op->deadline_usec = now_usec() + USEC_PER_SEC;
+        op->then = then;
+        op->cookie = (uintptr_t)waiter;
+        token_wait(f->token, op);
+        return op;
 }
 
-static void cancel_other(struct job *job, const struct job_result *result)
+static struct waiter *waiter_of(const struct op *op)
 {
-        struct waiter *waiter = job->userdata;
+        return (struct waiter *)(uintptr_t)op->cookie; // NOLINT: it was made of a pointer
+}
+
+static void end_other(struct op *op)
+{
+        struct waiter *waiter = waiter_of(op);
 
         waiter->n_ended++;
-        token_cancel(waiter->other);
+        if (waiter->other && waiter->other->state == OP_WAITING)
+                backlog_end(waiter->other, END_DROPPED);
 }
 
 /* As where both are of one connection. */
-static void test_cancels(void)
+static void test_ends_other(void)
 {
         struct waiter first = {0}, second = {0}, third = {0};
         struct fixture f;
 
         set_up(&f);
-        (void)lookup(&f, &first, cancel_other);
-        first.other = lookup(&f, &second, cancel_other);
-        (void)lookup(&f, &third, cancel_other);
-        third.other = lookup(&f, &second, cancel_other);
-        CU_ASSERT_EQUAL(token_queued(f.token), 4);
+        (void)wait_for(&f, &first, end_other);
+        first.other = wait_for(&f, &second, end_other);
+        third.other = first.other;
+        (void)wait_for(&f, &third, end_other);
+        CU_ASSERT_EQUAL(token_queued(f.token), 3);
         (void)token_tick(f.token, now_usec() + 2 * USEC_PER_SEC);
         CU_ASSERT_EQUAL(first.n_ended, 1);
-        CU_ASSERT_EQUAL(second.n_ended, 0);
+        CU_ASSERT_EQUAL(second.n_ended, 1);
         CU_ASSERT_EQUAL(third.n_ended, 1);
         CU_ASSERT_EQUAL(token_queued(f.token), 0);
+        op_unref(first.op);
+        op_unref(second.op);
+        op_unref(third.op);
         tear_down(&f);
 }
 
-static void wait_again(struct job *job, const struct job_result *result)
+static void wait_again(struct op *op)
 {
-        struct waiter *waiter = job->userdata;
-        struct fixture f = {.token = waiter->token, .instance = waiter->instance};
+        struct waiter *waiter = waiter_of(op);
 
         /* Once is enough to see that it is not ended as well. */
         if (++waiter->n_ended == 1)
-                (void)lookup(&f, waiter, wait_again);
+                (void)wait_for(waiter->f, waiter, wait_again);
 }
 
 static void test_waits_again(void)
@@ -301,12 +315,11 @@ static void test_waits_again(void)
         struct fixture f;
 
         set_up(&f);
-        waiter.token = f.token;
-        waiter.instance = f.instance;
-        (void)lookup(&f, &waiter, wait_again);
-        token_end_waiting(f.token, JOB_UNAVAILABLE);
+        (void)wait_for(&f, &waiter, wait_again);
+        backlog_end_waiting(f.token, END_UNAVAILABLE);
         CU_ASSERT_EQUAL(waiter.n_ended, 1);
         CU_ASSERT_EQUAL(token_queued(f.token), 1);
+        op_unref(waiter.op);
         tear_down(&f);
         CU_ASSERT_EQUAL(waiter.n_ended, 2);
 }
@@ -315,5 +328,5 @@ SUITE(broker_worker, {"a token with too many objects is given up, and told why",
         {"no memory is not blamed on the worker", test_no_memory},
         {"a worker that sends what it must not is replaced", test_invalid},
         {"a List that there is no memory for is not an empty one", test_list},
-        {"who gives up another request when its own is late", test_cancels},
+        {"who ends another request when its own is late", test_ends_other},
         {"who waits again when its wait has ended", test_waits_again});

@@ -3,6 +3,7 @@
 #include "daemon/broker/model/policy.h"
 
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char default_name[] = "default", any_nickname[] = "*";
@@ -19,6 +20,21 @@ const struct config_instance policy_default_instance = {
         .max_queued = 256,
         .max_connections = 1024,
 };
+
+struct caller *caller_ref(struct caller *caller)
+{
+        caller->refs++;
+        return caller;
+}
+
+void caller_unref(struct caller *caller)
+{
+        if (!caller || --caller->refs > 0)
+                return;
+        free(caller->groups);
+        free(caller->unit);
+        free(caller);
+}
 
 static bool caller_has_group(const struct caller *caller, gid_t group)
 {

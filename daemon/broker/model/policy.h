@@ -7,15 +7,21 @@
 
 #include "daemon/config/config.h"
 
-/* Of a connection, taken when it was accepted. */
+/* Who connected, as it was when the connection was accepted. The connection and each of its requests hold a reference: a
+ * request may outlive its connection, and is recorded then. */
 struct caller {
+        unsigned refs;
         uid_t uid;
         gid_t gid;
         pid_t pid;
         gid_t *groups; /* supplementary; owned */
         size_t n_groups;
-        const char *unit; /* the systemd unit it runs in; NULL: not known, and no Unit= matches */
+        char *unit; /* the systemd unit it runs in, owned; NULL: not known, and no Unit= matches */
 };
+
+struct caller *caller_ref(struct caller *caller);
+/* NULL is fine. */
+void caller_unref(struct caller *caller);
 
 /* What root and the daemon's own user are where nothing is configured. */
 extern const struct config_instance policy_default_instance;

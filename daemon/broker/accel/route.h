@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What goes to an accelerator instead of a key's own token: Verify and Random, and signatures of keys of which it holds a
+ * copy. The op is tried there for a share of its time. Whatever becomes of the try, but a right answer, sends the op to its own
+ * token, with the deadline that it had: no request fails because an accelerator does.
+ */
+#pragma once
+
+#include "daemon/broker/op/op.h"
+
+/* Submits the op to an accelerator where one can do it, else to its own token. */
+void route_submit(struct op *op);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * io.tokend.Certificates: Get, Request, SelfSign, Import and Delete. What a subject or a certificate says is read by
+ * the worker; here is decided whose a certificate is, and who may put it where.
+ */
+#include <string.h>
+
+#include "daemon/broker/methods/find.h"
+#include "daemon/broker/methods/submit.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/spki.h"
+#include "daemon/util/text.h"
+#include "gen/broker/methods/methods.h"
+
+/* ---- Get ---- */
+
+static void get(struct op *op)
+{
+        if (op_may(op, RIGHT_LIST))
+                op_done(op);
+}
+
+void certificates_get(struct op *op)
+{
+        const struct certificates_get_parameters *p = (void *)op->parameters;
+
+        find_certificate(op, p->certificate, get);
+}
+
+enum render certificates_get_render(struct op *op, struct output *output)
+{
+        certificates_get_reply_put(output, &(struct certificates_get_reply){{entry_put, op->entry}});
+        return RENDER_LAST;
+}
+
+/* ---- what is signed with a key: Request, SelfSign ---- */
+
+/* The names, each ended by a NUL, into op->buffer. 1: one of them is not a DNS name, or the list is empty. */
+static int take_dns_names(struct op *op, struct json_object *names, struct wire_bytes *ret)
+{
+        size_t n = names ? json_object_array_length(names) : 0, length = 0;
+        unsigned char *at;
+
+        *ret = wire_bytes(NULL, 0);
+        if (!names)
+                return 0;
+        if (n == 0)
+                return 1;
+        for (size_t i = 0; i < n; i++) {
+                const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+
+                if (!text_is_dns_name(name))
+                        return 1;
+                length += strlen(name) + 1;
+        }
+        at = op->buffer = malloc(length);
+        if (!at)
+                return -ENOMEM;
+        *ret = wire_bytes(at, length);
+        for (size_t i = 0; i < n; i++)
+                at = (unsigned char *)stpcpy(
+                             (char *)at, json_object_get_string(json_object_array_get_idx(names, i))) +
+                     1;
+        return 0;
+}
+
+/* What is signed about a subject with op->entry: the algorithm and the names. Whether all fits; else the op has failed. */
+static bool take_subject(struct op *op, const char *algorithm_name, struct json_object *dns_names,
+        unsigned *ret_algorithm, struct wire_bytes *ret_names)
+{
+        const struct entry *key = op->entry;
+        unsigned algorithm = algorithm_name ? algorithm_from_name(algorithm_name)
+                                            : algorithm_default(key->key_type, key->size);
+        int r;
+
+        if (algorithm == 0) {
+                op_invalid(op, "algorithm");
+                return false;
+        }
+        op->algorithm = algorithm_info(algorithm)->name;
+        op->invalid = "subject";
+        /* X.509 has Ed25519; the library that makes the certificates does not. */
+        if (algorithm == ED25519 || !algorithm_fits(algorithm, key->key_type, key->size) ||
+                !(key->usage & USAGE_SIGN)) {
+                op_refuse(op, END_NOT_SUPPORTED);
+                return false;
+        }
+        r = take_dns_names(op, dns_names, ret_names);
+        if (r > 0)
+                op_invalid(op, "dnsNames");
+        else if (r < 0)
+                op_refuse(op, END_NO_MEMORY);
+        *ret_algorithm = algorithm;
+        return r == 0;
+}
+
+static void request(struct op *op)
+{
+        const struct certificates_request_parameters *p = (void *)op->parameters;
+        struct wire_bytes names;
+        unsigned algorithm;
+
+        if (!op_may(op, RIGHT_REQUEST) || !take_subject(op, p->algorithm, p->dns_names, &algorithm, &names))
+                return;
+        op->kind = MESSAGE_TYPE_CERT_REQUEST;
+        op->input.cert_request = (struct message_cert_request){
+                .algorithm = (uint8_t)algorithm, .subject = p->subject, .dns_names = names};
+        op_submit(op, op_finish_payload);
+}
+
+void certificates_request(struct op *op)
+{
+        const struct certificates_request_parameters *p = (void *)op->parameters;
+
+        find_key(op, p->key, "key", request);
+}
+
+enum render certificates_request_render(struct op *op, struct output *output)
+{
+        certificates_request_reply_put(
+                output, &(struct certificates_request_reply){wire_bytes(op->result, op->n_result)});
+        return RENDER_LAST;
+}
+
+/* Whether something other than the key (NULL: anything) bears the nickname on the token. */
+static bool is_taken(const struct token *token, const char *nickname, const struct entry *key)
+{
+        struct entry *entry = NULL;
+
+        while ((entry = directory_nickname(token->directory, nickname, entry)))
+                if (entry != key)
+                        return true;
+        return false;
+}
+
+static void self_sign(struct op *op)
+{
+        const struct certificates_self_sign_parameters *p = (void *)op->parameters;
+        const struct entry *key = op->entry;
+        struct wire_bytes names;
+        unsigned algorithm;
+
+        if (!op_may(op, RIGHT_REQUEST) || !op_may(op, RIGHT_IMPORT))
+                return;
+        if (!text_is_nickname(key->nickname, strlen(key->nickname))) {
+                op_invalid(op, "key");
+                return;
+        }
+        if (!take_subject(op, p->algorithm, p->dns_names, &algorithm, &names))
+                return;
+        op->nickname = key->nickname;
+        if (is_taken(op->token, key->nickname, key)) {
+                op_refuse(op, END_NICKNAME_EXISTS);
+                return;
+        }
+        op->kind = MESSAGE_TYPE_SELF_SIGN;
+        op->input.self_sign = (struct message_self_sign){.algorithm = (uint8_t)algorithm,
+                .subject = p->subject,
+                .days = (uint32_t)p->validity_days,
+                .ca = p->ca,
+                .dns_names = names};
+        op_submit(op, op_finish);
+}
+
+void certificates_self_sign(struct op *op)
+{
+        const struct certificates_self_sign_parameters *p = (void *)op->parameters;
+
+        find_key(op, p->key, "key", self_sign);
+}
+
+enum render certificates_self_sign_render(struct op *op, struct output *output)
+{
+        certificates_self_sign_reply_put(
+                output, &(struct certificates_self_sign_reply){{entry_put, op->made}});
+        return RENDER_LAST;
+}
+
+/* ---- Import ---- */
+
+/* The key on the token that a certificate of this public key is of, as the caller may reach it. */
+struct owner {
+        struct entry *key;    /* whose nickname it is; NULL: none */
+        bool seen, is_others; /* a key of that public key has another nickname; the caller may not see it */
+};
+
+static struct owner find_owner(const struct op *op, struct der spki, const char *nickname)
+{
+        const struct config_instance *policy = op_policy(op);
+        struct owner owner = {0};
+        struct entry *key = NULL;
+
+        while ((key = directory_next(op->token->directory, OBJECT_KEY, key))) {
+                if (!spki_is_same((struct der){key->der, key->der_length}, spki))
+                        continue;
+                if (!policy_sees_nickname(policy, key->nickname))
+                        owner.is_others = true;
+                else if (strcmp(key->nickname, nickname) == 0)
+                        owner.key = key;
+                else
+                        owner.seen = true;
+        }
+        return owner;
+}
+
+/* Whose the certificate is decides whether the caller may import it under that nickname. */
+static void import(struct op *op)
+{
+        const struct certificates_import_parameters *p = (void *)op->parameters;
+        struct owner owner;
+        struct der spki;
+
+        if (!op_may(op, RIGHT_IMPORT))
+                return;
+        if (p->certificate.length > LIMIT_CERTIFICATE) {
+                op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", "it is longer than 64 KiB");
+                return;
+        }
+        if (!spki_of_certificate((struct der){p->certificate.data, p->certificate.length}, &spki)) {
+                op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", "it is not one X.509 certificate in DER");
+                return;
+        }
+        owner = find_owner(op, spki, p->nickname);
+        if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname))
+                op_denied(op, config_right_name(RIGHT_IMPORT));
+        else if (!owner.key && owner.seen)
+                op_invalid(op, "nickname");
+        else if (is_taken(op->token, p->nickname, owner.key))
+                op_refuse(op, END_NICKNAME_EXISTS);
+        else {
+                op_set_entry(op, owner.key);
+                op->kind = MESSAGE_TYPE_IMPORT;
+                op->input.import = (struct message_import){.nickname = p->nickname,
+                        .der = wire_bytes(p->certificate.data, p->certificate.length)};
+                op_submit(op, op_finish);
+        }
+}
+
+void certificates_import(struct op *op)
+{
+        const struct certificates_import_parameters *p = (void *)op->parameters;
+
+        if (!op_may(op, RIGHT_IMPORT))
+                return;
+        if (!text_is_nickname(p->nickname, strlen(p->nickname))) {
+                op_invalid(op, "nickname");
+                return;
+        }
+        if (!find_token(op, p->token))
+                return;
+        op->key = op->nickname = p->nickname;
+        op->algorithm = "";
+        op->invalid = "certificate";
+        find_directory(op, import);
+}
+
+enum render certificates_import_render(struct op *op, struct output *output)
+{
+        certificates_import_reply_put(output, &(struct certificates_import_reply){{entry_put, op->made}});
+        return RENDER_LAST;
+}
+
+/* ---- Delete ---- */
+
+static void delete_certificate(struct op *op)
+{
+        if (!op_may(op, RIGHT_DELETE))
+                return;
+        op->algorithm = "";
+        op->invalid = "certificate";
+        op->kind = MESSAGE_TYPE_CERT_DELETE;
+        op_submit(op, op_finish);
+}
+
+void certificates_delete(struct op *op)
+{
+        const struct certificates_delete_parameters *p = (void *)op->parameters;
+
+        find_certificate(op, p->certificate, delete_certificate);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* io.tokend.Keys: Get, which asks the directory alone, and what changes a token, Generate and Delete. */
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/broker/accel/copies.h"
+#include "daemon/broker/methods/find.h"
+#include "daemon/broker/methods/submit.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
+#include "gen/broker/methods/methods.h"
+
+/* ---- Get ---- */
+
+static void get(struct op *op)
+{
+        if (op_may(op, RIGHT_LIST))
+                op_done(op);
+}
+
+void keys_get(struct op *op)
+{
+        const struct keys_get_parameters *p = (void *)op->parameters;
+
+        find_key(op, p->key, "key", get);
+}
+
+enum render keys_get_render(struct op *op, struct output *output)
+{
+        keys_get_reply_put(output, &(struct keys_get_reply){{entry_put, op->entry}});
+        return RENDER_LAST;
+}
+
+/* ---- Generate ---- */
+
+static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *ret)
+{
+        uint32_t usage = 0;
+
+        if (!array) {
+                *ret = USAGE_SIGN;
+                return 0;
+        }
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                unsigned bit = usage_from_name(json_object_get_string(json_object_array_get_idx(array, i)));
+
+                if (!(bit & key_type_info(key_type)->usages))
+                        return 1;
+                usage |= bit;
+        }
+        if (usage == 0)
+                return 1;
+        *ret = usage;
+        return 0;
+}
+
+/* The key that is asked for; or the name of the parameter that is wrong. */
+static const char *take_key(const struct keys_generate_parameters *p, struct message_generate *key)
+{
+        unsigned bits = 0;
+
+        if (!text_is_nickname(p->nickname, strlen(p->nickname)))
+                return "nickname";
+        key->nickname = p->nickname;
+        key->key_type = (uint8_t)key_type_from_name(p->type);
+        if (key->key_type == 0)
+                return "type";
+        if (p->size && (key->key_type != KEY_RSA || p->size % 8 != 0))
+                return "size";
+        if (p->curve) {
+                bits = curve_from_name(p->curve);
+                if (key->key_type != KEY_EC || bits == 0 || bits == 255)
+                        return "curve";
+        }
+        if (parse_usage(p->usage, key->key_type, &key->usage) != 0)
+                return "usage";
+        key->loadable = p->loadable;
+        if (key->key_type == KEY_RSA)
+                key->size = p->size ? (uint32_t)p->size : DEFAULT_RSA_BITS;
+        else if (key->key_type == KEY_EC)
+                key->size = bits ? bits : DEFAULT_EC_BITS;
+        else
+                key->size = 255;
+        return NULL;
+}
+
+static bool may_generate(struct op *op)
+{
+        if (!op_may(op, RIGHT_GENERATE))
+                return false;
+        if (policy_sees_nickname(op_policy(op), op->nickname))
+                return true;
+        op_denied(op, config_right_name(RIGHT_GENERATE));
+        return false;
+}
+
+/* The directory is there: whether anything that is known by now speaks against it. */
+static void generate(struct op *op)
+{
+        const struct message_generate *key = &op->input.generate;
+
+        if (!may_generate(op))
+                return;
+        if (!token_has_mechanism(op->token, key_type_info(key->key_type)->generator) ||
+                (key->loadable && (!copies_can(op->token, key->key_type) || !(key->usage & USAGE_SIGN))))
+                op_refuse(op, END_NOT_SUPPORTED);
+        else if (directory_nickname(op->token->directory, key->nickname, NULL))
+                op_refuse(op, END_NICKNAME_EXISTS);
+        else
+                op_submit(op, op_finish);
+}
+
+void keys_generate(struct op *op)
+{
+        const struct keys_generate_parameters *p = (void *)op->parameters;
+        struct message_generate *key = &op->input.generate;
+        const char *bad = take_key(p, key);
+
+        if (bad) {
+                op_invalid(op, bad);
+                return;
+        }
+        if (!find_token(op, p->token))
+                return;
+        op->kind = MESSAGE_TYPE_GENERATE;
+        op->key = op->nickname = p->nickname;
+        op->algorithm = p->type;
+        op->invalid = "type";
+        op->deadline_usec =
+                op->received_usec + (p->timeout_ms ? (uint64_t)p->timeout_ms * USEC_PER_MSEC
+                                                   : op->token->config->generate_timeout_usec +
+                                                             DEFAULT_GENERATE_EXTRA_MS * USEC_PER_MSEC);
+        if (getrandom(op->id, sizeof(op->id), 0) != (ssize_t)sizeof(op->id)) {
+                op_refuse(op, END_NO_MEMORY);
+                return;
+        }
+        key->id = wire_bytes(op->id, sizeof(op->id));
+        /* Who may not make it learns nothing of the token, nor waits for it. */
+        if (may_generate(op))
+                find_directory(op, generate);
+}
+
+enum render keys_generate_render(struct op *op, struct output *output)
+{
+        keys_generate_reply_put(output, &(struct keys_generate_reply){{entry_put, op->made}});
+        return RENDER_LAST;
+}
+
+/* ---- Delete ---- */
+
+static void delete_key(struct op *op)
+{
+        if (!op_may(op, RIGHT_DELETE))
+                return;
+        op->invalid = "key";
+        op->algorithm = "";
+        op->kind = MESSAGE_TYPE_DELETE;
+        op_submit(op, op_finish);
+}
+
+void keys_delete(struct op *op)
+{
+        const struct keys_delete_parameters *p = (void *)op->parameters;
+
+        find_key(op, p->key, "key", delete_key);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* io.tokend.Keys: Sign, Verify and Random. What does not fit the key is refused here, before the device is asked. */
+#include "daemon/broker/methods/find.h"
+#include "daemon/broker/methods/submit.h"
+#include "daemon/util/algorithm.h"
+#include "gen/broker/methods/methods.h"
+
+/* What is signed, as the caller gave it; the name of the parameter that is wrong, or NULL. */
+static const char *take_input(struct op *op, const char *algorithm, const struct field_bytes *digest,
+        const struct field_bytes *message, unsigned *ret_algorithm)
+{
+        unsigned number = algorithm_from_name(algorithm);
+
+        if (number == 0)
+                return "algorithm";
+        if (digest->data && (message->data || number == ED25519))
+                return "digest";
+        if (!digest->data && !message->data)
+                return number == ED25519 ? "message" : "digest";
+        op->algorithm = algorithm;
+        *ret_algorithm = number;
+        return NULL;
+}
+
+static bool digest_fits(unsigned algorithm, const struct field_bytes *digest)
+{
+        return !digest->data || digest->length == hash_length(algorithm_info(algorithm)->hash);
+}
+
+static struct wire_bytes bytes_of(const struct field_bytes *bytes)
+{
+        return wire_bytes(bytes->data, bytes->length);
+}
+
+/* ---- Sign ---- */
+
+static void sign(struct op *op)
+{
+        const struct keys_sign_parameters *p = (void *)op->parameters;
+        const struct entry *key = op->entry;
+        unsigned algorithm = algorithm_from_name(p->algorithm);
+
+        if (!op_may(op, RIGHT_SIGN))
+                return;
+        if (!algorithm_fits(algorithm, key->key_type, key->size) || !(key->usage & USAGE_SIGN)) {
+                op_refuse(op, END_NOT_SUPPORTED);
+                return;
+        }
+        if (!digest_fits(algorithm, &p->digest)) {
+                op_invalid(op, "digest");
+                return;
+        }
+        op->kind = MESSAGE_TYPE_SIGN;
+        op->input.sign = (struct message_sign){.algorithm = (uint8_t)algorithm,
+                .prehashed = p->digest.data != NULL,
+                .data = bytes_of(p->digest.data ? &p->digest : &p->message)};
+        op_submit(op, op_finish_payload);
+}
+
+void keys_sign(struct op *op)
+{
+        const struct keys_sign_parameters *p = (void *)op->parameters;
+        unsigned algorithm;
+        const char *bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
+
+        if (bad) {
+                op_invalid(op, bad);
+                return;
+        }
+        op->invalid = p->digest.data ? "digest" : "message";
+        op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
+        find_key(op, p->key, "key", sign);
+}
+
+enum render keys_sign_render(struct op *op, struct output *output)
+{
+        keys_sign_reply_put(output, &(struct keys_sign_reply){wire_bytes(op->result, op->n_result)});
+        return RENDER_LAST;
+}
+
+/* ---- Verify ---- */
+
+/* By the key's own public half, or by the public key that the caller gave. */
+static void verify(struct op *op)
+{
+        const struct keys_verify_parameters *p = (void *)op->parameters;
+        const struct entry *key = op->entry;
+        unsigned algorithm = algorithm_from_name(p->algorithm);
+
+        if (!op_may(op, RIGHT_VERIFY) || (!key && !find_token(op, NULL)))
+                return;
+        if (key && (!algorithm_fits(algorithm, key->key_type, key->size) || key->der_length == 0)) {
+                op_refuse(op, END_NOT_SUPPORTED);
+                return;
+        }
+        if (!digest_fits(algorithm, &p->digest)) {
+                op_invalid(op, "digest");
+                return;
+        }
+        op->kind = MESSAGE_TYPE_VERIFY;
+        op->input.verify = (struct message_verify){
+                .spki = key ? wire_bytes(key->der, key->der_length) : bytes_of(&p->public_key),
+                .algorithm = (uint8_t)algorithm,
+                .prehashed = p->digest.data != NULL,
+                .data = bytes_of(p->digest.data ? &p->digest : &p->message),
+                .signature = bytes_of(&p->signature)};
+        op_submit(op, op_finish_payload);
+}
+
+void keys_verify(struct op *op)
+{
+        const struct keys_verify_parameters *p = (void *)op->parameters;
+        unsigned algorithm;
+        const char *bad = NULL;
+
+        if (p->key && p->public_key.data)
+                bad = "publicKey";
+        else if (!p->key && !p->public_key.data)
+                bad = "key";
+        else
+                bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
+        if (bad) {
+                op_invalid(op, bad);
+                return;
+        }
+        op->invalid = p->key ? "signature" : "publicKey";
+        op->key = "";
+        if (p->key)
+                find_key(op, p->key, "key", verify);
+        else
+                verify(op);
+}
+
+enum render keys_verify_render(struct op *op, struct output *output)
+{
+        keys_verify_reply_put(output, &(struct keys_verify_reply){op->result[0] != 0});
+        return RENDER_LAST;
+}
+
+/* ---- Random ---- */
+
+void keys_random(struct op *op)
+{
+        const struct keys_random_parameters *p = (void *)op->parameters;
+
+        if (!op_may(op, RIGHT_RANDOM) || !find_token(op, NULL))
+                return;
+        op->key = op->algorithm = "";
+        op->invalid = "length";
+        op->kind = MESSAGE_TYPE_RANDOM;
+        op->input.random = (struct message_random){.length = (uint32_t)p->length};
+        op_submit(op, op_finish_payload);
+}
+
+enum render keys_random_render(struct op *op, struct output *output)
+{
+        keys_random_reply_put(output, &(struct keys_random_reply){wire_bytes(op->result, op->n_result)});
+        return RENDER_LAST;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See status.h: the JSON. */
+#include "daemon/broker/methods/status.h"
+
+#include "daemon/broker/audit/audit-broker.h"
+#include "daemon/broker/model/registry.h"
+
+#include "daemon/util/ckr.h"
+#include "gen/broker/base/replies.h"
+
+static struct status_latency latency(const struct histogram *histogram)
+{
+        return (struct status_latency){
+                .count = histogram->count,
+                .p50 = histogram_quantile(histogram, 500),
+                .p99 = histogram_quantile(histogram, 990),
+                .p999 = histogram_quantile(histogram, 999),
+        };
+}
+
+static void put_token(struct output *output, struct token *token)
+{
+        const struct worker *worker = &token->worker;
+        /* A renewal of the directory keeps a session busy, and is nobody's request. */
+        size_t out = worker->n_out + worker->busy;
+        char ckr[CKR_TEXT];
+        struct status_last_error last_error = {ckr_text(token->last_ckr, ckr), token->last_ckr_usec};
+
+        status_token_put(output,
+                &(struct status_token){
+                        .name = token->name,
+                        .role = config_role_name(token->config->role),
+                        .state = token_state_name(token->state),
+                        .reason = token->reason,
+                        .since_usec = token->since_usec,
+                        .module = token->config->module,
+                        .label = token->known ? token->label : NULL,
+                        .manufacturer = token->known ? token->manufacturer : NULL,
+                        .model = token->known ? token->model : NULL,
+                        .serial = token->known ? token->serial : NULL,
+                        .sessions = {.open = worker->sessions_open,
+                                .busy = out,
+                                .limit = worker->session_limit ? worker->session_limit
+                                                               : token->config->sessions},
+                        .queued = token_queued(token),
+                        .in_flight = out - worker_has_out(worker, MESSAGE_TYPE_REFRESH),
+                        .requests = token->requests,
+                        .errors = token->errors,
+                        .restarts = token->restarts,
+                        .logins = token->logins_before + worker->logins,
+                        .last_error = token->last_ckr ? &last_error : NULL,
+                        .acceleration = {.hits = token->accelerated,
+                                .fallbacks = token->fallbacks,
+                                .loads = token->loads,
+                                .copies = token->n_copies},
+                        .keys = token->directory ? directory_count(token->directory, OBJECT_KEY) : 0,
+                        .certificates =
+                                token->directory ? directory_count(token->directory, OBJECT_CERTIFICATE) : 0,
+                        .holds_claims = token->claims.known ? &token->claims.holds : NULL,
+                        .claims = {claims_put, &token->claims},
+                        .device_latency = latency(&token->device),
+                        .request_latency = latency(&token->whole),
+                });
+}
+
+static void put_tokens(struct output *output, void *userdata)
+{
+        struct broker *broker = userdata;
+        const char *comma = "";
+
+        LINK_FOREACH(at, &broker->tokens)
+        {
+                output_text(output, comma);
+                put_token(output, LINK_OF(at, struct token, link));
+                comma = ",";
+        }
+}
+
+static void put_instances(struct output *output, void *userdata)
+{
+        struct broker *broker = userdata;
+        const char *comma = "";
+
+        LINK_FOREACH(at, &broker->instances)
+        {
+                const struct instance *instance = LINK_OF(at, struct instance, link);
+
+                if (!instance->config)
+                        continue;
+                output_text(output, comma);
+                status_instance_put(output, &(struct status_instance){
+                                                    .name = instance->name,
+                                                    .connections = instance->n_connections,
+                                                    .requests = instance->requests,
+                                                    .denied = instance->denied,
+                                                    .queued = registry_queued(broker, instance),
+                                                    .errors = instance->errors,
+                                            });
+                comma = ",";
+        }
+}
+
+void status_put(struct broker *broker, struct output *output)
+{
+        status_get_reply_put(output, &(struct status_get_reply){
+                                             .version = TOKEND_VERSION,
+                                             .started_usec = broker->started_usec,
+                                             .tokens = {put_tokens, broker},
+                                             .instances = {put_instances, broker},
+                                             .audit = {audit_put_status, broker},
+                                     });
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The broker's one context: what main() holds, and every module reaches. Data alone; broker.c puts it together. */
+#pragma once
+
+#include "daemon/broker/base/loop.h"
+#include "daemon/broker/base/uplink.h"
+#include "daemon/broker/model/policy.h"
+
+struct audit;
+struct entry;
+struct method;
+struct token;
+
+/* What happens to a token, for those rooms above that have something of it. Each is called when its event is over. */
+enum token_event {
+        TOKEN_LOST,      /* its worker is gone, and all that the worker had */
+        TOKEN_REFRESHED, /* its directory is up to date */
+        TOKEN_CHANGED,   /* an operation changed it, or may have */
+        TOKEN_GOES,      /* it is not configured any more: it is freed after this */
+};
+
+struct listener {
+        struct broker *broker;
+        enum listen_kind kind;
+        int fd;
+        sd_event_source *source;
+        size_t n_connections;
+};
+
+struct broker {
+        struct loop loop;
+        struct uplink uplink;
+        uint8_t *buffer; /* LIMIT_CHANNEL_MESSAGE bytes, for whatever channel is being read */
+
+        const struct method *methods; /* the table of all of them */
+        size_t n_methods;
+
+        struct config *config;
+        uint64_t started_usec; /* of the daemon */
+        uint64_t begun_usec;   /* of this process; both wall clock */
+        uid_t own_uid;
+        bool sealed; /* the filter is in force */
+
+        struct link tokens, instances; /* registry.h */
+        bool tokens_dirty;             /* one of them has to be pumped */
+        /* The rooms above the token's: accelerators, and looks. */
+        void (*on_token)(struct token *token, enum token_event event);
+        void (*on_dropped)(struct token *token, const struct entry *entry);
+
+        struct audit *audit;
+        bool audit_dirty;      /* records are to be sent */
+        uint64_t last_request; /* the number of the last request that is in the records */
+
+        struct listener keys, status;
+        struct link connections, dirty; /* dirty: those with something to render, send or begin */
+        uint64_t strangers_denied, requests_broken;
+        uint64_t log_usec; /* since when denials are counted for the log, and how many were logged, or not */
+        unsigned n_logged, n_unlogged;
+        size_t n_strangers, max_keys_connections;
+        size_t max_descriptors;      /* of this process, the limit when it started */
+        uint64_t accept_again_usec;  /* listeners rest until then; USEC_NEVER: they do not */
+        uint64_t accept_logged_usec; /* when it was last logged that they have to; 0: never */
+        struct link units;           /* connections whose unit is asked for */
+        uint64_t last_ticket;
+        size_t n_asked;
+
+        bool draining, drained;
+        uint64_t drain_usec;
+};

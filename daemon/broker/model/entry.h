@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One object of a token, a key or a certificate, as its worker told. A key's JSON is rendered once, a certificate's when it is
+ * asked for. Whoever keeps an entry beyond the directory's next change holds a reference. Trusts nothing of what it is told. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/broker/base/output.h"
+#include "daemon/channel/message.h"
+#include "daemon/util/macros.h"
+
+struct copy;
+
+struct entry {
+        unsigned refs;
+        bool live;                    /* still in the directory it came into */
+        unsigned char kind, key_type; /* enum object_kind, enum key_type */
+        uint64_t number;
+        uint32_t size, usage, flags;
+        size_t id_length, der_length, json_length;
+        const unsigned char *id, *der;
+        const char *nickname; /* "": listed without one */
+        const char *token;    /* its name, as in the JSON */
+        char *json;           /* of a key; NULL of a certificate */
+        /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
+        const char *subject, *issuer, *serial;
+        uint64_t not_before_usec, not_after_usec;
+        struct copy *copy;       /* on an accelerator (copies.h); NULL: none */
+        const char *accelerator; /* its name, where there is a copy */
+        uint64_t refused_life;   /* of the accelerator's worker that takes no copy of it */
+        struct entry *next_number, *next_nickname, *next_id;
+};
+
+struct entry *entry_ref(struct entry *entry);
+/* NULL is fine. */
+void entry_unref(struct entry *entry);
+DEFINE_CLEANUP(struct entry *, entry_unref);
+
+/* Whether both are the same key (or certificate): id and public key. */
+bool entry_is_same(const struct entry *a, const struct entry *b);
+
+/* Whether List and Get show it: keys, and certificates that were read and fit a reply. */
+bool entry_is_listed(const struct entry *entry);
+
+/* For a struct output_part: its JSON, as io.tokend.Keys.Key or io.tokend.Certificates.Certificate. userdata: the entry. */
+void entry_put(struct output *output, void *userdata);
+
+/* By nickname, then id: the order of List. */
+int entry_compare(const struct entry *a, const struct entry *b);
+
+/* From what the worker said. token: its name, as it stands in the JSON. -EBADMSG: what was told is impossible; -ENOMEM. */
+int entry_new(const char *token, const struct message_entry *message, struct entry **ret);
+
+/* Whether two byte strings are equal. */
+bool bytes_equal(const void *a, size_t n_a, const void *b, size_t n_b);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One token as the broker has it: what is known of it, what waits for it, the channel to its worker, and what the worker
+ * has. Data alone: the room token/ moves it. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "daemon/broker/base/histogram.h"
+#include "daemon/broker/base/queue.h"
+#include "daemon/broker/model/claim.h"
+#include "daemon/broker/model/directory.h"
+#include "daemon/config/config.h"
+
+struct broker;
+struct op;
+
+enum worker_phase {
+        WORKER_NONE,    /* none, or dead */
+        WORKER_GREETED, /* its channel is here, its HELLO is not */
+        WORKER_LOADING, /* its directory comes */
+        WORKER_SERVING,
+};
+
+/* A thread of the worker that has something to do. */
+struct slot {
+        uint64_t number; /* as the reply will bear it; 0: the slot is free */
+        enum message_type kind;
+        struct op *op; /* a reference; NULL: its answer is for nobody, the thread is busy all the same */
+};
+
+struct worker {
+        enum worker_phase phase;
+        int fd;
+        sd_event_source *source;
+        uint64_t life;
+        uint32_t epoch, counter;
+        unsigned threads, busy; /* busy: still at work for a broker that is gone */
+        unsigned n_out;         /* slots that are not free */
+        struct slot slots[LIMIT_SESSIONS_MAX];
+        bool blocked; /* its channel is full */
+        bool ending; /* it said that it ends itself, or its replacement was asked for: nothing more goes to it */
+        bool retiring;   /* it is to be replaced when nothing is out any more */
+        bool stalled;    /* an accelerator's: a trial outlived its time, and nothing was heard since */
+        unsigned n_late; /* an accelerator's: hurried trials that were late, since anything was heard */
+        bool no_random;  /* an accelerator's: it has no generator of its own */
+        char *retire_reason;
+        bool old; /* it was there before this broker, and has not said how often it has logged in */
+        uint32_t sessions_open, session_limit, logins;
+};
+
+/* What a look saw: who each object is, and no more. */
+struct sight {
+        struct sight *next;
+        unsigned char kind;
+        size_t n_id;
+        unsigned char id[LIMIT_KEY_ID];
+};
+
+struct look_channel {
+        int fd;
+        sd_event_source *source;
+        bool wanted; /* LOOK_PLEASE is to be sent when its time has come */
+        bool saw;    /* SETTLED came, and a refresh was asked for: compare after it */
+        uint64_t asked_usec, settled_usec;
+        size_t n_seen;
+        struct sight *seen;
+};
+
+struct token {
+        struct broker *broker;
+        struct link link; /* in the broker's list, in the order of the configuration */
+        char *name;
+        const struct config_token
+                *config; /* of the configuration in force, or, while it is going, of the one before */
+        bool going;      /* it is not configured any more, and about to be freed */
+        enum token_state state;
+        char *reason;
+        uint64_t since_usec;
+        uint32_t restarts;
+
+        bool full;  /* its last worker told of more objects than are kept */
+        bool known; /* a HELLO was here: what follows is the token's own word */
+        char *label, *manufacturer, *model, *serial;
+        uint64_t *mechanisms;
+        size_t n_mechanisms;
+
+        struct directory *directory; /* NULL: there has never been one */
+        struct directory *loading;   /* of a new worker, while it comes */
+        struct worker worker;
+        struct look_channel look;
+
+        /* What waits, by the state of the op: queued, first, waiting, held, paused, unsettled. */
+        struct queue queue;
+        struct link first, waiting, held, paused, unsettled;
+        size_t n_suspects; /* in first, or out */
+        bool refresh_wanted;
+        uint64_t refresh_sent_usec, refresh_due_usec;
+        uint64_t refreshed_usec; /* when the last refresh that succeeded was sent */
+        unsigned misses;         /* that a refresh did not mend, since the last look */
+        bool dirty;              /* has to be pumped */
+
+        struct claims claims;
+
+        uint64_t requests, errors, logins_before;
+        /* Of an accelerator: what it did, and what others had to do instead. Of the others: what an accelerator did for
+         * them, and what they had to do although one is configured. */
+        uint64_t accelerated, fallbacks, loads;
+        size_t n_copies;                          /* of its keys on its accelerator; of others' keys on it */
+        struct link copies;                       /* of others' keys on it; copies.h */
+        bool loading_key;                         /* a LOAD is under way */
+        uint64_t load_after_usec, load_wait_usec; /* the next one, after one that failed */
+        uint64_t last_ckr, last_ckr_usec;
+        uint64_t latency_usec; /* of one request on the device, moving average */
+        struct histogram device, whole;
+};
+
+/* Whether requests may hope for it: it is ready, or will be by itself. */
+static inline bool token_has_hope(const struct token *token)
+{
+        return token->state != TOKEN_FAILED;
+}
+
+/* The worker has nothing to do, as far as the broker knows. */
+static inline bool worker_is_idle(const struct worker *worker)
+{
+        return worker->n_out + worker->busy == 0;
+}
+
+/* Whether an operation of that kind is out. */
+bool worker_has_out(const struct worker *worker, enum message_type kind);
+
+bool token_has_mechanism(const struct token *token, uint64_t mechanism);
+
+/* When an instance that is refused for its queue's length might try again, in ms. */
+unsigned token_retry_ms(const struct token *token);
+
+/* How many requests wait for it. */
+size_t token_queued(const struct token *token);

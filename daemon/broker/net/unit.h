@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * In which systemd unit a caller runs. This process can open nothing: the supervisor is asked, once for each connection,
+ * when it is accepted. Where an [Instance] has Unit=, requests are not read before the answer is there, or UNIT_USEC have
+ * passed. Where only the records of the audit want the unit, nothing waits: a record that is made before has none.
+ */
+#pragma once
+
+#include "daemon/broker/net/connection.h"
+
+/* Whether the configuration wants to know, for an [Instance] or for the records. */
+bool unit_is_wanted(const struct broker *broker);
+/* Whether who a caller is depends on it. */
+bool unit_is_needed(const struct broker *broker);
+/* Asks. The connection waits for it where connection->unit_pending is set. */
+void unit_ask(struct connection *connection);
+void unit_forget(struct connection *connection);
+
+/* The supervisor's UNIT. */
+void unit_answer(struct broker *broker, const struct message_unit *message);
+/* Sends what could not be sent, and gives up what is overdue; returns when to come again. */
+uint64_t unit_tick(struct broker *broker, uint64_t now);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See op.h: the object, and the one way by which it goes on. */
+#include "daemon/broker/op/op.h"
+
+#include <json-c/json.h>
+
+static struct op *make(struct broker *broker, size_t parameters_size)
+{
+        struct op *op = calloc(1, sizeof(*op) + parameters_size);
+
+        if (!op)
+                return NULL;
+        op->refs = 1;
+        op->broker = broker;
+        op->received_usec = now_usec();
+        op->deadline_usec = USEC_NEVER;
+        link_init(&op->link);
+        link_init(&op->in_client);
+        link_init(&op->item.link);
+        return op;
+}
+
+struct op *op_new(struct broker *broker, enum message_type kind)
+{
+        struct op *op = make(broker, 0);
+
+        if (!op)
+                return NULL;
+        op->kind = kind;
+        op->state = OP_AT_HAND;
+        return op;
+}
+
+struct op *op_receive(
+        struct client *client, const struct method *method, struct json_object *message, size_t n_bytes)
+{
+        struct op *op = make(client->broker, method ? method->parameters_size : 0);
+
+        if (!op) {
+                json_object_put(message);
+                return NULL;
+        }
+        op->client = client;
+        op->caller = caller_ref(client->caller);
+        op->method = method;
+        op->message = message;
+        op->n_bytes = n_bytes;
+        op->deadline_usec = op->received_usec + DEFAULT_TIMEOUT_MS * USEC_PER_MSEC;
+        link_append(&client->ops, &op->in_client);
+        client->n_ops++;
+        client->n_bytes += n_bytes;
+        if (client->kind == LISTEN_KEYS && client->instance) {
+                op->instance = instance_ref(client->instance);
+                op->instance->requests++;
+        }
+        return op;
+}
+
+struct op *op_ref(struct op *op)
+{
+        op->refs++;
+        return op;
+}
+
+static void listing_free(struct listing *listing)
+{
+        if (!listing)
+                return;
+        for (size_t i = listing->at; i < listing->n; i++)
+                entry_unref(listing->entries[i]);
+        free(listing);
+}
+
+void op_unref(struct op *op)
+{
+        if (!op || --op->refs > 0)
+                return;
+        if (op->method)
+                fields_done(op->method->fields, op->method->n_fields, op->parameters);
+        json_object_put(op->message);
+        listing_free(op->listing);
+        entry_unref(op->entry);
+        entry_unref(op->made);
+        instance_unref(op->instance);
+        caller_unref(op->caller);
+        free(op->buffer);
+        free(op->error_parameters);
+        free(op->result);
+        free(op->reply_text);
+        free(op);
+}
+
+void op_leave_client(struct op *op)
+{
+        struct client *client = TAKE_PTR(op->client);
+
+        if (!client)
+                return;
+        client->n_ops--;
+        client->n_bytes -= op->n_bytes;
+        link_remove(&op->in_client);
+        op_unref(op);
+}
+
+const struct config_instance *op_policy(const struct op *op)
+{
+        const struct instance *instance = op->client ? op->client->instance : op->instance;
+
+        return instance ? instance->config : NULL;
+}
+
+void op_set_instance(struct op *op, struct instance *instance)
+{
+        struct instance *old = op->instance;
+
+        op->instance = instance_ref(instance);
+        instance_unref(old);
+}
+
+void op_set_entry(struct op *op, struct entry *entry)
+{
+        struct entry *old = op->entry;
+
+        op->entry = entry ? entry_ref(entry) : NULL;
+        entry_unref(old);
+}
+
+void op_begin(struct op *op)
+{
+        _cleanup_(op_unrefp) struct op *held = op_ref(op);
+
+        op->state = OP_AT_HAND;
+        if (!op->answered)
+                op->method->begin(op);
+        if (held->answered && held->state == OP_AT_HAND)
+                held->state = OP_ENDED;
+}
+
+void op_go_on(struct op *op, enum op_end end)
+{
+        void (*then)(struct op *) = op_is_tried(op) ? TAKE_PTR(op->route.then) : TAKE_PTR(op->then);
+
+        op->end = end;
+        if (then)
+                then(op);
+}
+
+void client_touch(struct client *client)
+{
+        link_remove(&client->dirty);
+        link_append(&client->broker->dirty, &client->dirty);
+}

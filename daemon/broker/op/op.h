@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One request, from its receipt to its reply: what was asked, by whom, where it is, and how it ended. A refresh, a
+ * load of a key, the signature of the audit's head are ops as well: of the daemon's own, without a client.
+ *
+ * Its state says where it is, and the list it hangs in follows from the state (the second column):
+ *
+ *   OP_NEW        its client's order   not begun: a request before it runs alone
+ *   OP_WAITING    token->waiting       for the token's directory
+ *   OP_HELD       token->held          until the record that it begins is safe
+ *   OP_QUEUED     at->queue            for its instance's turn
+ *   OP_FIRST      at->first            before all queues: a suspect, or what the daemon asks
+ *   OP_PAUSED     token->paused        another host claims its nickname: queued again at resume_usec
+ *   OP_OUT        at->worker.slots     with the worker
+ *   OP_UNSETTLED  token->unsettled     its worker died over it; SETTLE or the next directory says what became of it
+ *   OP_SETTLING   at->worker.slots     its SETTLE is with the worker
+ *   OP_AT_HAND    -                    a function works on it right now
+ *   OP_ENDED      -                    nothing more happens to it; its reply may wait for its record and its turn
+ *
+ * `token` is its own; `at` is where it waits or is out: the token itself, or an accelerator that tries it (route). Whoever
+ * keeps a pointer to an op counts as a reference: its client, the slot or list that it is in (one for both), its record.
+ *
+ * `then` goes on with it, once: with the next step of its method when the directory is there, and after its end on the
+ * device. It finds the end in `end`. There is no other way by which an op goes on.
+ */
+#pragma once
+
+#include "daemon/broker/model/context.h"
+#include "daemon/broker/model/registry.h"
+#include "daemon/channel/message.h"
+#include "daemon/util/audit.h"
+#include "proto/error.h"
+#include "proto/fields.h"
+
+enum op_state {
+        OP_NEW,
+        OP_WAITING,
+        OP_HELD,
+        OP_QUEUED,
+        OP_FIRST,
+        OP_PAUSED,
+        OP_OUT,
+        OP_UNSETTLED,
+        OP_SETTLING,
+        OP_AT_HAND,
+        OP_ENDED,
+};
+
+/* How its stay on a token ended. */
+enum op_end {
+        END_OK,
+        END_CKR,
+        END_KEY_GONE,
+        END_NICKNAME_EXISTS,
+        END_NOT_SUPPORTED,
+        END_INVALID,     /* the worker refused what it was given: text says why */
+        END_FULL,        /* its instance has as many waiting as it may */
+        END_UNAVAILABLE, /* the token is not ready; state and reason are the token's */
+        END_REMOVED,     /* the token is not configured any more */
+        END_DEADLINE,    /* it never reached the device */
+        END_DEADLINE_EXECUTED,
+        END_WORKER_LOST,
+        END_OUTCOME_UNKNOWN,
+        END_UNRECORDED, /* it could not be recorded, and was not done */
+        END_DENIED,     /* a reload took the right away before it was done */
+        END_DROPPED,    /* nobody waits for it any more, and it was not done */
+        END_NO_MEMORY,  /* the broker's; it was not done */
+};
+
+enum render {
+        RENDER_LAST,   /* that was the (last) reply */
+        RENDER_MORE,   /* others follow, as soon as there is room */
+        RENDER_LATER,  /* others follow, when op->next_usec has come */
+        RENDER_FAILED, /* nothing was written, and op_fail() was called */
+};
+
+/* Which socket a method is served on. */
+enum method_socket {
+        ON_KEYS = 1,
+        ON_STATUS = 2,
+        ON_BOTH = 3,
+};
+
+struct method {
+        const char *name;      /* behind the interface */
+        const char *interface; /* whose errors it gives */
+        enum method_socket socket;
+        unsigned right; /* enum config_right; 0: nobody's to give */
+        unsigned audit; /* enum audit_kind of its records; 0: none are made */
+        bool parallel;  /* runs beside others of its connection that are parallel */
+        const struct field *fields;
+        size_t n_fields, parameters_size;
+        /* Does it, or starts it: sooner or later op_done() or op_fail() is called. */
+        void (*begin)(struct op *op);
+        /* Writes the parameters of one reply. NULL: there are none. */
+        enum render (*render)(struct op *op, struct output *output);
+};
+
+/* What an op knows of a connection, which embeds this. */
+struct client {
+        struct broker *broker;
+        enum listen_kind kind;
+        struct link dirty;         /* in the broker's list: something of it changed */
+        struct caller *caller;     /* counted */
+        struct instance *instance; /* counted; NULL: it matches none. A reload may make it another */
+        struct link ops;           /* in the order of their receipt: the first one's reply is next */
+        size_t n_ops, n_bytes;     /* n_bytes: what their messages cost */
+        bool gone; /* nobody is there, or memory is short: freed when the event at hand is over */
+};
+
+/* What a List goes through, a few in each reply. */
+struct listing {
+        size_t n, at;
+        struct entry *entries[];
+};
+
+/* A try on an accelerator, beside the way to its own token. */
+struct route {
+        uint64_t deadline_usec; /* then the try is over, and the op goes to its own token */
+        uint64_t copy;          /* the accelerator's number of the copy to sign with; 0: it needs none */
+        bool hurried;           /* the op's own deadline cut the time: that the try is late says nothing */
+        void (*then)(struct op *op);
+};
+
+struct op {
+        unsigned refs;
+        struct link link;       /* in the list of its state */
+        struct link in_client;  /* in its client's list, until its last reply is written */
+        struct queue_item item; /* while it is queued */
+
+        /* Who asked. */
+        struct broker *broker;
+        struct client *client;     /* NULL: nobody waits for a reply (any more) */
+        struct caller *caller;     /* counted; NULL: it is the daemon's own */
+        struct instance *instance; /* counted: whose it counts as */
+        const struct method *method;
+        struct json_object *message; /* what the strings in parameters lie in */
+        size_t n_bytes;              /* what the message costs its client */
+        bool oneway, more;
+        uint64_t received_usec, deadline_usec;
+
+        /* What. */
+        enum message_type kind; /* of the operation; MESSAGE_TYPE_NONE_: none yet */
+        union operation_message input;
+        struct token *token;   /* its own; NULL: none yet, or it has ended */
+        struct entry *entry;   /* the key or certificate it is about; counted */
+        unsigned char *buffer; /* of input, where it is not in the parameters; owned */
+        unsigned char id[16];  /* likewise, of a key that is made */
+        uint64_t number;       /* in the records; 0: it is in none yet */
+        uint64_t cookie;       /* of an op of the daemon's own: what it is for */
+        /* As the errors name them; NULL: as nothing. */
+        const char *key, *algorithm, *nickname;
+        const char *invalid; /* the parameter that the worker refused, if it refuses one */
+        bool of_certificate; /* what key names, and what may not be there, is a certificate */
+
+        /* Where. */
+        enum op_state state;
+        struct token *at;
+        struct queue_flow
+                *reservation; /* its place among what its instance has waiting, while it is not queued */
+        struct route route;   /* while at is not token */
+        bool audited;         /* what becomes of it is recorded */
+        bool announced;       /* its `begun` is recorded: so must its end be */
+        bool suspect;         /* its worker died, or lost the device, while it was out */
+        unsigned attempt;     /* how often it was sent */
+        unsigned repeated;    /* the attempt that the records said would be the next */
+        unsigned n_settles;   /* how often its SETTLE did not come back */
+        uint64_t lost_ckr;    /* of the device that was lost with it; 0: the worker just died */
+        unsigned n_claimed;   /* how often its nickname was claimed by another host */
+        uint64_t resume_usec;
+
+        /* How it goes on. */
+        void (*then)(struct op *op);
+        void (*found)(struct op *op); /* find.c's: what goes on when what it looks for is found */
+        const char *name, *parameter; /* likewise: what it looks for, and where that stood */
+        enum object_kind wanted;      /* likewise */
+        bool looked;                  /* likewise: it has waited for a refresh already */
+
+        /* How it ended. */
+        enum op_end end;
+        uint64_t ckr, device_usec;
+        struct wire_bytes payload; /* of the worker's answer; good during then() */
+        const char *text;          /* the worker's sentence, or NULL; good during then() */
+        struct entry *made;        /* what was made, or found; counted */
+        enum proto_error error;
+        char *error_parameters;    /* the JSON object; NULL: an empty one */
+        bool answered;             /* its client's answer is known: op_done() or op_fail() was called */
+        bool recorded;             /* that answer is in the records */
+        struct audit_item *record; /* the record that its reply, or its beginning, waits for; NULL: none */
+        void (*on_safe)(struct op *op,
+                bool may); /* record.c's: what goes on when that is safe, or cannot be made so */
+
+        /* What its reply is rendered from. */
+        unsigned char *result;
+        size_t n_result, result_at; /* result_at: what is written of it */
+        char *reply_text;           /* of Check: what stands in each reply */
+        uint64_t next_usec;         /* of Watch: when the next reply is due */
+        struct listing *listing;
+
+        _Alignas(max_align_t) unsigned char parameters[];
+};
+
+/* An op of the daemon's own. NULL: no memory. The caller holds the one reference. */
+struct op *op_new(struct broker *broker, enum message_type kind);
+/* A client's, in its list; method may be NULL. message is taken over. NULL: no memory. */
+struct op *op_receive(
+        struct client *client, const struct method *method, struct json_object *message, size_t n_bytes);
+
+struct op *op_ref(struct op *op);
+/* NULL is fine. */
+void op_unref(struct op *op);
+DEFINE_CLEANUP(struct op *, op_unref);
+
+/* Takes it out of its client's list: its reply was written, or its client is gone. */
+void op_leave_client(struct op *op);
+
+static inline bool op_is(const struct op *op, unsigned class)
+{
+        const struct operation_info *info = operation_info(op->kind);
+
+        return info && (info->class & class);
+}
+
+/* Whether an accelerator tries it. */
+static inline bool op_is_tried(const struct op *op)
+{
+        return op->at && op->at != op->token;
+}
+
+/* Whether the worker may be doing it, or have done it. */
+static inline bool op_is_under_way(const struct op *op)
+{
+        return op->state == OP_OUT || op->state == OP_UNSETTLED || op->state == OP_SETTLING;
+}
+
+/* Whether somebody still waits for it: a client, or the daemon itself. */
+static inline bool op_is_wanted(const struct op *op)
+{
+        return !op->answered && (op->client || !op->caller);
+}
+
+/* Where it is until it goes on: the try on an accelerator, or its own. */
+static inline uint64_t op_due_usec(const struct op *op)
+{
+        return op_is_tried(op) ? op->route.deadline_usec : op->deadline_usec;
+}
+
+static inline bool op_is_parallel(const struct op *op)
+{
+        return !op->method || op->method->parallel;
+}
+
+/* The instance of its client, of now: a reload may have made it another since the request came. NULL: it may nothing any
+ * more. */
+const struct config_instance *op_policy(const struct op *op);
+/* From now on it counts as that instance's. */
+void op_set_instance(struct op *op, struct instance *instance);
+
+void op_set_entry(struct op *op, struct entry *entry);
+
+void op_begin(struct op *op);
+/* Goes on: calls then, or what the try on an accelerator has in its place. */
+void op_go_on(struct op *op, enum op_end end);
+
+/* ---- the answer. After the first of these calls nothing changes it, and what becomes of the op is for the records. ---- */
+
+void op_done(struct op *op);
+/* parameters: a JSON object, taken over; NULL: none. */
+void op_fail(struct op *op, enum proto_error error, char *parameters);
+/* Likewise, with the object in an output; where memory was short its client is gone. */
+void op_fail_output(struct op *op, enum proto_error error, struct output *output);
+/* With one string, and with two. */
+void op_fail_with(struct op *op, enum proto_error error, const char *name, const char *value);
+void op_fail_with_two(struct op *op, enum proto_error error, const char *name, const char *value,
+        const char *name_2, const char *value_2);
+void op_invalid(struct op *op, const char *parameter);
+/* PermissionDenied, counted and logged. */
+void op_denied(struct op *op, const char *operation);
+/* Whether its client has the right; else it has failed. */
+bool op_may(struct op *op, unsigned right);
+/* AuditUnavailable. */
+void op_fail_unrecorded(struct op *op);
+/* What op->end means to the client. With END_OK it is done. */
+void op_finish(struct op *op);
+/* Ends it so, where it has not come to a token. */
+void op_fail_end(struct op *op, struct token *token, enum op_end end);
+/* As op_finish(), and keeps the payload of the answer for the reply. */
+void op_finish_payload(struct op *op);
+
+/* Something of the client changed: it is served at the end of the event. */
+void client_touch(struct client *client);
+
+/* One whole message (a JSON object and a NUL) into output, if there is one to be written. */
+enum render op_render(struct op *op, struct output *output);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See record.h. */
+#include "daemon/broker/op/record.h"
+
+#include "daemon/broker/audit/records.h"
+#include "daemon/util/algorithm.h"
+#include "daemon/util/ckr.h"
+
+static uint64_t number_of(struct op *op)
+{
+        if (op->number == 0)
+                op->number = ++op->broker->last_request;
+        return op->number;
+}
+
+/* ---- what a record says ---- */
+
+static void put_signing(struct audit_record *record, const struct op *op)
+{
+        const struct message_sign *sign = &op->input.sign;
+        const struct algorithm_info *algorithm = algorithm_info(sign->algorithm);
+
+        record->algorithm = algorithm ? algorithm->name : NULL;
+        if (sign->prehashed) {
+                record->digest = sign->data.data;
+                record->digest_length = sign->data.length;
+        } else {
+                record->of_message = true;
+                record->message_length = sign->data.length;
+        }
+}
+
+/* A word of Allow=, or what only operators may. */
+static const char *operation_of(const struct op *op)
+{
+        if (op->method->right)
+                return config_right_name(op->method->right);
+        return op->method->audit == AUDIT_PROBE ? "probe" : "remove-claim";
+}
+
+static const char *text_or_null(const char *text)
+{
+        return text && text[0] ? text : NULL;
+}
+
+static void put_entry(struct audit_record *record, const struct entry *entry)
+{
+        record->nickname = entry->nickname;
+        record->key_id = entry->id;
+        record->key_id_length = entry->id_length;
+}
+
+static struct audit_record record_of(struct op *op)
+{
+        const struct instance *instance = op->instance ? op->instance
+                                          : op->client ? op->client->instance
+                                                       : NULL;
+        struct audit_record record = {
+                .kind = (enum audit_kind)op->method->audit,
+                .when_usec = wall_usec(),
+                .instance = instance ? instance->name : NULL,
+                .has_peer = true,
+                .uid = op->caller->uid,
+                .gid = op->caller->gid,
+                .pid = op->caller->pid,
+                .unit = op->caller->unit,
+                .nickname = text_or_null(op->key),
+                .algorithm = text_or_null(op->algorithm),
+                .request = number_of(op),
+        };
+
+        if (record.kind == AUDIT_DELETE && !op->method->right)
+                record.operation = operation_of(op);
+        if (op->kind == MESSAGE_TYPE_NONE_ || !op->token)
+                return record;
+        record.token = op->token->name;
+        record.attempt = MAX_OF(op->attempt, 1U);
+        if (op->entry)
+                put_entry(&record, op->entry);
+        if (op->nickname)
+                record.nickname = op->nickname;
+        if (op->kind == MESSAGE_TYPE_SIGN)
+                put_signing(&record, op);
+        if (op->made)
+                put_entry(&record, op->made);
+        return record;
+}
+
+/* The name of what an end is to the client; of an end that is not an error: what it is. */
+static const char *end_name(const struct op *op)
+{
+        static const enum proto_error errors[] = {
+                [END_CKR] = PROTO_TOKEN_ERROR,
+                [END_KEY_GONE] = PROTO_KEY_NOT_FOUND,
+                [END_NICKNAME_EXISTS] = PROTO_NICKNAME_EXISTS,
+                [END_NOT_SUPPORTED] = PROTO_ALGORITHM_NOT_SUPPORTED,
+                [END_INVALID] = PROTO_INVALID_PARAMETER,
+                [END_FULL] = PROTO_OVERLOADED,
+                [END_UNAVAILABLE] = PROTO_TOKEN_UNAVAILABLE,
+                [END_REMOVED] = PROTO_TOKEN_UNAVAILABLE,
+                [END_DEADLINE] = PROTO_DEADLINE_EXCEEDED,
+                [END_DEADLINE_EXECUTED] = PROTO_DEADLINE_EXCEEDED,
+                [END_WORKER_LOST] = PROTO_WORKER_LOST,
+                [END_OUTCOME_UNKNOWN] = PROTO_OUTCOME_UNKNOWN,
+                [END_UNRECORDED] = PROTO_AUDIT_UNAVAILABLE,
+                [END_DENIED] = PROTO_PERMISSION_DENIED,
+                [END_NO_MEMORY] = PROTO_OVERLOADED,
+        };
+
+        if (op->end == END_OK)
+                return "ok";
+        return op->end == END_DROPPED ? "dropped" : proto_error_name(errors[op->end]);
+}
+
+static const char *answer_name(const struct op *op)
+{
+        if (op->end == END_DROPPED)
+                return "dropped";
+        return op->error == PROTO_OK ? "ok" : proto_error_name(op->error);
+}
+
+bool record_is_withheld(const struct op *op)
+{
+        unsigned kind = op->method->audit;
+
+        return op->error == PROTO_OK && (kind == AUDIT_SIGN || kind == AUDIT_REQUEST || kind == AUDIT_PROBE);
+}
+
+/* ---- who waits for a record ---- */
+
+static void on_record(void *userdata, bool may)
+{
+        _cleanup_(op_unrefp) struct op *op = userdata;
+        void (*on_safe)(struct op *, bool) = TAKE_PTR(op->on_safe);
+
+        op->record = NULL;
+        on_safe(op, may);
+}
+
+/* on_safe: NULL where nobody waits. It is not called where the record need not be waited for: op->record tells. */
+static int put(struct op *op, const struct audit_record *record, void (*on_safe)(struct op *op, bool may))
+{
+        int r = audit_put(
+                op->broker->audit, record, on_safe ? on_record : NULL, op, op->deadline_usec, &op->record);
+
+        if (r < 0 || !on_safe || !op->record)
+                return r;
+        op->on_safe = on_safe;
+        /* The record counts as a holder. */
+        op_ref(op);
+        return 0;
+}
+
+/* ---- when ---- */
+
+int record_begin(struct op *op, void (*on_safe)(struct op *op, bool may))
+{
+        struct audit *audit = op->broker->audit;
+        struct audit_record record;
+        int r;
+
+        op->audited = audit_is_kept(audit) && op->method && op->method->audit != 0;
+        if (!op->audited)
+                return 0;
+        if (audit_refuses(audit))
+                return -EACCES;
+        if (!op_is(op, CLASS_CHANGES))
+                return 0;
+        record = record_of(op);
+        record.result = "begun";
+        r = put(op, &record, audit->required ? on_safe : NULL);
+        op->announced = r == 0;
+        if (!audit->required)
+                return 0;
+        return r < 0 ? -EACCES : 1;
+}
+
+static bool is_recorded(const struct op *op)
+{
+        if (op->recorded || !op->method || !op->caller || !audit_is_kept(op->broker->audit))
+                return false;
+        if (op->error == PROTO_PERMISSION_DENIED)
+                return true;
+        /* What was not kept is not done, and not recorded; but what is said to have begun has an end. So of what was dropped. */
+        if (op->error == PROTO_AUDIT_UNAVAILABLE || op->end == END_DROPPED)
+                return op->announced;
+        if (op->method->audit == 0)
+                return false;
+        /* A call that could not even be meant is not a use of anything. */
+        return op->audited || op->error != PROTO_INVALID_PARAMETER;
+}
+
+int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
+{
+        bool denied = op->error == PROTO_PERMISSION_DENIED;
+        struct audit_record record;
+        char ckr[CKR_TEXT];
+        int r;
+
+        if (!is_recorded(op))
+                return 0;
+        op->recorded = true;
+        record = record_of(op);
+        record.result = answer_name(op);
+        if (denied) {
+                record.kind = AUDIT_DENIED;
+                record.operation = operation_of(op);
+        }
+        if (op->error == PROTO_TOKEN_ERROR)
+                record.ckr = ckr_text(op->ckr, ckr);
+        if (!op->client)
+                record.reason = "nobody waited for it any more";
+        r = put(op, &record, op->client && op->error != PROTO_AUDIT_UNAVAILABLE ? on_safe : NULL);
+        return r < 0 && op->broker->audit->required && record_is_withheld(op) ? -EACCES : 0;
+}
+
+void record_late_end(struct op *op)
+{
+        struct audit_record record;
+        char ckr[CKR_TEXT];
+
+        if (!op->audited || !audit_is_kept(op->broker->audit))
+                return;
+        record = record_of(op);
+        record.result = end_name(op);
+        record.reason = "nobody waited for it any more";
+        if (op->end == END_CKR)
+                record.ckr = ckr_text(op->ckr, ckr);
+        (void)put(op, &record, NULL);
+}
+
+void record_repeat(struct op *op)
+{
+        struct audit_record record;
+
+        if (!op->audited || op->repeated == op->attempt + 1)
+                return;
+        op->repeated = op->attempt + 1;
+        record = record_of(op);
+        record.operation = audit_kind_name(op->method->audit);
+        record.kind = AUDIT_REPEAT;
+        record.attempt = op->repeated;
+        record.result = "begun";
+        (void)put(op, &record, NULL);
+}
+
+void record_forget(struct op *op)
+{
+        if (!op->record)
+                return;
+        audit_forget(op->record);
+        op->record = NULL;
+        op->on_safe = NULL;
+        op_unref(op);
+}

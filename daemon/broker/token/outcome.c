@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See outcome.h. */
+#include "daemon/broker/token/outcome.h"
+
+#include <string.h>
+
+#include "daemon/util/algorithm.h"
+#include "daemon/util/spki.h"
+
+/* ---- what may come back. A worker is not trusted. ---- */
+
+/* A DER ECDSA-Sig-Value: two integers of at most the curve's bytes and one more for the sign, each with a header. */
+static bool ecdsa_is_possible(unsigned bits, struct wire_bytes signature)
+{
+        size_t longest = 2 * ((bits + 7U) / 8U + 1 + 2) + 3;
+
+        return signature.length >= 8 && signature.length <= longest && signature.data[0] == 0x30;
+}
+
+static bool signature_is_possible(const struct entry *key, struct wire_bytes signature)
+{
+        switch (key->key_type) {
+        case KEY_RSA:
+                return signature.length == (key->size + 7U) / 8U;
+        case KEY_EC:
+                return ecdsa_is_possible(key->size, signature);
+        default:
+                return signature.length == 64;
+        }
+}
+
+static uint64_t number_at(struct wire_bytes payload)
+{
+        struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
+
+        return wire_get_u64(&wire);
+}
+
+/* Whether the payload of an OK reply can be an answer to this op. */
+static bool is_possible(const struct op *op)
+{
+        struct wire_bytes payload = op->payload;
+
+        switch (operation_info(op->kind)->answer) {
+        case ANSWER_SIGNATURE:
+                return signature_is_possible(op->entry, payload);
+        case ANSWER_FLAG:
+                return payload.length == 1 && payload.data[0] <= 1;
+        case ANSWER_RANDOM:
+                return payload.length == op->input.random.length;
+        case ANSWER_DER:
+                return payload.length > 2 && payload.data[0] == 0x30;
+        case ANSWER_KEY:
+        case ANSWER_CERTIFICATE:
+                return payload.length == sizeof(uint64_t);
+        case ANSWER_COPY:
+                return payload.length == 2 * sizeof(uint64_t);
+        case ANSWER_NOTHING:
+                return true;
+        }
+        return false;
+}
+
+/* ---- what was made ---- */
+
+/* Whether the certificate is the one that the op was to put on the token. */
+static bool made_by(const struct op *op, const struct entry *entry)
+{
+        struct der spki;
+
+        if (entry->kind != OBJECT_CERTIFICATE)
+                return false;
+        if (op->kind == MESSAGE_TYPE_IMPORT) {
+                struct wire_bytes ours = op->input.import.der;
+
+                return strcmp(entry->nickname, op->input.import.nickname) == 0 &&
+                       entry->der_length == ours.length && memcmp(entry->der, ours.data, ours.length) == 0;
+        }
+        /* Self-signed: by the key itself, and the nickname is the key's. */
+        return strcmp(entry->nickname, op->entry->nickname) == 0 &&
+               strcmp(entry->subject, entry->issuer) == 0 &&
+               spki_of_certificate((struct der){entry->der, entry->der_length}, &spki) &&
+               spki_is_same(spki, (struct der){op->entry->der, op->entry->der_length});
+}
+
+/* The certificate that an import or a self-signing whose worker died was to make; NULL: it is not there. Nothing bore its
+ * nickname before. */
+static struct entry *certificate_of(const struct token *token, const struct op *op)
+{
+        const char *nickname =
+                op->kind == MESSAGE_TYPE_IMPORT ? op->input.import.nickname : op->entry->nickname;
+        struct entry *entry = NULL;
+
+        while ((entry = directory_nickname(token->directory, nickname, entry)))
+                if (made_by(op, entry))
+                        return entry;
+        return NULL;
+}
+
+static void set_made(struct op *op, struct entry *entry)
+{
+        struct entry *old = op->made;
+
+        op->made = entry ? entry_ref(entry) : NULL;
+        entry_unref(old);
+}
+
+/* The key that the worker says was made, by its number: an entry that came before this reply. Its CKA_ID is the token's word:
+ * the worker gives it the one that NSS would. */
+int outcome_take_key(struct token *token, struct op *op)
+{
+        const struct message_generate *asked = &op->input.generate;
+        struct entry *entry = directory_number(token->directory, number_at(op->payload));
+
+        if (!entry || entry->kind != OBJECT_KEY || strcmp(entry->nickname, asked->nickname) != 0 ||
+                entry->key_type != asked->key_type || entry->size != asked->size)
+                return -EBADMSG;
+        set_made(op, entry);
+        return 0;
+}
+
+/* The certificate that the worker says was put on the token, likewise. */
+static int take_certified(struct token *token, struct op *op)
+{
+        struct entry *entry = directory_number(token->directory, number_at(op->payload));
+
+        if (!entry || !entry_is_listed(entry) || !made_by(op, entry))
+                return -EBADMSG;
+        set_made(op, entry);
+        return 0;
+}
+
+int outcome_take(struct token *token, struct op *op)
+{
+        if (!is_possible(op))
+                return -EBADMSG;
+        switch (operation_info(op->kind)->answer) {
+        case ANSWER_KEY:
+                return outcome_take_key(token, op);
+        case ANSWER_CERTIFICATE:
+                return take_certified(token, op);
+        default:
+                return 0;
+        }
+}
+
+/* ---- what became of an op whose worker died ---- */
+
+bool outcome_is_done(struct token *token, struct op *op)
+{
+        const struct message_unclaim *unclaim = &op->input.unclaim;
+        struct entry *entry;
+
+        switch (op->kind) {
+        case MESSAGE_TYPE_CERT_DELETE:
+                return !directory_same_key(token->directory, op->entry);
+        case MESSAGE_TYPE_UNCLAIM:
+                return token->claims.known &&
+                       !claims_have(&token->claims, unclaim->nickname, unclaim->claimant);
+        default:
+                entry = certificate_of(token, op);
+                set_made(op, entry);
+                return entry != NULL;
+        }
+}

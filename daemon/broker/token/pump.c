@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See pump.h. */
+#include "daemon/broker/token/pump.h"
+
+#include "daemon/broker/audit/records.h"
+#include "daemon/broker/op/record.h"
+#include "daemon/broker/token/worker.h"
+
+static bool has_room(const struct token *token)
+{
+        const struct worker *worker = &token->worker;
+
+        if (worker->phase < WORKER_LOADING || worker->blocked || worker->ending || worker->retiring)
+                return false;
+        /* One at a time while one of them may have ended a worker: the next death has one culprit. */
+        if (token->n_suspects > 0 && worker->n_out > 0)
+                return false;
+        return worker->n_out + worker->busy < worker->threads;
+}
+
+/* Whether an operation that changes the token is out: one at a time. */
+static bool is_changing(const struct worker *worker)
+{
+        for (unsigned i = 0; i < worker->threads; i++) {
+                const struct operation_info *info = operation_info(worker->slots[i].kind);
+
+                if (info && (info->class & CLASS_CHANGES))
+                        return true;
+        }
+        return false;
+}
+
+/* Asks for the directory. Where memory is short it is asked for again at the next turn. */
+static struct op *next_refresh(struct token *token)
+{
+        _cleanup_(op_unrefp) struct op *op = NULL;
+
+        if (!token->refresh_wanted || worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
+                return NULL;
+        op = op_new(token->broker, MESSAGE_TYPE_REFRESH);
+        if (!op)
+                return NULL;
+        op->token = token;
+        op->input.refresh.all = token->worker.phase == WORKER_LOADING;
+        backlog_first(token, op);
+        return op;
+}
+
+/* What is to be sent next. An op of the queue is out of it, and still counts as queued; any other is where it was. */
+static struct op *next_op(struct token *token)
+{
+        bool changing = is_changing(&token->worker);
+        struct queue_item *item;
+        struct op *op = next_refresh(token);
+
+        if (op || token->worker.phase == WORKER_LOADING)
+                return op;
+        if (!link_is_empty(&token->unsettled) && !changing)
+                return LINK_OF(token->unsettled.next, struct op, link);
+        LINK_FOREACH(at, &token->first)
+        {
+                op = LINK_OF(at, struct op, link);
+                if (!op_is(op, CLASS_CHANGES) || !changing)
+                        return op;
+        }
+        item = queue_pop(&token->queue, !changing);
+        return item ? LINK_OF(item, struct op, item) : NULL;
+}
+
+/* The number of its object in this life of the worker. 1: the object is not on the token any more. The op keeps the entry that it
+ * has: its input may point into it. */
+static int object_number(const struct token *token, const struct op *op, uint64_t *ret)
+{
+        const struct entry *entry = op->entry;
+
+        if (op_is_tried(op)) {
+                *ret = op->route.copy;
+                return 0;
+        }
+        if (!entry || !op_is(op, CLASS_OBJECT)) {
+                *ret = op->input.head.key;
+                return 0;
+        }
+        entry = directory_current(token->directory, entry);
+        if (!entry)
+                return 1;
+        *ret = entry->number;
+        return 0;
+}
+
+static void put_settle(const struct op *op, uint64_t number, struct wire *wire)
+{
+        struct message_settle message = {.request = number};
+
+        if (op->kind == MESSAGE_TYPE_DELETE) {
+                message.nickname = op->entry->nickname;
+                message.id = wire_bytes(op->entry->id, op->entry->id_length);
+        } else {
+                message.nickname = op->input.generate.nickname;
+                message.id = op->input.generate.id;
+        }
+        message_put_settle(wire, &message);
+}
+
+/* The message that asks the worker for it. Returns what kind it is on the channel. */
+static enum message_type put(struct op *op, uint64_t number, uint64_t key, struct wire *wire)
+{
+        enum message_type kind = op->kind;
+
+        if (op->state == OP_UNSETTLED) {
+                put_settle(op, number, wire);
+                return MESSAGE_TYPE_SETTLE;
+        }
+        if (kind == MESSAGE_TYPE_SIGN && op_is_tried(op))
+                kind = MESSAGE_TYPE_SIGN_COPY;
+        op->input.head = (struct operation_head){.request = number, .key = key, .again = op->n_claimed > 0};
+        operation_info(kind)->put(wire, &op->input);
+        return kind;
+}
+
+static struct slot *free_slot(struct worker *worker)
+{
+        struct slot *slot = worker->slots;
+
+        while (slot->number != 0)
+                slot++;
+        return slot;
+}
+
+static void is_out(struct token *token, struct op *op, uint64_t number, enum message_type kind)
+{
+        backlog_out(op, free_slot(&token->worker), number, kind);
+        if (kind == MESSAGE_TYPE_REFRESH) {
+                token->refresh_wanted = false;
+                token->refresh_sent_usec = now_usec();
+        }
+}
+
+/* The channel took nothing: as it was before. */
+static void put_back(struct token *token, struct op *op)
+{
+        if (op->kind == MESSAGE_TYPE_REFRESH)
+                backlog_end(op, END_DROPPED);
+        else if (op->state == OP_QUEUED)
+                queue_restore(&token->queue, op->instance, &op->item);
+}
+
+/* Whether it may be sent, with the number of its object; else it has ended. */
+static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
+{
+        if (op->state == OP_UNSETTLED)
+                return true;
+        if (object_number(token, op, ret_key) > 0) {
+                backlog_end(op, END_KEY_GONE);
+                return false;
+        }
+        if (op->audited && audit_refuses(token->broker->audit)) {
+                backlog_end(op, END_UNRECORDED);
+                return false;
+        }
+        return true;
+}
+
+/* 1: no more for now. */
+static int send_one(struct token *token)
+{
+        struct worker *worker = &token->worker;
+        uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
+        struct wire wire = {.data = buffer, .size = sizeof(buffer)};
+        struct op *op = next_op(token);
+        enum message_type kind;
+        uint64_t number, key = 0;
+        int r;
+
+        if (!op)
+                return 1;
+        if (!is_ready(token, op, &key))
+                return 0;
+        if (op->suspect && op_is_wanted(op))
+                record_repeat(op);
+        number = (uint64_t)worker->epoch << 32 | ++worker->counter;
+        kind = put(op, number, key, &wire);
+        r = wire.bad ? -EMSGSIZE : channel_send(worker->fd, buffer, wire.at, NULL, 0);
+        if (r == 0) {
+                is_out(token, op, number, kind);
+                return 0;
+        }
+        if (r == -EMSGSIZE) {
+                backlog_end(op, END_INVALID);
+                return 0;
+        }
+        put_back(token, op);
+        if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
+                worker->blocked = true;
+                worker_watch(token, true);
+        } else
+                worker->ending = true; /* its EOF is on the way */
+        return 1;
+}
+
+void pump(struct token *token)
+{
+        token->dirty = false;
+        while (has_room(token))
+                if (send_one(token) != 0)
+                        break;
+        if (token->worker.n_out == 0)
+                worker_idle(token);
+}

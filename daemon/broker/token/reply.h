@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a worker's reply means to the op that it answers: its end, another try, or that the reply is impossible, which is the end
+ * of that worker. What became of an op whose worker died is settled here as well. */
+#pragma once
+
+#include "daemon/broker/token/backlog.h"
+
+/* A reply, behind its type. -errno: the worker sent what is impossible. */
+int reply_take(struct token *token, struct wire *wire);
+
+/* The worker died while it had this op. alone: it had no other. */
+void reply_lost(struct op *op, bool alone);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See worker.h. */
+#include "daemon/broker/token/worker.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/broker/audit/records.h"
+#include "daemon/broker/token/reply.h"
+#include "daemon/util/log.h"
+#include "daemon/util/text.h"
+
+/* Messages of one worker in one turn of the loop: the others' events come in between. */
+#define MESSAGES_A_TURN 64U
+
+/* ---- death ---- */
+
+void worker_detach(struct token *token)
+{
+        struct worker *worker = &token->worker;
+
+        sd_event_source_disable_unref(worker->source);
+        if (worker->fd >= 0)
+                close(worker->fd);
+        free(worker->retire_reason);
+        token->logins_before += worker->logins;
+        worker->source = NULL;
+        worker->fd = -1;
+        worker->phase = WORKER_NONE;
+        worker->retire_reason = NULL;
+        worker->threads = worker->busy = worker->sessions_open = worker->logins = worker->n_late = 0;
+        worker->blocked = worker->ending = worker->retiring = worker->stalled = worker->no_random = false;
+        token->refresh_wanted = false;
+        token->refresh_due_usec = USEC_NEVER;
+        directory_free(token->loading);
+        token->loading = NULL;
+}
+
+static void worker_died(struct token *token)
+{
+        struct worker *worker = &token->worker;
+        bool alone = worker->n_out == 1;
+
+        if (worker->phase == WORKER_NONE)
+                return;
+        worker_detach(token);
+        for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++) {
+                struct slot *slot = &worker->slots[i];
+
+                if (slot->op)
+                        reply_lost(slot->op, alone);
+                else if (slot->number != 0) {
+                        *slot = (struct slot){0};
+                        worker->n_out--;
+                }
+        }
+        token->broker->on_token(token, TOKEN_LOST);
+        if (!token_has_hope(token))
+                backlog_give_up(token);
+}
+
+void worker_replace(struct token *token, const char *reason, bool grace)
+{
+        struct worker *worker = &token->worker;
+
+        if (grace) {
+                free(worker->retire_reason);
+                worker->retire_reason = strdup(reason);
+                worker->retiring = true;
+                if (worker->n_out == 0)
+                        worker_idle(token);
+                return;
+        }
+        log_warning("token %s: its worker is replaced: %s", token->name, reason);
+        uplink_replace(&token->broker->uplink, token->name, worker->life, reason, false);
+        worker_died(token);
+}
+
+void worker_idle(struct token *token)
+{
+        struct worker *worker = &token->worker;
+
+        if (!worker->retiring || worker->busy > 0 || worker->ending)
+                return;
+        /* Said once: from here on it is waited for. */
+        worker->ending = true;
+        log_notice("token %s: its worker is replaced: %s", token->name,
+                worker->retire_reason ? worker->retire_reason : "");
+        uplink_replace(&token->broker->uplink, token->name, worker->life,
+                worker->retire_reason ? worker->retire_reason : "", false);
+}
+
+/* ---- what it says ---- */
+
+static int copy_text(char **to, const char *text)
+{
+        char *copy;
+
+        if (!text_is_utf8(text, strlen(text)))
+                return -EBADMSG;
+        copy = strdup(text);
+        if (!copy)
+                return -ENOMEM;
+        free(*to);
+        *to = copy;
+        return 0;
+}
+
+static int keep_mechanisms(struct token *token, struct wire_bytes bytes)
+{
+        size_t n = bytes.length / 8;
+        uint64_t *mechanisms = malloc((n + 1) * sizeof(*mechanisms));
+        struct wire wire = {.data = (uint8_t *)(uintptr_t)bytes.data, .size = bytes.length};
+
+        if (!mechanisms)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                mechanisms[i] = wire_get_u64(&wire);
+        free(token->mechanisms);
+        token->mechanisms = mechanisms;
+        token->n_mechanisms = n;
+        return 0;
+}
+
+static int keep_identity(struct token *token, const struct message_hello *hello)
+{
+        int r = copy_text(&token->label, hello->label);
+
+        if (r == 0)
+                r = copy_text(&token->manufacturer, hello->manufacturer);
+        if (r == 0)
+                r = copy_text(&token->model, hello->model);
+        if (r == 0)
+                r = copy_text(&token->serial, hello->serial);
+        return r < 0 ? r : keep_mechanisms(token, hello->mechanisms);
+}
+
+static int on_hello(struct token *token, struct wire *wire)
+{
+        struct worker *worker = &token->worker;
+        struct message_hello hello;
+        int r = message_get_hello(wire, &hello);
+
+        if (r < 0 || worker->phase != WORKER_GREETED || hello.version != MESSAGE_VERSION)
+                return -EBADMSG;
+        if (hello.threads == 0 || hello.threads > LIMIT_SESSIONS_MAX || hello.busy > hello.threads ||
+                hello.mechanisms.length % 8 != 0)
+                return -EBADMSG;
+        r = keep_identity(token, &hello);
+        if (r < 0)
+                return r;
+        r = directory_new(token->name, &token->loading);
+        if (r < 0)
+                return r;
+        token->known = true;
+        worker->threads = hello.threads;
+        worker->busy = hello.busy;
+        worker->session_limit = hello.session_limit;
+        worker->phase = WORKER_LOADING;
+        token->refresh_wanted = true;
+        return 0;
+}
+
+static struct directory *directory_now(struct token *token)
+{
+        if (token->worker.phase == WORKER_LOADING)
+                return token->loading;
+        return token->worker.phase == WORKER_SERVING ? token->directory : NULL;
+}
+
+static int on_entry(struct token *token, struct wire *wire)
+{
+        struct directory *directory = directory_now(token);
+        struct message_entry entry;
+
+        if (!directory || message_get_entry(wire, &entry) < 0)
+                return -EBADMSG;
+        return directory_put(directory, &entry);
+}
+
+static int on_drop(struct token *token, struct wire *wire)
+{
+        struct directory *directory = directory_now(token);
+        struct message_drop drop;
+        struct entry *entry;
+
+        if (!directory || message_get_drop(wire, &drop) < 0)
+                return -EBADMSG;
+        entry = directory_number(directory, drop.number);
+        if (entry)
+                token->broker->on_dropped(token, entry);
+        (void)directory_drop(directory, drop.number);
+        return 0;
+}
+
+static int on_sessions(struct token *token, struct wire *wire)
+{
+        struct message_sessions sessions;
+
+        if (token->worker.phase == WORKER_GREETED || message_get_sessions(wire, &sessions) < 0)
+                return -EBADMSG;
+        /* A worker that is older than this broker has logged in before: that was recorded then. */
+        if (sessions.logins > token->worker.logins && !token->worker.old)
+                audit_login(token->broker->audit, token->name, true, NULL);
+        token->worker.old = false;
+        token->worker.sessions_open = sessions.open;
+        token->worker.logins = sessions.logins;
+        return 0;
+}
+
+static int on_claims(struct token *token, struct wire *wire)
+{
+        struct message_claims claims;
+
+        if (!directory_now(token) || message_get_claims(wire, &claims) < 0)
+                return -EBADMSG;
+        claims_begin(&token->claims, &claims);
+        return 0;
+}
+
+static int on_claim(struct token *token, struct wire *wire)
+{
+        struct message_claim claim;
+
+        if (!directory_now(token) || message_get_claim(wire, &claim) < 0)
+                return -EBADMSG;
+        return claims_add(&token->claims, &claim);
+}
+
+/* ---- its channel ---- */
+
+static int on_message(struct token *token, struct wire *wire, enum message_type *ret_type)
+{
+        struct message_settled ignored;
+
+        *ret_type = message_type(wire);
+        switch (*ret_type) {
+        case MESSAGE_TYPE_HELLO:
+                return on_hello(token, wire);
+        case MESSAGE_TYPE_ENTRY:
+                return on_entry(token, wire);
+        case MESSAGE_TYPE_DROP:
+                return on_drop(token, wire);
+        case MESSAGE_TYPE_SETTLED:
+                return directory_now(token) ? message_get_settled(wire, &ignored) : -EBADMSG;
+        case MESSAGE_TYPE_REPLY:
+                return reply_take(token, wire);
+        case MESSAGE_TYPE_SESSIONS:
+                return on_sessions(token, wire);
+        case MESSAGE_TYPE_CLAIMS:
+                return on_claims(token, wire);
+        case MESSAGE_TYPE_CLAIM:
+                return on_claim(token, wire);
+        default:
+                return -EBADMSG;
+        }
+}
+
+/* The token has more objects than are kept. Another worker would tell of as many. */
+static void worker_full(struct token *token)
+{
+        char reason[128];
+
+        snprintf(reason, sizeof(reason), "the token has more than %u objects, and tokend keeps no more",
+                LIMIT_OBJECTS);
+        log_error("token %s: %s", token->name, reason);
+        token->full = true;
+        uplink_replace(&token->broker->uplink, token->name, token->worker.life, reason, true);
+        worker_died(token);
+}
+
+/* What the worker sent was not taken. */
+static void refuse(struct token *token, int r, enum message_type type)
+{
+        char reason[64];
+
+        if (r == -ENOSPC) {
+                worker_full(token);
+                return;
+        }
+        /* What is missing now, only a worker that tells of everything again can tell. */
+        if (r == -ENOMEM)
+                snprintf(reason, sizeof(reason), "the broker has no memory for what the worker sent");
+        else
+                snprintf(reason, sizeof(reason), "the worker sent an invalid message (%s): %s",
+                        r == -EMSGSIZE ? "too long" : message_name(type), strerror(-r));
+        worker_replace(token, reason, false);
+}
+
+/* Reads up to so many messages. 1: the channel is empty; the worker may be dead afterwards (WORKER_NONE). */
+static int worker_read(struct token *token, unsigned n)
+{
+        uint8_t *buffer = token->broker->buffer;
+
+        while (n-- > 0 && token->worker.phase != WORKER_NONE) {
+                enum message_type type = MESSAGE_TYPE_NONE_;
+                struct wire wire = {.data = buffer};
+                int r = channel_receive_plain(token->worker.fd, buffer, LIMIT_CHANNEL_MESSAGE, &wire.size);
+
+                if (r == -EAGAIN)
+                        return 1;
+                if (r == 1 || (r < 0 && r != -EMSGSIZE)) {
+                        worker_died(token);
+                        return 0;
+                }
+                if (r == 0)
+                        r = on_message(token, &wire, &type);
+                if (r < 0)
+                        refuse(token, r, type);
+                /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */
+                if (type == MESSAGE_TYPE_REPLY && worker_is_idle(&token->worker))
+                        return 0;
+        }
+        return 0;
+}
+
+void worker_watch(struct token *token, bool writable)
+{
+        int r = sd_event_source_set_io_events(token->worker.source, EPOLLIN | (writable ? EPOLLOUT : 0U));
+
+        if (r < 0)
+                log_error("token %s: cannot watch the channel: %s", token->name, strerror(-r));
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        struct token *token = userdata;
+        struct broker *broker = token->broker;
+
+        if (token->worker.blocked && (events & EPOLLOUT)) {
+                token->worker.blocked = false;
+                worker_watch(token, false);
+        }
+        if (events & ~(uint32_t)EPOLLOUT)
+                (void)worker_read(token, MESSAGES_A_TURN);
+        token->dirty = broker->tokens_dirty = true;
+        loop_settle(&broker->loop);
+        return 0;
+}
+
+int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch)
+{
+        struct worker *worker = &token->worker;
+        int r;
+
+        if (worker->phase != WORKER_NONE)
+                worker_gone(token, worker->life);
+        worker->fd = fd;
+        worker->life = life;
+        worker->epoch = epoch;
+        worker->counter = 0;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        else
+                r = sd_event_add_io(token->broker->loop.event, &worker->source, fd, EPOLLIN, on_io, token);
+        if (r < 0) {
+                worker_detach(token);
+                return r;
+        }
+        token->full = false;
+        worker->phase = WORKER_GREETED;
+        worker->old = !token->broker->sealed;
+        return 0;
+}
+
+void worker_gone(struct token *token, uint64_t life)
+{
+        if (token->worker.phase == WORKER_NONE || token->worker.life != life)
+                return;
+        /* What it answered before it died counts. A child of vendor code may hold the channel open, and even
+         * write: no more than every session could have answered. */
+        (void)worker_read(token, LIMIT_SESSIONS_MAX * 64U);
+        worker_died(token);
+}
