@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One call of a user's: attempts, pauses between them, the one deadline over all of it, and the rule of what
- * may be sent again. A request counts as sent when its last byte, the NUL, has left: the daemon acts on no
- * message that has not ended. So a connection that proves dead before that costs nothing, whatever the
- * request.
+ * One call of a user: its attempts, the pauses between them, the one deadline for all of it, and the rule what may be sent
+ * again. A request counts as sent when its last byte, the NUL, has left, because the daemon does not act on a message that
+ * has not ended. If a connection is lost before that, any request can be sent again.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "client/internal.h"
+#include "daemon/util/text.h"
 #include "proto/base64.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 
-/* Beyond the daemon's own deadline, where the caller sets none: so that its word about it arrives. */
+/* If the user sets no timeout, the call waits so long beyond the daemon's own deadline, for the reply that says that it has
+ * passed. */
 #define GRACE_MS 2000
 
 #define PAUSE_MIN_USEC 10000
 #define PAUSE_MAX_USEC 250000
 
 enum verdict {
-        VERDICT_DONE,     /* the result stands */
-        VERDICT_NOT_SENT, /* try again, whatever it is */
-        VERDICT_LOST,     /* sent, and no answer came */
-        VERDICT_BUSY,     /* refused for now, retry_ms later perhaps not */
+        VERDICT_DONE,     /* the result is final */
+        VERDICT_NOT_SENT, /* the request was not sent: try again */
+        VERDICT_LOST,     /* the request was sent, and no reply came */
+        VERDICT_BUSY,     /* the daemon refused it for now: try again after retry_ms */
 };
 
 struct attempt {
@@ -40,8 +41,8 @@ enum tokend_error call_init(struct call *call, const char *method, enum call_kin
 {
         *call = (struct call){.method = method, .kind = kind};
         if (timeout_ms < 0 || timeout_ms > (int)LIMIT_TIMEOUT_MS)
-                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a timeout of %d ms is not within 0 and %u",
-                        timeout_ms, LIMIT_TIMEOUT_MS);
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT,
+                        "expected a timeout from 0 to %u ms, not %d ms", LIMIT_TIMEOUT_MS, timeout_ms);
         call->deadline =
                 clock_usec() + (int64_t)(timeout_ms > 0 ? timeout_ms : otherwise_ms + GRACE_MS) * 1000;
         call->parameters = json_object_new_object();
@@ -54,7 +55,7 @@ void call_done(struct call *call)
         call->parameters = NULL;
 }
 
-/* Where memory is short parameters become NULL, which call_run() reports. */
+/* If memory is short, the parameters become NULL, which call_run() reports. */
 static void add(struct call *call, const char *name, struct json_object *value)
 {
         if (call->parameters && value && json_object_object_add(call->parameters, name, value) == 0)
@@ -71,7 +72,7 @@ void call_add_string(struct call *call, const char *name, const char *value)
 
 void call_add_bytes(struct call *call, const char *name, struct call_bytes value)
 {
-        /* More cannot be sent; call_run() refuses what is just too long. */
+        /* A longer one cannot be sent, and call_run() refuses one that is cut here as well. */
         size_t n = value.length <= LIMIT_MESSAGE ? value.length : LIMIT_MESSAGE;
         _cleanup_(freep) char *text = malloc(BASE64_LENGTH(n) + 1);
 
@@ -106,19 +107,7 @@ void call_add_strings(struct call *call, const char *name, struct call_strings s
         add(call, name, array);
 }
 
-enum tokend_error call_input(enum tokend_input kind, const void *input, size_t length,
-        struct call_bytes *ret_digest, struct call_bytes *ret_message, struct tokend_failure *ret_failure)
-{
-        struct call_bytes bytes = {input ? input : "", length};
-
-        if ((kind != TOKEND_DIGEST && kind != TOKEND_MESSAGE) || (!input && length > 0))
-                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "neither a digest nor a message was given");
-        *(kind == TOKEND_DIGEST ? ret_digest : ret_message) = bytes;
-        return TOKEND_OK;
-}
-
-/* What the daemon may take: a little less than is left, so that its word about the deadline arrives in time.
- */
+/* The timeoutMs of the request: a little less than the time that is left, so that the daemon's reply arrives in time. */
 static int64_t timeout_ms_left(const struct call *call)
 {
         int64_t left = (call->deadline - clock_usec()) / 1000, margin = left / 10 < 100 ? left / 10 : 100;
@@ -146,18 +135,8 @@ no_memory:
         return NULL;
 }
 
-/* A caller's string that is not UTF-8 would make the daemon close the connection, again and again. */
-static bool is_json(const char *text, size_t length)
-{
-        _cleanup_(json_putp) struct json_object *object = NULL;
-        size_t i = 0;
-
-        while (i < length && (unsigned char)text[i] < 0x80)
-                i++;
-        return i == length || json_parse(text, length, &object) == 0;
-}
-
-static int64_t send_request(struct call *call, struct connection *connection, struct attempt *a)
+/* -errno: the connection does not take it. Any other failure is in *a. */
+static int send_request(struct call *call, struct pool_connection *connection, struct attempt *a)
 {
         _cleanup_(json_putp) struct json_object *request = build_request(call);
         const char *text = request ? json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN) : NULL;
@@ -167,11 +146,12 @@ static int64_t send_request(struct call *call, struct connection *connection, st
                 a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the request");
         } else if (length > LIMIT_MESSAGE) {
                 a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT,
-                        "the request is longer than the %u bytes that the daemon takes", LIMIT_MESSAGE);
-        } else if (!is_json(text, length)) {
+                        "the request has more than the %u bytes that the daemon accepts", LIMIT_MESSAGE);
+        } else if (!text_is_utf8(text, length)) {
+                /* The daemon would close the connection, each time. */
                 a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT, "an argument is not UTF-8");
         } else {
-                return connection_send(connection, text, call->deadline, &a->sent);
+                return socket_send(connection, text, call->deadline, &a->sent);
         }
         return 0;
 }
@@ -208,7 +188,7 @@ static const struct field reply_fields[] = {
         {"continues", FIELD_BOOL, false, offsetof(struct reply, continues), 0, 0, 0},
 };
 
-/* Takes one message. *ret_more: another one follows. */
+/* Takes one message. *ret_more: another message follows. */
 static enum verdict take_reply(
         struct call *call, const char *text, size_t length, struct attempt *a, bool *ret_more)
 {
@@ -242,19 +222,19 @@ static enum verdict receive_failed(int r, struct attempt *a)
                 return VERDICT_DONE;
         case -EMSGSIZE:
                 a->error = fail(
-                        &a->failure, TOKEND_PROTOCOL_VIOLATION, "a reply is longer than %u bytes", REPLY_MAX);
+                        &a->failure, TOKEND_PROTOCOL_VIOLATION, "a reply has more than %u bytes", REPLY_MAX);
                 return VERDICT_DONE;
         case -ENOMEM:
                 a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the reply");
                 return VERDICT_DONE;
         default:
                 a->error = fail(&a->failure, TOKEND_CANNOT_CONNECT,
-                        "the daemon closed the connection without an answer");
+                        "the daemon closed the connection before it answered");
                 return VERDICT_LOST;
         }
 }
 
-static enum verdict receive_replies(struct call *call, struct connection *connection, struct attempt *a)
+static enum verdict receive_replies(struct call *call, struct pool_connection *connection, struct attempt *a)
 {
         int64_t deadline = call->deadline;
         size_t total = 0;
@@ -264,7 +244,7 @@ static enum verdict receive_replies(struct call *call, struct connection *connec
                 size_t length;
                 char *text;
                 bool more;
-                int r = connection_receive(connection, deadline, &text, &length);
+                int r = socket_receive(connection, deadline, &text, &length);
 
                 if (r < 0)
                         return receive_failed(r, a);
@@ -275,7 +255,8 @@ static enum verdict receive_replies(struct call *call, struct connection *connec
                 if (call->gap_ms > 0) {
                         deadline = clock_usec() + (int64_t)call->gap_ms * 1000;
                 } else if (total > REPLIES_MAX) {
-                        a->error = fail(&a->failure, TOKEND_PROTOCOL_VIOLATION, "the replies do not end");
+                        a->error = fail(&a->failure, TOKEND_PROTOCOL_VIOLATION,
+                                "the replies have more than %u bytes in all", REPLIES_MAX);
                         return VERDICT_DONE;
                 }
         }
@@ -283,13 +264,13 @@ static enum verdict receive_replies(struct call *call, struct connection *connec
 
 /* ---- attempts ---- */
 
-static enum verdict open_connection(struct tokend *handle, struct connection **ret, struct attempt *a)
+static enum verdict open_connection(struct tokend *handle, struct pool_connection **ret, struct attempt *a)
 {
-        struct connection *connection;
+        struct pool_connection *connection;
         int r = pool_new(handle, &connection);
 
         if (r == 0) {
-                r = connection_connect(connection, handle->path);
+                r = socket_connect(connection, handle->path);
                 if (r < 0)
                         pool_drop(handle, connection);
         }
@@ -308,9 +289,9 @@ static enum verdict open_connection(struct tokend *handle, struct connection **r
 
 static enum verdict attempt(struct tokend *handle, struct call *call, struct attempt *a)
 {
-        struct connection *connection = pool_take(handle);
+        struct pool_connection *connection = pool_take(handle);
         enum verdict verdict;
-        int64_t r;
+        int r;
 
         *a = (struct attempt){.error = TOKEND_OK};
         if (!connection) {
@@ -320,7 +301,8 @@ static enum verdict attempt(struct tokend *handle, struct call *call, struct att
         }
         r = send_request(call, connection, a);
         if (r == -ETIMEDOUT) {
-                a->error = fail(&a->failure, TOKEND_TIMED_OUT, "the daemon did not take the request in time");
+                a->error =
+                        fail(&a->failure, TOKEND_TIMED_OUT, "the daemon did not accept the request in time");
                 verdict = VERDICT_DONE;
         } else if (r < 0) {
                 a->error = fail(&a->failure, TOKEND_CANNOT_CONNECT, "the daemon closed the connection");
@@ -330,7 +312,7 @@ static enum verdict attempt(struct tokend *handle, struct call *call, struct att
         } else {
                 verdict = receive_replies(call, connection, a);
         }
-        /* Only after a whole answer is it known where on the connection the next one begins. */
+        /* Only after a whole reply is it known where the next one begins. */
         if (a->error == TOKEND_OK || (a->error < TOKEND_CANNOT_CONNECT && !call->gap_ms))
                 pool_give_back(handle, connection);
         else
@@ -338,7 +320,7 @@ static enum verdict attempt(struct tokend *handle, struct call *call, struct att
         return verdict;
 }
 
-/* Whether the daemon may have done what it was asked, and will not say so. */
+/* Whether the daemon may have done what it was asked, without a reply that says so. */
 static bool is_unknown(const struct call *call, const struct attempt *a, enum verdict verdict)
 {
         return call->kind == CALL_ONCE && a->sent &&
@@ -346,7 +328,7 @@ static bool is_unknown(const struct call *call, const struct attempt *a, enum ve
                        a->error == TOKEND_PROTOCOL_VIOLATION || a->error == TOKEND_NO_MEMORY);
 }
 
-/* Waits before the next attempt. false: there is none. */
+/* Waits before the next attempt. false: there is no next attempt. */
 static bool wait_for_next(
         const struct call *call, enum verdict verdict, const struct attempt *a, int64_t *pause)
 {
@@ -381,8 +363,8 @@ enum tokend_error call_run(struct tokend *handle, struct call *call, struct toke
                         call->take(call->userdata, NULL, true, NULL);
                 verdict = attempt(handle, call, &a);
                 if (is_unknown(call, &a, verdict))
-                        return fail(ret_failure, TOKEND_OUTCOME_UNKNOWN, "%s may have been done or not: %s",
-                                call->method, a.failure.text);
+                        return fail(ret_failure, TOKEND_OUTCOME_UNKNOWN,
+                                "it is unknown whether %s was done: %s", call->method, a.failure.text);
                 if (!wait_for_next(call, verdict, &a, &pause))
                         break;
         }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Certificates from JSON to structs: tokend_list_certificates(), tokend_get_certificate(). A certificate holds its JSON
- * object, and its strings are that object's. */
+/* Certificates as the daemon describes them: tokend_list_certificates() and tokend_get_certificate(). A certificate holds its
+ * JSON object, and its strings are those of the object. */
 #include "gen/client/stubs.h"
 
-/* certificate comes first: the one is the other's address. Its strings are those of parts, which are the object's. */
+/* certificate comes first, so that its address is also that of the whole. Its strings are those of parts, which are those of object. */
 struct owned_certificate {
         struct tokend_certificate certificate;
         struct certificates_certificate_result parts;

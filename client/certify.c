@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What makes, brings and removes certificates: tokend_request_certificate(), tokend_self_sign(),
- * tokend_import_certificate(), tokend_delete_certificate(). */
+/* The calls that make, import and remove certificates: tokend_request_certificate(), tokend_self_sign(),
+ * tokend_import_certificate() and tokend_delete_certificate(). */
 #include "gen/client/stubs.h"
 
 /* Runs a call whose reply is a certificate, and ends it. */

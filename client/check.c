@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* tokend_check(): asks with `more`, and gathers what was found; and tokend_remove_claim(). */
+/* tokend_check(), which collects what was found from several replies, and tokend_remove_claim(). */
 #include <errno.h>
 #include <string.h>
 
 #include "gen/client/stubs.h"
 
-/* check comes first: the one is the other's address. All strings lie in one object. */
+/* check comes first, so that its address is also that of the whole. All strings are those of object. */
 struct owned_check {
         struct tokend_check check;
-        struct certificates_check_result first; /* the first reply; found grows by the others' */
+        struct certificates_check_result first; /* the first reply; found grows by those of the others */
         struct json_object *object;
 };
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Errors for users: from the daemon's words, and the library's own. Holds no state. */
+/* Failures for users: from error replies of the daemon, and of the library itself. Holds no state. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/internal.h"
+#include "daemon/util/utf8.h"
 #include "proto/error.h"
 
-/* The library's numbers are for good, the table's are not. */
+/* The numbers of the library never change; those of the table may. */
 static const enum tokend_error from_proto[PROTO_ERROR_MAX_] = {
         [PROTO_OK] = TOKEND_OTHER_ERROR,
         [PROTO_KEY_NOT_FOUND] = TOKEND_KEY_NOT_FOUND,
@@ -63,24 +64,31 @@ const char *tokend_error_name(enum tokend_error error)
         return local_name(error);
 }
 
-void text_clean(char *text)
+/* Removes an unfinished character from the end: snprintf() cuts between bytes. Returns the new length. */
+static size_t cut_between_characters(char *text)
 {
-        size_t n = strlen(text), begin = n;
-        unsigned char *c = (unsigned char *)text;
+        size_t length = strlen(text), begin = length;
+        uint32_t point;
 
-        /* snprintf() cuts bytes: take an unfinished last character away. */
-        while (begin > 0 && n - begin < 3 && (c[begin - 1] & 0xc0) == 0x80)
+        while (begin > 0 && length - begin < 3 && (text[begin - 1] & 0xc0) == 0x80)
                 begin--;
-        if (begin > 0 && c[begin - 1] >= 0xc0) {
-                size_t want = c[begin - 1] >= 0xf0 ? 4 : c[begin - 1] >= 0xe0 ? 3 : 2;
-                if (n - begin + 1 < want)
-                        text[begin - 1] = 0;
-        }
-        for (; *c; c++) {
-                if (*c < 0x20 || *c == 0x7f)
-                        *c = '?';
-                else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) /* C1: a terminal may act on it */
-                        c[0] = c[1] = '?';
+        if (begin > 0 && (unsigned char)text[begin - 1] >= 0xc0 &&
+                utf8_decode(text + begin - 1, length - begin + 1, &point) == 0)
+                length = begin - 1;
+        text[length] = '\0';
+        return length;
+}
+
+void failure_clean(char *text)
+{
+        size_t length = cut_between_characters(text);
+        uint32_t point;
+
+        for (size_t at = 0, n; at < length; at += n) {
+                n = utf8_decode(text + at, length - at, &point);
+                if (n > 0 && utf8_is_control(point))
+                        memset(text + at, '?', n);
+                n = MAX_OF(n, (size_t)1);
         }
 }
 
@@ -95,7 +103,7 @@ enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error err
         va_start(arguments, format);
         vsnprintf(ret_failure->text, sizeof(ret_failure->text), format, arguments);
         va_end(arguments);
-        text_clean(ret_failure->text);
+        failure_clean(ret_failure->text);
         return error;
 }
 
@@ -136,11 +144,11 @@ enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *nam
                 return from_proto[error];
         *ret_failure = (struct tokend_failure){.error = from_proto[error]};
         snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", name);
-        text_clean(ret_failure->name);
+        failure_clean(ret_failure->name);
         describe(ret_failure->text, sizeof(ret_failure->text),
-                error == PROTO_OK ? "an error that this library does not know" : proto_error_sentence(error),
+                error == PROTO_OK ? "this library does not know the error" : proto_error_sentence(error),
                 parameters);
-        text_clean(ret_failure->text);
+        failure_clean(ret_failure->text);
         if (json_object_object_get_ex(parameters, "executed", &value))
                 ret_failure->executed = json_object_get_boolean(value);
         return from_proto[error];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * tokend_generate(): asks once, and finds out what became of it when the answer was lost.
+ * tokend_generate(): asks once, and finds out what became of the request if the reply was lost.
  *
- * That a key of the nickname is there afterwards says nothing by itself: it may have been there before, and
- * then the daemon would have refused. So it is looked for before as well, which waits where the token is
- * away: only for a moment, because it is Generate whose word, and whose time, the caller wants. That it is not
- * there afterwards says nothing either: the worker may be at it still, for a broker that died. So it is looked
- * for until the deadline, or for as long as the slowest key takes.
+ * If a key with the nickname is on the token afterwards, that alone proves nothing: it may have been there before, and then
+ * the daemon would have refused. So the library looks the nickname up before as well. That lookup waits if the token is not
+ * available, so it gets little time: the time belongs to the call of Generate. If no key is there afterwards, that proves
+ * nothing either: the worker may still be at it, for a broker that died. So the library looks again until the deadline, or
+ * for as long as the slowest key takes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,16 +15,18 @@
 #include "gen/client/stubs.h"
 #include "proto/limits.h"
 
-/* A worker makes RSA-8192 in 8 to 11 s, and a new broker has the directory at once. */
+/* How long the library looks for the key after the reply was lost. A worker makes RSA-8192 in 8 to 11 s, and a new broker has the
+ * directory at once. */
 #define LOOK_USEC       15000000
 #define LOOK_PAUSE_USEC 250000
-/* For the look before: it is answered from memory, or it waits for the token. Of the time that is left, no more than a quarter. */
+/* For the lookup before, and at most a quarter of the time that is left. The daemon answers it from memory, or waits for the
+ * token. */
 #define LOOK_BEFORE_MS 1000
 
-/* Names in enum key_usage. */
+/* The number of names in enum key_usage. */
 #define N_USAGES 4
 
-/* usage: room for the names that the template asks for. */
+/* usage: room for the names of the usages that the template asks for. */
 static struct keys_generate_arguments arguments_of(
         const struct tokend_template *wanted, const char *usage[static N_USAGES])
 {
@@ -44,7 +46,7 @@ static struct keys_generate_arguments arguments_of(
         return arguments;
 }
 
-/* Milliseconds until then, for a call of its own: at least 1. */
+/* The time until the deadline in milliseconds, as the timeout of another call: at least 1. */
 static int ms_until(int64_t deadline)
 {
         int64_t ms = (deadline - clock_usec()) / 1000;
@@ -67,7 +69,7 @@ static bool is_as_wanted(const struct tokend_key *key, const struct tokend_templ
         return true;
 }
 
-/* Until the key is there, and is as it was wanted. false: it cannot be told. */
+/* Looks until the key is there and is as the template asks. false: this cannot be told. */
 static bool look_for(struct tokend *handle, const char *name, const struct tokend_template *wanted,
         int64_t deadline, struct tokend_key **ret)
 {
@@ -94,8 +96,8 @@ static bool look_for(struct tokend *handle, const char *name, const struct token
         return false;
 }
 
-/* Whether no key bears the name, as far as the daemon has listed the token. That says so without an error in its counts; where no
- * token is named, Get looks on the one that Generate would take. */
+/* Whether no key has the nickname, as far as the daemon has listed the token. List finds that out without an error in the counts of
+ * the daemon. If no token is named, Get looks on the token on which Generate would make the key. */
 static enum tokend_error find_free(struct tokend *handle, const char *name,
         const struct tokend_template *wanted, int timeout_ms, bool *ret_is_free,
         struct tokend_failure *ret_failure)
@@ -117,8 +119,8 @@ static enum tokend_error find_free(struct tokend *handle, const char *name,
         return error;
 }
 
-/* Waits for the daemon itself: it answers this whatever becomes of its tokens. One that is mute is not asked for a key, whose
- * outcome would be unknown. */
+/* Waits for the daemon itself, which answers this whatever the state of its tokens. If it does not answer, it is not asked for a
+ * key: the outcome would be unknown. */
 static enum tokend_error ask_whether_there(
         struct tokend *handle, int64_t deadline, struct tokend_failure *ret_failure)
 {
@@ -130,8 +132,8 @@ static enum tokend_error ask_whether_there(
         return error < TOKEND_CANNOT_CONNECT ? TOKEND_OK : error;
 }
 
-/* *ret_is_free: no key bears the name, as of the daemon's last listing. Fails only where the token or the daemon cannot be asked: then it
- * need not be asked for more, and nothing was done. What else is wrong Generate will say. */
+/* *ret_is_free: no key has the nickname, as of the daemon's last listing. Fails only if the token or the daemon cannot be asked:
+ * then Generate is not asked for either, and nothing was done. Generate reports whatever else is wrong. */
 static enum tokend_error look_before(struct tokend *handle, const char *name,
         const struct tokend_template *wanted, int64_t deadline, bool *ret_is_free,
         struct tokend_failure *ret_failure)
@@ -153,7 +155,7 @@ static enum tokend_error look_before(struct tokend *handle, const char *name,
         return error > TOKEND_CANNOT_CONNECT || error == TOKEND_TOKEN_UNAVAILABLE ? error : TOKEND_OK;
 }
 
-/* "token:nickname"; NULL: no memory. */
+/* A new string "token:nickname" or "nickname". NULL: no memory. */
 static char *name_of(const struct tokend_template *wanted)
 {
         char *name;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Keys as the daemon describes them. A key holds its JSON object, and its strings are that object's. */
+/* Keys as the daemon describes them: tokend_get(), tokend_list() and tokend_delete(). A key holds its JSON object, and its
+ * strings are those of the object. */
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
 #include "gen/client/stubs.h"
 
-/* key comes first: the one is the other's address. Its strings are those of parts, which are the object's. */
+/* key comes first, so that its address is also that of the whole. Its strings are those of parts, which are those of object. */
 struct owned_key {
         struct tokend_key key;
         struct keys_key_result parts;
@@ -15,9 +16,9 @@ struct owned_key {
 _Static_assert((unsigned)TOKEND_USAGE_SIGN == USAGE_SIGN && (unsigned)TOKEND_USAGE_DECRYPT == USAGE_DECRYPT &&
                        (unsigned)TOKEND_USAGE_UNWRAP == USAGE_UNWRAP &&
                        (unsigned)TOKEND_USAGE_DERIVE == USAGE_DERIVE,
-        "the public numbers are those of the table");
+        "the numbers of tokend.h are those of daemon/util/algorithm.h");
 
-/* Names that a later daemon may send are left out. */
+/* A name that this library does not know is left out: a later daemon may send it. */
 static unsigned usage_of(struct json_object *names)
 {
         unsigned usage = 0;
@@ -94,4 +95,105 @@ enum tokend_error key_take(
                 return TOKEND_OK;
         error = keys_get_parse(parameters, &result, ret_failure);
         return error == TOKEND_OK ? key_new(result.key, key, ret_failure) : error;
+}
+
+enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeout_ms, struct tokend_key **ret,
+        struct tokend_failure *ret_failure)
+{
+        struct tokend_key *key = NULL;
+        struct call call;
+        enum tokend_error error =
+                keys_get_begin(&call, &(struct keys_get_arguments){.key = name}, timeout_ms, ret_failure);
+
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, key_take, &key, ret_failure);
+        if (error == TOKEND_OK)
+                *ret = key;
+        else
+                tokend_key_free(key);
+        return error;
+}
+
+/* ---- List ---- */
+
+static void clear(struct tokend_keys *keys)
+{
+        for (size_t i = 0; i < keys->n_keys; i++)
+                tokend_key_free(keys->keys[i]);
+        free(keys->keys);
+        *keys = (struct tokend_keys){0};
+}
+
+void tokend_keys_free(struct tokend_keys *keys)
+{
+        if (keys)
+                clear(keys);
+        free(keys);
+}
+
+static enum tokend_error take_keys(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        struct tokend_keys *keys = userdata;
+        struct keys_list_result result;
+        struct tokend_key **room;
+        enum tokend_error error;
+        size_t n;
+
+        if (again) {
+                clear(keys);
+                return TOKEND_OK;
+        }
+        error = keys_list_parse(parameters, &result, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        n = json_object_array_length(result.keys);
+        if (n == 0)
+                return TOKEND_OK;
+        room = reallocarray(keys->keys, keys->n_keys + n, sizeof(*room));
+        if (!room)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
+        keys->keys = room;
+        for (size_t i = 0; i < n; i++) {
+                error = key_new(
+                        json_object_array_get_idx(result.keys, i), &keys->keys[keys->n_keys], ret_failure);
+                if (error != TOKEND_OK)
+                        return error;
+                keys->n_keys++;
+        }
+        return TOKEND_OK;
+}
+
+enum tokend_error tokend_list(struct tokend *handle, const char *token, const char *nickname, int timeout_ms,
+        struct tokend_keys **ret, struct tokend_failure *ret_failure)
+{
+        struct tokend_keys *keys = calloc(1, sizeof(*keys));
+        struct call call;
+        enum tokend_error error;
+
+        if (!keys)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
+        error = keys_list_begin(&call, &(struct keys_list_arguments){.token = token, .nickname = nickname},
+                timeout_ms, ret_failure);
+        if (error == TOKEND_OK) {
+                call.more = true;
+                error = call_finish(handle, &call, take_keys, keys, ret_failure);
+        }
+        if (error == TOKEND_OK)
+                *ret = keys;
+        else
+                tokend_keys_free(keys);
+        return error;
+}
+
+/* ---- Delete ---- */
+
+enum tokend_error tokend_delete(
+        struct tokend *handle, const char *key, int timeout_ms, struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = keys_delete_begin(
+                &call, &(struct keys_delete_arguments){.key = key}, timeout_ms, ret_failure);
+
+        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
 }

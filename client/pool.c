@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The handle and its connections: those in use and those kept for the next call. Owns every descriptor of the
- * library. Called by call.c. Holds its lock for a few instructions at a time, never over a system call that
- * waits.
+ * The handle and its connections: those in use and those kept for the next call. It owns every descriptor of the library.
+ * Called by call.c. The lock of a handle is held for a few instructions at a time, and never over a system call that waits.
  *
- * fork(2): all handles are in one list, so that the handlers of pthread_atfork(3) can hold every lock while
- * the process is copied, and the child can close what it inherited. Its copies would keep the parent's
- * connections open behind the parent's back; used, they would mix two processes' requests. This list is the
- * library's only global.
+ * fork(2): all handles are in one list, so that the handlers of pthread_atfork(3) can take every lock while the process is
+ * copied, and the child can close the connections that it inherited. If the child kept its copies, the connections would
+ * stay open after the parent closed them; if it used them, the requests of two processes would be mixed. This list is the
+ * only global of the library.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,14 +39,14 @@ static void after_fork_in_parent(void)
         pthread_mutex_unlock(&handles_lock);
 }
 
-/* What was idle is freed. What was in use belonged to a thread that is not here, or to a callback of
- * tokend_watch() that forked: it is closed and stays listed, for its owner or tokend_close(). */
+/* Frees the idle connections. One in use belonged to a thread that the child does not have, or to a callback of tokend_watch()
+ * that forked: it is closed and stays in the list, for that callback's call or for tokend_close(). */
 static void close_inherited(struct tokend *handle)
 {
-        struct connection **link = &handle->connections;
+        struct pool_connection **link = &handle->connections;
 
         while (*link) {
-                struct connection *connection = *link;
+                struct pool_connection *connection = *link;
 
                 if (connection->fd >= 0)
                         close(connection->fd);
@@ -141,13 +140,13 @@ void tokend_close(struct tokend *handle)
                 return;
         unlist_handle(handle);
         while (handle->connections) {
-                struct connection *connection = handle->connections;
+                struct pool_connection *connection = handle->connections;
 
                 handle->connections = connection->next;
                 if (connection->fd >= 0)
                         close(connection->fd);
-                /* In use, with no call in progress: left by a thread that did not survive a fork, perhaps in
-                 * the middle of a change to its buffer. */
+                /* A connection in use, though no call is in progress, was left by a thread that the child of a fork does
+                 * not have. Its buffer may be half changed. */
                 if (connection->idle)
                         frame_done(&connection->frame);
                 free(connection);
@@ -159,8 +158,8 @@ void tokend_close(struct tokend *handle)
 
 /* ---- its connections ---- */
 
-/* Whether the daemon closed it, or said what nobody asked, while it was idle. */
-static bool is_stale(const struct connection *connection)
+/* Whether the daemon closed the connection, or sent something, while it was idle. */
+static bool is_stale(const struct pool_connection *connection)
 {
         char byte;
 
@@ -168,9 +167,9 @@ static bool is_stale(const struct connection *connection)
                (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-static struct connection *take_idle(struct tokend *handle)
+static struct pool_connection *take_idle(struct tokend *handle)
 {
-        struct connection *connection;
+        struct pool_connection *connection;
 
         pthread_mutex_lock(&handle->lock);
         connection = handle->connections;
@@ -184,18 +183,18 @@ static struct connection *take_idle(struct tokend *handle)
         return connection;
 }
 
-struct connection *pool_take(struct tokend *handle)
+struct pool_connection *pool_take(struct tokend *handle)
 {
-        struct connection *connection;
+        struct pool_connection *connection;
 
         while ((connection = take_idle(handle)) && is_stale(connection))
                 pool_drop(handle, connection);
         return connection;
 }
 
-int pool_new(struct tokend *handle, struct connection **ret)
+int pool_new(struct tokend *handle, struct pool_connection **ret)
 {
-        struct connection *connection = calloc(1, sizeof(*connection));
+        struct pool_connection *connection = calloc(1, sizeof(*connection));
         int r = 0;
 
         if (!connection)
@@ -218,11 +217,11 @@ int pool_new(struct tokend *handle, struct connection **ret)
         return 0;
 }
 
-void pool_give_back(struct tokend *handle, struct connection *connection)
+void pool_give_back(struct tokend *handle, struct pool_connection *connection)
 {
         bool keep;
 
-        /* A fork in a callback closed it; or bytes behind the answer, which nobody asked for. */
+        /* A fork in a callback closed it, or there are bytes after the reply. */
         if (connection->fd < 0 || frame_pending(&connection->frame) > 0) {
                 pool_drop(handle, connection);
                 return;
@@ -239,9 +238,9 @@ void pool_give_back(struct tokend *handle, struct connection *connection)
                 pool_drop(handle, connection);
 }
 
-void pool_drop(struct tokend *handle, struct connection *connection)
+void pool_drop(struct tokend *handle, struct pool_connection *connection)
 {
-        struct connection **link;
+        struct pool_connection **link;
 
         pthread_mutex_lock(&handle->lock);
         for (link = &handle->connections; *link != connection; link = &(*link)->next)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* tokend_random(): in turns of what the daemon gives at once, under one deadline. */
+/* tokend_random(): several calls of Random under one deadline, because one call gives LIMIT_RANDOM bytes at most. */
 #include <string.h>
 
 #include "gen/client/stubs.h"
@@ -7,7 +7,7 @@
 
 struct target {
         unsigned char *buffer;
-        size_t length; /* of this turn */
+        size_t length; /* of this call */
 };
 
 static enum tokend_error take_bytes(
@@ -33,10 +33,10 @@ enum tokend_error tokend_random(struct tokend *handle, void *buffer, size_t leng
 {
         struct target target = {.buffer = buffer};
         enum tokend_error error = TOKEND_OK;
-        int64_t deadline = 0; /* the first turn's, and so of all */
+        int64_t deadline = 0; /* of the first call, and so of all */
 
         if (length == 0)
-                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "no bytes were asked for");
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "expected a number of bytes, not 0");
         while (error == TOKEND_OK && length > 0) {
                 struct call call;
 

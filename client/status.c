@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The calls of the status socket. A status holds its JSON object, and its strings are that object's. */
+/* The calls of the status socket. A status holds its JSON object, and its strings are those of the object. */
 #include <stdio.h>
 #include <string.h>
 
 #include "gen/client/stubs.h"
 #include "proto/limits.h"
 
-/* status comes first: the one is the other's address. */
+/* status comes first, so that its address is also that of the whole. */
 struct owned_status {
         struct tokend_status status;
         struct json_object *object;
@@ -42,7 +42,7 @@ static enum tokend_error parse_claims(
         return TOKEND_OK;
 }
 
-/* Objects in a token's that may be missing: then all in it is 0 or NULL. */
+/* Objects that may be missing in that of a token. Then everything in them is 0 or NULL. */
 static enum tokend_error parse_parts(const struct status_token_result *parts,
         struct tokend_token_status *token, struct tokend_failure *ret_failure)
 {
@@ -155,7 +155,7 @@ static enum tokend_error parse_audit(
         return error;
 }
 
-/* Of Get and of Watch, whose replies are the same. */
+/* For the replies to Get and Watch, which are the same. */
 static enum tokend_error parse_status(
         struct json_object *object, struct tokend_status *status, struct tokend_failure *ret_failure)
 {
@@ -236,7 +236,7 @@ enum tokend_error tokend_status(
 struct watch {
         tokend_status_callback callback;
         void *userdata;
-        bool ended; /* by the callback */
+        bool ended; /* the callback asked for the end */
 };
 
 static enum tokend_error take_watched(
@@ -265,7 +265,7 @@ enum tokend_error tokend_watch(struct tokend *handle, int interval_ms, int timeo
 
         if (interval_ms < 1 || interval_ms > (int)LIMIT_TIMEOUT_MS)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT,
-                        "an interval of %d ms is not within 1 and %u", interval_ms, LIMIT_TIMEOUT_MS);
+                        "expected an interval from 1 to %u ms, not %d ms", LIMIT_TIMEOUT_MS, interval_ms);
         error = status_watch_begin(
                 &call, &(struct status_watch_arguments){.interval_ms = interval_ms}, timeout_ms, ret_failure);
         if (error != TOKEND_OK)
@@ -316,7 +316,7 @@ static enum tokend_error take_probe(
                 return error;
         *probe = (struct tokend_probe){.ok = result.ok, .latency_usec = result.latency_usec};
         snprintf(probe->ckr, sizeof(probe->ckr), "%s", result.ckr ? result.ckr : "");
-        text_clean(probe->ckr);
+        failure_clean(probe->ckr);
         return TOKEND_OK;
 }
 

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-struct entry {
+struct error_row {
         const char *name;
         const char *sentence;
 };
 
-static const struct entry entries[PROTO_ERROR_MAX_] = {
+static const struct error_row rows[PROTO_ERROR_MAX_] = {
         [PROTO_OK] = {"Ok", "no error"},
         [PROTO_KEY_NOT_FOUND] = {"KeyNotFound", "there is no such key that you may see"},
         [PROTO_AMBIGUOUS_NAME] = {"AmbiguousName", "several of them bear this name: name one by its id"},
@@ -41,14 +41,14 @@ static const struct entry entries[PROTO_ERROR_MAX_] = {
         [PROTO_EXPECTED_MORE] = {"ExpectedMore", "the answer needs several replies: ask with `more`"},
 };
 
-static const struct entry *entry_of(enum proto_error error)
+static const struct error_row *row_of(enum proto_error error)
 {
-        return (unsigned)error < PROTO_ERROR_MAX_ ? &entries[error] : &entries[PROTO_OK];
+        return (unsigned)error < PROTO_ERROR_MAX_ ? &rows[error] : &rows[PROTO_OK];
 }
 
 const char *proto_error_name(enum proto_error error)
 {
-        return entry_of(error)->name;
+        return row_of(error)->name;
 }
 
 int proto_error_is_service(enum proto_error error)
@@ -58,7 +58,7 @@ int proto_error_is_service(enum proto_error error)
 
 const char *proto_error_sentence(enum proto_error error)
 {
-        return entry_of(error)->sentence;
+        return row_of(error)->sentence;
 }
 
 enum proto_error proto_error_from_name(const char *name)
@@ -68,7 +68,7 @@ enum proto_error proto_error_from_name(const char *name)
         if (!dot)
                 return PROTO_OK;
         for (unsigned i = PROTO_OK + 1; i < PROTO_ERROR_MAX_; i++)
-                if (strcmp(entries[i].name, dot + 1) == 0)
+                if (strcmp(rows[i].name, dot + 1) == 0)
                         return (enum proto_error)i;
         return PROTO_OK;
 }

@@ -79,7 +79,7 @@ static bool serve_sent(struct audit_server *serve, int r)
                 return false;
         /* What it sent before it went is still to be read: the end is seen there. */
         if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-                log_warning("audit: cannot answer the broker: %s", strerrordesc_np(-r));
+                log_warning("audit: cannot answer the broker: %s", strerror(-r));
         return true;
 }
 
@@ -169,7 +169,7 @@ static void serve_rotate_now(struct audit_server *serve, const char *reason)
 
         serve->rotate = false;
         if (r < 0) {
-                log_error("audit: %s cannot be rotated: %s", serve->path, strerrordesc_np(-r));
+                log_error("audit: %s cannot be rotated: %s", serve->path, strerror(-r));
                 serve->next_rotate_usec = now_usec() + AGAIN_USEC;
         }
         (void)serve_commit(serve);
@@ -317,7 +317,7 @@ static void serve_start(struct audit_server *serve, const struct message_audit_s
                 serve->path = strdup(start->path);
                 r = serve->path ? keeper_init(&serve->keeper, serve->path) : -ENOMEM;
                 if (r < 0) {
-                        log_error("audit: %s: %s", start->path, strerrordesc_np(-r));
+                        log_error("audit: %s: %s", start->path, strerror(-r));
                         serve->failed = true;
                         return;
                 }
@@ -434,7 +434,7 @@ static void serve_wait(struct audit_server *serve, bool flushed)
         };
 
         if (poll(fds, ARRAY_SIZE(fds), serve_timeout_ms(serve)) < 0 && errno != EINTR)
-                log_error("audit: poll: %s", strerrordesc_np(errno));
+                log_error("audit: poll: %s", strerror(errno));
         if (fds[0].revents)
                 serve_read_control(serve);
 }

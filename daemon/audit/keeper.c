@@ -52,8 +52,6 @@ void keeper_add(struct keeper *keeper, const char *text, size_t length)
 
 static const char *reason_of(int error)
 {
-        const char *text;
-
         switch (-error) {
         case EBUSY:
                 return "another process writes this file";
@@ -62,8 +60,7 @@ static const char *reason_of(int error)
         case ELOOP:
                 return "it is a symbolic link";
         default:
-                text = strerrordesc_np(-error);
-                return text ? text : "unknown error";
+                return strerror(-error);
         }
 }
 

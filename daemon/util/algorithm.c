@@ -35,17 +35,17 @@ static const struct key_type_info key_types[KEY_TYPE_MAX_] = {
         [KEY_ED25519] = {"ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, USAGE_SIGN},
 };
 
-struct name {
+struct numbered_name {
         const char *name;
         unsigned number;
 };
 
-static const struct name curves[] = {
+static const struct numbered_name curves[] = {
         {"secp256r1", 256}, {"secp384r1", 384}, {"secp521r1", 521}, {"ed25519", 255}};
-static const struct name usages[] = {
+static const struct numbered_name usages[] = {
         {"sign", USAGE_SIGN}, {"decrypt", USAGE_DECRYPT}, {"unwrap", USAGE_UNWRAP}, {"derive", USAGE_DERIVE}};
 
-static unsigned name_find(const struct name *names, size_t n, const char *name)
+static unsigned name_find(const struct numbered_name *names, size_t n, const char *name)
 {
         for (size_t i = 0; i < n; i++)
                 if (strcmp(names[i].name, name) == 0)
@@ -53,7 +53,7 @@ static unsigned name_find(const struct name *names, size_t n, const char *name)
         return 0;
 }
 
-static const char *name_of(const struct name *names, size_t n, unsigned number)
+static const char *name_of(const struct numbered_name *names, size_t n, unsigned number)
 {
         for (size_t i = 0; i < n; i++)
                 if (names[i].number == number)

@@ -6,7 +6,8 @@
  *   0          done; the outputs (ret_*, last) are set;
  *   negative   -errno: unexpected here, forwarded unchanged by whoever cannot handle it;
  *   positive   a condition that this function's comment documents, handled by its caller.
- * Outputs are untouched unless 0 is returned. Whoever handles an error logs it; whoever forwards it does not.
+ * Outputs are untouched unless 0 is returned. Whoever handles an error logs it; whoever forwards it does not. The sentence of an
+ * errno is strerror()'s, which is thread-safe in glibc.
  */
 #pragma once
 

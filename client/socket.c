@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One socket, never blocking: poll(2) waits, and only until the deadline. Called by call.c. Knows no JSON. */
+/* The socket of one connection. It does not block: poll(2) waits, and only until the deadline. Called by call.c. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -18,15 +18,15 @@ void sleep_until(int64_t usec)
                 ;
 }
 
-int connection_connect(struct connection *connection, const char *path)
+int socket_connect(struct pool_connection *connection, const char *path)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-        memcpy(address.sun_path, path, strlen(path)); /* tokend_open() saw to the length */
+        memcpy(address.sun_path, path, strlen(path)); /* tokend_open() checked the length */
         return connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* 0: ready, or broken, which the next system call will say. */
+/* 0: the socket is ready, or broken, which the next system call reports. */
 static int wait_for(int fd, short events, int64_t deadline)
 {
         for (;;) {
@@ -37,7 +37,7 @@ static int wait_for(int fd, short events, int64_t deadline)
 
                 if (left <= 0)
                         return -ETIMEDOUT;
-                /* A fork in a callback closed it: poll(2) would wait for nothing. */
+                /* A fork in a callback closed it: poll(2) would wait in vain. */
                 if (fd < 0)
                         return -ECONNRESET;
                 r = ppoll(&pollfd, 1, &ts, NULL);
@@ -48,7 +48,7 @@ static int wait_for(int fd, short events, int64_t deadline)
         }
 }
 
-int connection_send(struct connection *connection, const char *message, int64_t deadline, bool *ret_sent)
+int socket_send(struct pool_connection *connection, const char *message, int64_t deadline, bool *ret_sent)
 {
         size_t left = strlen(message) + 1;
 
@@ -71,7 +71,7 @@ int connection_send(struct connection *connection, const char *message, int64_t 
         return 0;
 }
 
-int connection_receive(struct connection *connection, int64_t deadline, char **ret, size_t *ret_length)
+int socket_receive(struct pool_connection *connection, int64_t deadline, char **ret, size_t *ret_length)
 {
         for (;;) {
                 char *room;
@@ -84,7 +84,7 @@ int connection_receive(struct connection *connection, int64_t deadline, char **r
                 r = frame_room(&connection->frame, &room, &length);
                 if (r < 0)
                         return r;
-                /* An answer takes its time: to wait first saves a system call. */
+                /* A reply takes some time: to wait first saves a system call. */
                 r = wait_for(connection->fd, POLLIN, deadline);
                 if (r < 0)
                         return r;
