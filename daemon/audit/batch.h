@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Records that wait for the disk, in order, in one buffer of fixed size: what one fsync takes, and the
- * backlog while nothing can be written.
+ * Records that wait for the disk, in order, in one buffer of fixed size. One fsync takes a batch; while the file cannot be
+ * written, the batch is the backlog.
  */
 #pragma once
 
@@ -17,10 +17,10 @@ struct batch {
 int batch_init(struct batch *batch, size_t size);
 void batch_done(struct batch *batch);
 
-/* Copies a record in. -ENOBUFS: no room. */
+/* Copies a record in. -ENOBUFS: it does not fit. */
 int batch_add(struct batch *batch, const char *text, size_t length);
 
-/* The record at *at (0: the first), and moves *at behind it. NULL at the end. */
+/* Returns the record at *at (0: the first) and moves *at to the next. NULL at the end. */
 const char *batch_next(const struct batch *batch, size_t *at, size_t *ret_length);
 
 void batch_clear(struct batch *batch);

@@ -16,13 +16,13 @@
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
 
-/* Bytes of what the file has to say of itself and could not write yet: a few sentences. */
+/* Bytes of notes that the file could not write yet: a few sentences. */
 enum {
         NOTES_SIZE = 32768
 };
 
 struct file {
-        char *directory, *base;
+        char *path, *directory, *base;
         int directory_fd, fd; /* -1: not open */
         bool known;           /* the chain is: a file was open before */
         struct chain chain;
@@ -42,9 +42,10 @@ int file_new(const char *path, struct file **ret)
         if (!file)
                 return -ENOMEM;
         file->fd = file->directory_fd = -1;
+        file->path = strdup(path);
         file->directory = strndup(path, slash == path ? 1 : (size_t)(slash - path));
         file->base = strdup(slash + 1);
-        if (!file->directory || !file->base || batch_init(&file->notes, NOTES_SIZE) < 0)
+        if (!file->path || !file->directory || !file->base || batch_init(&file->notes, NOTES_SIZE) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(file);
         return 0;
@@ -65,12 +66,13 @@ void file_free(struct file *file)
                 return;
         file_close(file);
         batch_done(&file->notes);
+        free(file->path);
         free(file->directory);
         free(file->base);
         free(file);
 }
 
-/* A record of the file's own, written before the next others. members: the JSON members behind `kind`. */
+/* A record about the file itself, written before the next records. format: the JSON members after `kind`. */
 static _printf_(3, 4) void file_note(struct file *file, const char *kind, const char *format, ...)
 {
         char when[AUDIT_TIME_SIZE], members[8192], text[8192 + 128];
@@ -86,9 +88,9 @@ static _printf_(3, 4) void file_note(struct file *file, const char *kind, const 
                         text, sizeof(text), "{\"time\":\"%s\",\"kind\":\"%s\",%s}", when, kind, members);
         else
                 length = snprintf(text, sizeof(text), "{\"time\":\"%s\",\"kind\":\"%s\"}", when, kind);
-        log_notice("audit: %s/%s: %s", file->directory, file->base, text);
+        log_notice("audit: %s: %s", file->path, text);
         if (batch_add(&file->notes, text, (size_t)length) < 0)
-                log_error("audit: no room for this note in the file");
+                log_error("audit: this note cannot be added to the file: too many wait to be written");
 }
 
 /* A file's name or a sentence as a JSON string; both are shorter than NAME_MAX. */
@@ -97,8 +99,7 @@ static const char *quoted(const char *text, char ret[static 2048])
         return audit_quote(text, ret, 2048) > 0 ? ret : "\"\"";
 }
 
-/* Opens and locks. The file may be renamed between the two, by whoever held the lock: then that lock is none.
- */
+/* Opens and locks. Whoever held the lock before may rename the file between the two. Then our lock protects nothing: -EBUSY. */
 static int open_locked(struct file *file, int *ret_fd, uint64_t *ret_size)
 {
         _cleanup_(closep) int fd = -1;
@@ -122,7 +123,7 @@ static int open_locked(struct file *file, int *ret_fd, uint64_t *ret_size)
         return 0;
 }
 
-/* A file with our records: what lies behind the last whole one is moved out. */
+/* A file with our records: whatever follows the last whole record is moved to another file. */
 static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const struct chain *chain)
 {
         _cleanup_(freep) char *name = NULL;
@@ -140,8 +141,7 @@ static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const
         return 0;
 }
 
-/* A new, empty file: its chain is the one we know, or that of the newest file that was renamed, or begins
- * here. */
+/* A new, empty file. It continues the chain that we know, or the chain of the newest renamed file; else a chain begins here. */
 static int begin(struct file *file, struct chain *chain)
 {
         _cleanup_(freep) char *name = NULL;
@@ -171,7 +171,7 @@ static bool chain_equal(const struct chain *a, const struct chain *b)
         return a->seq == b->seq && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
 }
 
-/* Not ours, or not where it stood: out of the way with it. */
+/* The file is not ours, or its chain is not where it stood: it is renamed. */
 static int set_aside(struct file *file, uint64_t seq)
 {
         _cleanup_(freep) char *name = NULL;
@@ -187,7 +187,7 @@ static int set_aside(struct file *file, uint64_t seq)
         return 0;
 }
 
-/* 1: the file was moved out of the way; once more. */
+/* 1: the file was moved out of the way: try again. */
 static int file_acquire_once(struct file *file)
 {
         _cleanup_(closep) int fd = -1;
@@ -233,8 +233,8 @@ static int file_acquire(struct file *file)
         return r == 1 ? -EBUSY : r;
 }
 
-/* What a failed write left behind is cut off. The pages that an fsync failed on are written anew after that:
- * left as they were, the kernel would take them for clean. */
+/* Cuts off what a failed write left. The next write then writes those pages anew. Otherwise the kernel would take the pages on
+ * which an fsync failed for clean. */
 static int file_undo(struct file *file)
 {
         if (ftruncate(file->fd, (off_t)file->length) < 0 || fdatasync(file->fd) < 0)
@@ -243,7 +243,7 @@ static int file_undo(struct file *file)
         return 0;
 }
 
-/* Why the open file is not where and as we left it; NULL: it is. */
+/* Why the open file is not where and as we left it; NULL: it is as we left it. */
 static const char *file_fault(const struct file *file)
 {
         struct stat st, named, directory, now;
@@ -292,7 +292,7 @@ static int file_write(struct file *file, const char *data, size_t length)
         return fdatasync(file->fd) < 0 ? -errno : 0;
 }
 
-/* Lines of every record of a batch, behind *length of out; the chain moves on. */
+/* Appends the lines of a batch at *length of out, and moves the chain on. */
 static int format_batch(
         struct chain *chain, const struct batch *batch, char *out, size_t size, size_t *length)
 {
@@ -337,7 +337,7 @@ int file_append(struct file *file, const char *first, const struct batch *record
                 return r;
         file->dirty = true;
         if ((r = file_write(file, out, length)) < 0) {
-                /* Now, so that a reader sees whole lines; where even this fails, before the next write. */
+                /* At once, so that a reader sees whole lines. If even this fails, it is done before the next write. */
                 (void)file_undo(file);
                 return r;
         }
@@ -376,4 +376,9 @@ const struct chain *file_chain(const struct file *file)
 uint64_t file_length(const struct file *file)
 {
         return file->length;
+}
+
+const char *file_path(const struct file *file)
+{
+        return file->path;
 }

@@ -74,13 +74,12 @@ static void keeper_failed(struct keeper *keeper, int error, uint64_t now_usec)
                 keeper->lost_now = 0;
         }
         if (keeper->ok || strcmp(keeper->reason, reason) != 0)
-                log_error("audit: records cannot be written: %s", reason);
+                log_error("audit: records cannot be written to %s: %s", file_path(keeper->file), reason);
         keeper->ok = false;
         (void)snprintf(keeper->reason, sizeof(keeper->reason), "%s", reason);
 }
 
-/* What the chain says of the time when nothing could be written. late: records that stand right behind this
- * one. */
+/* The record about the time when nothing could be written. late: the number of records that follow it at once. */
 static void back_record(const struct keeper *keeper, char *ret, size_t size)
 {
         char when[AUDIT_TIME_SIZE], since[AUDIT_TIME_SIZE];

@@ -51,7 +51,7 @@ int last_record_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *r
         return 1;
 }
 
-/* The SEQ in BASE.TIME.SEQ; 0: it is no such name. */
+/* The SEQ in BASE.TIME.SEQ; 0: it is another name. */
 static uint64_t name_seq(const char *name, const char *base)
 {
         size_t length = strlen(base);
@@ -63,7 +63,7 @@ static uint64_t name_seq(const char *name, const char *base)
         return dot && dot[1] >= '1' && dot[1] <= '9' ? strtoull(dot + 1, NULL, 10) : 0;
 }
 
-/* Takes the file where its chain stands further than *chain does. */
+/* Sets *chain if the chain of this file stands further. 1: it does not, or the file has no records. -errno. */
 static int last_record_take(int directory_fd, const char *name, struct chain *chain)
 {
         _cleanup_(closep) int fd = -1;
@@ -85,8 +85,8 @@ static int last_record_take(int directory_fd, const char *name, struct chain *ch
         return 0;
 }
 
-/* Whether the fault is of this one file, which another may make good: a symbolic link, a file that we may not read or that was
- * removed meanwhile. Our own want of memory or descriptors is no reason to begin a chain elsewhere. */
+/* Whether the fault is this file's: a symbolic link, a file that we may not read, or that was removed meanwhile. If we are short
+ * of memory or descriptors, the search has to be repeated: otherwise the chain would go on from the wrong file. */
 static bool is_of_the_file(int error)
 {
         return error < 0 && error != -ENOMEM && error != -EMFILE && error != -ENFILE;
@@ -108,7 +108,7 @@ int last_record_find(int directory_fd, const char *base, struct chain *ret_chain
                 close(fd);
                 return -ENOMEM;
         }
-        /* A name that promises no more than what was found needs no look: of thousands, few are opened. */
+        /* A file with a lower SEQ in its name cannot stand further: of thousands, few are opened. */
         while (r >= 0 && (errno = 0, entry = readdir(dir))) {
                 if (name_seq(entry->d_name, base) <= chain.seq)
                         continue;

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Where the chain in a file stands: reading its end, and finding the newest of the files it was rotated into.
- */
+/* Where the chain of a file stands: reads the end of the file, or finds the newest of the rotated files. */
 #pragma once
 
 #include "daemon/audit/line.h"
 
-/* Bytes from the end of a file in which its last whole line is looked for: more than one write can have left
- * torn. */
+/* Bytes from the end of a file in which its last whole line is looked for. It is longer than any write, so that a torn write
+ * does not hide the line before it. */
 #define LAST_RECORD_WINDOW (4U * 1024U * 1024U)
 
-/* The last whole line among the last LAST_RECORD_WINDOW of size bytes: where the chain stands after it, and where
- * the line ends. What lies behind that was torn by a crash, or is not ours. 1: there is none. -errno. */
+/* Finds the last whole line in the last LAST_RECORD_WINDOW bytes of a file of size bytes: where the chain stands after it, and
+ * the offset at which it ends. The rest of the file was torn by a crash, or is not ours. 1: there is no whole line. -errno. */
 int last_record_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *ret_end);
 
-/* Looks in the directory for BASE.TIME.SEQ (with or without an end) of the highest SEQ that last_record_read()
- * takes, and gives where its chain stands, and its name (the caller frees). A file that cannot be read is logged and skipped.
- * 1: there is none. -errno. */
+/* Looks in the directory for the file BASE.TIME.SEQ (with or without an end) whose chain stands furthest: where it stands, and
+ * the name of the file (the caller frees). A file that cannot be read is logged and skipped. 1: there is no such file. -errno. */
 int last_record_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name);

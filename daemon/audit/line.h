@@ -32,16 +32,15 @@ struct chain {
         uint8_t hash[LINE_HASH_SIZE];
 };
 
-/* Whether text may become a line: an object with at least one member, UTF-8, no control character (so: one
- * line), LIMIT_AUDIT_RECORD bytes at most. The broker is trusted for the rest: it may have been taken over
- * and lie, but it cannot break the lines of others. */
+/* Whether text may become a line: a JSON object with at least one member, in UTF-8, without control characters (so that it is
+ * one line), of at most LIMIT_AUDIT_RECORD bytes. Nothing else is checked: a broker that was taken over can lie, but it cannot
+ * break the lines of others. */
 bool line_text_ok(const char *text, size_t length);
 
-/* Writes the next line with its newline (no NUL) and moves the chain on. -EINVAL: !line_text_ok(); -EMSGSIZE.
- */
+/* Writes the next line with its newline (no NUL) and moves the chain on. -EINVAL: !line_text_ok(); -EMSGSIZE: ret is too small. */
 int line_format(
         struct chain *chain, const char *text, size_t length, char *ret, size_t size, size_t *ret_length);
 
-/* Whether a line (its newline not counted) is whole: of this form, with a hash that fits. Sets *ret to where
- * the chain stands after it. Says nothing of the line before. */
+/* Whether a line (without its newline) has this form and the right hash. Then *ret is where the chain stands after it. The line
+ * before is not looked at. */
 bool line_check(const char *line, size_t length, struct chain *ret);

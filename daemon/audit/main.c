@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "daemon/audit/audit-server.h"
+#include "daemon/audit/audit-loop.h"
 #include "daemon/util/log.h"
 
 enum {
@@ -28,16 +28,17 @@ static int is_channel(int fd)
 
 int main(void)
 {
-        /* It ends when its control closes, after everything else: a signal for the group must not be sooner.
+        /* This process ends when its control closes, after all others; a signal to the whole group must not end it sooner.
          * A file that may not grow (SIGXFSZ) is an error of write(2). */
         static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
 
         if (!is_channel(BROKER_FD) || !is_channel(CONTROL_FD)) {
-                (void)fprintf(stderr, "tokend-audit: started by tokend, not by hand\n");
+                (void)fprintf(stderr, "tokend-audit: descriptors 3 and 4 are not our channels: only tokend "
+                                      "starts this program\n");
                 return 2;
         }
         for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
                 (void)signal(ignored[i], SIG_IGN);
         log_open("tokend-audit");
-        return audit_server_run(BROKER_FD, CONTROL_FD);
+        return audit_loop_run(BROKER_FD, CONTROL_FD);
 }

@@ -8,7 +8,7 @@
 
 #include "daemon/util/text.h"
 
-/* How many names are tried: each TIME is a second, each SEQ a record, so a second one is rare already. */
+/* How many names are tried. A second try is rare: each TIME is a second, each SEQ a record. */
 enum {
         NAMES = 100
 };
@@ -96,7 +96,7 @@ int quarantine_copy(int directory_fd, const char *base, uint64_t seq, int fd, ui
                 if (r == 0 && fsync(directory_fd) < 0)
                         r = -errno;
                 if (r < 0) {
-                        /* Half a copy helps nobody, and the next try makes a whole one. */
+                        /* Remove the partial copy; the next try makes a whole one. */
                         (void)unlinkat(directory_fd, name, 0);
                         return r;
                 }

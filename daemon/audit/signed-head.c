@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See signed-head.h. Public key and signature are in hex: `jq -r .signature | xxd -r -p` gives openssl what it
- * wants. */
+/* See signed-head.h. Public key and signature are in hex, so that `jq -r .signature | xxd -r -p` makes a file for openssl. */
 #include "daemon/audit/signed-head.h"
 
 #include <inttypes.h>

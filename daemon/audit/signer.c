@@ -64,13 +64,13 @@ int signer_take(struct signer *signer, const struct message_head_signed *answer,
 {
         const char *reason = NULL;
 
-        /* An answer that was given up, or meant for a rotation that is done. */
+        /* The question was given up, or belonged to a rotation that is over. */
         if (signer->until_usec == 0 || answer->seq != signer->head.seq)
                 return 1;
         if (!answer->ok)
                 reason = answer->reason[0] ? answer->reason : "refused";
         else if (signed_head_record(&signer->head, answer, ret, LIMIT_AUDIT_RECORD + 1, ret_length) < 0)
-                reason = "the broker's answer is no signature";
+                reason = "the broker's answer holds no valid signature";
         if (reason) {
                 signer_failed(signer, reason, now_usec);
                 *ret_reason = reason;
@@ -87,7 +87,7 @@ void signer_done(struct signer *signer)
 
         signer->signed_seq = signer->head.seq;
         signer->signed_wall_usec = wall_usec();
-        /* A witness outside the file: the journal of this host, and of wherever that is sent. */
+        /* A witness outside the file: the journal of this host, and of the hosts that it is sent to. */
         text_hex(signer->head.hash, LINE_HASH_SIZE, hex);
         log_info("audit: the head at record %" PRIu64 ", hash %s, is signed", signer->head.seq, hex);
 }

@@ -693,7 +693,7 @@ class Faults(Case):
     def gone(self, audit):
         status, log = audit.wait()
         self.assertEqual(status, 1, log)
-        self.assertIn("sent what it may not", log)
+        self.assertIn("sent an invalid message", log)
 
     def test_record(self):
         """a record that would break the file's lines ends the process, after what came before was written"""
@@ -735,10 +735,10 @@ class Faults(Case):
         self.assertFalse(self.path.exists())
 
     def test_by_hand(self):
-        """started by hand it says what it is"""
+        """a process that was started by hand says who may start it"""
         done = subprocess.run([BUILD / "tokend-audit"], capture_output=True, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, 2)
-        self.assertIn(b"started by tokend", done.stderr)
+        self.assertIn(b"only tokend starts", done.stderr)
 
 
 if __name__ == "__main__":
