@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * libtokend: keys that tokend holds, used from a program of one's own. See libtokend(3).
+ * libtokend: use the keys that tokend holds from a program of your own. See libtokend(3).
  *
  *     struct tokend *t = tokend_open(NULL, 0);
- *     tokend_sign(t, "hsm:ca_signing", "rsa_pkcs1_sha256", TOKEND_DIGEST, digest, 32, 5000, &signature, &n,
- * &failure);
+ *     error = tokend_sign(t, "hsm:ca_signing", "rsa_pkcs1_sha256", TOKEND_DIGEST, digest, 32, 5000,
+ *                         &signature, &length, &failure);
  *
- * Threads: every call may be made on one handle from any number of threads at once; each call in progress has
- * a connection of its own. Only tokend_close() must be the last. What a call gave back belongs to the caller,
- * and is used by one thread at a time.
+ * Threads: any number of threads may make calls on one handle at the same time. Each call in progress has a connection of
+ * its own. Only tokend_close() must come after all other calls. What a call returned belongs to the caller; use it in one
+ * thread at a time.
  *
- * fork(2): a handle can be used in the child as in the parent. The child's first act is to close its copies
- * of the parent's connections; it makes its own.
+ * fork(2): the child can use a handle as the parent does. The library closes the child's copies of the parent's connections
+ * in the fork, and the child makes connections of its own.
  *
- * Deadlines: timeout_ms bounds a whole call: connecting, waiting, and all repeats. 1 to 600000 milliseconds;
- * 0 stands for the daemon's own deadline (30000; for tokend_generate() GenerateTimeout= and 30000, at most 600000) and
- * 2000 for its word to arrive. Any other is TOKEND_INVALID_ARGUMENT.
+ * Deadlines: timeout_ms bounds the whole call: connecting, waiting and all repeats. It is 1 to 600000 milliseconds, or 0 for
+ * the daemon's default and 2000 more, in which its reply arrives. The daemon's default is 30000; for tokend_generate() it is
+ * GenerateTimeout= and 30000, at most 600000. Every other value gives TOKEND_INVALID_ARGUMENT.
  *
- * Repeats: where the daemon is not there, or goes away while it is asked, every call waits and tries again
- * until its deadline (see TOKEND_NO_WAIT), with pauses of 10 ms that grow to 250 ms. Where the daemon says
- * Overloaded, a call waits as long as it was told and tries again, if the deadline leaves that time. A
- * request that changes a token and may have reached the daemon is never sent again: TOKEND_OUTCOME_UNKNOWN.
+ * Repeats: if the daemon is not there, or goes away during a call, the call waits and tries again until its deadline, with
+ * pauses of 10 ms that grow to 250 ms; TOKEND_NO_WAIT changes that. If the daemon says Overloaded, the call waits as long as
+ * the daemon says and tries again, unless the deadline comes first. A request that changes a token and may have reached the
+ * daemon is never sent again: TOKEND_OUTCOME_UNKNOWN.
  *
- * Every call that can fail returns TOKEND_OK (0) or the reason, and writes the same to *ret_failure unless
- * that is NULL. Outputs (ret_...) are set only with TOKEND_OK. Signals do not interrupt a call, and none is
- * raised.
+ * Errors: every call that can fail returns TOKEND_OK (0) or an error, and writes the same to *ret_failure, which may be
+ * NULL. It sets its outputs (ret_...) only with TOKEND_OK. Signals do not interrupt a call, and a call raises no signal.
  */
 #ifndef TOKEND_H
 #define TOKEND_H
@@ -43,79 +42,75 @@ extern "C" {
 
 struct tokend;
 
-/* Numbers are never given another meaning. */
+/* A number never gets another meaning. */
 enum tokend_error {
         TOKEND_OK = 0,
 
-        /* Said by the daemon: io.tokend.Keys, io.tokend.Status */
-        TOKEND_KEY_NOT_FOUND = 1,       /* no such key that the caller may see */
-        TOKEND_AMBIGUOUS_NAME,          /* several keys of this nickname: name one by its id */
-        TOKEND_TOKEN_NOT_FOUND,         /* no such token */
-        TOKEND_NICKNAME_EXISTS,         /* on a key or a certificate of the token */
-        TOKEND_ALGORITHM_NOT_SUPPORTED, /* by this key or its token */
-        TOKEND_PERMISSION_DENIED,       /* the key is seen, this may not be done */
-        TOKEND_TOKEN_UNAVAILABLE,       /* starting, recovering, failed */
-        TOKEND_TOKEN_ERROR,             /* the device's own; the text has its CKR_ name */
-        TOKEND_OVERLOADED,        /* too much waits for the token, and the deadline is too near to wait */
-        TOKEND_DEADLINE_EXCEEDED, /* the daemon's word that the time has passed; see failure.executed */
-        TOKEND_OUTCOME_UNKNOWN,   /* it was done or not: look before trying again. Also said by the library */
-        TOKEND_WORKER_LOST,       /* the request ended the process that serves the token */
-        TOKEND_CERTIFICATE_NOT_FOUND, /* no such certificate that the caller may see */
+        /* From the daemon: io.tokend.Keys, io.tokend.Certificates, io.tokend.Status */
+        TOKEND_KEY_NOT_FOUND = 1,       /* the caller may see no key of this name */
+        TOKEND_AMBIGUOUS_NAME,          /* several keys have this nickname: name one by its id, in a URI */
+        TOKEND_TOKEN_NOT_FOUND,         /* no token has this name */
+        TOKEND_NICKNAME_EXISTS,         /* a key or a certificate on the token has this nickname */
+        TOKEND_ALGORITHM_NOT_SUPPORTED, /* by this key, or by its token */
+        TOKEND_PERMISSION_DENIED,       /* the caller may not do this */
+        TOKEND_TOKEN_UNAVAILABLE,       /* the token is starting, is recovering, or has failed */
+        TOKEND_TOKEN_ERROR,             /* the device reported an error; the text has its CKR_ name */
+        TOKEND_OVERLOADED,            /* too many requests wait for the token, and the deadline is too near */
+        TOKEND_DEADLINE_EXCEEDED,     /* the daemon says that the time has passed; see failure.executed */
+        TOKEND_OUTCOME_UNKNOWN,       /* check the token before you try again; also from the library */
+        TOKEND_WORKER_LOST,           /* the request ended the process that serves the token */
+        TOKEND_CERTIFICATE_NOT_FOUND, /* the caller may see no certificate of this name */
         TOKEND_NOT_A_CERTIFICATE,     /* what was to be imported; the text says why */
-        TOKEND_CLAIM_NOT_FOUND,       /* no such claim of another host on the token */
-        TOKEND_AUDIT_UNAVAILABLE,     /* it could not be recorded, and must be: it was not done */
+        TOKEND_CLAIM_NOT_FOUND,       /* the token has no such claim of another host */
+        TOKEND_AUDIT_UNAVAILABLE, /* nothing was done: it must be recorded, and that is not possible now */
 
-        /* Said by the daemon: org.varlink.service */
-        TOKEND_INTERFACE_NOT_FOUND = 40, /* an older daemon, or the other socket */
+        /* From the daemon: org.varlink.service */
+        TOKEND_INTERFACE_NOT_FOUND = 40, /* the daemon is older, or this is the other socket */
         TOKEND_METHOD_NOT_FOUND,
         TOKEND_METHOD_NOT_IMPLEMENTED,
-        TOKEND_INVALID_PARAMETER, /* the text names it */
+        TOKEND_INVALID_PARAMETER, /* the text names the parameter */
         TOKEND_EXPECTED_MORE,
 
-        /* Said by the daemon, and not known to this library: see failure.name */
+        /* From the daemon, but unknown to this library: see failure.name */
         TOKEND_OTHER_ERROR = 60,
 
-        /* Said by the library */
-        TOKEND_CANNOT_CONNECT = 80, /* no daemon answered there within the deadline */
-        TOKEND_TIMED_OUT,           /* it was asked, and did not answer within the deadline */
-        TOKEND_PROTOCOL_VIOLATION,  /* what it answered makes no sense */
+        /* From the library */
+        TOKEND_CANNOT_CONNECT = 80, /* no daemon answered within the deadline */
+        TOKEND_TIMED_OUT,           /* the daemon was asked, and did not answer within the deadline */
+        TOKEND_PROTOCOL_VIOLATION,  /* the daemon's reply does not match the interface */
         TOKEND_NO_MEMORY,
         TOKEND_INVALID_ARGUMENT, /* nothing was sent */
 };
 
-/* What went wrong, for programs and for people. Holds no memory of its own. */
+/* What went wrong, for programs and for people. There is nothing in it to free. */
 struct tokend_failure {
         enum tokend_error error;
-        /* TOKEND_DEADLINE_EXCEEDED: whether the request had reached the device by then. */
+        /* With TOKEND_DEADLINE_EXCEEDED: whether the request had reached the device by then. */
         bool executed;
-        /* As on the wire, "io.tokend.Keys.KeyNotFound"; for what the library says, "CannotConnect" and the
-         * like. */
+        /* The name: as on the wire, "io.tokend.Keys.KeyNotFound"; from the library, "CannotConnect" and the like. */
         char name[128];
-        /* A sentence, with the parameters of the error; UTF-8 without control characters, cut where too long.
-         */
+        /* A sentence with the parameters of the error, in UTF-8 without control characters. It is cut if it is too long. */
         char text[512];
 };
 
-/* "KeyNotFound", "CannotConnect": the part behind the last dot. Static; "Unknown" for a number that is none.
- */
+/* The name without the interface: "KeyNotFound", "CannotConnect". Static; "Unknown" for a number that is not listed above. */
 const char *tokend_error_name(enum tokend_error error);
 
 /* ---- handles ---- */
 
-/* Where no daemon listens, say TOKEND_CANNOT_CONNECT at once instead of waiting for one: for interactive use.
- */
+/* If no daemon listens, return TOKEND_CANNOT_CONNECT at once and do not wait for one: for interactive use. */
 #define TOKEND_NO_WAIT 1U
 
 /*
- * A handle for the daemon's main socket, or its status socket. path: NULL for $TOKEND_SOCKET (not in
- * set-user-ID programs), else /run/tokend/tokend.sock; for tokend_open_status() $TOKEND_STATUS_SOCKET, else
- * /run/tokend/status.sock. flags: 0 or TOKEND_NO_WAIT. Connects to nothing yet. NULL: no memory, or the path
- * is too long for a UNIX socket (errno: ENOMEM, ENAMETOOLONG, EINVAL).
+ * Makes a handle for the daemon's main socket, or for its status socket. It does not connect yet. path: of the socket; NULL
+ * stands for $TOKEND_SOCKET (not in set-user-ID programs), else /run/tokend/tokend.sock; in tokend_open_status() for
+ * $TOKEND_STATUS_SOCKET, else /run/tokend/status.sock. flags: 0 or TOKEND_NO_WAIT. Close it with tokend_close(). NULL with
+ * errno: ENOMEM; ENAMETOOLONG: the path is too long for a UNIX socket; EINVAL: unknown flags.
  */
 struct tokend *tokend_open(const char *path, unsigned flags);
 struct tokend *tokend_open_status(const char *path, unsigned flags);
 
-/* Closes its connections and frees it; NULL is fine. No call may be in progress. */
+/* Closes the connections of a handle and frees it. NULL is allowed. No call may be in progress. */
 void tokend_close(struct tokend *handle);
 
 /* ---- keys: on a handle of tokend_open() ---- */
@@ -130,91 +125,93 @@ enum tokend_usage {
 /* A key. Strings are UTF-8 and live as long as the key. Fields may be added at the end. */
 struct tokend_key {
         const char *token;
-        const char *nickname;            /* empty: reached by its id alone */
-        const char *id;                  /* CKA_ID, lower-case hex */
+        const char *nickname;            /* empty: the key can be named by its id alone */
+        const char *id;                  /* CKA_ID in lower-case hexadecimal */
         const char *type;                /* "rsa", "ec", "ed25519" */
-        int64_t size;                    /* bits, of the modulus or the curve */
+        int64_t size;                    /* in bits, of the modulus or the curve */
         const char *curve;               /* "secp256r1" ...; NULL for rsa */
         const unsigned char *public_key; /* SubjectPublicKeyInfo, DER */
-        size_t public_key_length;        /* bytes; 0: the public half is nowhere on the token */
-        unsigned usage;                  /* of enum tokend_usage, or-ed */
+        size_t public_key_length;        /* bytes; 0: the public key is not on the token */
+        unsigned usage;                  /* mask of enum tokend_usage */
         bool sensitive, extractable, never_extractable;
-        bool local; /* generated on this token */
+        bool local; /* the key was generated on this token */
         bool has_certificate;
-        const char *accelerated_by; /* the token that holds a copy now, or NULL */
-        const char *json; /* the whole as the daemon sent it: one JSON object of io.tokend.Keys.Key */
+        const char *accelerated_by; /* the token that holds a copy now; NULL: there is none */
+        const char *json;           /* the whole, as the daemon sent it: an io.tokend.Keys.Key */
 };
 
-/* Frees one key of tokend_get() or tokend_generate(); NULL is fine. */
+/* Frees a key of tokend_get() or tokend_generate(). NULL is allowed. */
 void tokend_key_free(struct tokend_key *key);
 
 struct tokend_keys {
         size_t n_keys;
-        struct tokend_key **keys; /* freed with the list, not one by one */
+        struct tokend_key **keys; /* they are freed with the list, not one by one */
 };
+/* NULL is allowed. */
 void tokend_keys_free(struct tokend_keys *keys);
 
-/* The keys that the caller may see. token, nickname: only of this token, only of this nickname; or NULL.
- * The caller frees with tokend_keys_free(). */
+/* Lists the keys that the caller may see: all (NULL), or those on this token, or with this nickname. Free *ret with
+ * tokend_keys_free(). */
 enum tokend_error tokend_list(struct tokend *handle, const char *token, const char *nickname, int timeout_ms,
         struct tokend_keys **ret, struct tokend_failure *ret_failure);
 
-/* One key. name: "token:nickname", "nickname" or an RFC 7512 URI. The caller frees with tokend_key_free(). */
+/* Finds one key. name: "token:nickname", "nickname" or an RFC 7512 URI. Free *ret with tokend_key_free(). */
 enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeout_ms, struct tokend_key **ret,
         struct tokend_failure *ret_failure);
 
-/* A key to be. Start from zeroes: fields may be added. */
+/* A key that is to be made. Set all other fields to 0: fields may be added. */
 struct tokend_template {
-        const char *token;    /* NULL: the caller's own */
-        const char *nickname; /* 1 to 128 bytes of UTF-8, no colon, no control character */
+        const char *token;    /* NULL: the token that is configured for the caller */
+        const char *nickname; /* 1 to 128 bytes of UTF-8, without a colon or a control character */
         const char *type;     /* "rsa", "ec", "ed25519" */
-        int size;             /* rsa: bits, 2048 to 8192; 0: 3072 */
-        const char *curve;    /* ec: "secp256r1", "secp384r1", "secp521r1"; NULL: the first */
-        unsigned usage;       /* of enum tokend_usage; 0: TOKEND_USAGE_SIGN */
-        bool loadable;        /* may be copied, wrapped, into the accelerator of its token */
+        int size;             /* of rsa, in bits: 2048 to 8192; 0: 3072 */
+        const char *curve;    /* of ec: "secp256r1", "secp384r1", "secp521r1"; NULL: secp256r1 */
+        unsigned usage;       /* mask of enum tokend_usage; 0: TOKEND_USAGE_SIGN */
+        bool loadable;        /* the key may be copied, wrapped, into the accelerator of its token */
 };
 
 /*
- * Makes a key on the token. The request is never sent twice. Before it is sent, the nickname is looked up (for
- * 1 s and a quarter of timeout_ms at most); when the daemon goes away while it works on it, it is looked up
- * again, for 15 s at most and until the deadline: a key that was not there before, is there now, and is as it
- * was wanted, is ours: TOKEND_OK. In every other case (the caller may not list; it was there before, or that
- * could not be told in time; it does not appear: it may do so yet): TOKEND_OUTCOME_UNKNOWN. Two callers who generate one nickname in the same moment cannot be told
- * apart then; where nothing is lost, the second gets TOKEND_NICKNAME_EXISTS. The caller frees with
- * tokend_key_free().
+ * Makes a key on the token. The request is never sent twice. Before it is sent, the nickname is looked up, for at most 1 s
+ * and a quarter of timeout_ms. If the daemon goes away while it works on the request, the nickname is looked up again, for
+ * at most 15 s and until the deadline. If the key was not there before, is there now, and is as the template asks, it is
+ * ours: TOKEND_OK. In every other case the result is TOKEND_OUTCOME_UNKNOWN: the caller may not list keys; the key was there
+ * before, or that could not be told in time; the key does not appear, though it may do so later. Then two callers who
+ * generate the same nickname at the same moment cannot be told apart; if no reply is lost, the second one gets
+ * TOKEND_NICKNAME_EXISTS. Free *ret with tokend_key_free().
  */
 enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *wanted, int timeout_ms,
         struct tokend_key **ret, struct tokend_failure *ret_failure);
 
 enum tokend_input {
-        TOKEND_DIGEST,  /* of the hash in the algorithm's name: 32, 48 or 64 bytes */
-        TOKEND_MESSAGE, /* whole; ed25519 takes nothing else. About 96 KiB at most: a request has 128 KiB */
+        TOKEND_DIGEST,  /* made with the hash in the algorithm's name: 32, 48 or 64 bytes */
+        TOKEND_MESSAGE, /* the whole message, at most about 96 KiB; ed25519 takes only this */
 };
 
-/* Signs. algorithm: rsa_pkcs1_sha256, _sha384, _sha512, rsa_pss_sha256, ..., ecdsa_sha256, ..., ed25519.
- * ecdsa gives a DER ECDSA-Sig-Value. Repeated when interrupted. The caller frees *ret with tokend_free(). */
+/* Signs. key: as the name in tokend_get(). algorithm: rsa_pkcs1_, rsa_pss_ or ecdsa_ with sha256, sha384 or sha512; or ed25519.
+ * input: length bytes. A signature of ecdsa is a DER ECDSA-Sig-Value. The request is repeated if the daemon goes away. Free *ret,
+ * of *ret_length bytes, with tokend_free(). */
 enum tokend_error tokend_sign(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
         size_t *ret_length, struct tokend_failure *ret_failure);
 
-/* Verifies with a key of the daemon's. *ret_valid: whether the signature is good. */
+/* Verifies with a key that the daemon holds. *ret_valid: whether the signature is good. */
 enum tokend_error tokend_verify(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, const void *signature,
         size_t signature_length, int timeout_ms, bool *ret_valid, struct tokend_failure *ret_failure);
 
-/* Likewise with a public key of the caller's: SubjectPublicKeyInfo, DER. */
+/* Verifies with a public key that the caller has: a SubjectPublicKeyInfo in DER. */
 enum tokend_error tokend_verify_with(struct tokend *handle, const void *public_key, size_t public_key_length,
         const char *algorithm, enum tokend_input kind, const void *input, size_t length,
         const void *signature, size_t signature_length, int timeout_ms, bool *ret_valid,
         struct tokend_failure *ret_failure);
 
-/* length random bytes of a device, into the caller's buffer. Any length: more than 4096 are asked for in
- * turns. With a failure the buffer's content is undefined. */
+/* Puts length random bytes of a device into the buffer. length: 1 or more; the library asks for 4096 bytes at a time. After a
+ * failure the content of the buffer is undefined. */
 enum tokend_error tokend_random(struct tokend *handle, void *buffer, size_t length, int timeout_ms,
         struct tokend_failure *ret_failure);
 
-/* Deletes both halves of a pair; a certificate stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN
- * where the answer was lost. */
+/* Deletes both halves of a key pair. A certificate stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply
+ * was lost. */
 enum tokend_error tokend_delete(
         struct tokend *handle, const char *key, int timeout_ms, struct tokend_failure *ret_failure);
 
@@ -223,119 +220,123 @@ enum tokend_error tokend_delete(
 /* A certificate. Strings are UTF-8 and live as long as the certificate. Fields may be added at the end. */
 struct tokend_certificate {
         const char *token;
-        const char *nickname;         /* empty: reached by its id alone */
-        const char *id;               /* CKA_ID, lower-case hex: the same as its key's */
+        const char *nickname;         /* empty: the certificate can be named by its id alone */
+        const char *id;               /* CKA_ID in lower-case hexadecimal; that of its key */
         const char *subject, *issuer; /* RFC 4514 */
-        const char *serial_number;    /* lower-case hex */
-        int64_t not_before_usec;      /* since 1970, 0 for what lies before */
+        const char *serial_number;    /* in lower-case hexadecimal */
+        int64_t not_before_usec;      /* microseconds since 1970; 0 for an earlier time */
         int64_t not_after_usec;
-        bool has_private_key;     /* on the token */
-        const unsigned char *der; /* the whole of it */
+        bool has_private_key;     /* its private key is on the token */
+        const unsigned char *der; /* the certificate itself */
         size_t der_length;        /* bytes */
-        const char *json; /* as the daemon sent it: one JSON object of io.tokend.Certificates.Certificate */
+        const char *json;         /* as the daemon sent it: an io.tokend.Certificates.Certificate */
 };
 
-/* Frees one certificate; NULL is fine. */
+/* Frees one certificate. NULL is allowed. */
 void tokend_certificate_free(struct tokend_certificate *certificate);
 
 struct tokend_certificates {
         size_t n_certificates;
-        struct tokend_certificate **certificates; /* freed with the list, not one by one */
+        struct tokend_certificate **certificates; /* they are freed with the list, not one by one */
 };
+/* NULL is allowed. */
 void tokend_certificates_free(struct tokend_certificates *certificates);
 
-/* The certificates that the caller may see. token, nickname: only of this token, only of this nickname; or NULL.
- * The caller frees with tokend_certificates_free(). */
+/* Lists the certificates that the caller may see: all (NULL), or those on this token, or with this nickname. Free *ret with
+ * tokend_certificates_free(). */
 enum tokend_error tokend_list_certificates(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_certificates **ret, struct tokend_failure *ret_failure);
 
-/* One certificate. name: as of a key, among certificates alone. The caller frees with tokend_certificate_free(). */
+/* Finds one certificate. name: as in tokend_get(). Free *ret with tokend_certificate_free(). */
 enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,
         struct tokend_certificate **ret, struct tokend_failure *ret_failure);
 
-/* Whom a request or a certificate is about. Start from zeroes: fields may be added. */
+/* What a request or a certificate says. Set all other fields to 0: fields may be added. */
 struct tokend_subject {
-        const char *key;              /* that signs, and that it is of */
-        const char *subject;          /* RFC 4514: "CN=CA Signing Certificate,O=EXAMPLE" */
-        const char *algorithm;        /* as of tokend_sign(), RSA or ECDSA; NULL: what fits the key */
-        const char *const *dns_names; /* for a subjectAltName: 1 to 64, or none */
+        const char *key;       /* the key that it is for, and that signs it */
+        const char *subject;   /* RFC 4514: "CN=CA Signing Certificate,O=EXAMPLE" */
+        const char *algorithm; /* of rsa or ecdsa, as in tokend_sign(); NULL: the default for the key */
+        const char *const *dns_names; /* for the subjectAltName: at most 64 */
         size_t n_dns_names;
 };
 
-/* A PKCS #10 request, DER. Repeated when interrupted. The caller frees *ret with tokend_free(). */
+/* Makes a PKCS #10 request in DER. It is repeated if the daemon goes away. Free *ret with tokend_free(). */
 enum tokend_error tokend_request_certificate(struct tokend *handle, const struct tokend_subject *subject,
         int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
-/* A self-signed certificate, put on the token under the key's nickname. validity_days: 1 to 36500. ca: that of a CA.
- * The request is never sent twice: TOKEND_OUTCOME_UNKNOWN where the answer was lost. The caller frees with
+/* Makes a self-signed certificate, and puts it on the token under the nickname of the key. validity_days: 1 to 36500. ca: whether
+ * it is the certificate of a CA. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost. Free *ret with
  * tokend_certificate_free(). */
 enum tokend_error tokend_self_sign(struct tokend *handle, const struct tokend_subject *subject,
         int validity_days, bool ca, int timeout_ms, struct tokend_certificate **ret,
         struct tokend_failure *ret_failure);
 
-/* Puts a certificate (DER) on the token (NULL: the caller's own): that of a key which the caller may import for, under the
- * key's nickname, or one of no key on the token, under a nickname that nothing bears. Never sent twice, as above. The
- * caller frees with tokend_certificate_free(). */
+/* Puts a certificate in DER on the token; NULL stands for the token that is configured for the caller. If its key is on the token,
+ * nickname must be that of the key. Otherwise it must be one that nothing on the token has. The request is never sent twice:
+ * TOKEND_OUTCOME_UNKNOWN if the reply was lost. Free *ret with tokend_certificate_free(). */
 enum tokend_error tokend_import_certificate(struct tokend *handle, const char *token, const char *nickname,
         const void *der, size_t length, int timeout_ms, struct tokend_certificate **ret,
         struct tokend_failure *ret_failure);
 
-/* Deletes a certificate; its key stays. Never sent twice, as above. */
+/* Deletes a certificate. Its key stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost. */
 enum tokend_error tokend_delete_certificate(
         struct tokend *handle, const char *name, int timeout_ms, struct tokend_failure *ret_failure);
 
-/* What lies on a token, for whoever is to put a new instance's objects there. */
+/* What is on a token, for somebody who is about to put the objects of a new instance there. */
 struct tokend_check {
-        bool empty; /* no key, no certificate, no claim of another host */
+        bool empty; /* the token has no key, no certificate and no claim of another host */
         size_t n_found, n_collisions, n_missing_mechanisms;
-        const char **found;              /* nicknames of all that lies there, in order */
-        const char **collisions;         /* of those asked for, what is among them */
-        const char **missing_mechanisms; /* of those asked for, what the token does not have */
-        const char *json;                /* the whole as the daemon sent it */
+        const char **found;              /* the nicknames of everything on the token, sorted */
+        const char **collisions;         /* those of the nicknames in question that are taken */
+        const char **missing_mechanisms; /* those of the mechanisms in question that the token lacks */
+        const char *json;                /* the whole, as the daemon sent it */
 };
+/* NULL is allowed. */
 void tokend_check_free(struct tokend_check *check);
 
-/* token: NULL for the caller's own. nicknames: that the instance would use. mechanisms: that it needs, by their names in
- * PKCS #11 ("CKM_RSA_PKCS"). At most 256 of each. The caller frees with tokend_check_free(). */
+/* Checks whether a token is fit for a new instance. token: NULL stands for the one that is configured for the caller. nicknames:
+ * those that the instance would use. mechanisms: those that it needs, by their names in PKCS #11 ("CKM_RSA_PKCS"). At most 256
+ * of each. Free *ret with tokend_check_free(). */
 enum tokend_error tokend_check(struct tokend *handle, const char *token, const char *const *nicknames,
         size_t n_nicknames, const char *const *mechanisms, size_t n_mechanisms, int timeout_ms,
         struct tokend_check **ret, struct tokend_failure *ret_failure);
 
-/* Frees what tokend_sign(), tokend_request_certificate() and tokend_metrics() gave; NULL is fine. */
+/* Frees what tokend_sign(), tokend_request_certificate() and tokend_metrics() returned. NULL is allowed. */
 void tokend_free(void *memory);
 
 /* ---- status: on a handle of tokend_open_status() ---- */
 
-/* Microseconds; count: requests measured. */
+/* Percentiles in microseconds. count: the number of requests that were measured. */
 struct tokend_latency {
         int64_t count, p50, p99, p999;
 };
 
-/* Meanings: io.tokend.Status.varlink. Strings may be NULL where the daemon does not know (yet). */
+/* io.tokend.Status.varlink says what each field means. A string is NULL if the daemon does not know it, or not yet. */
 struct tokend_token_status {
         const char *name, *role, *state, *reason;
-        int64_t since_usec; /* since 1970 */
+        int64_t since_usec; /* microseconds since 1970 */
         const char *module, *label, *manufacturer, *model, *serial;
         int64_t sessions_open, sessions_busy, sessions_limit;
         int64_t queued, in_flight, requests, errors, restarts, logins, keys;
-        const char *last_error_ckr; /* NULL: none so far */
+        const char *last_error_ckr; /* NULL: there was no error yet */
         int64_t last_error_usec;
         struct tokend_latency device, request;
         int64_t certificates;
-        bool holds_claims; /* the token takes claims on nicknames, as far as is known */
+        bool holds_claims; /* as far as is known, the token can hold claims on nicknames */
         size_t n_claims;
-        struct tokend_claim *claims; /* of other hosts */
-        /* Of an accelerator (role): what it did for other tokens; of those: what one did for them. accelerated, fallbacks:
-         * requests that it did, that it might have done; key_loads, key_copies: keys copied there, copies there now. */
+        struct tokend_claim *claims; /* those of other hosts */
+        /* For an accelerator (see role), what it did for other tokens; for another token, what an accelerator did for it.
+         * accelerated: requests that it did; fallbacks: requests that it could have done, and that the key's own token did;
+         * key_loads: keys that were copied there; key_copies: copies that are there now. */
         int64_t accelerated, fallbacks, key_loads, key_copies;
 };
 
 /* Another host's claim on a nickname of a token. */
 struct tokend_claim {
         const char *nickname;
-        const char *claimant; /* who made it, hex */
-        const char *host;     /* the name that its host says it has */
-        int64_t since_usec;   /* since 1970, by that host's clock */
+        const char *claimant; /* the identity of the host that made it, in hexadecimal */
+        const char *host;     /* the name of that host, as it says */
+        int64_t since_usec;   /* microseconds since 1970, by that host's clock */
 };
 
 struct tokend_instance_status {
@@ -345,10 +346,10 @@ struct tokend_instance_status {
 
 /* Whether uses of keys are recorded. */
 struct tokend_audit_status {
-        const char *mode;   /* none, journal, file; NULL from a daemon that does not say */
-        bool required, ok;  /* required: what cannot be recorded is not done */
-        const char *reason; /* why not ok */
-        int64_t since_usec; /* of ok */
+        const char *mode;   /* "none", "journal", "file"; NULL: the daemon is older */
+        bool required, ok;  /* required: a use that cannot be recorded is not done */
+        const char *reason; /* why ok is false */
+        int64_t since_usec; /* microseconds since 1970: since when ok is what it is */
         int64_t seq, signed_seq, signed_usec, lost;
 };
 
@@ -359,38 +360,39 @@ struct tokend_status {
         struct tokend_token_status *tokens;
         struct tokend_instance_status *instances;
         struct tokend_audit_status audit;
-        const char *json; /* the whole as the daemon sent it */
+        const char *json; /* the whole, as the daemon sent it */
 };
+/* NULL is allowed. */
 void tokend_status_free(struct tokend_status *status);
 
-/* The caller frees with tokend_status_free(). */
+/* Free *ret with tokend_status_free(). */
 enum tokend_error tokend_status(struct tokend *handle, int timeout_ms, struct tokend_status **ret,
         struct tokend_failure *ret_failure);
 
-/* Calls back with the status at once and then every interval_ms, until the callback returns false (TOKEND_OK)
- * or the connection is lost (TOKEND_CANNOT_CONNECT). timeout_ms: the longest wait for each, beyond
- * interval_ms. The status is freed when the callback returns. */
+/* Calls back with the status at once, and then every interval_ms milliseconds, until the callback returns false (TOKEND_OK) or the
+ * connection is lost (TOKEND_CANNOT_CONNECT). timeout_ms: the longest wait for each status, beyond interval_ms. The status is
+ * freed when the callback returns. */
 typedef bool (*tokend_status_callback)(const struct tokend_status *status, void *userdata);
 enum tokend_error tokend_watch(struct tokend *handle, int interval_ms, int timeout_ms,
         tokend_status_callback callback, void *userdata, struct tokend_failure *ret_failure);
 
-/* OpenMetrics text, NUL-terminated. The caller frees with tokend_free(). */
+/* *ret: OpenMetrics text, with a NUL at its end. Free it with tokend_free(). */
 enum tokend_error tokend_metrics(
         struct tokend *handle, int timeout_ms, char **ret, struct tokend_failure *ret_failure);
 
 struct tokend_probe {
         bool ok;              /* the device answered without an error */
-        char ckr[64];         /* the error's name in PKCS #11, or empty */
-        int64_t latency_usec; /* of the one call */
+        char ckr[64];         /* the name of the error in PKCS #11; empty: there was none */
+        int64_t latency_usec; /* how long the call to the device took */
 };
 
-/* Asks the device itself. */
+/* Asks the device of a token itself whether it answers. For root and the daemon's own user. */
 enum tokend_error tokend_probe(struct tokend *handle, const char *token, int timeout_ms,
         struct tokend_probe *ret, struct tokend_failure *ret_failure);
 
-/* Removes another host's claim, which a crash left there. Only where that host's daemon is stopped, or has started its
- * worker for this token anew since the claim was made: else two hosts may make an object of the same nickname. For root
- * and the daemon's own user. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN where the answer was lost. */
+/* Removes a claim that a crash of another host left on a token. Do this only if tokend on that host is stopped, or has restarted
+ * its worker for this token since the claim was made. Otherwise two hosts may make an object with the same nickname. For root
+ * and the daemon's own user. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost. */
 enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, const char *nickname,
         const char *claimant, int timeout_ms, struct tokend_failure *ret_failure);
 
