@@ -67,7 +67,7 @@ TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
 # What proto/generate makes of them; included as "gen/broker/methods/methods.h".
 GENERATED         := $(foreach f,broker/methods/methods broker/methods/parameters broker/base/replies client/stubs,$(addprefix $(BUILD)/gen/$(f).,c h)) \
-	$(BUILD)/gen/proto/enums.h
+	$(BUILD)/gen/proto/enums.h $(BUILD)/gen/config/rights.h
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \

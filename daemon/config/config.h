@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "daemon/util/macros.h"
+#include "gen/config/rights.h"
 
 enum audit_mode {
         AUDIT_MODE_NONE,
@@ -20,20 +21,6 @@ enum audit_mode {
 enum token_role {
         ROLE_KEYS,
         ROLE_ACCELERATOR,
-};
-
-/* What an instance may do; a mask. The names are those of Allow=, and of PermissionDenied's `operation`. */
-enum config_right {
-        RIGHT_LIST = 1 << 0,
-        RIGHT_SIGN = 1 << 1,
-        RIGHT_VERIFY = 1 << 2,
-        RIGHT_RANDOM = 1 << 3,
-        RIGHT_GENERATE = 1 << 4,
-        RIGHT_DELETE = 1 << 5,
-        RIGHT_REQUEST = 1 << 6,
-        RIGHT_IMPORT = 1 << 7,
-        RIGHT_CHECK = 1 << 8,
-        RIGHT_ALL = (1 << 9) - 1,
 };
 
 struct config_token {

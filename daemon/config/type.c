@@ -130,8 +130,7 @@ static int role_number(const char *text, uint64_t *ret)
 
 const char *config_right_name(unsigned right)
 {
-        static const char *const names[] = {
-                "list", "sign", "verify", "random", "generate", "delete", "request", "import", "check"};
+        static const char *const names[] = {RIGHT_NAMES};
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 if (right == 1U << i)
@@ -243,7 +242,7 @@ const struct config_type type_role = {.storage = STORAGE_ROLE,
 const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
         .number = right_number,
         .name = config_right_name,
-        .expected = "a list of: list sign verify random generate delete request import check"};
+        .expected = "a list of: " RIGHT_WORDS};
 const struct config_type type_user = {
         .storage = STORAGE_ID, .number = user_number, .expected = "a user that exists, or a number"};
 const struct config_type type_group = {

@@ -16,20 +16,31 @@
 #include "daemon/util/journal.h"
 #include "daemon/util/macros.h"
 
+/* Every kind of record: its constant, its name, and the id of its message in the journal, which never changes:
+ * systemd/tokend.catalog explains each, and operators' alerts name them.
+ *
+ * Of the last four: `operation` says what was denied, and what is about to run once more because its worker died; `reason`
+ * says why records cannot be kept from now on; `count` says how many were not, now that they can. */
+/* clang-format off */
+#define AUDIT_KINDS(X) \
+        X(AUDIT_SIGN,      "sign",       "064d8fdbdff84aef805098ac97d963e8") \
+        X(AUDIT_GENERATE,  "generate",   "27fc11adb2544bbcb4e39cce05fd1f25") \
+        X(AUDIT_DELETE,    "delete",     "dd7036d327d045e98627a0158b2af4f8") \
+        X(AUDIT_REQUEST,   "request",    "1ca5feccdfa0440ab1b84c29d92b761c") \
+        X(AUDIT_SELF_SIGN, "self-sign",  "1b2ad5dc2f034c7285ef4965bebeb591") \
+        X(AUDIT_IMPORT,    "import",     "f272adeeb1a74ba1b92dbfb87ec8dd6a") \
+        X(AUDIT_PROBE,     "probe",      "34ea360aa02147c7a1351e753f225415") \
+        X(AUDIT_LOGIN,     "login",      "4553c6ff31624ce8aa8a8bb4478a043f") \
+        X(AUDIT_DENIED,    "denied",     "a1a7d7fb38f44040b4a30f7f0604ee87") \
+        X(AUDIT_REPEAT,    "repeat",     "1f3a6a2195c147e09f01122d403641b5") \
+        X(AUDIT_LOST,      "audit-lost", "426f11c54c7c4ac7adbb34741e6b18fc") \
+        X(AUDIT_BACK,      "audit-back", "4e9a5f2a46364f60baa4c2f6477ba1f2")
+/* clang-format on */
+
+#define AUDIT_KIND_CONSTANT(constant, name, id) constant,
 enum audit_kind {
-        AUDIT_SIGN = 1,
-        AUDIT_GENERATE,
-        AUDIT_DELETE,
-        AUDIT_REQUEST,
-        AUDIT_SELF_SIGN,
-        AUDIT_IMPORT,
-        AUDIT_PROBE,
-        AUDIT_LOGIN,
-        AUDIT_DENIED, /* operation says of what */
-        AUDIT_REPEAT, /* likewise: it is about to run once more, after its worker died */
-        AUDIT_LOST,   /* records cannot be kept from now on; reason says why */
-        AUDIT_BACK,   /* and now they can; count: how many were not */
-        AUDIT_KIND_MAX_,
+        AUDIT_KIND_NONE_,
+        AUDIT_KINDS(AUDIT_KIND_CONSTANT) AUDIT_KIND_MAX_,
 };
 
 /* Strings and bytes are the caller's. NULL, 0 and false: left out of the record. Strings may hold anything.

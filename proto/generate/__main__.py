@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writes C from the interface files: `python3 proto/generate WHAT proto/*.varlink` prints one file, WHAT being a key of FILES below.
+"""Writes C from the interface files: `python3 proto/generate WHAT FILE...` prints one file, WHAT being a key of FILES below.
 
 The interface file of a method is the one description of it. What varlink cannot say stands in the comment right before the
 method, the type or the interface, on lines that begin with `@`; a line may have several. What they are about is named by the
@@ -25,6 +25,7 @@ import sys
 import broker
 import client
 import idl
+import rights
 
 FILES = {
     "broker/methods/parameters.h": broker.parameters_h,
@@ -36,6 +37,8 @@ FILES = {
     "client/stubs.h": client.stubs_h,
     "client/stubs.c": client.stubs_c,
     "proto/enums.h": client.enums_h,
+    "config/rights.h": rights.rights_h,
+    "man/rights": rights.rights_mdoc,
 }
 
 

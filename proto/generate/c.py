@@ -7,8 +7,8 @@ TABLE_MEMBER = {"FIELD_STRING": "const char *", "FIELD_BYTES": "struct field_byt
 
 def begin(*includes, header=False):
     guard = ["#pragma once"] if header else []
-    return "\n".join(["/* Made by proto/generate from the interface files in proto/. */", *guard, "",
-                      *(f'#include "{include}"' for include in includes), ""])
+    lines = [f'#include "{include}"' for include in includes]
+    return "\n".join(["/* Made by proto/generate from the interface files in proto/. */", *guard, *([""] if lines else []), *lines, ""])
 
 
 def symbol(interface, member):

@@ -159,7 +159,7 @@ static const struct {
         {"[Instance i]\nUnit=.service\nKeys=*\n", 2, "whole name"},
         {"[Instance i]\nUnit=x.services\nKeys=*\n", 2, "whole name"},
         {"[Instance i]\nUnit=x@*.service\nKeys=*\n", 2, "whole name"},
-        {INSTANCE "Allow=list fly\n", 4, "import check"},
+        {INSTANCE "Allow=list fly\n", 4, "a list of: check delete generate"},
         {INSTANCE "Token=nowhere\n", 4, "no [Token nowhere]"},
         {INSTANCE "Token=a\n" ACCEL, 4, "accelerator"},
         {TOKEN INSTANCE "OtherTokens=t nowhere\n", 6, "no [Token nowhere]"},
