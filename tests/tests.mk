@@ -16,6 +16,7 @@ SAMPLE := $(foreach f,parameters replies,$(addprefix $(BUILD)/gen/sample/$(f).,c
 $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
 	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker/methods)/$(@F) $< > $@
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
+$(BUILD)/tests/unit-broker: $(BUILD)/obj/gen/sample/parameters.o $(BUILD)/obj/gen/sample/replies.o
 # Its malloc() is called before a sanitizer is ready.
 $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)

@@ -43,6 +43,8 @@ FILES = {
 
 
 def main(what, *paths):
+    if what not in FILES:
+        sys.exit(f"proto/generate: {what} is not one of {', '.join(FILES)}")
     try:
         print("\n".join(FILES[what]([idl.Parser(path).parse() for path in paths])))
     except idl.Fault as fault:

@@ -27,7 +27,7 @@ class Faults(unittest.TestCase):
     def check(self, text, line, *words):
         with self.subTest(words):
             self.file.write_text(text)
-            result = generate("broker/methods.c", self.file)
+            result = generate("broker/methods/methods.c", self.file)
             self.assertNotEqual(result.returncode, 0)
             self.assertEqual(result.stdout, "")
             self.assertTrue(result.stderr.startswith(f"{self.file}:{line}: "), result.stderr)
@@ -73,9 +73,11 @@ class Make(unittest.TestCase):
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
         build = os.path.relpath(os.environ["TOKEND_PLAIN"], ROOT)
         plan = subprocess.run(["make", "-n", "V=1", "-W", "proto/io.tokend.Keys.varlink", f"BUILD={build}", "all"], cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
-        for made in ("broker/methods.h", "broker/methods.c", "broker/parameters.c", "broker/base/replies.c", "client/stubs.c"):
+        for made in ("broker/methods/methods.h", "broker/methods/methods.c", "broker/methods/parameters.c", "broker/base/replies.c",
+                     "client/stubs.c", "config/rights.h", "proto/enums.h"):
             self.assertTrue(re.search(rf"proto/generate {made} .*io.tokend.Keys.varlink", plan), made)
-        for compiled in ("daemon/broker/method-sign.c", "client/sign.c", "gen/broker/methods.c", "gen/client/stubs.c"):
+        for compiled in ("daemon/broker/methods/method-sign.c", "daemon/config/type.c", "client/sign.c", "gen/broker/methods/methods.c",
+                         "gen/client/stubs.c"):
             self.assertTrue(re.search(rf"-c -o \S+\.o \S*{compiled}", plan), compiled)
 
 

@@ -3,11 +3,10 @@
  * That it names what is wrong in such a file is in tests/integration/test_generate.py. */
 #include <string.h>
 
-/* Compiled here: the programs have what is made of the real interfaces. */
-#include "gen/sample/parameters.c"
-#include "gen/sample/replies.c"
-
+#include "gen/sample/parameters.h"
+#include "gen/sample/replies.h"
 #include "proto/json.h"
+#include "proto/limits.h"
 #include "tests/unit/suite.h"
 
 #define N_FIELDS ARRAY_SIZE(sample_everything_fields)
