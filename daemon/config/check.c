@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What one line alone cannot show: keys that must be there, keys that do not go together, tokens named by
- * others. And the values that follow from other sections: the token of a configuration without one, and where
- * its databases lie. Runs once, behind the last file.
+ * The checks for which all lines must be known: keys that must be there, keys that exclude each other, references to tokens.
+ * Also the values that follow from other sections: the token of a configuration without [Token], and where its databases
+ * are. Runs once, after the last file.
  */
 #include <string.h>
 
@@ -30,7 +30,8 @@ static void check_token(struct parser *parser, const struct section *section)
 
         if (strcmp(token->name, "pkcs11") == 0)
                 parser_fault(parser, section->place,
-                        "[Token pkcs11]: what callers write before the colon, and pkcs11: begins a URI");
+                        "a token cannot be named pkcs11: callers write TOKEN:NICKNAME, and `pkcs11:` begins "
+                        "a URI");
         if (!key_place(section, offsetof(struct config_token, module)).file)
                 parser_fault(parser, section->place,
                         "[Token %s] needs Module=: the path of a PKCS #11 module, or `internal`",
@@ -38,11 +39,12 @@ static void check_token(struct parser *parser, const struct section *section)
         if (is_internal(token)) {
                 if (uri.file)
                         parser_fault(parser, uri,
-                                "Uri= does not go with Module=internal, which Directory= says all of");
+                                "Uri= cannot be used with Module=internal; Directory= says where its "
+                                "databases are");
                 if (!directory.file)
                         default_directory(parser, token);
         } else if (token->module && directory.file)
-                parser_fault(parser, directory, "Directory= goes with Module=internal alone");
+                parser_fault(parser, directory, "Directory= can be used with Module=internal only");
 }
 
 static void check_instance(struct parser *parser, const struct section *section)
@@ -56,7 +58,8 @@ static void check_instance(struct parser *parser, const struct section *section)
                 !key_place(section, offsetof(struct config_instance, group)).file &&
                 !key_place(section, offsetof(struct config_instance, unit)).file)
                 parser_fault(parser, section->place,
-                        "[Instance %s] needs one of User=, Group= and Unit=: else it is everybody",
+                        "[Instance %s] needs User=, Group= or Unit=: without them it would match every "
+                        "caller",
                         instance->name);
 }
 
@@ -71,7 +74,7 @@ static void check_sockets(struct parser *parser, const struct section *section)
                         "Socket= and StatusSocket= must differ");
 }
 
-/* The key that signs the audit file is on a token of ours. */
+/* The key that signs the audit file must be on a configured token. */
 static void check_audit(struct parser *parser, const struct section *section)
 {
         const struct config *config = section->object;
@@ -82,7 +85,7 @@ static void check_audit(struct parser *parser, const struct section *section)
         if (!config->audit_key)
                 return;
         if (config_audit_mode(config) != AUDIT_MODE_FILE)
-                parser_fault(parser, place, "AuditKey= goes with Audit=file:PATH alone");
+                parser_fault(parser, place, "AuditKey= can be used with Audit=file:PATH only");
         name = strndup(config->audit_key, strcspn(config->audit_key, ":"));
         if (!name) {
                 parser->error = -ENOMEM;
@@ -91,9 +94,9 @@ static void check_audit(struct parser *parser, const struct section *section)
         token = config_token(config, name);
         if (token && token->role == ROLE_ACCELERATOR)
                 parser_fault(parser, place,
-                        "AuditKey=: [Token %s] has Role=accelerator, and keys are not kept there", name);
+                        "AuditKey=: [Token %s] has Role=accelerator and keeps no keys of its own", name);
         else if (!token && !parser->incomplete)
-                parser_fault(parser, place, "AuditKey=: there is no [Token %s]", name);
+                parser_fault(parser, place, "AuditKey=: [Token %s] does not exist", name);
 }
 
 static void check_reference(struct parser *parser, const struct reference *reference)
@@ -103,21 +106,20 @@ static void check_reference(struct parser *parser, const struct reference *refer
 
         if (!token) {
                 if (!parser->incomplete)
-                        parser_fault(parser, reference->place, "%s=: there is no [Token %s]", reference->key,
-                                reference->name);
+                        parser_fault(parser, reference->place, "%s=: [Token %s] does not exist",
+                                reference->key, reference->name);
         } else if (reference->kind == REFERENCE_ACCELERATOR && token == from->object)
-                parser_fault(
-                        parser, reference->place, "%s= must name another token than its own", reference->key);
+                parser_fault(parser, reference->place, "%s= must name another token", reference->key);
         else if (reference->kind == REFERENCE_ACCELERATOR && token->role != ROLE_ACCELERATOR)
-                parser_fault(parser, reference->place, "%s=: [Token %s] has no Role=accelerator",
+                parser_fault(parser, reference->place, "%s=: [Token %s] does not have Role=accelerator",
                         reference->key, reference->name);
         else if (reference->kind == REFERENCE_OWN && token->role == ROLE_ACCELERATOR)
                 parser_fault(parser, reference->place,
-                        "%s=: [Token %s] has Role=accelerator, and keys are not generated there",
+                        "%s=: [Token %s] has Role=accelerator, so keys cannot be generated on it",
                         reference->key, reference->name);
 }
 
-/* No [Token] at all: one internal token. */
+/* Without any [Token] there is one internal token. */
 static void add_default_token(struct parser *parser)
 {
         struct config_token *token;

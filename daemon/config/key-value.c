@@ -136,10 +136,10 @@ void key_parse(const struct config_key *key, struct parser *parser, struct place
         int r;
 
         if (*value == '\0') {
-                parser_fault(parser, place, "%s= is empty", key->name);
+                parser_fault(parser, place, "%s= has no value", key->name);
                 return;
         }
-        /* What is given replaces the default, and adds to what was given before. */
+        /* The first line replaces the default, further lines add to it. */
         if (key->type->storage == STORAGE_RIGHTS && !again)
                 key_set_number(key, object, 0);
         if (key_may_repeat(key))

@@ -15,7 +15,7 @@
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
-/* Names come from files: what is shown of one is short and without control characters. */
+/* Names come from files: at most 64 bytes of a name are shown, without control characters. */
 static const char *shown(const char *name, char buffer[static 65])
 {
         size_t n = 0;
@@ -75,7 +75,7 @@ static size_t section_count(const struct parser *parser, enum section_kind kind)
         return n;
 }
 
-/* Whether the head of a section is right; where it is not, says so. */
+/* Whether the head of a section is valid; if it is not, reports that. */
 static bool head_ok(struct parser *parser, struct place place, enum section_kind kind, const char *name)
 {
         const struct config_section *table = &config_sections[kind];
@@ -83,7 +83,7 @@ static bool head_ok(struct parser *parser, struct place place, enum section_kind
         char buffer[65];
 
         if (!table->named && name) {
-                parser_fault(parser, place, "[%s] has no name", table->name);
+                parser_fault(parser, place, "[%s] must not have a name", table->name);
                 return false;
         }
         if (table->named && !name) {
@@ -92,15 +92,14 @@ static bool head_ok(struct parser *parser, struct place place, enum section_kind
         }
         if (name && !value_is_name(name)) {
                 parser_fault(parser, place,
-                        "[%s %s]: a name has 1 to 64 bytes, no colon, slash, white space or control "
-                        "character, and "
-                        "does not begin with a dot",
+                        "[%s %s]: a name must have 1 to 64 bytes, without colons, slashes, white space and "
+                        "control characters, and must not begin with a dot",
                         table->name, shown(name, buffer));
                 return false;
         }
         other = section_find(parser, kind, name);
         if (other) {
-                parser_fault(parser, place, "[%s%s%s] was there before, at %s:%u", table->name,
+                parser_fault(parser, place, "[%s%s%s] was given before, at %s:%u", table->name,
                         name ? " " : "", name ? name : "", other->place.file, other->place.line);
                 return false;
         }
@@ -182,7 +181,7 @@ static void begin_section(struct parser *parser, struct place place, const char 
         kind = kind_of(kind_name);
         if (kind == SECTION_KINDS_) {
                 parser_fault(parser, place,
-                        "[%s] is no section: there are [Daemon], [Token NAME] and [Instance NAME]",
+                        "unknown section [%s], expected [Daemon], [Token NAME] or [Instance NAME]",
                         shown(kind_name, buffer));
                 return;
         }
@@ -212,14 +211,14 @@ static void assign(struct parser *parser, struct place place, const char *name, 
         char buffer[65];
 
         if (!section) {
-                parser_fault(parser, place, "%s= stands before the first section", shown(name, buffer));
+                parser_fault(parser, place, "%s= stands before the first [Section]", shown(name, buffer));
                 return;
         }
         if (!section->object)
                 return;
         key = keys_find(section->kind, name);
         if (!key) {
-                parser_fault(parser, place, "%s= is no key of [%s]", shown(name, buffer),
+                parser_fault(parser, place, "unknown key %s= in section [%s]", shown(name, buffer),
                         config_sections[section->kind].name);
                 return;
         }
@@ -256,8 +255,8 @@ static void read_head(struct parser *parser, struct place place, char *line)
         char *kind, *name;
 
         if (line[length - 1] != ']') {
-                parser_fault(parser, place, "a section begins with [NAME], and this bracket does not close");
-                /* What follows belongs to something that cannot be known. */
+                parser_fault(parser, place, "expected [SECTION]: the closing bracket is missing");
+                /* It is not known to which section the next lines belong. */
                 begin_section(parser, place, NULL, NULL);
                 return;
         }
@@ -282,9 +281,9 @@ static void read_line(struct parser *parser, struct place place, char *line)
                 return;
         }
         equals = strchr(line, '=');
-        /* What stands there may be a PIN: it is not repeated. */
+        /* The line is not repeated: it may hold a PIN. */
         if (!equals || equals == line) {
-                parser_fault(parser, place, "neither a comment, nor a [Section], nor Key=Value");
+                parser_fault(parser, place, "expected a comment, [SECTION] or Key=Value");
                 return;
         }
         *equals = '\0';
@@ -311,7 +310,7 @@ void parser_read(struct parser *parser, const char *file, const char *text, size
                         return;
                 }
                 if (memchr(text + at, 0, n))
-                        parser_fault(parser, place, "a NUL byte in the line");
+                        parser_fault(parser, place, "the line contains a NUL byte");
                 else if (!text_is_utf8(line, n))
                         parser_fault(parser, place, "the line is not UTF-8");
                 else

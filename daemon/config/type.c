@@ -32,7 +32,7 @@ static bool is_module(const char *text)
         return is_path(text) || strcmp(text, "internal") == 0;
 }
 
-/* What names an object says nothing of a token: `pkcs11:object=x` would match them all. */
+/* object= and id= name an object, not a token: `pkcs11:object=x` would match every token. */
 static bool is_uri(const char *text)
 {
         _cleanup_(uri_done) struct uri uri = {0};
@@ -50,7 +50,7 @@ static bool is_pin(const char *text)
         return *text && !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
-/* systemd.unit(5). It is compared as it stands: what is no whole name, `foo` or a glob, would match no caller. */
+/* A unit's name as in systemd.unit(5). It is compared as it stands: a part of a name (`foo`) or a glob would match no caller. */
 static bool is_unit(const char *text)
 {
         static const char characters[] =
@@ -148,8 +148,8 @@ static int right_number(const char *text, uint64_t *ret)
         return -EINVAL;
 }
 
-/* Numbers are taken as they are, and no database is asked: so may a process that is closed in. -1 is no user.
- */
+/* Numbers are accepted without a look into the user database, so that the sandboxed broker can parse them too. -1 is not a valid
+ * id. */
 static int numeric_id(const char *text, uint64_t *ret)
 {
         uint64_t id = 0;
@@ -207,7 +207,7 @@ const struct config_type type_unit = {.storage = STORAGE_TEXT,
         .valid = is_unit,
         .expected = "the whole name of a systemd unit (NAME.service)"};
 const struct config_type type_globs = {
-        .storage = STORAGE_LIST, .valid = is_glob, .expected = "a list of globs, none of them empty"};
+        .storage = STORAGE_LIST, .valid = is_glob, .expected = "a list of globs that are not empty"};
 const struct config_type type_environment = {
         .storage = STORAGE_LIST, .valid = is_assignment, .expected = "a list of NAME=VALUE"};
 const struct config_type type_own_token = {.storage = STORAGE_TEXT,
@@ -243,7 +243,9 @@ const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
         .number = right_number,
         .name = config_right_name,
         .expected = "a list of: " RIGHT_WORDS};
-const struct config_type type_user = {
-        .storage = STORAGE_ID, .number = user_number, .expected = "a user that exists, or a number"};
-const struct config_type type_group = {
-        .storage = STORAGE_ID, .number = group_number, .expected = "a group that exists, or a number"};
+const struct config_type type_user = {.storage = STORAGE_ID,
+        .number = user_number,
+        .expected = "the name of an existing user, or a number"};
+const struct config_type type_group = {.storage = STORAGE_ID,
+        .number = group_number,
+        .expected = "the name of an existing group, or a number"};

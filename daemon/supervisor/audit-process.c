@@ -8,7 +8,7 @@
 #include "daemon/supervisor/timer.h"
 #include "daemon/util/log.h"
 
-/* An fsync of a sick disk may take long, and is not made faster by a kill. */
+/* An fsync of a failing disk may take long, and a kill does not make it faster. */
 #define AUDIT_LIMIT_USEC (30 * USEC_PER_SEC)
 /* For the signature of the head at the end. */
 #define AUDIT_DRAIN_USEC (3 * USEC_PER_SEC)
@@ -132,7 +132,7 @@ void audit_process_configure(struct audit_process *audit)
                         log_error("tokend-audit cannot be started: %s", strerror(ENOMEM));
         }
         audit->child.n_short = 0;
-        /* One at a time: the next starts when this one has written what it has. */
+        /* There is one process at a time: the next one starts when this one has written what it has. */
         if (audit->child.pid > 0)
                 child_end(&audit->child);
         else if (audit->path)

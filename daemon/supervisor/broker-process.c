@@ -153,7 +153,7 @@ static int on_unit_please(struct broker_process *broker, struct wire *wire)
         if (r < 0)
                 return r;
         r = message.pid > INT32_MAX ? -ESRCH
-                                    : process_unit_of_process(broker->child.message_fd, (pid_t)message.pid,
+                                    : process_unit_find(broker->child.message_fd, (pid_t)message.pid,
                                               message.accepted_usec, &unit);
         if (r < 0)
                 log_debug("the unit of process %u is not known: %s", message.pid, strerror(-r));

@@ -63,7 +63,7 @@ static void set_grace(struct child *child, uint64_t usec)
         r = sd_event_add_time_relative(
                 child->event, &child->grace_source, CLOCK_MONOTONIC, usec, 0, on_grace_over, child);
         if (r < 0)
-                child_kill(child, "no timer for its end");
+                child_kill(child, "a timer for its end cannot be set");
 }
 
 void child_end(struct child *child)
@@ -123,7 +123,7 @@ static int handle(struct child *child, enum message_type type, struct wire *wire
         return type == MESSAGE_TYPE_PONG ? on_pong(child, wire) : child->class->on_message(child, type, wire);
 }
 
-/* One message, if there is one. 1: there is none now; -errno: there will be none any more. */
+/* Takes one message. 1: no message is there now; -errno: no more messages will come. */
 static int receive_one(struct child *child)
 {
         uint8_t data[MESSAGE_BYTES];
@@ -206,7 +206,7 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *u
 
 /* ---- starting ---- */
 
-/* Both ends above the descriptors that a child gets; ours does not block. */
+/* Both ends have numbers above those that a child gets; our end does not block. */
 static int control_pair(int *ret_ours, int *ret_theirs)
 {
         int fds[2], r;
@@ -239,7 +239,7 @@ static int watch(struct child *child)
                 child->event, &child->control_source, child->control_fd, EPOLLIN, on_control, child);
         if (r < 0)
                 return r;
-        /* What it said before it died comes before its death. */
+        /* Its messages are handled before its death. */
         return sd_event_source_set_priority(child->exit_source, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 

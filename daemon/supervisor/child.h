@@ -40,15 +40,15 @@ struct child {
         uint64_t leave_usec; /* the longest that LEAVING, said once, may ask for; 0: not at all */
         int message_fd; /* the descriptor of the message at hand; on_message may take it. -1: it has none */
         uint64_t killed_usec; /* 0: it was not killed */
-        char why[96];         /* it was killed */
-        bool answered;        /* at least one ping */
+        char why[96];         /* the reason why it was killed */
+        bool answered;        /* it has answered a ping */
         uint64_t ping_limit_usec;
         uint64_t ping_number;
         uint64_t ping_usec; /* when the ping that is not answered yet was sent; 0: there is no such ping */
         sd_event_source *exit_source, *control_source, *grace_source;
 };
 
-/* An empty struct; the strings of name are copied. */
+/* of: of which token, for the name; may be NULL. Both strings are copied. */
 void child_init(struct child *child, sd_event *event, const struct child_class *class, void *userdata,
         const char *program, const char *of);
 
@@ -80,7 +80,7 @@ static inline bool child_is_live(const struct child *child)
 /* For child_tell(), and for messages that are handed on as they came: r of channel_send() to control_fd. Returns r. */
 int child_sent(struct child *child, int r);
 
-/* Ends its control, which tells it to end; kills it after END_GRACE_USEC. A worker that is in the middle of a call into its
+/* Tells it to end, by the end of its control; kills it after END_GRACE_USEC. A worker that is in the middle of a call into its
  * module answers LEAVING with the time that the call may still take: it is killed END_GRACE_USEC after that. */
 void child_end(struct child *child);
 /* Logs why, and keeps it as the reason of the child's end. */

@@ -14,7 +14,7 @@
 
 #define OVERDUE_DOUBLINGS 6U
 
-/* Lives that served for less than this, and how many of them in a row are let pass. */
+/* A worker that served for less than this is short-lived; so many of them in a row are replaced at once. */
 #define SHORT_USEC  USEC_PER_SEC
 #define SHORT_LIVES 10U
 
@@ -83,7 +83,7 @@ void life_up(struct life *life, struct moment at)
 
 void life_serving(struct life *life, struct moment at)
 {
-        /* Of one that is ending already it changes nothing; a new broker says it again. */
+        /* It changes nothing for a worker that is ending. A new broker says it of every worker again. */
         if (life->end || life->renewed)
                 return;
         if (life->phase == LIFE_STARTING)
@@ -92,7 +92,7 @@ void life_serving(struct life *life, struct moment at)
                 serve(life, at);
 }
 
-/* Only another section, PIN or reload can make a difference. */
+/* Whether only another section, PIN or a reload can help. */
 static bool is_final(unsigned end)
 {
         return end == WORKER_END_PIN || end == WORKER_END_FULL;
@@ -100,7 +100,7 @@ static bool is_final(unsigned end)
 
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
 {
-        /* The last words of one that is replaced are about a section that holds no more. */
+        /* The reasons of a worker that is replaced are about the old section. */
         if (!life_runs(life) || life->renewed)
                 return;
         if (is_final(life->end) || (life->end && !is_final(end)))
@@ -117,7 +117,7 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
         life_ending(life, at, WORKER_END_ERROR, reason);
 }
 
-/* At once where it served. But one that dies as soon as it serves, again and again, is not left to spin. */
+/* A worker that served is replaced at once. If workers die again and again as soon as they serve, there is a back-off. */
 static uint64_t wait_usec(struct life *life, struct moment at)
 {
         if (life->end == WORKER_END_ABSENT)

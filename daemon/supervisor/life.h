@@ -19,11 +19,11 @@
 #define REASON_SIZE 256U
 
 enum life_phase {
-        LIFE_WAITING = 0, /* no worker; one starts at wake_usec */
-        LIFE_STARTING,    /* a worker that has not said UP; overdue at wake_usec */
-        LIFE_UP,          /* logged in; the broker has not got its directory */
+        LIFE_WAITING = 0, /* there is no worker; the next one starts at wake_usec */
+        LIFE_STARTING,    /* the worker has not said UP; it is overdue at wake_usec */
+        LIFE_UP,          /* the worker is logged in; the broker does not have its directory yet */
         LIFE_SERVING,
-        LIFE_FAILED, /* no worker, and none by itself */
+        LIFE_FAILED, /* there is no worker, and only life_renew() leads to one */
 };
 
 struct moment {
@@ -34,46 +34,46 @@ struct moment {
 struct life {
         enum life_phase phase;
         enum token_state state;
-        char reason[REASON_SIZE]; /* of the state; empty where there is nothing to say */
+        char reason[REASON_SIZE]; /* of the state; may be empty */
         uint64_t since_usec;      /* wall clock: when the state began */
-        uint64_t wake_usec;       /* USEC_NEVER: nothing is due by itself */
-        unsigned n_started;       /* in all */
-        unsigned n_vain;          /* in a row that never served */
-        unsigned n_overdue;       /* in a row that took too long to be up */
-        unsigned n_short;         /* in a row that served, but not for long */
+        uint64_t wake_usec;       /* when the next step is due; USEC_NEVER */
+        unsigned n_started;       /* workers in all */
+        unsigned n_vain;          /* workers in a row that never served */
+        unsigned n_overdue;       /* workers in a row that took too long to log in */
+        unsigned n_short;         /* workers in a row that served only shortly */
         uint64_t served_usec;     /* since when this worker serves */
-        bool directory;           /* the broker has its directory */
-        bool served;              /* this worker, ever */
-        bool renewed;             /* the section changed: the next starts at once, as if it were the first */
-        uint8_t end;              /* enum worker_end of this worker; 0: nothing was said yet */
+        bool directory;           /* the broker has the directory of this worker */
+        bool served;              /* this worker has served */
+        bool renewed; /* the section changed: the next worker starts at once, as if it were the first */
+        uint8_t end;  /* enum worker_end of this worker; 0: not known yet */
 };
 
 /* A token that has not been started: its first worker is due at once. */
 void life_init(struct life *life, struct moment at);
 
-/* A worker was started. It is overdue where it is not up after start_timeout_usec, which doubles (up to 64 times)
- * with each worker in a row that was: a device that is merely slow gets there. */
+/* A worker was started. It is overdue if it is not logged in after start_timeout_usec. That time doubles (up to 64 times) with
+ * each worker in a row that was overdue, so that a slow device succeeds in the end. */
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec);
-/* The two come over different channels, in either order; with both it serves. */
+/* The worker is logged in; the broker has its directory. These come over different channels, in either order. With both it
+ * serves. */
 void life_up(struct life *life, struct moment at);
 void life_serving(struct life *life, struct moment at);
 
-/* The worker's own last words, or the broker's that the token is full. Of several words on one end the first counts, but those
- * after which no worker starts always. */
+/* Why the worker ends: it said so itself, or the broker says that the token has too many objects. Of several reasons for one end
+ * the first counts; but a reason after which no worker may start counts always. */
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason);
-/* The supervisor ends the worker, for that reason. overdue: because it was. */
+/* The supervisor ends the worker, for that reason. overdue: because it was not logged in in time. */
 void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason);
-/* The worker is gone (or could not be started); reason counts where nothing was said before. */
+/* The worker is gone, or could not be started. reason counts if no other reason is known. */
 void life_reaped(struct life *life, struct moment at, const char *reason);
 
-/* No worker may start, for that reason: none does until renew(). */
+/* No worker may start, for that reason, until life_renew(). */
 void life_fail(struct life *life, struct moment at, const char *reason);
 
-/* The section or the PIN is another: a failed token starts again, a waiting one at once; what runs is the caller's
- * to end. */
+/* The section or the PIN has changed: a worker starts at once. If one runs, the caller ends it. */
 void life_renew(struct life *life, struct moment at);
 
-/* Whether a worker is there, or was until it is reaped. */
+/* Whether there is a worker that was not reaped yet. */
 static inline bool life_runs(const struct life *life)
 {
         return life->phase == LIFE_STARTING || life->phase == LIFE_UP || life->phase == LIFE_SERVING;
@@ -85,9 +85,9 @@ static inline unsigned life_restarts(const struct life *life)
         return life->n_started > 0 ? life->n_started - 1 : 0;
 }
 
-/* Copies what a less trusted process said into ret: whole characters of UTF-8, no control characters, cut where it is
- * too long. */
+/* Copies the text of a less trusted process: it is cut at REASON_SIZE between characters, and control characters become blanks. If
+ * it is not UTF-8, ret says that. */
 void reason_copy(char ret[static REASON_SIZE], const char *text);
 
-/* Microseconds until the next try after n vain ones in a row: 50 ms, doubling to 5 s. */
+/* Microseconds until the next try after n failed ones in a row: 50 ms, doubling up to 5 s. */
 uint64_t backoff_usec(unsigned n_vain);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* tokend: the program that is started. Options, the first reading of the configuration, exit status. */
+/* tokend, the program that an operator or systemd starts: options, the first reading of the configuration, exit status. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -26,15 +26,15 @@ static void usage(FILE *out)
         fputs("tokend [--config FILE] [--check]\n"
               "Holds the sessions of this host's PKCS #11 tokens and lets its subsystems share them.\n\n"
               "  --config FILE  what to read, then FILE.d/*.conf (" DEFAULT_CONFIG ")\n"
-              "  --check        read it, say what is wrong with it, and end\n"
+              "  --check        read it, report its faults, and exit\n"
               "  --version      print the version\n"
               "  --help         print this\n\n"
-              "Exit status: 0; 78 where the configuration has faults; 1 otherwise. See tokend(8), "
+              "Exit status: 0; 78 if the configuration has faults; 1 for other errors. See tokend(8), "
               "tokend.conf(5).\n",
                 out);
 }
 
-/* 1: all is said, exit 0. -EINVAL: usage. */
+/* 1: --version or --help was answered. -EINVAL: the usage is to be shown. */
 static int parse_options(int argc, char *argv[], struct arguments *ret)
 {
         static const struct option options[] = {
@@ -65,13 +65,13 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
                 }
         }
         if (optind < argc) {
-                fprintf(stderr, "tokend: %s is no option\n", argv[optind]);
+                fprintf(stderr, "tokend: unexpected argument '%s'\n", argv[optind]);
                 return -EINVAL;
         }
         return 0;
 }
 
-/* One line each, as it is: for people at a terminal and for programs. In the journal with its priority. */
+/* One line for each fault. Under systemd it goes to the journal with its priority, else as it is to a terminal or a program. */
 static void report(void *userdata, const char *line)
 {
         if (getenv("JOURNAL_STREAM"))
@@ -80,8 +80,8 @@ static void report(void *userdata, const char *line)
                 fprintf(stderr, "%s\n", line);
 }
 
-/* What is opened takes the lowest number that is free, and each child has our standard error as its 1 and 2: where one of
- * the three is closed, /dev/null takes its place. systemd's sockets begin behind them. */
+/* Each of 0 to 2 that is closed becomes /dev/null. Otherwise the next file that is opened would get that number, and each child has
+ * our standard error as its 1 and 2. systemd's sockets begin at 3. */
 static int fill_standard(void)
 {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -105,8 +105,7 @@ int main(int argc, char *argv[])
                 usage(stderr);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        /* From here on a signal waits until the event loop takes it: one that comes early stops us all the same,
-         * and in the same way. */
+        /* From here on a signal waits until the event loop takes it: an early SIGTERM stops us in the same way as a later one. */
         if (!options.check)
                 supervisor_block_signals();
         r = (options.check ? config_check : config_load)(options.config, report, NULL, &config);
@@ -122,7 +121,7 @@ int main(int argc, char *argv[])
         }
         r = config_to_memfd(config, &config_fd);
         if (r < 0) {
-                log_error("the configuration cannot be put into memory: %s", strerror(-r));
+                log_error("the configuration cannot be copied into a memfd: %s", strerror(-r));
                 config_free(config);
                 return EXIT_FAILURE;
         }

@@ -60,7 +60,7 @@ static char *status_text(const struct supervisor *supervisor)
         return text;
 }
 
-/* READY waits for each token until it is ready, has failed, or had its StartTimeout=; and for a broker that answers. */
+/* READY waits until each token is ready, has failed or has had its StartTimeout=, and until the broker answers. */
 static bool is_time(const struct supervisor *supervisor)
 {
         uint64_t now = now_usec();
@@ -104,7 +104,7 @@ void notify_reloading(struct supervisor *supervisor)
 {
         char text[64];
 
-        /* Before READY there is nothing to come back from: the READY that follows would be taken for the first. */
+        /* Before the first READY the manager would take the READY of this reload for it. */
         if (!supervisor->ready)
                 return;
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%ju", (uintmax_t)now_usec());

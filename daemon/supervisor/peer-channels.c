@@ -7,7 +7,7 @@
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
 
-/* Whether copies of one's keys may lie on the other. */
+/* Whether copies of the token's keys may lie on the accelerator. */
 static bool is_accelerator_of(
         const struct supervised_token *accelerator, const struct supervised_token *token)
 {

@@ -20,7 +20,7 @@
 
 int process_unit_start_usec(const char *stat, uint64_t ticks_per_second, uint64_t *ret)
 {
-        /* The name, in brackets, may hold anything. */
+        /* The name, in brackets, may hold any character. */
         const char *at = strrchr(stat, ')');
         uint64_t ticks;
 
@@ -69,7 +69,7 @@ static bool is_alive(int pidfd)
         return poll(&poll_fd, 1, 0) == 0;
 }
 
-/* Without the kernel's word on who connected: whoever has the number now, if it can be the one. */
+/* The kernel does not say who connected: takes the process that has the number now, unless it started after the connection. */
 static int open_by_number(pid_t pid, uint64_t accepted_usec, int *ret_pidfd)
 {
         long ticks = sysconf(_SC_CLK_TCK);
@@ -103,7 +103,7 @@ static int number_of(int pidfd, pid_t *ret)
         return r < 0 ? r : process_unit_fdinfo_pid(text, ret);
 }
 
-int process_unit_of_process(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret)
+int process_unit_find(int pidfd, pid_t pid, uint64_t accepted_usec, char **ret)
 {
         _cleanup_(closep) int opened = -1;
         _cleanup_(freep) char *unit = NULL;

@@ -15,7 +15,7 @@ static void compare_socket(const char *key, const struct listening *bound, const
                         key, path, bound->path);
 }
 
-/* Whether a token that is there has to begin anew with that section. */
+/* Whether a token that exists has to start anew with that section. */
 static bool must_renew(const struct supervised_token *token, const struct config_token *config)
 {
         if (!token->config || !config_token_equal(token->config, config))
@@ -35,7 +35,7 @@ static bool is_in(struct supervised_token *const *tokens, size_t n, const struct
         return false;
 }
 
-/* The tokens in the order of the new files, with the removed ones behind. Nothing has changed where it fails. */
+/* The tokens in the order of the new files; the removed ones follow. -ENOMEM: nothing has changed. */
 static int order_tokens(struct supervisor *supervisor, const struct config *config,
         struct supervised_token ***ret, size_t *ret_n)
 {

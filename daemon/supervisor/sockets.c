@@ -15,7 +15,7 @@
 
 /* Callers wait here while a broker is replaced. */
 #define BACKLOG 4096
-/* How long the children of a daemon that was killed may take to let go of its sockets. */
+/* How long the children of a killed daemon may take to close its sockets. */
 #define ORPHANS_USEC      (5 * USEC_PER_SEC)
 #define ORPHANS_STEP_USEC (20 * USEC_PER_MSEC)
 
@@ -28,7 +28,7 @@ static struct sockaddr_un address_of(const char *path)
         return address;
 }
 
-/* Whether the process that listens there, as connect(2) found it, is alive. */
+/* Whether the process that listens on the other end is alive. */
 static bool listener_lives(int fd)
 {
         struct ucred peer = {0};
@@ -45,7 +45,7 @@ enum socket_owner {
         ORPHAN
 };
 
-/* Who answers at a socket: NOBODY, a living DAEMON, or an ORPHAN that still holds a dead one's. -errno. */
+/* Who answers at a socket: NOBODY, a living DAEMON, or an ORPHAN: a child that still holds the socket of a dead daemon. -errno. */
 static int who_answers(const char *path)
 {
         const struct sockaddr_un address = address_of(path);
@@ -56,13 +56,13 @@ static int who_answers(const char *path)
         if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
                 if (errno == ECONNREFUSED || errno == ENOENT)
                         return NOBODY;
-                /* Its queue is full: somebody listens. */
+                /* EAGAIN: its queue is full, so somebody listens. */
                 return errno == EAGAIN ? DAEMON : -errno;
         }
         return listener_lives(fd) ? DAEMON : ORPHAN;
 }
 
-/* Takes away a socket that nobody listens on any more. -EADDRINUSE: somebody does, or it is no socket. */
+/* Removes a socket that nobody listens on any more. 1: another process listens there; 2: the file is not a socket. -errno. */
 static int remove_stale(const char *path)
 {
         const struct timespec step = {.tv_nsec = (long)ORPHANS_STEP_USEC * 1000};
@@ -71,22 +71,18 @@ static int remove_stale(const char *path)
 
         if (lstat(path, &st) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode)) {
-                log_error("%s is there and is no socket", path);
-                return -EADDRINUSE;
-        }
+        if (!S_ISSOCK(st.st_mode))
+                return 2;
         who = who_answers(path);
-        /* A daemon was killed a moment ago: its broker ends by itself. Nothing else runs yet, so waiting harms none. */
+        /* A daemon was killed a moment ago, and its broker is about to end. Waiting here delays nobody: nothing else runs yet. */
         for (uint64_t waited = 0; who == ORPHAN && waited < ORPHANS_USEC; waited += ORPHANS_STEP_USEC) {
                 (void)nanosleep(&step, NULL);
                 who = who_answers(path);
         }
         if (who < 0)
                 return who;
-        if (who != NOBODY) {
-                log_error("%s: another process answers there", path);
-                return -EADDRINUSE;
-        }
+        if (who != NOBODY)
+                return 1;
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -102,11 +98,11 @@ static int make_parent(const char *path)
         *slash = '\0';
         if (mkdir(parent, 0700) < 0)
                 return errno == EEXIST ? 0 : -errno;
-        /* Whatever the umask is: callers come through here. */
+        /* Callers must get through here, whatever the umask is. */
         return chmod(parent, 0755) < 0 ? -errno : 0;
 }
 
-/* The mode, and the group tokend where there is one and we may give files to it. */
+/* Sets the mode, and the group tokend if it exists and we may give files to it. */
 static int set_access(const char *path, mode_t mode, bool to_group)
 {
         const struct group *group = to_group ? getgrnam("tokend") : NULL;
@@ -116,7 +112,7 @@ static int set_access(const char *path, mode_t mode, bool to_group)
         return chmod(path, mode) < 0 ? -errno : 0;
 }
 
-/* Binds with no access at all, gives access, and only then listens. */
+/* Binds without access for anybody, then gives access, and only then listens. */
 static int bind_to(int fd, const char *path, mode_t mode, bool to_group)
 {
         const struct sockaddr_un address = address_of(path);
@@ -131,6 +127,7 @@ static int bind_to(int fd, const char *path, mode_t mode, bool to_group)
         return r;
 }
 
+/* 1, 2: as remove_stale(). */
 static int open_own(struct listening *listening, const char *path, mode_t mode, bool to_group)
 {
         _cleanup_(closep) int fd = -1;
@@ -143,7 +140,7 @@ static int open_own(struct listening *listening, const char *path, mode_t mode, 
         r = make_parent(path);
         if (r == 0)
                 r = remove_stale(path);
-        if (r < 0)
+        if (r != 0)
                 return r;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -159,6 +156,7 @@ static int open_own(struct listening *listening, const char *path, mode_t mode, 
 
 /* ---- systemd's ---- */
 
+/* Takes the descriptor over. 1: it is not the socket that it should be, and the log says so. -errno. */
 static int take_passed(struct sockets *sockets, const char *name, int fd)
 {
         struct listening *listening;
@@ -168,16 +166,16 @@ static int take_passed(struct sockets *sockets, const char *name, int fd)
         else if (strcmp(name, "status") == 0)
                 listening = &sockets->status;
         else {
-                log_warning("systemd passed a descriptor called %s, which is not wanted", name);
+                log_warning("systemd passed a descriptor named %s, expected `keys` or `status`; it is closed",
+                        name);
                 close(fd);
                 return 0;
         }
         if (listening->fd >= 0 || sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
-                log_error("systemd passed a second socket for %s, or one that is no listening UNIX stream "
-                          "socket",
-                        name);
+                log_error("systemd passed %s for %s, expected one listening UNIX stream socket",
+                        listening->fd >= 0 ? "a second descriptor" : "a descriptor of another kind", name);
                 close(fd);
-                return -EINVAL;
+                return 1;
         }
         listening->fd = fd;
         return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
@@ -191,7 +189,7 @@ static int take_all_passed(struct sockets *sockets)
         for (int i = 0; i < n; i++) {
                 int taken = take_passed(sockets, names[i], SD_LISTEN_FDS_START + i);
 
-                if (taken < 0)
+                if (taken != 0)
                         r = taken;
                 free(names[i]);
         }
@@ -206,9 +204,12 @@ static int open_one(struct listening *listening, const char *path, mode_t mode, 
         if (listening->fd >= 0)
                 return 0;
         r = open_own(listening, path, mode, to_group);
-        if (r < 0)
-                log_error("cannot listen on %s: %s", path, strerror(-r));
-        return r;
+        if (r != 0)
+                log_error("cannot listen on %s: %s", path,
+                        r == 1   ? "another process listens there"
+                        : r == 2 ? "the file exists and is not a socket"
+                                 : strerror(-r));
+        return r != 0;
 }
 
 int sockets_open(struct sockets *sockets, const struct config *config)
@@ -216,7 +217,7 @@ int sockets_open(struct sockets *sockets, const struct config *config)
         int r;
 
         r = take_all_passed(sockets);
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = open_one(&sockets->keys, config->socket, 0666, false);
         if (r == 0)
@@ -228,7 +229,7 @@ static void close_one(struct listening *listening)
 {
         struct stat st;
 
-        /* What lies there may be a successor's by now. */
+        /* The file may be a successor's by now. */
         if (listening->path && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
                 st.st_ino == listening->inode)
                 (void)unlink(listening->path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The two listening sockets: systemd's where it passed them, else our own. They outlive every broker; no connection is
- * ever accepted here.
+ * The two listening sockets: systemd's if it passed them, else our own. They outlive every broker. The supervisor never
+ * accepts a connection.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 struct listening {
         int fd;
-        char *path; /* of our own; NULL: systemd's */
+        char *path; /* NULL: it is systemd's */
         dev_t device;
         ino_t inode;
 };
@@ -29,9 +29,8 @@ struct sockets {
                 }                                                                                            \
         }
 
-/* Opens both; what is wrong is logged. -EADDRINUSE: another daemon answers there; -errno. sockets_close() all the
- * same. */
+/* Opens both. 1: one could not be opened, and the log says why. -errno. Call sockets_close() in any case. */
 int sockets_open(struct sockets *sockets, const struct config *config);
 
-/* Closes, and removes the files of our own that are still there. */
+/* Closes both, and removes those of our own files that are still there. */
 void sockets_close(struct sockets *sockets);

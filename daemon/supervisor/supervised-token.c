@@ -102,7 +102,7 @@ static void tell_broker_of_worker(const struct supervised_token *token, int fd)
 
 /* ---- starting ---- */
 
-/* Ends its worker, and another is started; the reason is for the status. */
+/* Ends its worker; when it is gone, another one is started. The reason is for the status. */
 static void replace_worker(struct supervised_token *token, const char *reason)
 {
         if (!life_runs(&token->life))
@@ -230,7 +230,7 @@ void supervised_token_tick(struct supervised_token *token, uint64_t now, bool fo
                 supervised_token_tell(token);
         }
         if (child_is_stuck(&token->worker, now))
-                log_error("%s (pid %d) was killed and does not go away", token->worker.name,
+                log_error("%s (pid %d) was killed and is still there", token->worker.name,
                         (int)token->worker.pid);
 }
 
@@ -286,8 +286,8 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
                 r = -EBADMSG;
         if (r < 0)
                 return r;
-        /* One that served has read the file again, at a login that was lost since; one that starts, just now. A removed token
-         * has none. */
+        /* A worker that served has read the file again, for a login that it lost; a worker that starts has read it just now. A
+         * removed token has no file. */
         if (ending.end == WORKER_END_PIN && token->config) {
                 struct pin_identity now = pin_identity_of(token->config);
 

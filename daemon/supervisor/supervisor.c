@@ -19,7 +19,7 @@
 /* Requests in flight at SIGTERM have this long (tokend(8) promises it); the broker has a moment more to say so. */
 #define DRAIN_USEC       (5 * USEC_PER_SEC)
 #define DRAIN_EXTRA_USEC (500 * USEC_PER_MSEC)
-/* A tick that is late by more means that we were stopped ourselves: then nobody else is to blame. */
+/* A tick that comes later than this means that this process was stopped itself: then no child is to blame for its silence. */
 #define LATE_USEC (2 * USEC_PER_SEC)
 
 /* ---- the tick ---- */
@@ -37,7 +37,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
                 for (size_t i = 0; i < supervisor->n_tokens; i++)
                         supervised_token_tick(supervisor->tokens[i], now, forgive);
         }
-        /* What the manager did not take before is said now. */
+        /* If the service manager did not read the last time, it is told now. */
         supervisor->changed = true;
         notify_watchdog(supervisor);
         timer_set(supervisor->event, &supervisor->tick, now + supervisor->tick_usec, on_tick, supervisor);
@@ -75,7 +75,7 @@ static bool others_are_gone(const struct supervisor *supervisor)
         return supervisor->broker.child.pid == 0;
 }
 
-/* Takes each step of the way out for which the one before is done. */
+/* Takes each step of the way out whose predecessor is done. */
 static void step_out(struct supervisor *supervisor)
 {
         if (supervisor->phase == PHASE_DRAINING &&
@@ -217,6 +217,7 @@ static int make_tokens(struct supervisor *supervisor)
         return 0;
 }
 
+/* 1: it cannot start, and the log says why. -errno. */
 static int start_everything(struct supervisor *supervisor)
 {
         int r;
@@ -229,9 +230,9 @@ static int start_everything(struct supervisor *supervisor)
         r = sockets_open(&supervisor->sockets, supervisor->config);
         if (r == 0)
                 r = make_tokens(supervisor);
-        if (r < 0)
+        if (r != 0)
                 return r;
-        /* Whatever cannot be started is tried again. */
+        /* Whatever cannot be started now is tried again later. */
         audit_process_configure(&supervisor->audit);
         broker_process_start(&supervisor->broker);
         for (size_t i = 0; i < supervisor->n_tokens; i++)
@@ -274,10 +275,10 @@ int supervisor_run(const char *config_path, struct config *config, int config_fd
         int r;
 
         r = start_everything(&supervisor);
-        if (r < 0) {
+        if (r < 0)
                 log_error("cannot start: %s", strerror(-r));
+        if (r != 0)
                 return EXIT_FAILURE;
-        }
         r = sd_event_loop(supervisor.event);
         if (r < 0)
                 log_error("the event loop failed: %s", strerror(-r));

@@ -170,7 +170,7 @@ static int on_sought(struct supervised_token *token, struct wire *wire)
                 r = -EBADMSG;
         if (r < 0)
                 return r;
-        /* The question may have been dropped meanwhile; and of two answers the first counts. */
+        /* The question may have been dropped meanwhile. Of two answers the first counts. */
         if (token->question.asked && sought.number == token->question.number)
                 answer(token, &sought);
         child_end(&token->nickname_check);

@@ -192,7 +192,7 @@ MaxConnections=1
     def test_pipe(self):
         """--check reads what a pipe brings, and a signal ends it while it waits for that"""
         for text, status, error in (("[Daemon]\n", 0, ""),
-                                    ("[Daemon]\nA=1\n", 78, "/dev/stdin:2: A= is no key of [Daemon]\n")):
+                                    ("[Daemon]\nA=1\n", 78, "/dev/stdin:2: unknown key A= in section [Daemon]\n")):
             process = self.checks("/dev/stdin", stdin=subprocess.PIPE)
             self.assertEqual(process.communicate(text, timeout=30), ("", error))
             self.assertEqual(process.returncode, status)

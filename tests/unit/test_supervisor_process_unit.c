@@ -61,12 +61,12 @@ static void test_ended(void)
         char *unit = NULL;
 
         CU_ASSERT_TRUE_FATAL(pidfd >= 0);
-        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
-        CU_ASSERT_EQUAL(process_unit_of_process(-1, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(pidfd, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(-1, pid, boot_usec(), &unit), -ESRCH);
         (void)waitpid(pid, NULL, 0);
         /* Its number is nobody's, or another's by now. */
-        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, pid, boot_usec(), &unit), -ESRCH);
-        CU_ASSERT_EQUAL(process_unit_of_process(pidfd, getpid(), boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(pidfd, pid, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(pidfd, getpid(), boot_usec(), &unit), -ESRCH);
         close(pidfd);
         CU_ASSERT_PTR_NULL(unit);
 }
@@ -76,8 +76,8 @@ static void test_younger(void)
         char *unit = NULL;
 
         /* We started after the machine did: whoever connected before that was not us. */
-        CU_ASSERT_EQUAL(process_unit_of_process(-1, getpid(), 1, &unit), -ESRCH);
-        CU_ASSERT_EQUAL(process_unit_of_process(-1, 0, boot_usec(), &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(-1, getpid(), 1, &unit), -ESRCH);
+        CU_ASSERT_EQUAL(process_unit_find(-1, 0, boot_usec(), &unit), -ESRCH);
         CU_ASSERT_PTR_NULL(unit);
 }
 
@@ -88,8 +88,8 @@ static void test_same(void)
         int r, r_number;
 
         CU_ASSERT_TRUE_FATAL(pidfd >= 0);
-        r = process_unit_of_process(pidfd, getpid(), 0, &by_fd);
-        r_number = process_unit_of_process(-1, getpid(), boot_usec(), &by_number);
+        r = process_unit_find(pidfd, getpid(), 0, &by_fd);
+        r_number = process_unit_find(-1, getpid(), boot_usec(), &by_number);
         CU_ASSERT_EQUAL(r, r_number);
         if (r == 0 && r_number == 0)
                 CU_ASSERT_STRING_EQUAL(by_fd, by_number);
