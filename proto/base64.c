@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * base64 as RFC 4648, section 4 has it and no wider: one text for each sequence of bytes, so that two texts
- * that differ are never one digest. Called for every field of bytes on the wire.
- */
+/* See base64.h. Each sequence of bytes has exactly one text, so that two different texts never mean the same digest. */
 #include "proto/base64.h"
 
 #include <errno.h>
@@ -31,7 +28,7 @@ void base64_encode(const void *bytes, size_t n, char *ret)
         *ret = 0;
 }
 
-/* -1: none of the 64. */
+/* -1: the character is not in the alphabet. */
 static int value_of(char c)
 {
         if (c >= 'A' && c <= 'Z')
@@ -54,7 +51,7 @@ static int decode_group(const char *text, unsigned padding, unsigned char *out)
                         return -EINVAL;
                 bits = bits << 6 | (unsigned)value;
         }
-        /* Bits behind the end must be zero, or several texts would mean the same bytes. */
+        /* The bits after the end must be zero, or several texts would mean the same bytes. */
         if ((padding == 1 && (bits & 0xff)) || (padding == 2 && (bits & 0xffff)))
                 return -EINVAL;
         for (unsigned i = 0; i < 3 - padding; i++)

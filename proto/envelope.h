@@ -11,5 +11,5 @@ struct envelope {
 };
 
 #define N_ENVELOPE_FIELDS 5
-/* For fields_parse(), not strict: varlink may come to have other members. */
+/* For fields_parse(), without strict: later versions of varlink may have other members. */
 extern const struct field envelope_fields[N_ENVELOPE_FIELDS];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The one table of errors. Called by the broker to name one and by libtokend to know one. Holds no state. */
+/* The table of errors: the broker finds the name of an error in it, libtokend finds the error of a name. Holds no state. */
 #include "proto/error.h"
 
 #include <string.h>
@@ -11,34 +11,35 @@ struct error_row {
 
 static const struct error_row rows[PROTO_ERROR_MAX_] = {
         [PROTO_OK] = {"Ok", "no error"},
-        [PROTO_KEY_NOT_FOUND] = {"KeyNotFound", "there is no such key that you may see"},
-        [PROTO_AMBIGUOUS_NAME] = {"AmbiguousName", "several of them bear this name: name one by its id"},
-        [PROTO_TOKEN_NOT_FOUND] = {"TokenNotFound", "there is no such token"},
+        [PROTO_KEY_NOT_FOUND] = {"KeyNotFound", "you may see no key of this name"},
+        [PROTO_AMBIGUOUS_NAME] = {"AmbiguousName", "several objects have this nickname: name one by its id"},
+        [PROTO_TOKEN_NOT_FOUND] = {"TokenNotFound", "no token has this name"},
         [PROTO_NICKNAME_EXISTS] = {"NicknameExists",
-                "a key or a certificate of this nickname is on the token already"},
+                "a key or a certificate on the token has this nickname already"},
         [PROTO_ALGORITHM_NOT_SUPPORTED] = {"AlgorithmNotSupported",
-                "the key, or its token, cannot do this algorithm"},
+                "the key or its token does not support this algorithm"},
         [PROTO_PERMISSION_DENIED] = {"PermissionDenied", "you may not do this"},
         [PROTO_TOKEN_UNAVAILABLE] = {"TokenUnavailable", "the token cannot be used now"},
         [PROTO_TOKEN_ERROR] = {"TokenError", "the token reported an error"},
-        [PROTO_OVERLOADED] = {"Overloaded", "too many requests of yours wait for this token already"},
+        [PROTO_OVERLOADED] = {"Overloaded", "too many of your requests wait for this token"},
         [PROTO_DEADLINE_EXCEEDED] = {"DeadlineExceeded", "the time for this request has passed"},
         [PROTO_OUTCOME_UNKNOWN] = {"OutcomeUnknown",
-                "it may have been done or not: look before you try again"},
+                "the outcome is unknown: check the token before you try again"},
         [PROTO_WORKER_LOST] = {"WorkerLost",
-                "the request ended the process that serves the token; it is not tried again"},
-        [PROTO_CERTIFICATE_NOT_FOUND] = {"CertificateNotFound",
-                "there is no such certificate that you may see"},
+                "the request ended the process that serves the token, and is not repeated"},
+        [PROTO_CERTIFICATE_NOT_FOUND] = {"CertificateNotFound", "you may see no certificate of this name"},
         [PROTO_NOT_A_CERTIFICATE] = {"NotACertificate", "this is not a certificate"},
-        [PROTO_CLAIM_NOT_FOUND] = {"ClaimNotFound", "no such claim of another host is on the token"},
-        [PROTO_AUDIT_UNAVAILABLE] = {"AuditUnavailable", "uses of keys cannot be recorded now, and must be"},
-        [PROTO_INTERFACE_NOT_FOUND] = {"InterfaceNotFound", "the daemon has no such interface"},
-        [PROTO_METHOD_NOT_FOUND] = {"MethodNotFound", "the daemon has no such method"},
+        [PROTO_CLAIM_NOT_FOUND] = {"ClaimNotFound", "the token has no such claim of another host"},
+        [PROTO_AUDIT_UNAVAILABLE] = {"AuditUnavailable",
+                "a use of a key must be recorded, and that is not possible now"},
+        [PROTO_INTERFACE_NOT_FOUND] = {"InterfaceNotFound", "the daemon does not have this interface"},
+        [PROTO_METHOD_NOT_FOUND] = {"MethodNotFound", "the daemon does not have this method"},
         [PROTO_METHOD_NOT_IMPLEMENTED] = {"MethodNotImplemented",
                 "the daemon does not implement this method"},
         [PROTO_INVALID_PARAMETER] = {"InvalidParameter",
-                "a parameter is missing, unknown, of the wrong type or out of range"},
-        [PROTO_EXPECTED_MORE] = {"ExpectedMore", "the answer needs several replies: ask with `more`"},
+                "a parameter is missing, is unknown, has the wrong type or is out of range"},
+        [PROTO_EXPECTED_MORE] = {"ExpectedMore",
+                "this method replies with several messages: call it with `more`"},
 };
 
 static const struct error_row *row_of(enum proto_error error)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * The errors of the interfaces, in one table: the name on the wire, the parameters it carries, and a sentence
- * for people. The broker makes replies of them, libtokend turns replies into them.
- */
+/* The errors of the interfaces: their names on the wire, and a sentence for people. Pure, thread-safe. */
 #pragma once
 
 #include <json-c/json.h>
@@ -27,7 +24,7 @@ enum proto_error {
         PROTO_NOT_A_CERTIFICATE,
         /* io.tokend.Status */
         PROTO_CLAIM_NOT_FOUND,
-        /* all of them */
+        /* every interface of ours */
         PROTO_AUDIT_UNAVAILABLE,
         /* org.varlink.service */
         PROTO_INTERFACE_NOT_FOUND,
@@ -38,15 +35,15 @@ enum proto_error {
         PROTO_ERROR_MAX_,
 };
 
-/* The part behind the last dot: "KeyNotFound". */
+/* The name without the interface: "KeyNotFound". Static. */
 const char *proto_error_name(enum proto_error error);
 
-/* Whether it is declared by org.varlink.service; else by each interface that uses it, under that one's name. */
+/* Whether org.varlink.service declares it. Any other error is declared by each interface that uses it, under its own name. */
 int proto_error_is_service(enum proto_error error);
 
-/* A sentence for people, without the parameters. */
+/* A sentence for people, without the parameters of the error. Static. */
 const char *proto_error_sentence(enum proto_error error);
 
-/* From a full name on the wire ("io.tokend.Keys.KeyNotFound", whatever the interface before the last dot);
- * PROTO_OK where it is none of ours. */
+/* The error of a full name on the wire, such as "io.tokend.Keys.KeyNotFound"; the interface is not looked at. PROTO_OK: the name is
+ * unknown. */
 enum proto_error proto_error_from_name(const char *name);

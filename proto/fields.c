@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * Walks a table of fields over a JSON object. Called once a request by the broker and once a reply by
- * libtokend. Borrows strings from the object, which must outlive the struct; owns only the bytes that it
- * decoded.
- */
+/* See fields.h. The strings of the struct are those of the object, which must live longer; only decoded bytes are its own. */
 #include "proto/fields.h"
 
 #include <errno.h>
@@ -17,7 +13,7 @@ static void *place_of(const struct field *field, void *out)
         return (char *)out + field->offset;
 }
 
-/* What the struct holds where the field is left out. */
+/* The value of a field that is left out. */
 static void put_absent(const struct field *field, void *place)
 {
         switch (field->kind) {
@@ -46,7 +42,7 @@ static bool length_fits(const struct field *field, size_t length)
         return length >= (size_t)field->min && (field->max == 0 || length <= (size_t)field->max);
 }
 
-/* A string without U+0000, where a C string would end. */
+/* A string that has no U+0000, where a C string would end. */
 static bool is_string(struct json_object *value)
 {
         return json_object_is_type(value, json_type_string) &&
@@ -69,7 +65,7 @@ static int take_bytes(const struct field *field, struct json_object *value, void
 
         if (!json_object_is_type(value, json_type_string))
                 return 1;
-        /* The bound holds before anything is allocated. */
+        /* The length is checked before anything is allocated. */
         length = (size_t)json_object_get_string_len(value);
         if (field->max > 0 && length > BASE64_LENGTH((size_t)field->max))
                 return 1;
@@ -88,7 +84,7 @@ static int take_int(const struct field *field, struct json_object *value, void *
 {
         int64_t number;
 
-        /* A double is no int, 1.0 neither. What passes 64 bits saturates, and is out of every range. */
+        /* 1.0 is a double, not an integer. A number beyond 64 bits became the nearest one within, which is out of every range. */
         if (!json_object_is_type(value, json_type_int))
                 return 1;
         number = json_object_get_int64(value);
@@ -113,7 +109,7 @@ static bool is_strings(const struct field *field, struct json_object *value)
         return true;
 }
 
-/* 0; 1: of the wrong type or out of range; -ENOMEM. */
+/* 1: the value has the wrong type or is out of range; -ENOMEM. */
 static int take(const struct field *field, struct json_object *value, void *place)
 {
         switch (field->kind) {
@@ -145,7 +141,7 @@ static int take(const struct field *field, struct json_object *value, void *plac
         return 0;
 }
 
-/* The first member that the table lacks, or NULL. */
+/* The name of the first member that the table does not have. NULL: it has all of them. */
 static const char *find_unknown(const struct field *fields, size_t n_fields, struct json_object *object)
 {
         struct json_object_iterator i = json_object_iter_begin(object), end = json_object_iter_end(object);
@@ -177,7 +173,7 @@ int fields_parse(const struct field *fields, size_t n_fields, struct json_object
                 struct json_object *value = NULL;
                 int r;
 
-                /* null means left out, as varlink has it. */
+                /* In varlink, null means that the field is left out. */
                 if (object)
                         json_object_object_get_ex(object, fields[i].name, &value);
                 if (value)

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * Owns the one buffer of a connection and the places in it: [begin, end) is what was read and not handed out,
- * [begin, scanned) holds no NUL. Called by the broker's connections and by libtokend. Never reads a
- * descriptor.
- */
+/* See frame.h. [begin, end) of the buffer was read and not handed out yet; [begin, scanned) has no NUL. */
 #include "proto/frame.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Most requests fit: one allocation a connection. */
+/* Most requests fit, so a connection needs one allocation. */
 #define FIRST_SIZE 4096U
 
 void frame_init(struct frame *frame, size_t limit)
@@ -24,7 +20,7 @@ void frame_done(struct frame *frame)
         frame_init(frame, frame->limit);
 }
 
-/* Moves what is left to the front. A message is moved once at most: afterwards it begins at 0. */
+/* Moves the rest to the front. A message is moved once at most, because it begins at 0 afterwards. */
 static void frame_compact(struct frame *frame)
 {
         size_t pending = frame->end - frame->begin;
@@ -79,7 +75,7 @@ int frame_next(struct frame *frame, char **ret, size_t *ret_length)
         if (frame->begin == frame->end)
                 return 0;
         message = frame->data + frame->begin;
-        /* Only what came since the last look: a message that trickles in costs no more than its length. */
+        /* Looks only at what came since the last call, so that a message that comes in small pieces costs no more than its length. */
         nul = memchr(frame->data + frame->scanned, 0, frame->end - frame->scanned);
         if (!nul) {
                 frame->scanned = frame->end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Cuts a stream of bytes into the NUL-ended messages of varlink. Owns one buffer that grows to LIMIT_MESSAGE + 1
- * and no further: the length is bounded before memory is. Reads no descriptor; the caller does.
+ * Cuts a stream of bytes into the messages of varlink, each of which ends with a NUL. The caller reads the bytes into the
+ * one buffer of the frame, which grows up to the longest message and no further. One thread at a time may use a frame.
  */
 #pragma once
 
@@ -14,21 +14,21 @@ struct frame {
         size_t limit; /* set by frame_init() */
 };
 
-/* limit: the longest message in bytes, its NUL not counted (LIMIT_MESSAGE for requests; a client reads more). */
+/* limit: bytes of the longest message, without its NUL. */
 void frame_init(struct frame *frame, size_t limit);
 void frame_done(struct frame *frame);
 
-/* Room to read into: *ret_length bytes (at least 1) at *ret. Grows as needed. -ENOMEM; -EMSGSIZE: the buffer is
- * full of a message that has not ended: it is too long. */
+/* The room to read into: *ret_length bytes, at least 1, at *ret. The buffer grows if that is necessary. -EMSGSIZE: the buffer is full,
+ * and the message in it has not ended; -ENOMEM. */
 int frame_room(struct frame *frame, char **ret, size_t *ret_length);
 
-/* n bytes were read into the room. */
+/* The caller has read n bytes into the room. */
 void frame_filled(struct frame *frame, size_t n);
 
-/* The next whole message: 1 and the message, NUL-terminated, valid until the next frame_room(); 0: not yet;
- * -EMSGSIZE: longer than the limit. */
+/* 1: *ret is the next whole message with its NUL, and *ret_length its length without it; it is valid until the next frame_room().
+ * 0: there is no whole message yet. -EMSGSIZE: the message is longer than the limit. */
 int frame_next(struct frame *frame, char **ret, size_t *ret_length);
 
-/* Bytes of an unfinished message. An empty frame holds no memory after frame_shrink(). */
+/* How many bytes of an unfinished message there are. frame_shrink() frees the buffer if there are none. */
 size_t frame_pending(const struct frame *frame);
 void frame_shrink(struct frame *frame);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The interface files of proto/, as they were when this was built. */
+/* The text of the interface files of proto/, for org.varlink.service.GetInterfaceDescription. */
 #pragma once
 
 #include <stddef.h>
@@ -9,6 +9,6 @@ struct proto_interface {
         const char *description; /* the text of the .varlink file */
 };
 
-/* All of them; org.varlink.service first. */
+/* The first is org.varlink.service. */
 extern const struct proto_interface proto_interfaces[];
 extern const size_t n_proto_interfaces;

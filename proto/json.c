@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A parser for the grammar of RFC 8259. It reads each byte once, goes no deeper than LIMIT_JSON_DEPTH, and builds the tree with
- * json-c's constructors. json-c's own parser is not used: it takes more than JSON, keeps one of two equal keys, and crashes
- * where there is no memory for a key (0.16).
+ * See json.h. The parser reads each byte once, goes no deeper than LIMIT_JSON_DEPTH, and builds the tree with json-c's
+ * constructors. json-c's own parser is not used: it accepts more than JSON, keeps one of two equal keys, and crashes if there
+ * is no memory for a key (0.16).
  */
 #include "proto/json.h"
 
@@ -19,7 +19,7 @@
 struct scanner {
         const char *at, *end;
         size_t n_containers; /* objects and arrays */
-        char *decoded;       /* the last string, NUL-terminated: room for the longest until now */
+        char *decoded;       /* the last string, with a NUL; its size is that of the longest string so far */
         size_t decoded_size, decoded_length;
 };
 
@@ -56,7 +56,7 @@ static int skip_digits(struct scanner *s)
         return 0;
 }
 
-/* Room for length bytes and a NUL in s->decoded. -ENOMEM. */
+/* Makes room for length bytes and a NUL in s->decoded. -ENOMEM. */
 static int reserve(struct scanner *s, size_t length)
 {
         char *larger;
@@ -97,13 +97,13 @@ static int scan_number(struct scanner *s, struct json_object **ret)
                 return r;
         memcpy(s->decoded, begin, (size_t)(s->at - begin));
         s->decoded[s->at - begin] = '\0';
-        /* Beyond 64 bits it saturates. Of a number that is not an integer nobody reads more than the type. */
+        /* A number beyond 64 bits becomes the nearest one within. The value of a number that is not an integer is never read. */
         *ret = integer ? json_object_new_int64(strtoll(s->decoded, NULL, 10))
                        : json_object_new_double(strtod(s->decoded, NULL));
         return *ret ? 0 : -ENOMEM;
 }
 
-/* The string at s->at, decoded into s->decoded with a NUL behind it. */
+/* Decodes the string at s->at into s->decoded, with a NUL behind it. */
 static int take_string(struct scanner *s, bool key)
 {
         const char *begin = s->at;
@@ -130,12 +130,12 @@ static int scan_word(struct scanner *s, const char *word)
 
 static int scan_value(struct scanner *s, unsigned depth, struct json_object **ret);
 
-/* Takes the value over where it returns 0. */
+/* With 0, the object owns the value. */
 static int add_member(struct json_object *object, const char *key, struct json_object *value)
 {
         struct lh_table *table = json_object_get_object(object);
 
-        /* json-c would lose its copy of the key where there is no memory for a larger table. */
+        /* json-c would leak its copy of the key if there is no memory for a larger table. */
         if (table->count >= table->size * LH_LOAD_FACTOR && lh_table_resize(table, table->size * 2) < 0)
                 return -ENOMEM;
         return json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) < 0 ? -ENOMEM : 0;
@@ -156,7 +156,7 @@ static int scan_member(struct scanner *s, unsigned depth, struct json_object *ob
         skip_space(s);
         if (!skip(s, ':'))
                 return -EBADMSG;
-        /* The next string is decoded into room of its own. */
+        /* The value may have strings, which need another buffer. */
         key = s->decoded;
         s->decoded = NULL;
         s->decoded_size = 0;
@@ -197,8 +197,7 @@ static int scan_members(struct scanner *s, char close, unsigned depth, struct js
         return skip(s, close) ? 0 : -EBADMSG;
 }
 
-/* An object or an array, which is the depth-th level; its opening bracket is next. The recursion is bounded
- * by LIMIT_JSON_DEPTH. */
+/* Reads an object or an array at this depth; its opening bracket is next. LIMIT_JSON_DEPTH bounds the recursion. */
 static int scan_container(struct scanner *s, char close, unsigned depth, struct json_object **ret)
 {
         struct json_object *container;
@@ -216,7 +215,7 @@ static int scan_container(struct scanner *s, char close, unsigned depth, struct 
                 json_object_put(container);
                 return r;
         }
-        /* An array has room for 32 from the first; that it keeps it where there is no memory is no loss. */
+        /* A new array has room for 32 values. If there is no memory to shrink it, it keeps the room. */
         if (close == ']')
                 json_object_array_shrink(container, 0);
         *ret = container;
@@ -243,7 +242,7 @@ static int scan_text(struct scanner *s, struct json_object **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
-/* A value that would be the depth-th level if it is a container. json-c's null is NULL. */
+/* depth: that of the value if it is an object or an array. null is NULL in json-c. */
 static int scan_value(struct scanner *s, unsigned depth, struct json_object **ret)
 {
         skip_space(s);

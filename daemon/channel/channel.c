@@ -17,8 +17,8 @@ int channel_pair(int ret_fds[static 2])
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
-        /* The kernel doubles what it is told, and caps it at net.core.wmem_max; its default already holds one
-         * message, so a refusal costs depth, not correctness. */
+        /* The kernel doubles the size, and limits it to net.core.wmem_max. The default buffer holds one message, so without this
+         * fewer messages fit, but each one does. */
         for (int i = 0; i < 2; i++)
                 (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         ret_fds[0] = fds[0];
@@ -64,7 +64,7 @@ static void fds_of_message(struct msghdr *msg, int ret_fds[static LIMIT_CHANNEL_
 
                 if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
                         continue;
-                /* The room given bounds their number; the kernel closed what did not fit. */
+                /* The room bounds their number. The kernel has closed those that did not fit. */
                 n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
                 memcpy(ret_fds, CMSG_DATA(head), MIN_OF(n, (size_t)LIMIT_CHANNEL_FDS) * sizeof(int));
         }
@@ -91,8 +91,8 @@ int channel_receive(
         ssize_t n;
 
         memset(fds, -1, sizeof(fds));
-        /* A peer that went with something of ours unread is told once, as ECONNRESET, and before what it had sent
-         * itself: that is still there, and the end behind it. */
+        /* If the peer closed while a message of ours was unread, the first call returns ECONNRESET. The messages that the peer had
+         * sent are still there, and the end follows them. */
         do
                 n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
         while (n < 0 && (errno == EINTR || errno == ECONNRESET));
@@ -103,7 +103,7 @@ int channel_receive(
                 channel_close_fds(&fds);
                 return -EMSGSIZE;
         }
-        /* None of our messages is empty, so this is the end. */
+        /* We send no empty message, so this is the end. */
         if (n == 0)
                 return 1;
         memcpy(ret_fds, fds, sizeof(fds));

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A SOCK_SEQPACKET socket pair between two of our processes: one message a packet, descriptors beside it where
- * there are any. The sockets are blocking or not as their owner made them.
+ * A channel between two of our processes: a pair of SOCK_SEQPACKET sockets. A packet is one message, with descriptors or
+ * without. Whether a socket blocks is for its owner to set.
  */
 #pragma once
 
 #include "daemon/util/macros.h"
 #include "proto/limits.h"
 
-/* Both ends close-on-exec, blocking, with send buffers that hold LIMIT_CHANNEL_MESSAGE. The caller closes. */
+/* Makes both ends: close-on-exec and blocking, with send buffers for LIMIT_CHANNEL_MESSAGE. The caller closes them. -errno. */
 int channel_pair(int ret_fds[static 2]);
 
-/* Sends one message with n_fds (up to LIMIT_CHANNEL_FDS) descriptors, which stay the caller's.
- * -EAGAIN: the socket does not block and is full; -EPIPE, -ECONNRESET: the peer is gone (no SIGPIPE).
- * Thread-safe. */
+/* Sends one message of length bytes with n_fds descriptors, at most LIMIT_CHANNEL_FDS. The caller keeps and closes the descriptors.
+ * -EAGAIN: the socket is non-blocking and full; -EPIPE, -ECONNRESET: the peer is gone; there is no SIGPIPE. Thread-safe. */
 int channel_send(int fd, const void *data, size_t length, const int *fds, size_t n_fds);
 
-/* Receives one message into data, its length into *ret_length; descriptors, close-on-exec, into ret_fds (-1
- * where none came): the caller closes them. 1: the peer is gone (EOF). -EAGAIN; -EMSGSIZE: the message or its
- * descriptors did not fit, and all of it was dropped. Thread-safe: a message goes to one of the callers. */
+/* Receives one message of at most size bytes into data. ret_fds: the descriptors that came with it, close-on-exec, which the caller
+ * closes; the other places become -1. 1: the peer is gone (EOF). -EAGAIN; -EMSGSIZE: the message or its descriptors did not fit, and
+ * it was dropped with them. Thread-safe: one of the callers gets the message. */
 int channel_receive(
         int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS]);
 
-/* Likewise, where no descriptor is expected: those that come all the same are closed. */
+/* Likewise for a channel on which no descriptors are expected: it closes those that come. */
 int channel_receive_plain(int fd, void *data, size_t size, size_t *ret_length);
 
-/* Closes the received descriptors that nobody took, and sets them to -1:
+/* Closes the received descriptors that were not taken, and sets them to -1:
  *     _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1}; */
 void channel_close_fds(int (*fds)[LIMIT_CHANNEL_FDS]);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The next n bytes of the buffer, or NULL and a wire that is bad from now on. */
+/* The next n bytes of the buffer. NULL: there are fewer, and the wire is bad from now on. */
 static uint8_t *wire_take(struct wire *wire, size_t n)
 {
         uint8_t *place;

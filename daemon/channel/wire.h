@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Integers, byte strings and text in one flat buffer, little-endian: what a message between our own processes
- * is made of. A struct wire is for putting or for getting; either one remembers the first failure (no room,
- * cut short, not text) and is checked once, at the end. The other side may have been taken over: get trusts
- * nothing, and what it returns points into the buffer.
+ * The parts of a message between our own processes: integers (little-endian), byte strings and text in one flat buffer. A
+ * struct wire either puts or gets. It remembers a failure (no room, the message is cut, not text) in bad, which is checked
+ * once, at the end. The other process may have been taken over, so the get functions trust nothing. What they return points
+ * into the buffer.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 struct wire {
         uint8_t *data;
-        size_t size; /* room when putting, length of the message when getting */
+        size_t size; /* to put: the room; to get: the length of the message */
         size_t at;
         bool bad;
 };
@@ -27,14 +27,14 @@ void wire_put_u8(struct wire *wire, uint8_t value);
 void wire_put_u32(struct wire *wire, uint32_t value);
 void wire_put_u64(struct wire *wire, uint64_t value);
 void wire_put_bytes(struct wire *wire, struct wire_bytes value);
-/* NULL is put as the empty string. */
+/* NULL becomes the empty string. */
 void wire_put_text(struct wire *wire, const char *value);
 
 uint8_t wire_get_u8(struct wire *wire);
 uint32_t wire_get_u32(struct wire *wire);
 uint64_t wire_get_u64(struct wire *wire);
 struct wire_bytes wire_get_bytes(struct wire *wire);
-/* NUL-terminated, in the buffer; "" after a failure. A NUL inside is a failure. */
+/* Returns "" after a failure. A NUL inside the text is a failure. */
 const char *wire_get_text(struct wire *wire);
 
 static inline struct wire_bytes wire_bytes(const void *data, size_t length)

@@ -26,7 +26,7 @@ const char *audit_message_id(unsigned kind)
         return kind < AUDIT_KIND_MAX_ ? kinds[kind].message_id : NULL;
 }
 
-/* A text that grows in a buffer of the caller's, and remembers that it did not fit. */
+/* A text that grows in a buffer of the caller, and remembers if it did not fit. */
 struct audit_text {
         char *data;
         size_t size, length;
@@ -59,11 +59,11 @@ static _printf_(2, 3) void put_format(struct audit_text *text, const char *forma
                 put_bytes(text, buffer, (size_t)length);
 }
 
-/* A value of a record has at most so many bytes, escaped. A nickname of LIMIT_NICKNAME bytes fits, whatever is in it; of longer
- * names that a client makes up the beginning tells enough, and all fields together fit LIMIT_AUDIT_RECORD. */
+/* Bytes of an escaped value of a record. Every nickname of LIMIT_NICKNAME bytes fits. Of a longer name, which only a client can make up,
+ * the beginning tells enough. All values together fit LIMIT_AUDIT_RECORD. */
 #define VALUE_MAX_BYTES 1024U
 
-/* At most so many bytes of it; U+2026 (an ellipsis) stands behind one that was cut. */
+/* Puts at most this many bytes. If the string is cut, U+2026 (an ellipsis) follows. */
 static void put_escaped(struct audit_text *text, const char *string, size_t most)
 {
         const char *end = string + strlen(string), *piece;
@@ -73,7 +73,7 @@ static void put_escaped(struct audit_text *text, const char *string, size_t most
         for (; (n = json_string_next(&string, end, &piece, room)) > 0; most -= n) {
                 bool cut = n > most;
 
-                /* A run of characters is cut between two of them, an escape is left out. */
+                /* A run of characters is cut between two characters. An escape is not cut. */
                 if (cut)
                         n = piece == room ? 0 : most;
                 while (cut && n > 0 && (piece[n] & 0xc0) == 0x80)
@@ -110,7 +110,7 @@ void audit_time(uint64_t wall_usec, char ret[static AUDIT_TIME_SIZE])
         char text[64];
 
         (void)gmtime_r(&seconds, &tm);
-        /* Four digits of year: the clock of a machine can be set to anything. */
+        /* The year has four digits, whatever the clock of the machine says. */
         (void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ", (tm.tm_year + 1900) % 10000,
                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
                 (unsigned)(wall_usec % USEC_PER_SEC));
@@ -118,7 +118,7 @@ void audit_time(uint64_t wall_usec, char ret[static AUDIT_TIME_SIZE])
         ret[AUDIT_TIME_SIZE - 1] = '\0';
 }
 
-/* One walk over the fields serves both renderings: neither can have what the other lacks. */
+/* Where a field goes. Both renderings walk over the same fields, so that neither lacks one. */
 struct sink {
         struct audit_text *json; /* or */
         struct journal_record *journal;
@@ -154,7 +154,7 @@ static void sink_hex(struct sink *sink, const char *json, const char *field, con
         if (n == 0)
                 return;
         if (n > LIMIT_KEY_ID) {
-                /* Neither a CKA_ID nor a digest of ours: not to be cut, so not to be rendered. */
+                /* This is neither a CKA_ID nor a digest. It must not be cut, so the record is refused. */
                 if (sink->journal)
                         sink->journal->bad = true;
                 else
@@ -247,7 +247,7 @@ static void record_sentence(const struct audit_record *r, struct audit_text *tex
         }
 }
 
-/* syslog(3): what an operator should see is above what is daily business. */
+/* A syslog(3) priority: higher for what an operator should see than for daily business. */
 static unsigned record_priority(const struct audit_record *r)
 {
         if (r->kind == AUDIT_LOST)
@@ -267,7 +267,7 @@ int audit_journal(const struct audit_record *record, struct journal_record *ret)
                 return -EINVAL;
         record_sentence(record, &text);
         journal_record_init(ret);
-        /* A sentence that was cut is still a sentence: the fields are whole. */
+        /* The sentence may be cut: the fields are whole. */
         journal_put(ret, "MESSAGE", sentence, text.length);
         journal_put_text(ret, "MESSAGE_ID", audit_message_id(record->kind));
         journal_put_format(ret, "PRIORITY", "%u", record_priority(record));

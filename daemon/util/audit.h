@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One record of the audit: what was done with which key for whom, and how it ended. The broker fills it; here
- * it is rendered for the file (JSON) and for the journal (fields). It has no place for a PIN or for a
- * message. Pure.
+ * One record of the audit: what was done with which key for whom, and how it ended. The broker fills it; here it is
+ * rendered for the file (JSON) and for the journal (fields). It has no place for a PIN or for a message. Pure, thread-safe.
  *
- * Of a Sign by digest the digest is recorded. Of a Sign by message it is the message's length, and the digest
- * too where the caller of this has one: neither the message nor a hash that the broker would have to make
- * (its one thread does not hash 128 KiB for a record).
+ * For a Sign of a digest, the digest is recorded. For a Sign of a message, the length of the message is recorded, and its
+ * digest only if the caller has one: the one thread of the broker does not hash 128 KiB for a record.
  */
 #pragma once
 
@@ -16,11 +14,14 @@
 #include "daemon/util/journal.h"
 #include "daemon/util/macros.h"
 
-/* Every kind of record: its constant, its name, and the id of its message in the journal, which never changes:
- * systemd/tokend.catalog explains each, and operators' alerts name them.
+/*
+ * Every kind of record: its constant, its name, and the id of its message in the journal. The ids never change:
+ * systemd/tokend.catalog explains each, and the alerts of operators name them.
  *
- * Of the last four: `operation` says what was denied, and what is about to run once more because its worker died; `reason`
- * says why records cannot be kept from now on; `count` says how many were not, now that they can. */
+ * AUDIT_DENIED: `operation` says what was denied. AUDIT_REPEAT: `operation` is about to run once more, because its worker
+ * died. AUDIT_LOST: from now on records cannot be kept, and `reason` says why. AUDIT_BACK: from now on they can be kept again,
+ * and `count` says how many were not.
+ */
 /* clang-format off */
 #define AUDIT_KINDS(X) \
         X(AUDIT_SIGN,      "sign",       "064d8fdbdff84aef805098ac97d963e8") \
@@ -43,13 +44,12 @@ enum audit_kind {
         AUDIT_KINDS(AUDIT_KIND_CONSTANT) AUDIT_KIND_MAX_,
 };
 
-/* Strings and bytes are the caller's. NULL, 0 and false: left out of the record. Strings may hold anything.
- */
+/* Strings and bytes are borrowed. What is NULL, 0 or false is left out of the record. Strings may hold any bytes. */
 struct audit_record {
         enum audit_kind kind;
         uint64_t when_usec; /* wall clock */
         const char *instance;
-        bool has_peer; /* uid, gid and pid are known */
+        bool has_peer; /* whether uid, gid and pid are known */
         uid_t uid;
         gid_t gid;
         pid_t pid;
@@ -64,33 +64,32 @@ struct audit_record {
         size_t digest_length;
         bool of_message;
         uint64_t message_length; /* bytes, with of_message */
-        /* "ok"; "begun" before an operation that changes a token; "dropped": it was not done, its client had gone; else the error's
-         * name */
+        /* "ok"; "begun": before an operation that changes a token; "dropped": it was not done, because its client had gone; else
+         * the name of the error */
         const char *result;
         const char *ckr;    /* its name, as in TokenError */
         const char *reason; /* a sentence */
-        uint64_t request;   /* the broker's number: the same in every attempt; 0: left out */
-        unsigned attempt;   /* 1, 2; 0: left out */
+        uint64_t request;   /* the broker's number of the request, the same in every attempt */
+        unsigned attempt;   /* 1, 2 */
         uint64_t count;     /* with AUDIT_BACK */
 };
 
-/* As in the file's `kind`: "sign", "self-sign", "audit-lost". NULL where there is none. */
+/* The `kind` in the file: "sign", "self-sign", "audit-lost". NULL: there is no such kind. */
 const char *audit_kind_name(unsigned kind);
 
-/* 32 hex digits, as the journal and systemd/tokend.catalog have it. NULL where there is none. */
+/* MESSAGE_ID in the journal and in systemd/tokend.catalog: 32 hexadecimal digits. NULL: there is no such kind. */
 const char *audit_message_id(unsigned kind);
 
-/* The record as one JSON object without a newline, NUL-terminated. What is not UTF-8 is U+FFFD; control
- * characters and those that turn the direction of text are escaped. A string of more than 1 KiB, escaped, is cut,
- * and ends with U+2026. -EMSGSIZE: it needs more than size, or bytes in it are more than LIMIT_KEY_ID. */
+/* Writes the record as one JSON object, with a NUL and without a newline. Strings are escaped as by json_string_next(); one that has more
+ * than 1 KiB then is cut and ends with U+2026. -EMSGSIZE: it needs more than size bytes, or key_id or digest has more than
+ * LIMIT_KEY_ID; -EINVAL: the kind is unknown. */
 int audit_json(const struct audit_record *record, char *ret, size_t size, size_t *ret_length);
 
-/* The record as journal fields: MESSAGE_ID, MESSAGE (a sentence), PRIORITY, and TOKEND_… as the JSON has
- * them; bytes of strings as they are. -EMSGSIZE. */
+/* Writes the record as journal fields: MESSAGE_ID, MESSAGE (a sentence), PRIORITY, and TOKEND_… for what the JSON has. The bytes of
+ * strings are not escaped. -EMSGSIZE; -EINVAL. */
 int audit_journal(const struct audit_record *record, struct journal_record *ret);
 
-/* A JSON string of text with its quotes, escaped as above. Returns its length; 0 where it does not fit with
- * its NUL. */
+/* Writes text as a JSON string with its quotes and a NUL. Returns its length; 0: it does not fit into size bytes. */
 size_t audit_quote(const char *text, char *ret, size_t size);
 
 /* "2026-11-24T18:41:48.123456Z": 27 characters and a NUL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a token answers (CK_RV), in one table: its name for people, and the class that decides what happens
- * next. Numbers only, so that the broker and the supervisor can name what a worker met without a header of
- * PKCS #11. docs/lifecycle.md explains the classes; only the worker acts on them. Pure, thread-safe.
+ * The return values of PKCS #11 (CK_RV): their names, and the class that decides what happens next. They are numbers here,
+ * so that the broker and the supervisor can name an error without a header of PKCS #11. docs/lifecycle.md explains the
+ * classes; only the worker acts on them. Pure, thread-safe.
  */
 #pragma once
 
@@ -12,22 +12,22 @@
 
 enum ckr_class {
         CKR_CLASS_OK,
-        CKR_CLASS_REQUEST, /* the caller is told; whatever the table does not know is one of these */
-        CKR_CLASS_SESSION, /* new session, one login, handles again, the operation once more */
-        CKR_CLASS_BUSY,    /* a short wait, once more */
+        CKR_CLASS_REQUEST, /* the caller is told; also every value that the table does not have */
+        CKR_CLASS_SESSION, /* a new session, a login, new handles, and the operation once more */
+        CKR_CLASS_BUSY,    /* a short wait, and the operation once more */
         CKR_CLASS_DEVICE,  /* the worker is replaced */
         CKR_CLASS_PIN,     /* the token fails until an operator acts */
 };
 
 enum ckr_class ckr_class(uint64_t ckr);
 
-/* CKR_GENERAL_ERROR: by the standard beyond recovery, and so of class device; but SoftHSM says it as well where another
- * process writes at the same moment. What can show that nothing was done may try once more. */
+/* CKR_GENERAL_ERROR. By the standard it cannot be recovered from, so its class is that of a device. But SoftHSM returns it as well when
+ * another process writes at the same moment, so an operation that can show that nothing was done may try once more. */
 bool ckr_is_vague(uint64_t ckr);
 
-/* "CKR_DEVICE_ERROR"; NULL where the table has none. */
+/* The name, such as "CKR_DEVICE_ERROR". NULL: the table does not have the value. */
 const char *ckr_name(uint64_t ckr);
 
-/* The name, or "0x80000001" where there is none, into buffer; returns buffer. */
+/* Writes the name, or the number as "0x80000001", into buffer. Returns buffer. */
 #define CKR_TEXT 48
 const char *ckr_text(uint64_t ckr, char buffer[static CKR_TEXT]);

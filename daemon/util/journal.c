@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See journal.h; the protocol is systemd's JOURNAL_NATIVE_PROTOCOL. Each record is one datagram of fields:
- * NAME=value\n, or, where the value has a newline, NAME\n, its length as 64 bits little-endian, value, \n. */
+/* See journal.h. The protocol is systemd's JOURNAL_NATIVE_PROTOCOL. Each record is one datagram of fields: NAME=value\n, or, if the value
+ * has a newline, NAME\n, its length in 64 bits little-endian, the value, \n. */
 #include "daemon/util/journal.h"
 
 #include <linux/sockios.h>
@@ -115,6 +115,6 @@ int journal_send(int fd, const struct journal_record *record)
         while (n < 0 && errno == EINTR);
         if (n >= 0)
                 return 0;
-        /* The kernel says the former once, and the latter from then on. */
+        /* After the socket of journald has gone, the kernel returns ECONNREFUSED once, and then ENOTCONN. */
         return errno == ENOTCONN ? -ECONNREFUSED : -errno;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See log.h. Debug lines are written only where TOKEND_DEBUG is in the environment.
+ * See log.h. Debug lines are written only if TOKEND_DEBUG is in the environment.
  *
- * Nothing waits for the log: who reads it may have stopped, and the keys must go on. So a line is written where there is
- * room for it now, and dropped and counted otherwise. Where there is room is poll()'s word: of a socket (journald's), three
- * quarters of its buffer; of a pipe, a page, in which four of our lines fit. Of a terminal it may be too little, and a pipe may
- * be full again by then: so these two are opened once more, as file descriptions that do not block. The one that was
- * given is shared with whoever gave it, and stays as it is.
+ * Nothing waits for the log: its reader may have stopped, and the keys must go on working. So a line is written only if there
+ * is room for it now; otherwise it is dropped and counted. poll() tells whether there is room: three quarters of the buffer of
+ * a socket (to journald), or a page of a pipe, in which four of our lines fit. A terminal may have less, and another process may
+ * fill the pipe meanwhile. So a terminal or a pipe is opened once more, as a file description that does not block. The one that
+ * the process inherited is shared with others, and stays as it is.
  */
 #include "daemon/util/log.h"
 
@@ -28,9 +28,10 @@ static const char *log_process = "tokend";
 static int log_fd = STDERR_FILENO;
 static bool log_journal;
 static bool log_verbose;
-static atomic_uint log_lost; /* lines, since the last one that was written */
+static atomic_uint log_lost; /* lines since the last one that was written */
 
-/* Where it cannot be opened (it is another user's), the given one it is. */
+/* Another descriptor for standard error that does not block; STDERR_FILENO if it cannot be opened, for example because it is another
+ * user's. */
 static int own_description(void)
 {
         struct stat st;
@@ -50,7 +51,7 @@ void log_open(const char *process)
         log_verbose = getenv("TOKEND_DEBUG") != NULL;
 }
 
-/* What stands before each line. */
+/* The beginning of each line. Returns its length. */
 static size_t put_head(char *line, size_t size, int priority)
 {
         int n = log_journal ? snprintf(line, size, "<%d>", priority)
@@ -77,12 +78,12 @@ _printf_(4, 0) static size_t put_line(char *line, size_t size, int priority, con
 static size_t put_lost(char *line, size_t size, unsigned lost)
 {
         size_t head = put_head(line, size, 4);
-        int n = snprintf(line + head, size - head, "lines of the log that were lost: %u\n", lost);
+        int n = snprintf(line + head, size - head, "log lines lost: %u\n", lost);
 
         return MIN_OF(head + (size_t)MAX_OF(n, 0), size - 1);
 }
 
-/* In one write(2): on a pipe it is whole or not there at all. */
+/* Writes with one write(2): a pipe takes all of it or nothing. */
 static bool write_now(const char *text, size_t length)
 {
         struct pollfd poll_fd = {.fd = log_fd, .events = POLLOUT};

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The log: whole lines on standard error, which is the journal under systemd (then each line carries its
- * priority as sd-daemon(3) has it) and the terminal otherwise. Never a secret, never bytes of a client that
- * were not escaped. Never waits: a line for which there is no room is lost, and the next one that there is room for
- * comes behind one that says how many were.
+ * The log: whole lines on standard error. Under systemd that is the journal, and each line begins with its priority as in
+ * sd-daemon(3). No line may have a secret in it. The log does not wait: a line is lost if there is no room for it, and the
+ * next line that is written follows one that says how many were lost.
  */
 #pragma once
 
 #include "daemon/util/macros.h"
 
-/* Before anything is closed in: it may open a file. Names the process in each line that is not for the journal. The string is
- * kept, not copied. */
+/* Call it first, before a sandbox is entered, because it may open a file. process: the name in each line that is not for the journal; the
+ * string is kept, not copied. */
 void log_open(const char *process);
 
-/* One line, at a syslog(3) priority; without a newline. Control characters are written as '?'. A line is cut at
- * 1 KiB. Thread-safe (one write(2) a line); errno is kept. */
+/* Writes one line with a syslog(3) priority. The format has no newline. Control characters become '?'. A line is cut at 1 KiB. errno does
+ * not change. Thread-safe: each line is one write(2). */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
 
 #define log_error(...)   log_line(3, __VA_ARGS__)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What the language lacks: cleanup on leaving a scope, sizes of arrays, and the clock in one unit.
+ * Small things that the language lacks: cleanup at the end of a scope, sizes of arrays, and the clock in one unit.
  *
- * The rule for errors, in every layer of the daemon, is this. A function that can fail returns an int:
- *   0          done; the outputs (ret_*, last) are set;
- *   negative   -errno: unexpected here, forwarded unchanged by whoever cannot handle it;
- *   positive   a condition that this function's comment documents, handled by its caller.
- * Outputs are untouched unless 0 is returned. Whoever handles an error logs it; whoever forwards it does not. The sentence of an
- * errno is strerror()'s, which is thread-safe in glibc.
+ * The rule for errors, in every layer. A function that can fail returns an int:
+ *   0          it is done; the outputs (ret_*, the last parameters) are set;
+ *   negative   -errno, which is unexpected here; a caller that cannot handle it returns it unchanged;
+ *   positive   a condition that the comment of the function documents, and that the caller handles.
+ * Outputs are untouched unless 0 is returned. A function that handles an error logs it; one that returns it does not. The
+ * sentence for an errno comes from strerror(), which is thread-safe in glibc.
  */
 #pragma once
 
@@ -29,7 +29,7 @@
 #define USEC_PER_SEC  UINT64_C(1000000)
 #define USEC_NEVER    UINT64_MAX
 
-/* Defines NAMEp(), the form that _cleanup_ wants, of a function that frees a pointer. */
+/* Defines FUNCTIONp(), which _cleanup_ needs, for a function that frees a pointer. */
 #define DEFINE_CLEANUP(type, function)                                                                       \
         static inline void function##p(type *pointer)                                                        \
         {                                                                                                    \
@@ -49,7 +49,7 @@ static inline void closep(int *fd)
                 close(*fd);
 }
 
-/* Takes the value out of *fd or *pointer and leaves it empty: ownership moves to the caller. */
+/* Returns the descriptor or the pointer and leaves -1 or NULL in its place: ownership moves to the caller. */
 static inline int take_fd(int *fd)
 {
         int taken = *fd;
@@ -64,7 +64,7 @@ static inline int take_fd(int *fd)
                 taken_;                                                                                      \
         })
 
-/* Microseconds of CLOCK_MONOTONIC. Every deadline is counted in them. Thread-safe. */
+/* Microseconds of CLOCK_MONOTONIC, the clock of every deadline. Thread-safe. */
 uint64_t now_usec(void);
 
 /* Microseconds since 1970, for people and for the wire. Thread-safe. */

@@ -24,7 +24,7 @@ static int secret_new(struct secret **ret)
 
         if (secret == MAP_FAILED)
                 return -errno;
-        /* A container may refuse locked memory; the process is not dumpable either way, so go on without. */
+        /* A container may refuse locked memory. The process is not dumpable either way, so this goes on without. */
         (void)mlock(secret, sizeof(*secret));
         (void)madvise(secret, sizeof(*secret), MADV_DONTDUMP);
         (void)madvise(secret, sizeof(*secret), MADV_WIPEONFORK);
@@ -39,7 +39,7 @@ int secret_read_file(const char *path, struct secret **ret)
         struct stat status;
         int r;
 
-        /* A FIFO is not waited for. */
+        /* O_NONBLOCK: do not wait for the writer of a FIFO. */
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || fstat(fd, &status) < 0)
                 return -errno;
@@ -48,7 +48,7 @@ int secret_read_file(const char *path, struct secret **ret)
         r = secret_new(&secret);
         if (r < 0)
                 return r;
-        /* One byte more than is allowed, so that too long is seen; the last byte stays the NUL. */
+        /* Read one byte more than is allowed, to see that the file is too long. The last byte stays the NUL. */
         while (secret->length < sizeof(secret->text) - 1) {
                 ssize_t n =
                         read(fd, secret->text + secret->length, sizeof(secret->text) - 1 - secret->length);

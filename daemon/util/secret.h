@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The one type a PIN lives in: its own pages, locked in memory, left out of core dumps and of children, wiped
- * when freed. Nothing else in the daemon may hold a PIN, and nothing may print one.
+ * The only type that holds a PIN: in pages of its own, which are locked in memory, are not in core dumps and not in children,
+ * and are wiped when they are freed. Nothing else in the daemon may hold a PIN, and nothing may print one.
  */
 #pragma once
 
@@ -9,17 +9,17 @@
 
 struct secret;
 
-/* Reads a whole file of 1 to LIMIT_PIN bytes; one newline at the end is not part of the secret.
- * -EINVAL: empty, too long, or with a NUL in it; -ENODEV: no regular file; -ENOENT and the like from the file. The caller frees. */
+/* Reads a whole file of 1 to LIMIT_PIN bytes; one newline at its end is not part of the secret. The caller frees *ret. -EINVAL: the file
+ * is empty, is too long, or has a NUL; -ENODEV: it is not a regular file; another -errno of the file. */
 int secret_read_file(const char *path, struct secret **ret);
 
-/* n_bytes random bytes (up to LIMIT_PIN / 2) as hex, from getrandom(2). The caller frees. */
+/* Makes a secret of n_bytes random bytes from getrandom(2), at most LIMIT_PIN / 2, as hexadecimal digits. The caller frees *ret. */
 int secret_new_random(size_t n_bytes, struct secret **ret);
 
-/* Wipes and frees; NULL is fine. */
+/* Wipes and frees it. NULL is allowed. */
 void secret_free(struct secret *secret);
 DEFINE_CLEANUP(struct secret *, secret_free);
 
-/* The bytes, NUL-terminated, and their count without the NUL; owned by the secret. */
+/* The bytes with a NUL, which stay in the secret, and their number without the NUL. */
 const char *secret_text(const struct secret *secret);
 size_t secret_length(const struct secret *secret);

@@ -9,7 +9,7 @@
 #include "daemon/util/utf8.h"
 #include "proto/limits.h"
 
-/* A configuration fits in one or two of these. */
+/* A configuration file has one or two times as much. */
 #define READ_STEP 16384U
 
 /* RFC 1035, 2.3.4: bytes of a label, and of a name as text. */

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Small questions about strings that come from outside, and how they come. Thread-safe. */
+/* Strings that come from outside: what they may be, and how they are read. Thread-safe. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "daemon/util/macros.h"
 
-/* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF). */
+/* Whether all of it is well-formed UTF-8; see utf8_decode(). */
 bool text_is_utf8(const char *text, size_t length);
 
-/* What docs/protocol.md allows for a nickname: 1 to LIMIT_NICKNAME bytes of UTF-8, no control character (C0, DEL, C1),
- * no colon. */
+/* Whether docs/protocol.md allows it as a nickname: 1 to LIMIT_NICKNAME bytes of UTF-8 without a control character or a colon. */
 bool text_is_nickname(const char *text, size_t length);
 
-/* What may be shown as a nickname of a key that others made: as above, but a colon is let through. */
+/* Whether it may be shown as the nickname of a key that others made: like text_is_nickname(), but it may have a colon. */
 bool text_is_listable(const char *text, size_t length);
 
-/* A name for a certificate's dNSName: labels of 1 to 63 letters, digits and hyphens (none at either end), 253 bytes at most, no
- * dot at the end; the first of several may be `*`; the last is not a number, as an address's would be. */
+/* Whether it can be a dNSName in a certificate: at most 253 bytes; labels of 1 to 63 letters, digits and hyphens, with a hyphen at neither
+ * end; no dot at the end. The first label of several may be `*`. The last one is not a number, as in an address. */
 bool text_is_dns_name(const char *text);
 
-/* All that a file has, but max + 1 bytes at most: what is longer than max can be told by that. From its beginning where it has
- * one, and then its offset, which others may share, stays. -errno; the caller frees. */
+/* Reads a file to its end, but at most max + 1 bytes: the caller can tell from *ret_length that it is longer than max. A file that can be
+ * read from its beginning is, and its offset, which others may share, does not change. The caller frees *ret. -errno. */
 int text_read(int fd, size_t max, char **ret, size_t *ret_length);
 
 /* Reads decimal digits and leaves *at behind the last one. 1: there is no digit at *at; -ERANGE: beyond 64 bits. */
@@ -37,5 +36,5 @@ int text_hex_digit(char c);
  * returns false; ret may have been written to by then. */
 bool text_unhex(const char *text, size_t n, void *ret);
 
-/* strdup() into a new string with a format; NULL when memory is short. The caller frees. */
+/* Formats a new string, which the caller frees. NULL: no memory. */
 char *text_format(const char *format, ...) _printf_(1, 2);

@@ -7,8 +7,7 @@
 
 #include "daemon/util/text.h"
 
-/* Percent-decodes a value into new memory, with a NUL behind it. -EINVAL: empty, a bad escape, or a byte that
- * cannot stand in a URI as it is. */
+/* Percent-decodes a value into a new string. -EINVAL: it is empty, has a wrong escape, or has a byte that must be escaped in a URI. */
 static int decode(const char *text, size_t length, char **ret, size_t *ret_length)
 {
         _cleanup_(freep) char *value = malloc(length + 1);
@@ -56,7 +55,7 @@ static int set_id(struct uri *uri, char **value, size_t length)
         return 0;
 }
 
-/* Slot numbers are a CK_ULONG; what does not fit 63 bits is no slot anywhere. */
+/* A slot number is a CK_ULONG. No module has one that does not fit 63 bits. */
 static int set_slot(struct uri *uri, const char *value)
 {
         int64_t slot = 0;
@@ -79,7 +78,7 @@ enum ignored {
         IGNORED_VERSION = 8
 };
 
-/* Accepted and not kept, but not twice either. */
+/* Accepted once, and not kept. */
 static int ignore(unsigned *seen, unsigned what)
 {
         if (*seen & what)
@@ -143,7 +142,7 @@ int uri_parse(const char *text, struct uri *ret)
                 if (r < 0)
                         return r;
                 text += length;
-                /* A semicolon stands between two attributes, not behind the last. */
+                /* A semicolon separates two attributes: it must not be the end. */
                 if (*text == ';' && *++text == '\0')
                         return -EINVAL;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * PKCS #11 URIs (RFC 7512), as far as they name a token or an object: in the configuration (Uri=) and on the
- * wire (a key's name). Query attributes are refused: a PIN must never come in this way.
+ * PKCS #11 URIs (RFC 7512) that name a token or an object, in the configuration (Uri=) and on the wire (the name of a key).
+ * Query attributes are refused, because a PIN must not come in this way. Pure, thread-safe.
  */
 #pragma once
 
@@ -9,8 +9,7 @@
 
 #include "daemon/util/macros.h"
 
-/* Attributes that were not given are NULL, id_length 0, slot_id -1. Strings are percent-decoded, NUL-terminated,
- * without a NUL inside. */
+/* An attribute that was not given is NULL; slot_id is -1. Strings are percent-decoded, and have a NUL at the end only. */
 struct uri {
         char *token, *serial, *manufacturer, *model;
         char *object;
@@ -19,11 +18,11 @@ struct uri {
         int64_t slot_id;
 };
 
-/* -EINVAL: not a pkcs11: URI, an attribute that is unknown, empty or given twice, a bad escape, a query. `type`
- * and library-* are accepted and not kept. The caller calls uri_done(). */
+/* The caller calls uri_done(). The attributes `type` and library-* are accepted and not kept. -EINVAL: it is not a pkcs11: URI; an
+ * attribute is unknown, is empty or is given twice; an escape is wrong; there is a query. -ENOMEM. */
 int uri_parse(const char *text, struct uri *ret);
 void uri_done(struct uri *uri);
 
-/* Whether the token's fields (as PKCS #11 pads them: pass them trimmed) are all that the URI asks for. */
+/* Whether a token is the one that the URI names. The fields of the token must be passed without the padding of PKCS #11. */
 bool uri_matches_token(const struct uri *uri, const char *label, const char *serial, const char *manufacturer,
         const char *model, uint64_t slot_id);

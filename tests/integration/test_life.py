@@ -371,7 +371,7 @@ class Log(Case):
                 log += os.read(reader, 1 << 20)
             except BlockingIOError:
                 pass
-            return b"lines of the log that were lost: " in log
+            return b"log lines lost: " in log
         until(told, "the log says what is missing", 20)
 
 

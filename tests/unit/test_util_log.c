@@ -69,7 +69,7 @@ static void fill(struct fixture *f)
         CU_ASSERT_FALSE(reads(f, "lost", &lines));
         CU_ASSERT(lines > 0 && lines < n);
         log_error("the end");
-        snprintf(expected, sizeof(expected), "lines of the log that were lost: %u", n - lines);
+        snprintf(expected, sizeof(expected), "log lines lost: %u", n - lines);
         CU_ASSERT_TRUE(reads(f, expected, &lines));
         CU_ASSERT_EQUAL(lines, 2);
         log_error("another");
@@ -115,7 +115,7 @@ static void test_terminal(void)
         do
                 for (unsigned i = 0; i < 10000; i++)
                         log_error("a line for a terminal that nobody reads");
-        while (!reads(&f, "lines of the log that were lost: ", &lines));
+        while (!reads(&f, "log lines lost: ", &lines));
         tear_down(&f);
 }
 
