@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 # Test programs, lint and bench. Included by the Makefile.
 
-# CUnit: every tests/unit/test_LAYER_MODULE.c registers its suite by a constructor. The programs of the daemon are not
-# made to live in one (each has its directory.c, its token.c), so their tests are programs of their own as well.
-unit        = $(call objects,tests/unit/main.c tests/unit/alloc.c $(wildcard tests/unit/test_$(1)_*.c))
-UNIT_ALONE := $(foreach l,broker worker supervisor audit,$(if $(wildcard tests/unit/test_$(l)_*.c),$(l)))
-UNIT       := $(addprefix $(BUILD)/tests/unit-,$(UNIT_ALONE) rest)
-UNIT_REST  := $(filter-out $(foreach l,$(UNIT_ALONE),$(wildcard tests/unit/test_$(l)_*.c)),$(wildcard tests/unit/*.c))
-$(foreach l,$(UNIT_ALONE),$(eval $(BUILD)/tests/unit-$(l): $(call unit,$(l)) $(BUILD)/lib/$(l).a))
-$(BUILD)/tests/unit-rest: $(call objects,$(UNIT_REST)) $(BUILD)/libtokend.a $(BUILD)/lib/tokendctl.a
+# CUnit: every tests/unit/test_LAYER_MODULE.c registers its suite by a constructor, and one program has all of them.
+UNIT       := $(BUILD)/tests/unit
+$(UNIT): $(call objects,$(wildcard tests/unit/*.c)) $(CLIENT) $(foreach l,supervisor broker worker audit tokendctl,$(BUILD)/lib/$(l).a)
 $(BUILD)/obj/tests/unit/test_worker_%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/tests/unit/%.o: EXTRA_CFLAGS += $(JSON_CFLAGS)
 # What proto/generate makes of an interface that nobody serves.
@@ -16,7 +11,7 @@ SAMPLE := $(foreach f,parameters replies,$(addprefix $(BUILD)/gen/sample/$(f).,c
 $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
 	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker/methods)/$(@F) $< > $@
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
-$(BUILD)/tests/unit-broker: $(BUILD)/obj/gen/sample/parameters.o $(BUILD)/obj/gen/sample/replies.o
+$(UNIT): $(BUILD)/obj/gen/sample/parameters.o $(BUILD)/obj/gen/sample/replies.o
 # Its malloc() is called before a sanitizer is ready.
 $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
@@ -81,7 +76,7 @@ unit:
 	@tests/deps build test
 	$(again) unit-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	@$(run_tests)
-run_tests = PYTHON=$(PYTHON) BUILD=$(BUILD) UNIT='$(notdir $(UNIT))' T='$(T)' tests/run $@
+run_tests = PYTHON=$(PYTHON) BUILD=$(BUILD) T='$(T)' tests/run $@
 
 # Two daemons, one token, the same nickname from both at once, 500 times; `make test` does it 20 times.
 test-claims:

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "daemon/broker/broker.h"
+#include "daemon/util/log.h"
 #include "tests/unit/suite.h"
 
 /* Turns of the loop without a descriptor: each is an accept that fails, and a rest. */
@@ -46,6 +47,7 @@ static void turns(struct broker *broker, char *ret, size_t size)
         CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
         CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
         dup2(fds[1], STDERR_FILENO);
+        log_open("unit");
         /* The lowest that is free is the first that is not to be had. */
         next = dup(STDERR_FILENO);
         close(next);
@@ -58,6 +60,7 @@ static void turns(struct broker *broker, char *ret, size_t size)
         }
         CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
         dup2(old, STDERR_FILENO);
+        log_open("unit");
         close(old);
         n = read(fds[0], ret, size - 1);
         ret[n > 0 ? n : 0] = '\0';

@@ -171,7 +171,6 @@ static void test_unknown(void)
 SUITE(proto_fields, {"every kind of field is taken", test_all},
         {"a string with U+0000 in it is refused by the field's name", test_nul},
         {"null is the same as leaving it out", test_left_out},
-        {"a string with U+0000 in it is refused by the field's name", test_nul},
         {"no parameters at all, and parameters that are no object", test_no_object},
         {"a field of the wrong type is named", test_types},
         {"a field out of its range is named", test_ranges},
