@@ -35,7 +35,9 @@ class InACall(Faults):
     def test_sigterm(self):
         """SIGTERM, to the service's every process, while a worker logs in: the login returns, then the status is 0"""
         worker = self.hold()
-        for process in [*self.daemon.children()]:
+        # The broker answers, so all of them have begun.
+        self.assertEqual(self.daemon.token("hsm")["state"], "starting")
+        for process in self.daemon.children():
             process.kill(signal.SIGTERM)
         self.daemon.process.send_signal(signal.SIGTERM)
         self.let_go(worker)
