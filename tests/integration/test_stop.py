@@ -62,8 +62,12 @@ class InACall(Faults):
         self.daemon.wait_state("other", "ready")
 
     def test_supervisor_killed(self):
-        """the supervisor is killed while a worker logs in: the login returns, then the worker ends"""
+        """the supervisor is killed while a worker logs in: the login returns, then the worker ends
+
+        SIGABRT is what systemd sends to every process of a service whose watchdog got no word.
+        """
         worker = self.hold()
+        worker.kill(signal.SIGABRT)
         self.daemon.process.kill()
         self.daemon.reap()
         self.let_go(worker)
