@@ -72,7 +72,7 @@ bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
 /* The same, but the keys of this id do not count: their certificate bears their nickname. */
 bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 
-/* Whether a key of the token has this SubjectPublicKeyInfo, or (where the token does not show its public half) this id. */
+/* Whether a key of the token has this public key (the bits are compared), or (where the token does not show its public half) this id. */
 bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id);
 
 /* What a certificate of a key needs to know of it. */

@@ -86,13 +86,21 @@ static CK_RV read_rsa(struct session *session, struct object *object)
                 {CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)},
         };
         CK_RV rv = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        struct der n;
 
         if (rv != CKR_OK)
                 return rv;
-        object->size = spki_modulus_bits(der_unsigned(attribute_der(&attributes[0])));
+        n = der_unsigned(attribute_der(&attributes[0]));
+        object->size = spki_modulus_bits(n);
         /* A private key may lack the exponent: then the public half or the certificate tells. */
-        (void)spki_from_rsa(attribute_der(&attributes[0]), attribute_der(&attributes[1]), &object->der,
-                &object->der_length);
+        (void)spki_from_rsa(n, attribute_der(&attributes[1]), &object->der, &object->der_length);
+        if (object->der || n.length == 0)
+                return CKR_OK;
+        object->modulus = malloc(n.length);
+        if (!object->modulus)
+                return CKR_HOST_MEMORY;
+        memcpy(object->modulus, n.data, n.length);
+        object->modulus_length = n.length;
         return CKR_OK;
 }
 
@@ -257,6 +265,7 @@ void object_free(struct object *object)
         free(object->id);
         free(object->label);
         free(object->der);
+        free(object->modulus);
         free(object->sent_nickname);
         free(object);
 }
