@@ -15,7 +15,9 @@ static CK_ATTRIBUTE attribute_of(CK_ATTRIBUTE_TYPE type, struct der der)
         return (CK_ATTRIBUTE){type, (void *)(uintptr_t)der.data, der.length};
 }
 
-static CK_RV write_object(struct session *session, const struct cert_store *store)
+/* subject: as CKA_SUBJECT. */
+static CK_RV write_object(
+        struct session *session, const struct cert_store *store, struct der subject, bool modifiable)
 {
         CK_OBJECT_CLASS class = CKO_CERTIFICATE;
         CK_CERTIFICATE_TYPE type = CKC_X_509;
@@ -28,13 +30,37 @@ static CK_RV write_object(struct session *session, const struct cert_store *stor
                 {CKA_PRIVATE, &no, sizeof(no)},
                 {CKA_LABEL, (void *)(uintptr_t)store->nickname, strlen(store->nickname)},
                 {CKA_ID, (void *)(uintptr_t)store->id.data, store->id.length},
-                attribute_of(CKA_SUBJECT, store->certificate.subject),
+                attribute_of(CKA_SUBJECT, subject),
                 attribute_of(CKA_ISSUER, store->certificate.issuer),
                 attribute_of(CKA_SERIAL_NUMBER, store->certificate.serial),
                 attribute_of(CKA_VALUE, store->der),
+                {CKA_MODIFIABLE, &no, sizeof(no)},
         };
+        /* It is true where it is left out. */
+        CK_ULONG n = ARRAY_SIZE(template) - (modifiable ? 1 : 0);
 
-        return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), &handle);
+        return P11(session, C_CreateObject, session->handle, template, n, &handle);
+}
+
+static bool refuses_attribute(CK_RV rv)
+{
+        return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID ||
+               rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT;
+}
+
+/* Other programs must neither take its nickname for another key of the same subject, nor make it a key's by writing the same
+ * certificate again (docs/names-of-keys.md). A token may refuse the attributes that see to it: then it gets plain ones. */
+static CK_RV write_apart(struct session *session, const struct cert_store *store)
+{
+        _cleanup_(freep) uint8_t *apart = NULL;
+        struct der subject = {0};
+        CK_RV rv;
+
+        if (certificate_subject_apart(store->certificate.subject, &apart, &subject.length) < 0)
+                return CKR_HOST_MEMORY;
+        subject.data = apart;
+        rv = write_object(session, store, subject, store->paired);
+        return refuses_attribute(rv) ? write_object(session, store, store->certificate.subject, true) : rv;
 }
 
 static CK_RV create(struct operation *operation, const void *request)
@@ -46,10 +72,10 @@ static CK_RV create(struct operation *operation, const void *request)
         CK_RV rv;
 
         /* The inventory is of this moment. A key's certificate bears the key's nickname, and no other. */
-        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->id))
+        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
                 return operation_answer(operation, REPLY_INVALID,
                         "certificate: it is for a key on the token, whose nickname it must bear");
-        rv = write_object(operation->session, store);
+        rv = write_apart(operation->session, store);
         if (rv != CKR_OK)
                 return rv;
         if (!pair_renew(operation))

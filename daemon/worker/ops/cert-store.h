@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A certificate as an object on the token, for cert-build.c and import.c: written so that NSS, certutil and pkcs11-tool find
- * it under its nickname, and its key by its id. In a session thread, one at a time.
+ * it under its nickname, and its key by its id, and so that it lends its nickname to no other key or certificate
+ * (docs/names-of-keys.md). In a session thread, one at a time.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 
 struct cert_store {
         const char *nickname;
-        struct wire_bytes id; /* CKA_ID: its key's */
+        struct wire_bytes id;     /* CKA_ID: its key's, or key_id_alone() */
+        struct wire_bytes key_id; /* key_id() of its public key, if it stands alone */
         bool paired; /* it is for the key of that id, which bears the nickname; else it stands alone */
         bool waits;
         struct der der;

@@ -55,17 +55,18 @@ CK_RV import_attempt(struct operation *operation, const void *request)
                 .der = {message->der.data, message->der.length}};
         struct inventory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;
-        uint8_t own[KEY_ID_LENGTH];
+        uint8_t key[KEY_ID_LENGTH], alone[KEY_ID_ALONE_LENGTH];
         CK_RV rv = CKR_OK;
         int r;
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)))
                 return operation_answer(operation, REPLY_INVALID, "nickname: it is none");
         if (!certificate_parse(store.der, &store.certificate) || !is_certificate(store.der) ||
-                key_id(store.certificate.spki, own) < 0)
+                key_id(store.certificate.spki, key) < 0 || key_id_alone(store.der, alone) < 0)
                 return operation_answer(operation, REPLY_INVALID,
                         "certificate: it is not exactly one X.509 certificate in DER");
-        store.id = wire_bytes(own, sizeof(own));
+        store.key_id = wire_bytes(key, sizeof(key));
+        store.id = wire_bytes(alone, sizeof(alone));
         if (message->key != 0) {
                 r = inventory_public(operation->inventory, message->key, &public);
                 spki = public.spki;
