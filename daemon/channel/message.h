@@ -32,8 +32,9 @@ enum reply_status {
         REPLY_PIN,         /* class PIN: likewise */
         REPLY_WORKER_LOST, /* the call outlived its deadline: the worker ends itself after this */
         REPLY_OUTCOME_UNKNOWN, /* the operation that changes the token failed, and what it left cannot be told */
-        REPLY_INVALID, /* the data was refused by the worker (a DER that is none, say); text says what */
-        REPLY_CLAIMED, /* another host claims the nickname: again, with waits, after a random pause */
+        REPLY_INVALID,         /* the worker refused what it was given: parameter and text say what and why */
+        REPLY_CLAIMED,         /* another host claims the nickname: again, with waits, after a random pause */
+        REPLY_INTERNAL, /* the worker had no memory, or NSS failed; the token is not at fault, and nothing was done */
         REPLY_STATUS_MAX_,
 };
 
@@ -193,9 +194,10 @@ enum listen_kind {
         M(DROP, drop, F(u64, number)) \
         M(SETTLED, settled, F(u64, generation)) \
         /* device_usec: what the calls into the module took, all of them. payload: the signature, the random bytes, or
-         * the number (u64) of the key that was made. text: a sentence for the log and the client, or empty. */ \
+         * the number (u64) of the key that was made. parameter: of REPLY_INVALID, the parameter of the method; empty if the worker does not know it. text: a
+         * sentence for the log and the client, or empty. */ \
         M(REPLY, reply, F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) \
-          F(bytes, payload) F(text, text)) \
+          F(bytes, payload) F(text, parameter) F(text, text)) \
         /* Whenever one of them changes. logins: in this worker's life. */ \
         M(SESSIONS, sessions, F(u32, open) F(u32, logins)) \
         /* Before SETTLED of a REFRESH, once for each claim of another host that lies on the token now; holds_claims: 0 where the

@@ -6,7 +6,7 @@
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/report.h"
 
-/* The whole answer is dropped where its reader is gone, so a send that fails is not looked at. */
+/* A send that fails is ignored: without a reader the whole answer is dropped. */
 static void look_entry(void *userdata, const struct message_entry *entry)
 {
         (void)message_send_entry(REQUEST_FD, entry, NULL, 0);
@@ -27,16 +27,17 @@ int look_list_run(struct slot_token *token, struct failure *failure)
         static const struct report report = {look_entry, look_drop, look_settled, NULL};
         _cleanup_(inventory_freep) struct inventory *inventory = NULL;
         struct session session = {0};
-        CK_RV rv;
+        int r;
 
         if (inventory_new(&inventory) < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        rv = session_open(&session, token);
-        if (rv != CKR_OK)
-                return failure_ckr(failure, rv, "C_OpenSession");
-        if (login(&session, failure) != 0)
-                return 1;
+                return -ENOMEM;
+        r = session_open(&session, token);
+        if (r != 0)
+                return session_failure(&session, r, NULL, failure);
+        r = login(&session, failure);
+        if (r != 0)
+                return r;
         report_hello(token, 0, 0);
-        rv = inventory_refresh(inventory, &session, &report, true);
-        return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "the token cannot be listed");
+        r = inventory_refresh(inventory, &session, &report, true);
+        return session_failure(&session, r, "the token cannot be listed", failure);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A look: a fresh process lists the token, tells the broker, and ends, because a running one may not be shown what
- * another process wrote (see MESSAGE_START). Serves nothing, changes nothing.
+ * A look at the whole token: a fresh process lists it, tells the broker, and ends, because the module may not show a running process
+ * what another process wrote (see START in message.h). It serves nothing and changes nothing.
  */
 #pragma once
 
 #include "daemon/worker/device/slot-token.h"
 
-/* HELLO, the inventory and SETTLED on the request channel. 1: failure. In the loader thread. */
+/* HELLO, the inventory and SETTLED on the request channel. Errors as in failure.h. In the loader thread. */
 int look_list_run(struct slot_token *token, struct failure *failure);

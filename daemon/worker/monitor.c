@@ -14,16 +14,16 @@
 #include "daemon/worker/nickname-check.h"
 #include "daemon/worker/threads.h"
 
-/* A nickname, an id, a claimant: nothing else is in a SEEK. */
+/* Bytes of a SEEK, at most: a nickname, an id, a claimant. */
 #define QUESTION_MAX 1024U
 
-/* What the loader thread works with; lives as long as the process. */
+/* What the loader thread works with, as long as the process lives. */
 struct loader {
         struct config *config;
         struct slot_token token;
         struct threads *threads;
         enum look_kind look;
-        struct message_seek seek; /* what a look for a nickname is asked; its texts are in question */
+        struct message_seek seek; /* the question to a look for a nickname; its texts are in question */
         uint8_t question[QUESTION_MAX];
 };
 
@@ -37,13 +37,11 @@ static void harden(void)
         /* Signals for the terminal's processes or for the whole service are the supervisor's to act on. */
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
-        /* systemd's watchdog sends it to all processes. An abort(3) ends this one all the same. */
-        signal(SIGABRT, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
 }
 
-static int look_for(struct loader *loader, struct failure *failure)
+static int check_nickname(struct loader *loader, struct failure *failure)
 {
         struct message_sought sought = {.number = loader->seek.number, .ok = 1};
         unsigned seen = 0;
@@ -53,8 +51,7 @@ static int look_for(struct loader *loader, struct failure *failure)
                 return r;
         sought.seen = (uint8_t)seen;
         r = message_send_sought(CONTROL_FD, &sought, NULL, 0);
-        return r == 0 ? 0
-                      : failure_set(failure, WORKER_END_ERROR, 0, "SOUGHT cannot be sent: %s", strerror(-r));
+        return r == 0 ? 0 : failure_set(failure, WORKER_END_ERROR, 0, "cannot send SOUGHT: %s", strerror(-r));
 }
 
 /* In a thread of its own: C_Initialize and C_Login may take long, and the monitor must answer meanwhile. */
@@ -65,7 +62,7 @@ static void *load(void *userdata)
         int r;
 
         if (loader->look == LOOK_SEEK)
-                r = look_for(loader, &failure);
+                r = check_nickname(loader, &failure);
         else {
                 r = module_load(&loader->token, &failure);
                 if (r == 0)
@@ -73,6 +70,8 @@ static void *load(void *userdata)
                                                       : threads_start(loader->threads, &loader->token,
                                                                 loader->config, &failure);
         }
+        if (r < 0)
+                (void)failure_errno(&failure, r);
         if (r != 0)
                 threads_end(loader->threads, &failure);
         if (loader->look != LOOK_NONE)
@@ -211,7 +210,7 @@ int monitor_run(void)
                 r = begin(&loader, &wire, fds[0]);
         channel_close_fds(&fds);
         if (r < 0) {
-                log_error("no START from the supervisor: %s", strerror(-r));
+                log_error("no valid START from the supervisor: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
         watch(&loader, buffer, sizeof(buffer));

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "daemon/worker/claims/claims.h"
-#include "daemon/worker/core/operation.h"
+#include "daemon/worker/device/attribute.h"
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/device/module.h"
 #include "daemon/worker/ops/pair.h"
 
-/* While another process writes, SoftHSM can leave a token out of its list of slots, and fail in C_Login: another try, from
- * C_Initialize, costs nothing. */
+/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login. Another try, from
+ * C_Initialize on, costs nothing. */
 #define TRIES      5U
 #define RETRY_USEC 20000U
 
@@ -20,82 +20,83 @@
 
 static int open_session(struct session *session, struct slot_token *token, struct failure *failure)
 {
-        CK_RV rv;
+        int r;
 
         *session = (struct session){0};
-        rv = session_open(session, token);
-        if (rv != CKR_OK)
-                return failure_ckr(failure, rv, "C_OpenSession");
-        return login(session, failure);
+        r = session_open(session, token);
+        return r == 0 ? login(session, failure) : session_failure(session, r, NULL, failure);
 }
 
-/* One claim. One that cannot be read, or that was withdrawn while it was, is another's that comes first. */
-static CK_RV see_claim(
+/* A claim that cannot be read, or that was withdrawn while we read it, counts as another's that comes before ours. */
+static int see_claim(
         struct session *session, const struct message_seek *seek, CK_OBJECT_HANDLE handle, unsigned *seen)
 {
         struct claim_object object = {0};
-        CK_RV rv = claims_read(session, handle, &object);
+        int r = claims_read(session, handle, &object);
 
-        if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
-                return rv;
-        if (rv == CKR_OK && object.readable && claim_record_is(&object.claim, seek->claimant, seek->claim))
+        if (r != 0 && !session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                return r;
+        if (r == 0 && object.readable && claim_record_is(&object.claim, seek->claimant, seek->claim))
                 *seen |= SEEN_OWN_CLAIM;
-        else if (rv == CKR_OK && object.readable &&
+        else if (r == 0 && object.readable &&
                  !claim_record_is_lower(&object.claim, seek->claimant, seek->claim))
                 *seen |= SEEN_CLAIM;
         else
                 *seen |= SEEN_CLAIM | SEEN_LOWER_CLAIM;
-        return CKR_OK;
+        return 0;
 }
 
-static CK_RV see_claims(struct session *session, const struct message_seek *seek, unsigned *ret)
+static int see_claims(struct session *session, const struct message_seek *seek, unsigned *ret)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         unsigned seen = 0;
         size_t n = 0;
-        CK_RV rv = claims_find(session, seek->nickname, handles, &n);
+        int r = claims_find(session, seek->nickname, handles, &n);
 
-        for (size_t i = 0; i < n && rv == CKR_OK; i++)
-                rv = see_claim(session, seek, handles[i], &seen);
-        if (rv == CKR_OK)
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = see_claim(session, seek, handles[i], &seen);
+        if (r == 0)
                 *ret = seen;
-        return rv;
+        return r;
 }
 
-/* Whether the key has the id that the question lets pass. */
-static CK_RV is_paired(
+/* Whether the key has the id of the question, whose keys may bear the nickname. */
+static int is_paired(
         struct session *session, const struct message_seek *seek, CK_OBJECT_HANDLE handle, bool *ret)
 {
         uint8_t id[LIMIT_KEY_ID];
-        CK_ATTRIBUTE attribute = {CKA_ID, id, sizeof(id)};
-        CK_RV rv = P11(session, C_GetAttributeValue, session->handle, handle, &attribute, 1);
+        CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_ID, id, sizeof(id));
+        int r = P11(session, C_GetAttributeValue, session->handle, handle, &attribute, 1);
 
-        *ret = rv == CKR_OK && attribute.ulValueLen == seek->id.length && seek->id.length > 0 &&
+        *ret = r == 0 && attribute.ulValueLen == seek->id.length && seek->id.length > 0 &&
                memcmp(id, seek->id.data, seek->id.length) == 0;
-        return rv == CKR_BUFFER_TOO_SMALL || rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
+        if (session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
+                session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                return 0;
+        return r;
 }
 
-static CK_RV see_objects(struct session *session, const struct message_seek *seek, unsigned *seen)
+static int see_objects(struct session *session, const struct message_seek *seek, unsigned *seen)
 {
         static const CK_OBJECT_CLASS classes[] = {
                 CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE};
         CK_OBJECT_HANDLE handles[KEYS_MAX];
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
-        for (size_t c = 0; c < ARRAY_SIZE(classes) && rv == CKR_OK; c++) {
+        for (size_t c = 0; c < ARRAY_SIZE(classes) && r == 0; c++) {
                 size_t n = 0;
 
-                rv = pair_search(
+                r = pair_search(
                         session, classes[c], wire_bytes(NULL, 0), seek->nickname, handles, KEYS_MAX, &n);
-                for (size_t i = 0; i < n && rv == CKR_OK; i++) {
+                for (size_t i = 0; i < n && r == 0; i++) {
                         bool paired = false;
                         if (seek->paired && n < KEYS_MAX && classes[c] != CKO_CERTIFICATE)
-                                rv = is_paired(session, seek, handles[i], &paired);
+                                r = is_paired(session, seek, handles[i], &paired);
                         if (!paired)
                                 *seen |= SEEN_OBJECT;
                 }
         }
-        return rv;
+        return r;
 }
 
 static int look_once(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
@@ -103,26 +104,25 @@ static int look_once(struct slot_token *token, const struct message_seek *seek, 
 {
         struct session session;
         unsigned found = 0, claims = 0;
-        CK_RV rv = CKR_OK;
+        int r = open_session(&session, token, failure);
 
-        if (open_session(&session, token, failure) != 0)
-                return 1;
+        if (r != 0)
+                return r;
         if (objects)
-                rv = see_objects(&session, seek, &found);
-        /* After the objects: our own claim is shown to one who is logged in, and whoever sees it saw the private keys. */
-        if (rv == CKR_OK)
-                rv = see_claims(&session, seek, &claims);
-        if (rv == CKR_OK)
-                rv = session_check(&session);
-        if (rv != CKR_OK)
-                return failure_ckr(
-                        failure, rv, session.failed_name ? session.failed_name : "C_GetSessionInfo");
+                r = see_objects(&session, seek, &found);
+        /* After the objects: only who is logged in sees our own claim, and so saw the private keys before. */
+        if (r == 0)
+                r = see_claims(&session, seek, &claims);
+        if (r == 0)
+                r = session_check(&session);
+        if (r != 0)
+                return session_failure(&session, r, NULL, failure);
         session_close(&session);
         *ret = found | claims;
         return 0;
 }
 
-/* Each time from C_Initialize. A PIN is not tried again. */
+/* Each try begins with C_Initialize. A PIN is not tried again. */
 static int look(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
         struct failure *failure)
 {
@@ -131,7 +131,7 @@ static int look(struct slot_token *token, const struct message_seek *seek, bool 
 
                 if (r == 0)
                         r = look_once(token, seek, objects, ret, failure);
-                if (r == 0 || i == TRIES || failure->end == WORKER_END_PIN || !token->p11)
+                if (r <= 0 || i == TRIES || r == WORKER_END_PIN || !token->p11)
                         return r;
                 usleep(RETRY_USEC);
         }
@@ -141,9 +141,13 @@ int nickname_check_run(
         struct slot_token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
 {
         unsigned first = 0, second = 0;
+        int r;
 
-        if (look(token, seek, false, &first, failure) != 0 || look(token, seek, true, &second, failure) != 0)
-                return 1;
+        r = look(token, seek, false, &first, failure);
+        if (r == 0)
+                r = look(token, seek, true, &second, failure);
+        if (r != 0)
+                return r;
         *ret = (first & ~(unsigned)SEEN_OWN_CLAIM) | (second & SEEN_OBJECT) |
                (first & second & SEEN_OWN_CLAIM);
         return 0;

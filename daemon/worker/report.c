@@ -19,17 +19,17 @@ void report_hello(const struct slot_token *token, unsigned n_threads, unsigned b
                 .session_limit = token->budget,
                 .threads = n_threads,
                 .busy = busy};
-        _cleanup_(freep) uint8_t *mechanisms = malloc(8 * token->n_mechanisms + 1);
-        struct wire wire = {.data = mechanisms, .size = mechanisms ? 8 * token->n_mechanisms : 0};
+        uint8_t mechanisms[LIMIT_CHANNEL_MESSAGE / 2];
+        struct wire wire = {.data = mechanisms, .size = sizeof(mechanisms)};
         int r;
 
-        for (size_t i = 0; mechanisms && i < token->n_mechanisms; i++)
+        for (size_t i = 0; i < MIN_OF(token->n_mechanisms, sizeof(mechanisms) / 8); i++)
                 wire_put_u64(&wire, token->mechanisms[i]);
         hello.mechanisms = wire_bytes(mechanisms, wire.at);
         r = message_send_hello(REQUEST_FD, &hello, NULL, 0);
-        /* A broker that is gone: the next one gets its own. */
+        /* If the broker is gone, the next one gets a HELLO of its own. */
         if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-                log_error("HELLO cannot be sent: %s", strerror(-r));
+                log_error("cannot send HELLO: %s", strerror(-r));
 }
 
 void report_sessions(struct threads *threads, bool always)
@@ -50,6 +50,7 @@ void report_reply(struct thread *thread, uint64_t request)
                 .ckr = result->ckr,
                 .device_usec = thread->session.device_usec,
                 .payload = wire_bytes(result->payload, result->payload_length),
+                .parameter = result->parameter,
                 .text = result->text};
 
         (void)message_send_reply(REQUEST_FD, &reply, NULL, 0);
@@ -86,7 +87,7 @@ static void report_settled(void *userdata, uint64_t generation)
 
 /* ---- claims ---- */
 
-/* false: the broker that asked is gone. */
+/* Takes the channel. false: the broker that asked is gone. */
 static bool begin_claim(struct thread *thread)
 {
         uint64_t request = atomic_load(&thread->request);
@@ -113,18 +114,19 @@ static void report_claim(struct thread *thread, const struct claim_object *objec
         pthread_rwlock_unlock(&thread->threads->channel);
 }
 
-/* Every claim that is not ours, for the status. */
-static CK_RV report_claims(struct operation *operation)
+/* Reports every claim that is not ours, for the status. */
+static int report_claims(struct operation *operation)
 {
         struct thread *thread = operation->report->userdata;
         struct claimant *claimant = operation->claimant;
+        struct session *session = operation->session;
         struct message_claims message = {.holds_claims = atomic_load(&claimant->holds)};
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         size_t n = 0;
-        CK_RV rv = message.holds_claims ? claims_find(operation->session, NULL, handles, &n) : CKR_OK;
+        int r = message.holds_claims ? claims_find(session, NULL, handles, &n) : 0;
 
-        if (rv != CKR_OK)
-                return rv;
+        if (r != 0)
+                return r;
         if (begin_claim(thread)) {
                 (void)message_send_claims(REQUEST_FD, &message, NULL, 0);
                 pthread_rwlock_unlock(&thread->threads->channel);
@@ -132,15 +134,15 @@ static CK_RV report_claims(struct operation *operation)
         for (size_t i = 0; i < n; i++) {
                 struct claim_object object;
 
-                rv = claims_read(operation->session, handles[i], &object);
-                if (rv == CKR_OBJECT_HANDLE_INVALID)
+                r = claims_read(session, handles[i], &object);
+                if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                         continue;
-                if (rv != CKR_OK)
-                        return rv;
+                if (r != 0)
+                        return r;
                 if (!object.readable || memcmp(object.claim.claimant, claimant->id, CLAIMANT_LENGTH) != 0)
                         report_claim(thread, &object);
         }
-        return CKR_OK;
+        return 0;
 }
 
 struct report report_to_broker(struct thread *thread)
@@ -148,14 +150,14 @@ struct report report_to_broker(struct thread *thread)
         return (struct report){report_entry, report_drop, report_settled, thread};
 }
 
-CK_RV refresh_attempt(struct operation *operation, const void *request)
+int refresh_attempt(struct operation *operation, const void *request)
 {
         const struct message_refresh *message = request;
 
-        CK_RV rv = report_claims(operation);
+        int r = report_claims(operation);
 
-        if (rv == CKR_OK)
-                rv = inventory_refresh(
+        if (r == 0)
+                r = inventory_refresh(
                         operation->inventory, operation->session, operation->report, message->all);
-        return rv;
+        return r;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a thread tells the broker of the token's objects and claims. An object is marked as told when it is (refresh.c), so it
- * is told to whichever broker there is, whoever's request showed it or none: on each channel HELLO has come before, and a
- * broker that comes later asks for all. A list of claims is of one REFRESH, and only for the broker that asked: another's
- * would be mixed with the one that it asks for itself.
+ * What a worker tells the broker. An object is reported to whichever broker there is, whatever made us see it, and marked as
+ * reported (core/refresh.c): HELLO came before on each channel, and a broker that comes later asks for everything. A list of claims
+ * belongs to one REFRESH and goes only to the broker that asked: another broker would mix it up with the list that it asks for.
  */
 #pragma once
 
@@ -12,11 +11,11 @@
 /* HELLO, which is the first message of a channel. The caller holds the channel. */
 void report_hello(const struct slot_token *token, unsigned n_threads, unsigned busy);
 
-/* SESSIONS where the numbers differ from those that were sent last, or always. The caller holds the channel. */
+/* SESSIONS, if the numbers differ from those that were sent last, or always. The caller holds the channel. */
 void report_sessions(struct threads *threads, bool always);
 
 /* The result of the thread's operation. The caller holds the channel. */
 void report_reply(struct thread *thread, uint64_t request);
 
-/* Where the thread's view of the inventory goes. */
+/* Reports of the inventory, by this thread. */
 struct report report_to_broker(struct thread *thread);

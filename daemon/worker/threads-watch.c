@@ -8,10 +8,10 @@
 #include "daemon/worker/report.h"
 #include "daemon/worker/threads.h"
 
-/* How long the end of the process waits for replies of other threads. */
+/* How long the end of the process waits for the replies of other threads. */
 #define ENDING_WAIT_USEC (200U * USEC_PER_MSEC)
 #define ENDING_STEP_USEC (2U * USEC_PER_MSEC)
-/* How often the monitor looks at the threads at least. */
+/* How soon the monitor looks at the threads again: at the latest, and at the earliest. */
 #define WATCH_MAX_USEC (1U * USEC_PER_SEC)
 #define WATCH_MIN_USEC (5U * USEC_PER_MSEC)
 
@@ -23,7 +23,7 @@ static void set_timeout(const struct slot_token *token)
         struct timeval timeout = {(time_t)(usec / USEC_PER_SEC), (suseconds_t)(usec % USEC_PER_SEC)};
 
         if (setsockopt(REQUEST_FD, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-                log_warning("the request channel takes no timeout, sessions are not kept alive: %s",
+                log_warning("cannot set a timeout on the request channel, so sessions are not kept alive: %s",
                         strerror(errno));
 }
 
@@ -43,7 +43,7 @@ void threads_channel(struct threads *threads, int fd, uint32_t epoch)
 {
         unsigned n, busy = 0;
 
-        /* Wakes whoever waits on the old one, to receive or to send. */
+        /* Wakes the threads that wait on the old channel, to receive or to send. */
         (void)shutdown(REQUEST_FD, SHUT_RDWR);
         pthread_rwlock_wrlock(&threads->channel);
         (void)dup3(fd, REQUEST_FD, O_CLOEXEC);
@@ -55,7 +55,7 @@ void threads_channel(struct threads *threads, int fd, uint32_t epoch)
         atomic_store(&threads->epoch, epoch);
         pthread_cond_broadcast(&threads->fresh);
         pthread_mutex_unlock(&threads->fresh_lock);
-        /* Before the threads stand, threads_start() says it. */
+        /* Before the threads are there, threads_start() does this. */
         if (n > 0) {
                 if (threads->accel.copies)
                         copies_disown(
@@ -105,7 +105,7 @@ static uint64_t watch_all(struct threads *threads, struct thread **ret_hung, uin
 
 void threads_sought(struct threads *threads, const struct message_sought *sought)
 {
-        /* Before the threads stand nobody has asked. */
+        /* Before the threads are there nobody has asked. */
         if (atomic_load(&threads->n_threads) > 0)
                 claimant_answer(&threads->claimant, sought);
 }

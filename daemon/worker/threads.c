@@ -45,10 +45,10 @@ static void dispatch(struct operation *operation, enum message_type type, struct
                 return;
         }
         operation->result = (struct result){.status = REPLY_INVALID};
-        operation_answer(operation, REPLY_INVALID, "the %s message is malformed", message_name(type));
+        (void)operation_invalid(operation, NULL, "the %s message is malformed", message_name(type));
 }
 
-/* false: it is of a broker that is gone, and nobody waits for it. */
+/* false: the request is of a broker that is gone, and nobody waits for it. */
 static bool take(struct thread *thread, uint64_t request)
 {
         struct threads *threads = thread->threads;
@@ -92,7 +92,7 @@ static void handle(struct thread *thread, size_t length)
         thread->session.device_usec = 0;
         if (atomic_load(&thread->threads->ending)) {
                 operation->result = (struct result){.status = REPLY_DEVICE_LOST};
-                operation_answer(operation, REPLY_DEVICE_LOST, "the worker is ending");
+                (void)operation_answer(operation, REPLY_DEVICE_LOST, "the worker is ending");
         } else {
                 dispatch(operation, type, &wire);
         }
@@ -101,13 +101,13 @@ static void handle(struct thread *thread, size_t length)
                 threads_end(thread->threads, &operation->failure);
 }
 
-static CK_RV check_attempt(struct operation *operation, const void *request)
+static int check_attempt(struct operation *operation, const void *request)
 {
         return session_check(operation->session);
 }
 
-/* Nothing came for KeepAlive=: the session is asked, so that the device does not drop it and a loss is mended
- * before a request meets it. */
+/* No request came for KeepAlive=. The session is checked, so that the device does not drop it, and so that a loss is repaired before
+ * a request meets it. */
 static void keep_alive(struct thread *thread)
 {
         struct threads *threads = thread->threads;
@@ -167,36 +167,35 @@ static struct thread *thread_new(struct threads *threads)
         return thread;
 }
 
-/* As many sessions as there should be, or as the device has left; the first is logged in before the others
- * open. */
+/* As many sessions as there should be, or as many as the device has left. The first is logged in before the others are opened. */
 static int open_sessions(struct threads *threads, unsigned wanted, unsigned *ret_n, struct failure *failure)
 {
         struct slot_token *token = threads->token;
+        char name[CKR_TEXT];
         unsigned n = 0;
 
         threads->list = calloc(wanted, sizeof(struct thread *));
         while (threads->list && n < wanted) {
                 struct thread *thread = thread_new(threads);
-                CK_RV rv;
+                int r;
 
                 if (!thread)
-                        return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-                rv = session_open(&thread->session, token);
-                if (rv != CKR_OK && n > 0) {
-                        char name[CKR_TEXT];
-                        log_warning("token %s: %u sessions of %u, then C_OpenSession: %s",
-                                token->config->name, n, wanted, ckr_text(rv, name));
+                        return -ENOMEM;
+                r = session_open(&thread->session, token);
+                if (r != 0 && n > 0) {
+                        log_warning("token %s: the device gave %u sessions of %u, then C_OpenSession: %s",
+                                token->config->name, n, wanted, ckr_text(thread->session.failed.ckr, name));
                         free(thread);
                         break;
                 }
                 threads->list[n] = thread;
-                if (rv != CKR_OK)
-                        return failure_ckr(failure, rv, "C_OpenSession");
-                if (n++ == 0 && login(&thread->session, failure) != 0)
-                        return 1;
+                if (r == 0 && n++ == 0)
+                        r = login(&thread->session, failure);
+                if (r != 0)
+                        return session_failure(&thread->session, r, NULL, failure);
         }
         if (n == 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                return -ENOMEM;
         *ret_n = n;
         return 0;
 }
@@ -207,12 +206,12 @@ static int start_threads(struct threads *threads, unsigned n, struct failure *fa
                 int r = pthread_create(&threads->list[i]->id, NULL, thread_main, threads->list[i]);
                 if (r != 0)
                         return failure_set(
-                                failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));
+                                failure, WORKER_END_ERROR, 0, "cannot start a thread: %s", strerror(r));
         }
         return 0;
 }
 
-/* Copies of keys lie with a session of their own, as long as it is open. */
+/* Copies of keys belong to a session of their own and exist as long as it is open. */
 static void *peer_main(void *userdata)
 {
         struct thread *thread = userdata;
@@ -221,33 +220,35 @@ static void *peer_main(void *userdata)
         threads_end(thread->threads, &thread->operation.failure);
 }
 
-/* The session is opened before the threads make calls: some tokens do not take it well that two open at once. */
+/* The session is opened before the threads make calls: some tokens fail if two sessions are opened at the same time. */
 static int prepare_peer(struct threads *threads, struct failure *failure)
 {
         struct slot_token *token = threads->token;
         struct thread *thread;
         char name[CKR_TEXT];
-        CK_RV rv;
+        int r;
 
         if (token->config->role != ROLE_ACCELERATOR)
                 return 0;
-        if (accel_prepare(&threads->accel, token) < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        if (!wrap_can_take(token) || token->budget <= slot_token_threads(token) + 1) {
-                log_notice("token %s: no copies of keys are taken: %s", token->config->name,
-                        wrap_can_take(token) ? "Sessions= has no room for them" : "it cannot unwrap keys");
+        r = accel_prepare(&threads->accel, token);
+        if (r < 0)
+                return r;
+        if (!accel_can_unwrap(token) || token->budget <= slot_token_threads(token) + 1) {
+                log_notice("token %s: copies of keys are not accepted: %s", token->config->name,
+                        accel_can_unwrap(token) ? "Sessions= leaves no session for them"
+                                                : "the token cannot unwrap keys");
                 return 0;
         }
         thread = thread_new(threads);
         if (!thread)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
-        rv = session_open(&thread->session, token);
-        if (rv == CKR_OK) {
+                return -ENOMEM;
+        r = session_open(&thread->session, token);
+        if (r == 0) {
                 threads->peer_thread = thread;
                 return 0;
         }
-        log_warning("token %s: no copies of keys are taken: C_OpenSession: %s", token->config->name,
-                ckr_text(rv, name));
+        log_warning("token %s: copies of keys are not accepted: C_OpenSession: %s", token->config->name,
+                ckr_text(thread->session.failed.ckr, name));
         free(thread);
         return 0;
 }
@@ -258,15 +259,14 @@ static int start_peer(struct threads *threads, struct failure *failure)
         int r;
 
         if (!thread) {
-                /* Who asks an accelerator that takes no copies is told so by the end of the channel, and does not wait. */
+                /* Without copies the channels are closed, so that the other workers do not wait for an answer. */
                 if (threads->token->config->role == ROLE_ACCELERATOR)
                         accel_channels_close(threads->accel.channels);
                 return 0;
         }
         r = pthread_create(&thread->id, NULL, peer_main, thread);
         return r == 0 ? 0
-                      : failure_set(
-                                failure, WORKER_END_ERROR, 0, "a thread cannot be started: %s", strerror(r));
+                      : failure_set(failure, WORKER_END_ERROR, 0, "cannot start a thread: %s", strerror(r));
 }
 
 int threads_start(struct threads *threads, struct slot_token *token, const struct config *config,
@@ -277,7 +277,7 @@ int threads_start(struct threads *threads, struct slot_token *token, const struc
 
         threads->token = token;
         if (inventory_new(&threads->inventory) < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                return -ENOMEM;
         r = open_sessions(threads, slot_token_threads(token), &n, failure);
         if (r != 0)
                 return r;
@@ -290,7 +290,7 @@ int threads_start(struct threads *threads, struct slot_token *token, const struc
                 return r;
         r = message_send_up(CONTROL_FD, &(struct message_up){n}, NULL, 0);
         if (r < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "UP cannot be sent: %s", strerror(-r));
+                return failure_set(failure, WORKER_END_ERROR, 0, "cannot send UP: %s", strerror(-r));
         pthread_rwlock_wrlock(&threads->channel);
         threads_open_channel(threads, n, 0);
         atomic_store(&threads->n_threads, n);

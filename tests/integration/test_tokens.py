@@ -105,7 +105,7 @@ class Faulty(Case):
         bad = SoftToken(self.place, "bad9")
         fifo = self.place.path / "bad9.fifo"
         os.mkfifo(fifo)
-        self.beside(bad.section("bad").replace(str(bad.pin_file), str(fifo)), "recovering", str(fifo), "no regular file")
+        self.beside(bad.section("bad").replace(str(bad.pin_file), str(fifo)), "recovering", str(fifo), "not a regular file")
 
     def test_pin_limit(self):
         """LIMIT_PIN: a PIN of 513 bytes is refused before the token sees it"""
@@ -169,4 +169,4 @@ class Faulty(Case):
         """a token that wants a login and has no Pin=: its state and reason, the others work"""
         bad = SoftToken(self.place, "bad6")
         self.beside(f"[Token bad]\nModule={SOFTHSM}\nUri=pkcs11:token=bad6\nEnvironment=SOFTHSM2_CONF={bad.conf}\n",
-                    "recovering", "no Pin= is configured")
+                    "recovering", "pin= is not configured")

@@ -6,7 +6,9 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
+#include "daemon/worker/core/index.h"
 #include "daemon/worker/core/operation.h"
+#include "tests/unit/alloc.h"
 #include "tests/unit/suite.h"
 
 /* ---- the module ---- */
@@ -385,7 +387,58 @@ static void test_joined_meanwhile(void)
         end(user);
 }
 
+/* ---- no memory ---- */
+
+static int refresh_attempt_(struct operation *operation, const void *request)
+{
+        return inventory_refresh(operation->inventory, operation->session, operation->report, false);
+}
+
+/* As operation_run() answers, with all that is on the token in the inventory. */
+static int fill(void *userdata)
+{
+        struct user *user = userdata;
+        struct operation *operation = &user->operation;
+        struct inventory_public public = {0};
+        int r = inventory_new(&inventory);
+
+        if (r < 0)
+                return r;
+        user_init(user);
+        operation_run(operation, refresh_attempt_, NULL);
+        if (operation->result.status == REPLY_OK) {
+                alloc_fail(0, 0);
+                CU_ASSERT_EQUAL(inventory->index.n, 4);
+                CU_ASSERT_EQUAL(inventory_public(inventory, number_of("a"), &public), 0);
+                free(public.spki);
+                CU_ASSERT_EQUAL(inventory_public(inventory, number_of("b"), &public), 0);
+                free(public.spki);
+        } else {
+                CU_ASSERT_EQUAL(operation->result.status, REPLY_INTERNAL);
+                CU_ASSERT_EQUAL(operation->result.ckr, CKR_OK);
+                CU_ASSERT_EQUAL(inventory->index.n, 0);
+                r = -ENOMEM;
+        }
+        inventory_free(inventory);
+        return r;
+}
+
+static void test_no_memory(void)
+{
+        struct user *user = begin();
+
+        end(user);
+        user = user_new();
+        fake_add(CKO_PRIVATE_KEY, 20, 'b');
+        fake_add(CKO_PUBLIC_KEY, 21, 'b');
+        alloc_fail_each(fill, user, -ENOMEM);
+        free(user);
+}
+
 SUITE(worker_inventory,
+        {"a renewal without memory fails for that reason alone, and nothing is missing in one that succeeds",
+                test_no_memory},
+
         {"a key that is deleted while it signs gives no signature of another", test_deleted_meanwhile},
         {"a key that gets the handle of a deleted one is another key", test_handle_at_once},
         {"a key that gets the handle, the id and the label of a deleted one is another key", test_same_again},

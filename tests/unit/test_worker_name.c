@@ -13,7 +13,7 @@ static const char *round_trip(const char *text)
         uint8_t der[DN_DER_MAX];
         size_t length = 0;
 
-        if (dn_from_text(text, der, &length))
+        if (dn_from_text(text, der, &length) != 0)
                 return NULL;
         return dn_to_text((struct der){der, length}, ret) ? ret : "no name";
 }
@@ -51,7 +51,7 @@ static void the_order_of_the_text_is_the_reverse_of_der(void)
         uint8_t der[DN_DER_MAX];
         size_t length = 0;
 
-        CU_ASSERT_PTR_NULL(dn_from_text("CN=ab,C=DE", der, &length));
+        CU_ASSERT_EQUAL(dn_from_text("CN=ab,C=DE", der, &length), 0);
         CU_ASSERT_EQUAL(length, sizeof(want));
         CU_ASSERT_EQUAL(memcmp(der, want, sizeof(want)), 0);
 }

@@ -61,19 +61,20 @@ static void test_edwards(void)
         CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_EDDSA);
         CU_ASSERT_PTR_EQUAL(signing.input.data, digest);
         CU_ASSERT_EQUAL(signing.signature_length, 64);
-        CU_ASSERT_EQUAL(signing_init(&signing, ED25519, true, of(32), KEY_ED25519, 255), -EINVAL);
+        CU_ASSERT_EQUAL(signing_init(&signing, ED25519, true, of(32), KEY_ED25519, 255), SIGNING_BAD_DIGEST);
 }
 
 static void test_refused(void)
 {
         struct signing signing;
 
-        CU_ASSERT_EQUAL(signing_init(&signing, RSA_PKCS1_SHA256, true, of(31), KEY_RSA, 2048), -EINVAL);
-        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(48), KEY_EC, 256), -EINVAL);
-        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(32), KEY_RSA, 2048), -ENOTSUP);
-        CU_ASSERT_EQUAL(signing_init(&signing, RSA_PSS_SHA512, true, of(64), KEY_RSA, 1024), -ENOTSUP);
-        CU_ASSERT_EQUAL(signing_init(&signing, 0, true, of(32), KEY_RSA, 2048), -ENOTSUP);
-        CU_ASSERT_EQUAL(signing_init(&signing, 255, true, of(32), KEY_RSA, 2048), -ENOTSUP);
+        CU_ASSERT_EQUAL(
+                signing_init(&signing, RSA_PKCS1_SHA256, true, of(31), KEY_RSA, 2048), SIGNING_BAD_DIGEST);
+        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(48), KEY_EC, 256), SIGNING_BAD_DIGEST);
+        CU_ASSERT_EQUAL(signing_init(&signing, ECDSA_SHA256, true, of(32), KEY_RSA, 2048), SIGNING_UNFIT);
+        CU_ASSERT_EQUAL(signing_init(&signing, RSA_PSS_SHA512, true, of(64), KEY_RSA, 1024), SIGNING_UNFIT);
+        CU_ASSERT_EQUAL(signing_init(&signing, 0, true, of(32), KEY_RSA, 2048), SIGNING_UNFIT);
+        CU_ASSERT_EQUAL(signing_init(&signing, 255, true, of(32), KEY_RSA, 2048), SIGNING_UNFIT);
         CU_ASSERT_EQUAL(signing_mechanism(0), CKM_VENDOR_DEFINED);
 }
 

@@ -26,7 +26,7 @@ static void on_recorded(struct op *op, bool may)
 }
 
 /* The answer is known. It changes once at most: where its record cannot be kept. */
-void op_done(struct op *op)
+static void answer(struct op *op)
 {
         op->answered = true;
         if (record_end(op, on_recorded) < 0)
@@ -39,6 +39,11 @@ void op_done(struct op *op)
                 client_touch(op->client);
 }
 
+void op_done(struct op *op)
+{
+        answer(op);
+}
+
 void op_fail(struct op *op, enum proto_error error, char *parameters)
 {
         op->error = error;
@@ -46,7 +51,7 @@ void op_fail(struct op *op, enum proto_error error, char *parameters)
         op->error_parameters = parameters;
         if (op->instance && error != PROTO_PERMISSION_DENIED)
                 op->instance->errors++;
-        op_done(op);
+        answer(op);
 }
 
 void op_fail_output(struct op *op, enum proto_error error, struct output *output)
@@ -189,23 +194,18 @@ static void fail_gone(struct op *op)
                 op_fail_with(op, PROTO_KEY_NOT_FOUND, "key", op->key);
 }
 
-/* What the worker refused. text: begins with the parameter's name where that is not the one it must be. */
+/* The worker refused a parameter of the method. If it does not say which, the method knows. */
 static void fail_invalid(struct op *op)
 {
-        const char *colon = op->text ? strchr(op->text, ':') : NULL;
+        const char *parameter = op->invalid ? op->invalid : "message";
 
-        for (size_t i = 0; colon && i < op->method->n_fields; i++) {
-                const char *name = op->method->fields[i].name;
-
-                if (strlen(name) != (size_t)(colon - op->text) || strncmp(name, op->text, strlen(name)) != 0)
-                        continue;
-                if (strcmp(name, "certificate") == 0)
-                        op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", colon + 1 + (colon[1] == ' '));
-                else
-                        op_invalid(op, name);
-                return;
-        }
-        op_invalid(op, op->invalid ? op->invalid : "message");
+        for (size_t i = 0; op->refused && i < op->method->n_fields; i++)
+                if (strcmp(op->method->fields[i].name, op->refused) == 0)
+                        parameter = op->method->fields[i].name;
+        if (op->refused && strcmp(op->refused, "certificate") == 0)
+                op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", op->text ? op->text : "");
+        else
+                op_invalid(op, parameter);
 }
 
 static const char *operation_name(const struct op *op)

@@ -171,16 +171,18 @@ struct op {
 
         /* How it goes on. */
         void (*then)(struct op *op);
-        void (*again)(
-                struct op *op); /* steps.c's: its method, when the directory that it waits for is there */
-        bool looked;            /* likewise: it has waited for a directory already */
+        void (*found)(struct op *op); /* find.c's: what goes on when what it looks for is found */
+        const char *name, *parameter; /* likewise: what it looks for, and where that stood */
+        enum object_kind wanted;      /* likewise */
+        bool looked;                  /* likewise: it has waited for a refresh already */
 
         /* How it ended. */
         enum op_end end;
         uint64_t ckr, device_usec;
         struct wire_bytes payload; /* of the worker's answer; good during then() */
         const char *text;          /* the worker's sentence, or NULL; good during then() */
-        struct entry *made;        /* what was made, or found; counted */
+        const char *refused; /* of END_INVALID: the parameter that the worker refused; good during then() */
+        struct entry *made;  /* what was made, or found; counted */
         enum proto_error error;
         char *error_parameters;    /* the JSON object; NULL: an empty one */
         bool answered;             /* its client's answer is known: op_done() or op_fail() was called */

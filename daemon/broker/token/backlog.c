@@ -196,9 +196,12 @@ static void count_end(struct op *op, enum op_end end)
         at->errors += end_is_error(end);
 }
 
-/* The op's stay is over: the records are told where its client was answered before. */
-static void left(struct op *op, bool answered)
+/* What goes on with an op whose place is left: its continuation, and the records where its client was answered before. */
+static void go_on(struct op *op, enum op_end end)
 {
+        bool answered = op->answered;
+
+        op_go_on(op, end);
         if (answered)
                 record_late_end(op);
         if (op->state != OP_AT_HAND)
@@ -210,7 +213,6 @@ static void left(struct op *op, bool answered)
 void backlog_end(struct op *op, enum op_end end)
 {
         _cleanup_(op_unrefp) struct op *held = NULL;
-        bool answered = op->answered;
 
         if (op->suspect && !op_is_tried(op)) {
                 op->suspect = false;
@@ -219,20 +221,17 @@ void backlog_end(struct op *op, enum op_end end)
         count_end(op, end);
         held = leave(op);
         record_forget(op);
-        op_go_on(op, end);
-        left(op, answered);
+        go_on(op, end);
 }
 
 void backlog_abandon(struct op *op, enum op_end end)
 {
         _cleanup_(op_unrefp) struct op *held = op;
-        bool answered = op->answered;
 
         count_end(op, end);
         slot_of(op)->op = NULL;
         op->state = OP_AT_HAND;
-        op_go_on(op, end);
-        left(op, answered);
+        go_on(op, end);
 }
 
 void backlog_answer(struct op *op, enum op_end end)

@@ -156,6 +156,7 @@ static const enum op_end ends[REPLY_STATUS_MAX_] = {
         [REPLY_BUSY] = END_CKR,
         [REPLY_OUTCOME_UNKNOWN] = END_OUTCOME_UNKNOWN,
         [REPLY_INVALID] = END_INVALID,
+        [REPLY_INTERNAL] = END_NO_MEMORY,
         /* REPLY_CLAIMED is not an end: backlog_pause(). */
 };
 
@@ -203,6 +204,31 @@ static int answered(struct token *token, struct op *op, const struct message_rep
         return 0;
 }
 
+static int take(struct token *token, struct op *op, const struct message_reply *reply)
+{
+        count_reply(token, op, reply);
+        op->ckr = reply->ckr;
+        op->device_usec = reply->device_usec;
+        op->payload = reply->payload;
+        op->text = text_is_utf8(reply->text, strlen(reply->text)) ? reply->text : NULL;
+        op->refused = reply->parameter;
+        if (reply->status == REPLY_DEVICE_LOST || reply->status == REPLY_PIN ||
+                reply->status == REPLY_WORKER_LOST)
+                ended_by(token, op, reply);
+        else if (reply->status == REPLY_CLAIMED && (op->state == OP_SETTLING || !op_is(op, CLASS_NAMES)))
+                return -EBADMSG;
+        else if (reply->status == REPLY_CLAIMED)
+                backlog_pause(token, op);
+        else if (op->state == OP_SETTLING)
+                return settled(token, op, reply);
+        else if (op->kind == MESSAGE_TYPE_REFRESH) {
+                backlog_end(op, END_OK);
+                refresh_done(token, reply->status == REPLY_OK);
+        } else
+                return answered(token, op, reply);
+        return 0;
+}
+
 static struct slot *slot_of_number(struct worker *worker, uint64_t number)
 {
         for (size_t i = 0; i < ARRAY_SIZE(worker->slots) && number != 0; i++)
@@ -227,7 +253,7 @@ int reply_take(struct token *token, struct wire *wire)
         struct message_reply reply;
         struct slot *slot;
         struct op *op;
-        int r = 0;
+        int r;
 
         if (message_get_reply(wire, &reply) < 0 || reply.status == 0 || reply.status >= REPLY_STATUS_MAX_ ||
                 worker->phase == WORKER_GREETED)
@@ -244,27 +270,9 @@ int reply_take(struct token *token, struct wire *wire)
         }
         /* Its bytes are the buffer's, which the next message takes. */
         op = op_ref(slot->op);
-        count_reply(token, op, &reply);
-        op->ckr = reply.ckr;
-        op->device_usec = reply.device_usec;
-        op->payload = reply.payload;
-        op->text = text_is_utf8(reply.text, strlen(reply.text)) ? reply.text : NULL;
-        if (reply.status == REPLY_DEVICE_LOST || reply.status == REPLY_PIN ||
-                reply.status == REPLY_WORKER_LOST)
-                ended_by(token, op, &reply);
-        else if (reply.status == REPLY_CLAIMED && op_is(op, CLASS_NAMES) && op->state == OP_OUT)
-                backlog_pause(token, op);
-        else if (reply.status == REPLY_CLAIMED)
-                r = -EBADMSG;
-        else if (op->state == OP_SETTLING)
-                r = settled(token, op, &reply);
-        else if (op->kind == MESSAGE_TYPE_REFRESH) {
-                backlog_end(op, END_OK);
-                refresh_done(token, reply.status == REPLY_OK);
-        } else
-                r = answered(token, op, &reply);
+        r = take(token, op, &reply);
         op->payload = wire_bytes(NULL, 0);
-        op->text = NULL;
+        op->text = op->refused = NULL;
         op_unref(op);
         return r;
 }

@@ -10,7 +10,7 @@
 #include "proto/limits.h"
 
 struct accel_channels {
-        pthread_mutex_t lock; /* never over anything that waits */
+        pthread_mutex_t lock; /* never held while anything waits */
         int event_fd;
         bool closed;
         size_t n;

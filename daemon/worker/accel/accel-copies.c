@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See accel-copies.h. The place of a copy is in its number: what is done for each signature searches nothing. */
+/* See accel-copies.h. The number of a copy contains its place, so that a signature needs no search. */
 #include "daemon/worker/accel/accel-copies.h"
 
 #include <pthread.h>
 #include <string.h>
 
-/* The lowest bits of a number are the place: AcceleratedKeys= is 65536 at most. */
+/* The lowest bits of a number are the place; AcceleratedKeys= is at most 65536. */
 #define PLACE_BITS 16U
 #define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
 
@@ -14,19 +14,19 @@ struct held_copy {
         char *token;
         uint8_t *spki;
         size_t spki_length;
-        uint64_t used; /* when it was, in turns of the table */
+        uint64_t used; /* the turn of the table when it was used last */
         unsigned users;
-        bool disowned;  /* the broker that knew of it is gone, and the next has not asked for it */
-        bool out, lost; /* out: not in its place any more; lost: its object is gone by itself */
+        bool disowned;  /* the broker that knew it is gone, and the next has not asked for it */
+        bool out, lost; /* out: it is not in its place any more; lost: its object was lost */
         struct held_copy *next_out;
 };
 
 struct copies {
-        pthread_mutex_t lock; /* everything; never over a call into the module */
+        pthread_mutex_t lock; /* for everything; never held over a call into the module */
         uint64_t turn, serial;
-        uint64_t disowned_until_usec; /* 0: none is disowned */
+        uint64_t disowned_until_usec; /* 0: no copy is disowned */
         unsigned max, n_clears;
-        struct held_copy *outs; /* in use, and out */
+        struct held_copy *outs; /* copies that are out, but in use */
         struct held_copy *places[];
 };
 
@@ -41,7 +41,7 @@ int copies_new(unsigned max, uint64_t first, struct copies **ret)
                 return -ENOMEM;
         pthread_mutex_init(&copies->lock, NULL);
         copies->max = max;
-        /* Room above for all that one life can make, and 0 is none. */
+        /* This leaves room above for all that one life can make. 0 is not a number. */
         copies->serial = (first & (UINT64_MAX >> (PLACE_BITS + 1))) + 1;
         *ret = copies;
         return 0;
@@ -67,7 +67,7 @@ void copies_free(struct copies *copies)
         free(copies);
 }
 
-/* ---- with the lock ---- */
+/* ---- the caller holds the lock ---- */
 
 static struct held_copy *find(struct copies *copies, uint64_t number)
 {
@@ -77,7 +77,7 @@ static struct held_copy *find(struct copies *copies, uint64_t number)
         return copy && copy->key.number == number ? copy : NULL;
 }
 
-/* The handle to destroy now. */
+/* Returns the handle to destroy now, or CK_INVALID_HANDLE. */
 static CK_OBJECT_HANDLE take_out(struct copies *copies, struct held_copy *copy, bool lost)
 {
         CK_OBJECT_HANDLE handle = lost ? CK_INVALID_HANDLE : copy->key.handle;
@@ -103,7 +103,7 @@ static struct held_copy **find_out(struct copies *copies, uint64_t number)
         return at;
 }
 
-/* ---- for all ---- */
+/* ---- for all threads ---- */
 
 bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret)
 {
@@ -164,7 +164,7 @@ uint64_t copies_find(struct copies *copies, const char *token, struct wire_bytes
         return number;
 }
 
-/* A free place, or that of the copy that was used least recently. */
+/* A free place, or the place of the copy that was used least recently. */
 static unsigned choose(const struct copies *copies)
 {
         unsigned chosen = 0;
@@ -280,7 +280,7 @@ void copies_clear(struct copies *copies)
         for (unsigned i = 0; i < copies->max; i++)
                 if (copies->places[i])
                         (void)take_out(copies, copies->places[i], true);
-        /* And those that were taken out before, and are in use. */
+        /* Also those that were taken out before and are still in use. */
         for (struct held_copy *copy = copies->outs; copy; copy = copy->next_out)
                 copy->lost = true;
         pthread_mutex_unlock(&copies->lock);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The copies of keys that this accelerator holds: which object each is, whose, and which was used least recently. Makes no
- * call into the module: who takes a copy out gets its handle to destroy. Thread-safe.
+ * The copies of keys that this accelerator holds: the object of each, whose it is, and which was used least recently. Makes no call
+ * into the module: who takes a copy out gets its handle, to destroy it. Thread-safe.
  *
- * A handle is given out only between copies_use() and copies_release(), and never destroyed meanwhile: a token may give
- * the number of a dead handle to another object.
+ * A handle may be used only between copies_use() and copies_release(), and is not destroyed meanwhile: a token may give the handle
+ * of an object that is gone to another object.
  */
 #pragma once
 
@@ -21,38 +21,39 @@ struct copy_key {
         unsigned key_type, size;
 };
 
-/* At most max of them. first: where numbers begin, at random, so that no number of another life is one of this. -ENOMEM. */
+/* For at most max copies. first: the number to begin with, which is random, so that no number of another life of the worker is used
+ * again. -ENOMEM. */
 int copies_new(unsigned max, uint64_t first, struct copies **ret);
 void copies_free(struct copies *copies);
 DEFINE_CLEANUP(struct copies *, copies_free);
 
-/* false: no such copy. */
+/* false: there is no such copy. */
 bool copies_use(struct copies *copies, uint64_t number, struct copy_key *ret);
-/* true: it was taken out meanwhile and nobody else uses it; the caller destroys the object. *ret_lost: its object was lost
- * meanwhile, and what was done with the handle may have been done with another object. */
+/* true: the copy was taken out meanwhile, and nobody else uses it: the caller destroys the object. *ret_lost: the object was lost
+ * meanwhile, and what was done with its handle may have been done with another object. */
 bool copies_release(struct copies *copies, const struct copy_key *key, bool *ret_lost);
 
-/* The copy of that token's key with this public half, for a broker that will know of it from now on; 0: none. */
+/* The copy of that token's key with this public half, for a broker that knows of it from now on; 0: there is none. */
 uint64_t copies_find(struct copies *copies, const char *token, struct wire_bytes spki);
 
-/* Takes one in; its number into key. Where all places were taken the one that was used least recently is out: its number in
- * *ret_out (0: none), its handle in *ret_handle, to be destroyed (CK_INVALID_HANDLE: copies_release() will say). -ENOMEM: it
- * is not in. */
+/* Takes a copy in and sets key->number. If there is no room the copy that was used least recently is taken out: *ret_out is its number
+ * (0: none), *ret_handle its handle, to be destroyed (CK_INVALID_HANDLE: it is in use, and copies_release() will say so). -ENOMEM:
+ * the copy was not taken in. */
 int copies_add(struct copies *copies, const char *token, struct wire_bytes spki, struct copy_key *key,
         uint64_t *ret_out, CK_OBJECT_HANDLE *ret_handle);
 
-/* Takes one out; its handle to be destroyed (CK_INVALID_HANDLE: as above). false: no such copy. */
+/* Takes a copy out; its handle is to be destroyed (CK_INVALID_HANDLE: as above). false: there is no such copy. */
 bool copies_remove(struct copies *copies, uint64_t number, CK_OBJECT_HANDLE *ret_handle);
 
-/* Takes out the one that was used least recently, as copies_remove(). false: there is none. */
+/* Takes out the copy that was used least recently, as copies_remove(). false: there is none. */
 bool copies_evict(struct copies *copies, uint64_t *ret_number, CK_OBJECT_HANDLE *ret_handle);
 
-/* There is a new broker, which knows of no copy until it asks for it (copies_find()): it has time for that until then. */
+/* A new broker knows no copy until it asks for it (copies_find()). It has until then to ask for each. */
 void copies_disown(struct copies *copies, uint64_t until_usec);
-/* Takes out one that was not asked for in time, as copies_remove(). false: there is none. */
+/* Takes out a copy that was not asked for in time, as copies_remove(). false: there is none. */
 bool copies_abandoned(struct copies *copies, uint64_t now_usec, CK_OBJECT_HANDLE *ret_handle);
 
-/* All objects are gone from the token, or as good as. */
+/* All objects are gone from the token, or have to be considered gone. */
 void copies_clear(struct copies *copies);
-/* How often that was. */
+/* How often copies_clear() was called. */
 unsigned copies_n_clears(struct copies *copies);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * LOAD: wraps a key of this token for its accelerator and sends it there, over the peer channel. In the clear the key is
- * nowhere but within the two modules. Called by a session thread through operation_run(); changes nothing on the token.
+ * LOAD: wraps a key of this token for its accelerator and sends it there, over the peer channel. Only within the two modules the
+ * key is in the clear. Called by a session thread through operation_run(); changes nothing on the token.
  */
 #include "daemon/worker/accel/accel.h"
 
@@ -9,21 +9,18 @@
 #include <sys/socket.h>
 
 #include "daemon/util/algorithm.h"
-#include "daemon/util/ckr.h"
-#include "daemon/util/spki.h"
+#include "daemon/worker/device/attribute.h"
 
-/* How long the accelerator may take for a word, and, once it has given one, for taking the copy in. What comes later is not lost: the
- * next LOAD of the key finds its copy there. */
+/* How long the accelerator may take to answer, and, once it has answered, to take the copy in. A copy that it takes in later is not
+ * lost: the next LOAD of the key finds it there. */
 #define WORD_USEC     (500U * USEC_PER_MSEC)
 #define TRANSFER_USEC (3U * USEC_PER_SEC)
-/* Where the thread that waits is the only one, and nobody's signature is made meanwhile. */
+/* The same if the thread that waits is the only one, so that no signature is made meanwhile. */
 #define ALONE_USEC (100U * USEC_PER_MSEC)
-
-static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 /* ---- the channel ---- */
 
-/* The channel to the accelerator's worker of now. false: there is none. */
+/* Takes the newest channel to the accelerator's worker. false: there is none. */
 static bool channel_is_there(struct accel *accel)
 {
         struct accel_channel fresh;
@@ -42,7 +39,7 @@ static void set_timeout(int fd, int option, uint64_t usec)
         (void)setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout));
 }
 
-/* The number that every message of a peer begins with. */
+/* Every message between peers begins with a number. */
 static uint64_t number_of(struct wire wire)
 {
         return wire_get_u64(&wire);
@@ -53,7 +50,8 @@ static uint64_t patience_usec(const struct operation *operation, uint64_t usec)
         return slot_token_threads(operation->session->token) > 1 ? usec : ALONE_USEC;
 }
 
-/* The answer with this number, in buffer; what came too late for an earlier question is dropped. -EAGAIN: not in time. */
+/* The answer to the last question, in buffer. Answers to earlier questions, which came too late, are dropped. -EAGAIN: it did not
+ * come in time. */
 static int receive(
         struct accel *accel, uint64_t usec, uint8_t *buffer, struct wire *ret, enum message_type *ret_type)
 {
@@ -76,7 +74,7 @@ static int receive(
         return -EAGAIN;
 }
 
-static CK_RV no_answer(struct operation *operation, int error)
+static int no_answer(struct operation *operation, int error)
 {
         struct accel *accel = operation->accel;
 
@@ -87,7 +85,7 @@ static CK_RV no_answer(struct operation *operation, int error)
 }
 
 /* TRANSFERRED, as the answer to LOAD. */
-static CK_RV transferred(struct operation *operation, struct wire *wire)
+static int transferred(struct operation *operation, struct wire *wire)
 {
         struct message_transferred message;
         struct result *result = &operation->result;
@@ -97,7 +95,7 @@ static CK_RV transferred(struct operation *operation, struct wire *wire)
                 message.status >= REPLY_STATUS_MAX_)
                 return no_answer(operation, -EBADMSG);
         result->ckr = message.ckr;
-        /* Of its states none is this worker's. */
+        /* Any other status is about the state of that worker, not of this one. */
         if (message.status != REPLY_OK)
                 return operation_answer(operation,
                         message.status == REPLY_NOT_SUPPORTED ? REPLY_NOT_SUPPORTED : REPLY_BUSY, "%s",
@@ -105,7 +103,7 @@ static CK_RV transferred(struct operation *operation, struct wire *wire)
         wire_put_u64(&out, message.copy);
         wire_put_u64(&out, message.evicted);
         result->payload_length = out.at;
-        return CKR_OK;
+        return 0;
 }
 
 /* ---- wrapping ---- */
@@ -115,80 +113,80 @@ struct wrapped {
         CK_ULONG n_wrapping_key, n_key;
 };
 
-static CK_RV create_transport(
+static int create_transport(
         struct session *session, const struct message_transport_key *message, CK_OBJECT_HANDLE *ret)
 {
-        CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
-        CK_KEY_TYPE type = CKK_RSA;
         CK_ATTRIBUTE template[] = {
-                {CKA_CLASS, &class, sizeof(class)},
-                {CKA_KEY_TYPE, &type, sizeof(type)},
-                {CKA_TOKEN, (void *)(uintptr_t)&no, sizeof(no)},
-                {CKA_PRIVATE, (void *)(uintptr_t)&no, sizeof(no)},
-                {CKA_WRAP, (void *)(uintptr_t)&yes, sizeof(yes)},
-                {CKA_MODULUS, (void *)(uintptr_t)message->modulus.data, message->modulus.length},
-                {CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)message->exponent.data, message->exponent.length},
+                ATTRIBUTE_ULONG(CKA_CLASS, CKO_PUBLIC_KEY),
+                ATTRIBUTE_ULONG(CKA_KEY_TYPE, CKK_RSA),
+                ATTRIBUTE_BOOL(CKA_TOKEN, false),
+                ATTRIBUTE_BOOL(CKA_PRIVATE, false),
+                ATTRIBUTE_BOOL(CKA_WRAP, true),
+                ATTRIBUTE_BYTES(CKA_MODULUS, message->modulus),
+                ATTRIBUTE_BYTES(CKA_PUBLIC_EXPONENT, message->exponent),
         };
 
         return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), ret);
 }
 
-/* For this one copy, and gone after it. It can leave the token, wrapped, or it could not reach the other. */
-static CK_RV make_wrapping_key(struct session *session, CK_OBJECT_HANDLE *ret)
+/* Made for one copy and destroyed after it. It is extractable, because it has to travel wrapped to the accelerator. */
+static int make_wrapping_key(struct session *session, CK_OBJECT_HANDLE *ret)
 {
         CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-        CK_ULONG length = 32;
         CK_ATTRIBUTE template[] = {
-                {CKA_TOKEN, (void *)(uintptr_t)&no, sizeof(no)},
-                {CKA_SENSITIVE, (void *)(uintptr_t)&yes, sizeof(yes)},
-                {CKA_EXTRACTABLE, (void *)(uintptr_t)&yes, sizeof(yes)},
-                {CKA_WRAP, (void *)(uintptr_t)&yes, sizeof(yes)},
-                {CKA_ENCRYPT, (void *)(uintptr_t)&no, sizeof(no)},
-                {CKA_DECRYPT, (void *)(uintptr_t)&no, sizeof(no)},
-                {CKA_VALUE_LEN, &length, sizeof(length)},
+                ATTRIBUTE_BOOL(CKA_TOKEN, false),
+                ATTRIBUTE_BOOL(CKA_SENSITIVE, true),
+                ATTRIBUTE_BOOL(CKA_EXTRACTABLE, true),
+                ATTRIBUTE_BOOL(CKA_WRAP, true),
+                ATTRIBUTE_BOOL(CKA_ENCRYPT, false),
+                ATTRIBUTE_BOOL(CKA_DECRYPT, false),
+                ATTRIBUTE_ULONG(CKA_VALUE_LEN, 32),
         };
 
         return P11(session, C_GenerateKey, session->handle, &mechanism, template, ARRAY_SIZE(template), ret);
 }
 
-static CK_RV wrap_both(struct session *session, CK_OBJECT_HANDLE key, CK_OBJECT_HANDLE transport,
+static int wrap_both(struct session *session, CK_OBJECT_HANDLE key, CK_OBJECT_HANDLE transport,
         CK_OBJECT_HANDLE wrapping_key, struct wrapped *out)
 {
         CK_RSA_PKCS_OAEP_PARAMS params;
-        CK_MECHANISM kwp = {wrap_mechanism(session->token), NULL, 0}, oaep = wrap_oaep(&params);
-        CK_RV rv;
+        CK_MECHANISM kwp = {accel_mechanism(session->token), NULL, 0}, oaep = accel_oaep(&params);
+        int r;
 
         out->n_key = sizeof(out->key);
         out->n_wrapping_key = sizeof(out->wrapping_key);
-        rv = P11(session, C_WrapKey, session->handle, &kwp, wrapping_key, key, out->key, &out->n_key);
-        if (rv == CKR_OK)
-                rv = P11(session, C_WrapKey, session->handle, &oaep, transport, wrapping_key,
+        r = P11(session, C_WrapKey, session->handle, &kwp, wrapping_key, key, out->key, &out->n_key);
+        if (r == 0)
+                r = P11(session, C_WrapKey, session->handle, &oaep, transport, wrapping_key,
                         out->wrapping_key, &out->n_wrapping_key);
-        return rv;
+        return r;
 }
 
-static CK_RV wrap(struct session *session, CK_OBJECT_HANDLE key,
-        const struct message_transport_key *transport, struct wrapped *out)
+static int wrap(struct session *session, CK_OBJECT_HANDLE key, const struct message_transport_key *transport,
+        struct wrapped *out)
 {
         CK_OBJECT_HANDLE public, wrapping_key;
-        CK_RV rv = create_transport(session, transport, &public);
+        int r = create_transport(session, transport, &public);
 
-        if (rv != CKR_OK)
-                return rv;
-        rv = make_wrapping_key(session, &wrapping_key);
-        if (rv == CKR_OK) {
-                rv = wrap_both(session, key, public, wrapping_key, out);
-                (void)P11(session, C_DestroyObject, session->handle, wrapping_key);
+        if (r != 0)
+                return r;
+        r = make_wrapping_key(session, &wrapping_key);
+        if (r == 0) {
+                r = wrap_both(session, key, public, wrapping_key, out);
+                session_destroy(session, wrapping_key);
         }
-        (void)P11(session, C_DestroyObject, session->handle, public);
-        return rv;
+        session_destroy(session, public);
+        return r;
 }
 
-/* Another try would end as this one did. */
-static bool never_wraps(CK_RV rv)
+/* Another try would end in the same way. */
+static bool never_wraps(const struct session *session, int r)
 {
-        return rv == CKR_KEY_NOT_WRAPPABLE || rv == CKR_KEY_UNEXTRACTABLE || rv == CKR_KEY_SIZE_RANGE ||
-               rv == CKR_MECHANISM_INVALID || rv == CKR_FUNCTION_NOT_SUPPORTED;
+        return session_said(session, r, CKR_KEY_NOT_WRAPPABLE) ||
+               session_said(session, r, CKR_KEY_UNEXTRACTABLE) ||
+               session_said(session, r, CKR_KEY_SIZE_RANGE) ||
+               session_said(session, r, CKR_MECHANISM_INVALID) ||
+               session_said(session, r, CKR_FUNCTION_NOT_SUPPORTED);
 }
 
 /* ---- LOAD ---- */
@@ -201,7 +199,7 @@ static bool is_transport(const struct message_transport_key *message)
                (modulus.data[0] & 0x80) && message->exponent.length > 0 && message->exponent.length <= 8;
 }
 
-static CK_RV send_key(
+static int send_key(
         struct operation *operation, const struct message_load *load, const struct wrapped *wrapped)
 {
         struct accel *accel = operation->accel;
@@ -221,7 +219,7 @@ static CK_RV send_key(
         return r < 0 ? no_answer(operation, r) : transferred(operation, &wire);
 }
 
-static CK_RV load_locked(struct operation *operation, const struct message_load *load, CK_OBJECT_HANDLE key)
+static int load_locked(struct operation *operation, const struct message_load *load, CK_OBJECT_HANDLE key)
 {
         struct accel *accel = operation->accel;
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
@@ -231,7 +229,6 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
         enum message_type type;
         struct wire wire;
         int r = -ENOTCONN;
-        CK_RV rv;
 
         if (channel_is_there(accel)) {
                 set_timeout(accel->channel.fd, SO_SNDTIMEO, WORD_USEC);
@@ -242,37 +239,39 @@ static CK_RV load_locked(struct operation *operation, const struct message_load 
                 r = receive(accel, patience_usec(operation, WORD_USEC), buffer, &wire, &type);
         if (r < 0)
                 return no_answer(operation, r);
-        /* It has a copy already, or cannot have any. */
+        /* The accelerator has a copy already, or cannot take one. */
         if (type == MESSAGE_TYPE_TRANSFERRED)
                 return transferred(operation, &wire);
         if (type != MESSAGE_TYPE_TRANSPORT_KEY || message_get_transport_key(&wire, &transport) < 0 ||
                 !is_transport(&transport))
                 return no_answer(operation, -EBADMSG);
-        rv = wrap(operation->session, key, &transport, &wrapped);
-        if (never_wraps(rv))
-                return operation_answer(
-                        operation, REPLY_NOT_SUPPORTED, "the token does not wrap it: %s", ckr_text(rv, name));
-        return rv == CKR_OK ? send_key(operation, load, &wrapped) : rv;
+        r = wrap(operation->session, key, &transport, &wrapped);
+        if (never_wraps(operation->session, r))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token cannot wrap the key: %s",
+                        ckr_text(operation->session->failed.ckr, name));
+        return r == 0 ? send_key(operation, load, &wrapped) : r;
 }
 
-CK_RV load_attempt(struct operation *operation, const void *request)
+int load_attempt(struct operation *operation, const void *request)
 {
         const unsigned wanted = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
         const struct message_load *load = request;
         const struct slot_token *token = operation->session->token;
         struct accel *accel = operation->accel;
         struct inventory_key key;
-        CK_RV rv;
+        int r;
 
         if (!inventory_key(operation->inventory, load->key, &key))
-                return operation_answer(operation, REPLY_KEY_GONE, "no such key");
+                return operation_answer(operation, REPLY_KEY_GONE, "there is no such key");
         if ((key.flags & wanted) != wanted || !(key.usage & USAGE_SIGN) || key.always_authenticate)
                 return operation_answer(
-                        operation, REPLY_NOT_SUPPORTED, "the key is not one that may be loaded");
-        if (!token->config->accelerator || !wrap_can(token))
-                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token loads no keys");
+                        operation, REPLY_NOT_SUPPORTED, "the key must not be loaded into an accelerator");
+        if (!token->config->accelerator || !accel_can_wrap(token))
+                return operation_answer(
+                        operation, REPLY_NOT_SUPPORTED, "the token cannot load keys into an accelerator");
+        /* The accelerator checks that the copy is of the public key: what has the handle by now does not matter. */
         pthread_mutex_lock(&accel->load_lock);
-        rv = load_locked(operation, load, key.handle);
+        r = load_locked(operation, load, key.handle);
         pthread_mutex_unlock(&accel->load_lock);
-        return rv;
+        return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The peer thread of an accelerator's worker: it makes the transport key, which never leaves the token, and takes copies
- * of keys in. Its session owns the transport key and all copies: with it they are gone. What a peer says is checked; what
- * the token made of it is checked as well, before anybody signs with it.
+ * The peer thread of an accelerator's worker. It makes the transport key, which never leaves the token, and takes in copies of keys.
+ * Its session owns the transport key and all copies: they are gone when the session is. What a peer sends is checked, and what the
+ * token makes of it is checked as well before anything is signed with it.
  */
 #include "daemon/worker/accel/accel.h"
 
@@ -10,13 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "daemon/util/algorithm.h"
-#include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/accel/accel-public.h"
 #include "daemon/worker/accel/accel-take.h"
 
-/* How long a peer may take to make room for an answer. None that reads what it asked for takes any time; one that does not
+/* How long a peer may take to make room for an answer. A peer that reads what it asked for needs no time; a peer that does not read
  * must not keep the others waiting. */
 #define SEND_USEC (500U * USEC_PER_MSEC)
 
@@ -28,7 +25,7 @@ struct server {
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
-/* ---- answers; -errno: the peer is gone, does not read, or says what cannot be ---- */
+/* ---- answers; -errno: the peer is gone, does not read, or sent an invalid message ---- */
 
 static int send_transferred(struct server *server, const struct accel_channel *channel, uint64_t number,
         uint64_t copy, uint64_t evicted)
@@ -54,7 +51,7 @@ static int on_transport(struct server *server, const struct accel_channel *chann
 
         if (r < 0)
                 return r;
-        /* Also looks whether the session, and so every copy, is still there. */
+        /* This also checks that the session, and with it every copy, is still there. */
         operation_run(operation, transport_attempt, transport);
         copy = operation->result.status == REPLY_OK
                        ? copies_find(operation->accel->copies, channel->token, message.spki)
@@ -121,18 +118,17 @@ static void take_channels(struct server *server)
         }
 }
 
-/* Copies that the broker of now knows nothing of: it would never have them destroyed when their keys are. */
+/* Copies that the present broker does not know: it would not have them destroyed when their keys are deleted. */
 static void destroy_abandoned(struct server *server)
 {
         struct session *session = server->operation->session;
         CK_OBJECT_HANDLE handle;
 
         while (copies_abandoned(server->operation->accel->copies, now_usec(), &handle))
-                if (handle != CK_INVALID_HANDLE)
-                        (void)P11(session, C_DestroyObject, session->handle, handle);
+                session_destroy(session, handle);
 }
 
-/* At least every KeepAlive=. */
+/* Runs at least every KeepAlive=. */
 static void turn(struct server *server)
 {
         const struct slot_token *token = server->operation->session->token;
@@ -146,14 +142,14 @@ static void turn(struct server *server)
                 .fd = accel_channels_fd(server->operation->accel->channels), .events = POLLIN};
         r = poll(
                 fds, n + 1, (int)MIN_OF(token->config->keep_alive_usec / USEC_PER_MSEC, (uint64_t)INT32_MAX));
-        /* Nobody asked: the session is looked at all the same, and where it was lost so are the copies. */
+        /* Nobody asked. The session is checked all the same: if it was lost, so were the copies. */
         if (r == 0)
                 operation_run(server->operation, transport_attempt, &server->transport);
         if (!server->operation->ending)
                 destroy_abandoned(server);
         if (r <= 0)
                 return;
-        /* From the last: one that is dropped moves none before it. */
+        /* Backwards, because dropping one moves another into its place. */
         for (size_t i = n; i-- > 0 && !server->operation->ending;)
                 if (fds[i].revents && on_message(server, &server->channels[i]) < 0)
                         drop_channel(server, i);
@@ -166,14 +162,14 @@ void accel_serve(struct operation *operation)
         struct server *server = calloc(1, sizeof(*server));
 
         if (!server) {
-                (void)failure_set(&operation->failure, WORKER_END_ERROR, 0, "out of memory");
+                (void)failure_errno(&operation->failure, -ENOMEM);
                 return;
         }
         server->operation = operation;
-        /* Before the first peer asks: it takes a while. */
+        /* Before the first peer asks, because this takes a while. */
         operation_run(operation, transport_attempt, &server->transport);
         if (operation->result.status != REPLY_OK)
-                log_notice("token %s: no copies of keys are taken: %s",
+                log_notice("token %s: copies of keys are not accepted: %s",
                         operation->session->token->config->name, operation->result.text);
         while (!operation->ending)
                 turn(server);

@@ -44,7 +44,7 @@ bool claim_record_decode(const uint8_t *data, size_t length, struct claim_record
         if (id.length > 0)
                 memcpy(claim.id, id.data, id.length);
         claim.id_length = id.length;
-        /* It is shown: what is no host's name is left out. */
+        /* The host is shown to people: a name that cannot be shown is left out. */
         if (strlen(host) < sizeof(claim.host) && text_is_listable(host, strlen(host)))
                 memcpy(claim.host, host, strlen(host) + 1);
         *ret = claim;

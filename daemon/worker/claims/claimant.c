@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See claimant.h. The file is worked on by all workers of a host at once: whoever links it first has made it. */
+/* See claimant.h. All workers of a host may make the file at the same time: the first one to link it wins. */
 #include "daemon/worker/claims/claimant.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/core/descriptors.h"
 
-/* Random bytes of the id; twice as many characters in its file. */
+/* Random bytes of the id; its file has twice as many characters. */
 #define ID_BYTES 16U
 #define ID_TEXT  (2 * ID_BYTES)
 #define ID_FILE  "claimant"
@@ -53,7 +53,7 @@ static int write_id(int fd)
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Without a name until it is whole: a crash leaves nothing. */
+/* The file gets its name when it is complete: a crash leaves nothing under that name. */
 static int make_id(int directory)
 {
         char name[32];
@@ -134,24 +134,24 @@ void claimant_init(struct claimant *claimant, const char *state_directory, const
         r = get_id(state_directory, id);
         if (r == 0 && hash_id(id, token, claimant->id))
                 return;
-        log_error("token %s: %s/%s can be neither read nor made (%s): a claim on a nickname that a crash of "
-                  "this worker "
-                  "leaves will not be known as ours, and has to be removed by an operator",
-                token, state_directory, ID_FILE, r < 0 ? strerror(-r) : "NSS does not hash");
+        log_error("token %s: cannot read or make %s/%s (%s): if this worker crashes, a claim on a nickname "
+                  "that "
+                  "it leaves will not be recognized as its own, and an operator has to remove it",
+                token, state_directory, ID_FILE, r < 0 ? strerror(-r) : "NSS cannot hash");
         if (getrandom(claimant->id, sizeof(claimant->id), 0) != (ssize_t)sizeof(claimant->id))
                 atomic_store(&claimant->holds, false);
 }
 
 /* ---- asking ---- */
 
-static void failed(struct sought *ret, const char *reason)
+static void failed(struct look_answer *ret, const char *reason)
 {
-        *ret = (struct sought){.ok = false};
+        *ret = (struct look_answer){.ok = false};
         snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
 void claimant_ask(
-        struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct sought *ret)
+        struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct look_answer *ret)
 {
         uint64_t until = now_usec() + timeout_usec;
         struct timespec deadline = {(time_t)(until / USEC_PER_SEC), (long)(until % USEC_PER_SEC) * 1000};
@@ -166,10 +166,11 @@ void claimant_ask(
                 r = pthread_cond_timedwait(&claimant->answered, &claimant->lock, &deadline);
         claimant->waiting = false;
         if (claimant->there) {
-                *ret = (struct sought){claimant->answer.ok, claimant->answer.seen, claimant->answer.ckr, ""};
+                *ret = (struct look_answer){
+                        claimant->answer.ok, claimant->answer.seen, claimant->answer.ckr, ""};
                 memcpy(ret->reason, claimant->reason, sizeof(ret->reason));
         } else
-                failed(ret, r == ETIMEDOUT ? "it did not end in time" : strerror(r));
+                failed(ret, r == ETIMEDOUT ? "it took too long" : strerror(r));
         pthread_mutex_unlock(&claimant->lock);
 }
 

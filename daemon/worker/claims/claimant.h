@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Who this worker is when it claims a nickname: the same over restarts, and no other's. And how it asks for a look: the
- * session thread asks the supervisor and waits here, the monitor brings the answer. One for a worker.
+ * The identity with which this worker claims nicknames: the same over restarts, and different from every other worker's. And how
+ * it asks for a look: the session thread asks the supervisor and waits here, the monitor brings the answer. One for each worker.
  */
 #pragma once
 
@@ -13,34 +13,34 @@
 struct claimant {
         uint8_t id[CLAIMANT_LENGTH];
         char host[CLAIM_HOST_MAX];
-        atomic_bool holds; /* the token takes data objects, as far as is known */
+        atomic_bool holds; /* the token accepts data objects, as far as we know */
 
-        pthread_mutex_t lock; /* what follows */
+        pthread_mutex_t lock; /* for what follows */
         pthread_cond_t answered;
-        uint64_t number; /* of the last question */
+        uint64_t number; /* of the last question that was asked */
         bool waiting, there;
-        struct message_sought answer; /* its reason is the copy that follows */
+        struct message_sought answer; /* its reason is copied into reason */
         char reason[256];
 };
 
-/* What a look said. */
-struct sought {
+/* What a look for a nickname found. */
+struct look_answer {
         bool ok;
         unsigned seen; /* mask of enum seen */
-        uint64_t ckr;  /* of a look that failed; 0: no call of the token's did */
+        uint64_t ckr;  /* of a look that failed; 0: no call into the module failed */
         char reason[256];
 };
 
-/* The random id in the StateDirectory, which is made where there is none (0600, on disk when this returns), hashed with
- * this machine's id and the name of the [Token] section: two sections that reach one token are two claimants. Where it can
- * be neither read nor made the claimant is one of this process alone, and the log says what follows from that. NSS
- * must be there. */
+/* The claimant's id is a hash of three things: the random id in the StateDirectory, which is made if it is missing (0600, on disk
+ * when this returns), this machine's id, and the name of the [Token] section, so that two sections for one token are two
+ * claimants. If the random id can be neither read nor made, the claimant is good for this process only, and the log says what
+ * follows from that. NSS must be initialized. */
 void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool holds);
 
-/* Asks for a look and waits for it, for timeout_usec at most; number is filled in. Never fails without a reason. In the
- * one session thread that makes something. */
+/* Asks for a look and waits for its answer, timeout_usec at most; fills in seek->number. If ret->ok is false, ret->reason says
+ * why. Only the one session thread that creates something calls this. */
 void claimant_ask(
-        struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct sought *ret);
+        struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct look_answer *ret);
 
-/* The supervisor's answer; one that nobody waits for is dropped. In the monitor. */
+/* The supervisor's answer; it is dropped if nobody waits for it. In the monitor. */
 void claimant_answer(struct claimant *claimant, const struct message_sought *sought);

@@ -5,115 +5,102 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/worker/device/attribute.h"
 
-#define APPLICATION                                                                                          \
-        {                                                                                                    \
-                CKA_APPLICATION, (void *)(uintptr_t)CLAIM_APPLICATION, sizeof(CLAIM_APPLICATION) - 1         \
-        }
+#define APPLICATION ATTRIBUTE(CKA_APPLICATION, CLAIM_APPLICATION, sizeof(CLAIM_APPLICATION) - 1)
 
-bool claims_not_held(CK_RV rv)
+bool claims_not_held(const struct session *session, int r)
 {
-        return rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCONSISTENT ||
-               rv == CKR_FUNCTION_NOT_SUPPORTED;
+        return session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID) ||
+               session_said(session, r, CKR_TEMPLATE_INCONSISTENT) ||
+               session_said(session, r, CKR_FUNCTION_NOT_SUPPORTED);
 }
 
-CK_RV claims_write(struct session *session, const char *nickname, const struct claim_record *claim,
+int claims_write(struct session *session, const char *nickname, const struct claim_record *claim,
         CK_OBJECT_HANDLE *ret)
 {
-        CK_OBJECT_CLASS class = CKO_DATA;
-        CK_BBOOL yes = CK_TRUE, no = CK_FALSE,
-                 private = session->token->info.flags & CKF_LOGIN_REQUIRED ? CK_TRUE : CK_FALSE;
+        bool login = session->token->info.flags & CKF_LOGIN_REQUIRED;
         uint8_t value[CLAIM_MAX];
         size_t length = claim_record_encode(claim, value);
         CK_ATTRIBUTE template[] = {
-                {CKA_CLASS, &class, sizeof(class)},
-                {CKA_TOKEN, &yes, sizeof(yes)},
-                /* So that a look that sees it is logged in, and sees private keys. */
-                {CKA_PRIVATE, &private, sizeof(private)},
-                {CKA_MODIFIABLE, &no, sizeof(no)},
+                ATTRIBUTE_ULONG(CKA_CLASS, CKO_DATA),
+                ATTRIBUTE_BOOL(CKA_TOKEN, true),
+                /* Private, so that a look that sees it is known to be logged in and to see private keys. */
+                ATTRIBUTE_BOOL(CKA_PRIVATE, login),
+                ATTRIBUTE_BOOL(CKA_MODIFIABLE, false),
                 APPLICATION,
-                {CKA_LABEL, (void *)(uintptr_t)nickname, strlen(nickname)},
-                {CKA_VALUE, value, length},
+                ATTRIBUTE_TEXT(CKA_LABEL, nickname),
+                ATTRIBUTE(CKA_VALUE, value, length),
         };
 
         return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), ret);
 }
 
-CK_RV claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
+int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
         size_t *ret_n)
 {
-        CK_OBJECT_CLASS class = CKO_DATA;
-        CK_BBOOL yes = CK_TRUE;
         CK_ATTRIBUTE template[] = {
-                {CKA_CLASS, &class, sizeof(class)},
-                {CKA_TOKEN, &yes, sizeof(yes)},
+                ATTRIBUTE_ULONG(CKA_CLASS, CKO_DATA),
+                ATTRIBUTE_BOOL(CKA_TOKEN, true),
                 APPLICATION,
-                {CKA_LABEL, (void *)(uintptr_t)nickname, nickname ? strlen(nickname) : 0},
+                ATTRIBUTE(CKA_LABEL, nickname, nickname ? strlen(nickname) : 0),
         };
-        CK_ULONG n = 0, found = 0;
-        CK_RV rv, final;
+        size_t n = 0;
+        int r = session_find(session, template, nickname ? 4 : 3, handles, CLAIMS_MAX, &n);
 
-        rv = P11(session, C_FindObjectsInit, session->handle, template, nickname ? 4 : 3);
-        if (rv != CKR_OK)
-                return rv;
-        do {
-                rv = P11(session, C_FindObjects, session->handle, handles + n, CLAIMS_MAX - n, &found);
-                n += rv == CKR_OK ? MIN_OF(found, CLAIMS_MAX - n) : 0;
-        } while (rv == CKR_OK && found > 0 && n < CLAIMS_MAX);
-        final = P11(session, C_FindObjectsFinal, session->handle);
-        if (rv == CKR_OK)
-                rv = final;
-        if (rv == CKR_OK && n == CLAIMS_MAX)
-                rv = CKR_DEVICE_MEMORY;
-        if (rv == CKR_OK)
+        if (r == 0 && n == CLAIMS_MAX)
+                r = session_fail(session, CKR_DEVICE_MEMORY, "C_FindObjects");
+        if (r == 0)
                 *ret_n = n;
-        return rv;
+        return r;
 }
 
-static bool is_unreadable(CK_RV rv)
+static bool is_unreadable(const struct session *session, int r)
 {
-        return rv == CKR_BUFFER_TOO_SMALL || rv == CKR_ATTRIBUTE_TYPE_INVALID ||
-               rv == CKR_ATTRIBUTE_SENSITIVE;
+        return session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
+               session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_SENSITIVE);
 }
 
-CK_RV claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret)
+int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret)
 {
         struct claim_object object = {.handle = handle};
         char label[LIMIT_NICKNAME];
         uint8_t value[CLAIM_MAX];
-        CK_ATTRIBUTE name = {CKA_LABEL, label, sizeof(label)}, content = {CKA_VALUE, value, sizeof(value)};
-        CK_RV rv;
+        CK_ATTRIBUTE name = ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
+                     content = ATTRIBUTE(CKA_VALUE, value, sizeof(value));
+        int r;
 
-        rv = P11(session, C_GetAttributeValue, session->handle, handle, &name, 1);
-        if (rv == CKR_OK && name.ulValueLen <= sizeof(label) && text_is_listable(label, name.ulValueLen))
+        r = P11(session, C_GetAttributeValue, session->handle, handle, &name, 1);
+        if (r == 0 && name.ulValueLen <= sizeof(label) && text_is_listable(label, name.ulValueLen))
                 memcpy(object.nickname, label, name.ulValueLen);
-        if (rv != CKR_OK && !is_unreadable(rv))
-                return rv;
-        rv = P11(session, C_GetAttributeValue, session->handle, handle, &content, 1);
-        if (rv == CKR_OK && content.ulValueLen <= sizeof(value))
+        if (r != 0 && !is_unreadable(session, r))
+                return r;
+        r = P11(session, C_GetAttributeValue, session->handle, handle, &content, 1);
+        if (r == 0 && content.ulValueLen <= sizeof(value))
                 object.readable = claim_record_decode(value, content.ulValueLen, &object.claim);
-        if (rv != CKR_OK && !is_unreadable(rv))
-                return rv;
+        if (r != 0 && !is_unreadable(session, r))
+                return r;
         *ret = object;
-        return CKR_OK;
+        return 0;
 }
 
-CK_RV claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim)
+int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         size_t n = 0;
-        CK_RV rv = claims_find(session, nickname, handles, &n);
+        int r = claims_find(session, nickname, handles, &n);
 
-        for (size_t i = 0; i < n && rv == CKR_OK; i++) {
+        for (size_t i = 0; i < n && r == 0; i++) {
                 struct claim_object object;
 
-                rv = claims_read(session, handles[i], &object);
-                if (rv == CKR_OK && object.readable &&
+                r = claims_read(session, handles[i], &object);
+                if (r == 0 && object.readable &&
                         claim_record_is(
                                 &object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number))
-                        rv = P11(session, C_DestroyObject, session->handle, handles[i]);
-                if (rv == CKR_OBJECT_HANDLE_INVALID)
-                        rv = CKR_OK;
+                        r = P11(session, C_DestroyObject, session->handle, handles[i]);
+                if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                        r = 0;
         }
-        return rv;
+        return r;
 }

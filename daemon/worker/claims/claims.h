@@ -1,37 +1,38 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Claims as objects on the token: written, found, read, destroyed. Raw calls on the caller's session; used by the
- * session threads (create-under-claim.c, ops/reclaim.c) and by a look (nickname-check.c). What a claim means is claim-record.c's.
+ * Claims as objects on the token: written, found, read, destroyed. Raw calls on the caller's session; used by the session
+ * threads (create-under-claim.c, ops/reclaim.c) and by a look (nickname-check.c). claim-record.c knows what a claim means.
+ * Errors as in session.h.
  */
 #pragma once
 
 #include "daemon/worker/claims/claim-record.h"
 #include "daemon/worker/device/session.h"
 
-/* Claims on one token that are looked at; there is one for each host that makes something now, or crashed in it. */
+/* Claims on one token, at most. There is one for each host that creates something now, or crashed while it did. */
 #define CLAIMS_MAX 256U
 
 /* What one object of the token says. */
 struct claim_object {
         CK_OBJECT_HANDLE handle;
-        char nickname[LIMIT_NICKNAME + 1]; /* empty where its label is none */
-        bool readable;                     /* claim is filled */
+        char nickname[LIMIT_NICKNAME + 1]; /* empty if its label cannot be one */
+        bool readable;                     /* claim is filled in */
         struct claim_record claim;
 };
 
-/* Writes the claim. CKR_OK, or what the token said; whether it is there after an error is not known. */
-CK_RV claims_write(struct session *session, const char *nickname, const struct claim_record *claim,
+/* Writes the claim. After an error it is not known whether the claim is there. */
+int claims_write(struct session *session, const char *nickname, const struct claim_record *claim,
         CK_OBJECT_HANDLE *ret);
 
-/* Whether such an answer to claims_write() means that the token takes no data objects. */
-bool claims_not_held(CK_RV rv);
+/* Whether r of claims_write() means that the token takes no data objects. */
+bool claims_not_held(const struct session *session, int r);
 
-/* Handles of all claims on the nickname (NULL: on any). CKR_DEVICE_MEMORY: more than CLAIMS_MAX. */
-CK_RV claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
+/* Handles of all claims on the nickname (NULL: on any). CALL_FAILED with CKR_DEVICE_MEMORY: there are CLAIMS_MAX or more. */
+int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
         size_t *ret_n);
 
-/* CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile. */
-CK_RV claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret);
+/* CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile. */
+int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret);
 
-/* Destroys every claim on the nickname that claimant and number fit. CKR_OK: none of them is left. */
-CK_RV claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim);
+/* Destroys every claim on the nickname with this claimant and number. 0: none of them is left. */
+int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See create-under-claim.h. Which step follows from what was seen is claim-record.c's to say. */
+/* See create-under-claim.h. claim-record.c decides which step follows from what was seen. */
 #include "daemon/worker/claims/create-under-claim.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/worker/claims/claimant.h"
 #include "daemon/worker/claims/claims.h"
+#include "daemon/worker/device/login.h"
 
-/* Between two looks of one who keeps its claim: as long as another needs to see it and give way. */
+/* The pause between two looks of a request that keeps its claim: as long as another host needs to see the claim and give way. */
 #define PAUSE_MIN_USEC 20000U
 #define PAUSE_MAX_USEC 100000U
 
-/* What a look may take beyond StartTimeout= and Timeout= of its process, after which the supervisor ends it: another look
- * that has to end first, and the supervisor's own pace. */
+/* What a look may take beyond StartTimeout= and Timeout= of its process, after which the supervisor ends it: another look may
+ * have to end first, and the supervisor needs some time itself. */
 #define LOOK_EXTRA_USEC (5U * USEC_PER_SEC)
 
-/* One request's claim, while it lies on the token. */
+/* The claim of one request, while it lies on the token. */
 struct held {
         struct claim_record claim;
         CK_OBJECT_HANDLE handle; /* CK_INVALID_HANDLE: it has to be found again */
@@ -27,45 +27,46 @@ struct held {
 
 /* ---- the look ---- */
 
-static CK_RV look_failed(struct operation *operation, const struct sought *sought)
+static int look_failed(struct operation *operation, const struct look_answer *answer)
 {
-        operation->result.ckr = sought->ckr ? sought->ckr : CKR_FUNCTION_FAILED;
-        log_warning("token %s: a fresh process could not look at it, and nothing is made: %s",
-                operation->session->token->config->name, sought->reason);
-        return operation_answer(
-                operation, REPLY_CKR, "a fresh process could not look at the token: %s", sought->reason);
+        log_warning("token %s: the look for the nickname failed, and nothing is created: %s",
+                operation->session->token->config->name, answer->reason);
+        return operation_refused(operation, answer->ckr ? answer->ckr : CKR_FUNCTION_FAILED,
+                "the look for the nickname failed: %s", answer->reason);
 }
 
-/* claim NULL: none lies there. A look that fails, or that does not see our claim, is made once more. false: that failed
- * too, and the result says how. */
-static bool look(struct operation *operation, const struct creation *creation,
+/* claim NULL: none lies on the token. A look that fails, or that does not see our claim, is made once more. */
+static int look(struct operation *operation, const struct creation *creation,
         const struct claim_record *claim, unsigned n_looks, enum claim_step *ret)
 {
         const struct config_token *config = operation->session->token->config;
         struct message_seek seek = {
                 .nickname = creation->nickname, .id = creation->id, .paired = creation->paired};
-        struct sought sought = {0};
+        struct look_answer answer = {0};
 
         if (claim) {
                 seek.claimant = wire_bytes(claim->claimant, CLAIMANT_LENGTH);
                 seek.claim = claim->number;
         }
         for (int i = 0; i < 2; i++) {
+                enum claim_step step;
+
                 claimant_ask(operation->claimant, &seek,
-                        2 * (config->start_timeout_usec + config->timeout_usec) + LOOK_EXTRA_USEC, &sought);
-                if (!sought.ok)
+                        2 * (config->start_timeout_usec + config->timeout_usec) + LOOK_EXTRA_USEC, &answer);
+                if (!answer.ok)
                         continue;
-                *ret = claim_decide(sought.seen, claim != NULL, n_looks);
-                if (*ret != CLAIM_BLIND)
-                        return true;
-                snprintf(sought.reason, sizeof(sought.reason),
-                        "it does not see our claim (an operator removed it, or the token hides it)");
+                step = claim_decide(answer.seen, claim != NULL, n_looks);
+                if (step != CLAIM_BLIND) {
+                        *ret = step;
+                        return 0;
+                }
+                snprintf(answer.reason, sizeof(answer.reason),
+                        "it did not see our claim (an operator removed it, or the token hides it)");
         }
-        (void)look_failed(operation, &sought);
-        return false;
+        return look_failed(operation, &answer);
 }
 
-static CK_RV answer_step(struct operation *operation, enum claim_step step)
+static int answer_step(struct operation *operation, enum claim_step step)
 {
         if (step == CLAIM_TAKEN)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
@@ -76,7 +77,7 @@ static void pause_at_random(void)
 {
         uint32_t random = 0;
 
-        /* Without randomness the clock will do: nothing depends on it but how soon there is a winner. */
+        /* Without randomness the clock will do: only how soon there is a winner depends on it. */
         if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
                 random = (uint32_t)now_usec();
         usleep(PAUSE_MIN_USEC + random % (PAUSE_MAX_USEC - PAUSE_MIN_USEC));
@@ -84,7 +85,7 @@ static void pause_at_random(void)
 
 /* ---- the claim ---- */
 
-static CK_RV write_claim(struct operation *operation, const struct creation *creation, struct held *held)
+static int write_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
         const struct claimant *claimant = operation->claimant;
         struct claim_record *claim = &held->claim;
@@ -92,9 +93,10 @@ static CK_RV write_claim(struct operation *operation, const struct creation *cre
         *held = (struct held){
                 .claim = {
                         .kind = creation->kind, .since_usec = wall_usec(), .id_length = creation->id.length}};
-        if (creation->id.length > sizeof(claim->id) ||
-                getrandom(&claim->number, sizeof(claim->number), 0) != (ssize_t)sizeof(claim->number))
-                return CKR_FUNCTION_FAILED;
+        if (creation->id.length > sizeof(claim->id))
+                return -EINVAL;
+        if (getrandom(&claim->number, sizeof(claim->number), 0) != (ssize_t)sizeof(claim->number))
+                return -EIO;
         memcpy(claim->claimant, claimant->id, sizeof(claim->claimant));
         memcpy(claim->host, claimant->host, sizeof(claim->host));
         if (creation->id.length > 0)
@@ -102,192 +104,218 @@ static CK_RV write_claim(struct operation *operation, const struct creation *cre
         return claims_write(operation->session, creation->nickname, claim, &held->handle);
 }
 
-/* Takes it off the token, wherever it may be. What the token said where that fails. */
-static CK_RV destroy_claim(struct operation *operation, const struct creation *creation, struct held *held)
+/* Takes it off the token, wherever it may be. */
+static int destroy_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
         struct session *session = operation->session;
-        CK_RV rv = CKR_OBJECT_HANDLE_INVALID;
+        struct failure ignored;
+        int r;
 
-        if (held->handle != CK_INVALID_HANDLE)
-                rv = P11(session, C_DestroyObject, session->handle, held->handle);
-        if (rv == CKR_OK)
-                return rv;
-        if (ckr_class(rv) == CKR_CLASS_SESSION && rv != CKR_OBJECT_HANDLE_INVALID) {
-                struct failure ignored;
-                rv = session_recover(session, &ignored);
-                if (rv != CKR_OK)
-                        return rv;
-        } else if (ckr_class(rv) == CKR_CLASS_BUSY)
-                usleep(OPERATION_BUSY_WAIT_USEC);
+        if (held->handle != CK_INVALID_HANDLE) {
+                r = P11(session, C_DestroyObject, session->handle, held->handle);
+                if (r == 0)
+                        return 0;
+                if (session_class(session, r) == CKR_CLASS_BUSY)
+                        usleep(OPERATION_BUSY_WAIT_USEC);
+                else if (session_class(session, r) == CKR_CLASS_SESSION &&
+                         session->failed.ckr != CKR_OBJECT_HANDLE_INVALID &&
+                         login_recover(session, &ignored) != 0)
+                        return r;
+        }
         return claims_destroy(session, creation->nickname, &held->claim);
 }
 
-/* The reply stands. A claim that stays lets nobody create, ourselves too: the next start of the worker removes it. */
+/* The reply stands. While a claim stays nobody can create, we neither: the next start of the worker removes it. */
 static void withdraw(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        CK_RV rv = destroy_claim(operation, creation, held);
-
-        if (rv != CKR_OK)
-                operation_end(operation, WORKER_END_ERROR, rv, "a claim on a nickname cannot be withdrawn");
+        if (destroy_claim(operation, creation, held) != 0)
+                operation_end(operation, WORKER_END_ERROR, operation->session->failed.ckr,
+                        "a claim on a nickname cannot be withdrawn");
 }
 
 /* ---- the creation ---- */
 
-/* The outcome is not known: the claim stays, and the next start of the worker settles it. */
-static CK_RV leave(struct operation *operation, CK_RV rv)
+/* The outcome is not known: the claim stays, the worker ends, and its next start settles it. */
+static int leave(struct operation *operation, int r)
 {
+        int status = r == CALL_FAILED || r < 0 ? operation_conclude(operation, r) : r;
+
         if (!operation->ending)
-                operation_end(operation, WORKER_END_ERROR, rv,
+                operation_end(operation, WORKER_END_ERROR, operation->result.ckr,
                         "what a creation left has to be settled by a new worker");
-        return CKR_OK;
+        return status;
 }
 
-static bool is_lost(CK_RV rv)
+static bool is_lost(const struct session *session, int r)
 {
-        enum ckr_class class = ckr_class(rv);
+        enum ckr_class class = session_class(session, r);
 
         return class == CKR_CLASS_SESSION || class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN;
 }
 
-/* The claim is there all the time, so nobody else creates meanwhile: what is left of the first try is removed, and there is
- * one more. CKR_OK with ending: it could not be told. */
-static CK_RV create_again(struct operation *operation, const struct creation *creation, struct held *held)
+/* Our claim has been there all the time, so that nobody else creates: what is left of the first try is removed, and there is
+ * one more. */
+static int create_again(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        CK_RV rv = operation_recover(operation);
+        int r = operation_recover(operation);
 
         if (held)
                 held->handle = CK_INVALID_HANDLE;
-        if (rv != CKR_OK)
+        if (r != 0)
                 return operation->ending
-                               ? CKR_OK
-                               : operation_unknown(operation, rv, "it cannot be told what was made");
-        rv = creation->remove(operation, creation->request);
-        if (rv == CKR_OK)
-                rv = creation->create(operation, creation->request);
-        else
-                return operation_unknown(operation, rv, "a part of what was to be made may be left");
-        return is_lost(rv) ? operation_unknown(operation, rv, "the session was lost twice") : rv;
+                               ? r
+                               : operation_unknown(operation, r, "it is not known what was created");
+        r = creation->remove(operation, creation->request);
+        if (r != 0)
+                return operation_unknown(operation, r, "a part of what was to be created may be left");
+        r = creation->create(operation, creation->request);
+        return is_lost(operation->session, r) ? operation_unknown(operation, r, "the session was lost twice")
+                                              : r;
 }
 
-static CK_RV create(struct operation *operation, const struct creation *creation, struct held *held)
+/* held NULL: there is no claim. */
+static int create(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        CK_RV rv = creation->create(operation, creation->request);
+        struct session *session = operation->session;
+        int r = creation->create(operation, creation->request);
 
-        /* Where the device is lost there is no new session, and the worker ends. */
-        if (ckr_class(rv) == CKR_CLASS_SESSION || (held && ckr_is_vague(rv)))
-                rv = create_again(operation, creation, held);
-        if (!held)
-                return rv;
-        /* The worker ends with it: what is on the token then, its next start finds out. */
-        if (is_lost(rv))
-                return rv;
-        if (rv == CKR_OK && (operation->ending || operation->result.status == REPLY_OUTCOME_UNKNOWN))
-                return leave(operation, operation->result.ckr);
+        /* If the device is lost there is no new session, and the worker ends. */
+        if (session_class(session, r) == CKR_CLASS_SESSION || (held && session_is_vague(session, r)))
+                r = create_again(operation, creation, held);
+        /* If the session is lost the worker ends: its next start finds out what is on the token. */
+        if (!held || is_lost(session, r))
+                return r;
+        if (operation->ending || r == REPLY_OUTCOME_UNKNOWN)
+                return leave(operation, r);
+        /* Withdrawing makes calls of its own: first it is decided what is answered. */
+        if (r == CALL_FAILED || r < 0) {
+                struct failed_call failed = session->failed;
+
+                withdraw(operation, creation, held);
+                session->failed = failed;
+                return operation->ending ? operation_unknown(operation, r, "a claim is left") : r;
+        }
         withdraw(operation, creation, held);
-        return rv == CKR_OK || !operation->ending ? rv : operation_unknown(operation, rv, "a claim is left");
+        return r;
 }
 
 /* ---- the whole ---- */
 
 /* The claim lies on the token: look, until it is clear what to do. */
-static CK_RV settle(struct operation *operation, const struct creation *creation, struct held *held)
+static int settle(struct operation *operation, const struct creation *creation, struct held *held)
 {
         enum claim_step step = CLAIM_STAY;
+        int r = 0;
 
-        for (unsigned n_looks = 1; step == CLAIM_STAY; n_looks++) {
+        for (unsigned n_looks = 1; r == 0 && step == CLAIM_STAY; n_looks++) {
                 if (n_looks > 1)
                         pause_at_random();
-                if (!look(operation, creation, &held->claim, n_looks, &step)) {
-                        withdraw(operation, creation, held);
-                        return CKR_OK;
-                }
+                r = look(operation, creation, &held->claim, n_looks, &step);
         }
-        if (step == CLAIM_CREATE)
+        if (r == 0 && step == CLAIM_CREATE)
                 return create(operation, creation, held);
-        (void)answer_step(operation, step);
+        if (r == 0)
+                r = answer_step(operation, step);
         withdraw(operation, creation, held);
-        return CKR_OK;
+        return r;
 }
 
-/* Looks without a claim; then creates, where create is set. */
-static CK_RV only_look(
-        struct operation *operation, const struct creation *creation, bool creates, bool *ret_clear)
+/* A look without a claim. 0: nothing bears or claims the nickname. */
+static int look_only(struct operation *operation, const struct creation *creation)
 {
         enum claim_step step;
+        int r = look(operation, creation, NULL, 1, &step);
 
-        *ret_clear = false;
-        if (!look(operation, creation, NULL, 1, &step))
-                return CKR_OK;
-        if (step != CLAIM_CREATE)
-                return answer_step(operation, step);
-        *ret_clear = true;
-        return creates ? create(operation, creation, NULL) : CKR_OK;
+        if (r != 0)
+                return r;
+        return step == CLAIM_CREATE ? 0 : answer_step(operation, step);
 }
 
-/* NSS's databases say CKR_GENERAL_ERROR of what they refuse, such as a certificate that they have under another name: nothing is
- * lost as long as the session answers. */
-static CK_RV refused(struct operation *operation, CK_RV rv)
+/* NSS's databases answer CKR_GENERAL_ERROR if they refuse something, such as a certificate that they have under another name.
+ * Nothing is lost as long as the session answers. */
+static int create_internal(struct operation *operation, const struct creation *creation)
 {
-        if (!ckr_is_vague(rv) || session_check(operation->session) != CKR_OK)
-                return rv;
-        operation->result.ckr = rv;
-        return operation_answer(operation, REPLY_CKR, "the databases refuse it");
+        struct session *session = operation->session;
+        int r = create(operation, creation, NULL);
+        struct failed_call failed = session->failed;
+
+        if (!session_is_vague(session, r))
+                return r;
+        if (session_check(session) != 0) {
+                session->failed = failed;
+                return CALL_FAILED;
+        }
+        return operation_refused(operation, CKR_GENERAL_ERROR, "the NSS databases refuse it");
 }
 
-static CK_RV without_claims(struct operation *operation, const struct creation *creation)
+static int without_claims(struct operation *operation, const struct creation *creation)
 {
-        bool clear;
+        int r;
 
-        /* An internal token's databases show everybody what is there now. */
+        /* The databases of an internal token show every process what is there now. */
         if (operation->session->token->internal)
-                return refused(operation, create(operation, creation, NULL));
-        return only_look(operation, creation, true, &clear);
+                return create_internal(operation, creation);
+        r = look_only(operation, creation);
+        return r == 0 ? create(operation, creation, NULL) : r;
 }
 
-static CK_RV claim_and_settle(struct operation *operation, const struct creation *creation)
+/* claims_write() failed: its claim may be there. If the device is lost the worker ends, and its next start removes the claim. */
+static int undo_claim(struct operation *operation, const struct creation *creation, struct held *held, int r)
+{
+        struct session *session = operation->session;
+        bool vague = session_is_vague(session, r);
+        enum ckr_class class = session_class(session, r);
+        struct failed_call failed = session->failed;
+        int undone;
+
+        if (r != CALL_FAILED)
+                return r;
+        if (!vague && (class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN))
+                return r;
+        if (vague || class == CKR_CLASS_SESSION) {
+                undone = operation_recover(operation);
+                if (undone != 0)
+                        return leave(operation, undone);
+        }
+        undone = claims_destroy(session, creation->nickname, &held->claim);
+        if (undone != 0)
+                return operation_unknown(operation, undone, "a claim on the nickname may be left");
+        /* Nothing was created: the operation may run once more, as if the device had been busy. */
+        return session_fail(session, vague ? CKR_FUNCTION_FAILED : failed.ckr, failed.call);
+}
+
+static int claim_and_settle(struct operation *operation, const struct creation *creation)
 {
         struct held held;
-        bool clear = true;
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
         if (creation->waits)
-                rv = only_look(operation, creation, false, &clear);
-        if (rv != CKR_OK || !clear)
-                return rv;
-        rv = write_claim(operation, creation, &held);
-        if (rv == CKR_OK)
+                r = look_only(operation, creation);
+        if (r != 0)
+                return r;
+        r = write_claim(operation, creation, &held);
+        if (r == 0)
                 return settle(operation, creation, &held);
-        if (claims_not_held(rv)) {
-                atomic_store(&operation->claimant->holds, false);
-                log_warning("token %s holds no data objects: a nickname is checked, but not kept from other "
-                            "hosts",
-                        operation->session->token->config->name);
-                return without_claims(operation, creation);
-        }
-        /* It may be there. Where the device is lost the worker ends, and its next start removes it. */
-        held.handle = CK_INVALID_HANDLE;
-        if (ckr_is_vague(rv) || !(ckr_class(rv) == CKR_CLASS_DEVICE || ckr_class(rv) == CKR_CLASS_PIN)) {
-                CK_RV undone;
-                if ((ckr_class(rv) == CKR_CLASS_SESSION || ckr_is_vague(rv)) &&
-                        operation_recover(operation) != CKR_OK)
-                        return leave(operation, rv);
-                undone = claims_destroy(operation->session, creation->nickname, &held.claim);
-                if (undone != CKR_OK)
-                        return operation_unknown(operation, undone, "a claim on the nickname may be left");
-        }
-        /* Nothing was made: once more from the beginning, as where the device was busy. */
-        return ckr_is_vague(rv) ? CKR_FUNCTION_FAILED : rv;
+        if (!claims_not_held(operation->session, r))
+                return undo_claim(operation, creation, &held, r);
+        atomic_store(&operation->claimant->holds, false);
+        log_warning(
+                "token %s accepts no data objects: nicknames are checked, but not protected from other hosts",
+                operation->session->token->config->name);
+        return without_claims(operation, creation);
 }
 
-CK_RV create_under_claim(struct operation *operation, const struct creation *creation)
+int create_under_claim(struct operation *operation, const struct creation *creation)
 {
-        CK_RV rv = inventory_refresh(operation->inventory, operation->session, operation->report, false);
+        int r = inventory_refresh(operation->inventory, operation->session, operation->report, false);
+        bool taken;
 
-        if (rv != CKR_OK)
-                return rv;
-        if (creation->paired ? inventory_has_other_of_nickname(
-                                       operation->inventory, creation->nickname, creation->id)
-                             : inventory_has_nickname(operation->inventory, creation->nickname))
+        if (r != 0)
+                return r;
+        taken = creation->paired ? inventory_has_other_of_nickname(
+                                           operation->inventory, creation->nickname, creation->id)
+                                 : inventory_has_nickname(operation->inventory, creation->nickname);
+        if (taken)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return atomic_load(&operation->claimant->holds) ? claim_and_settle(operation, creation)
                                                         : without_claims(operation, creation);

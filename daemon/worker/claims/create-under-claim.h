@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * An object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md, which
- * tests/model checks. For ops/generate.c and ops/cert-store.c, in a session thread, one at a time (the broker sees to
- * it).
+ * Creates an object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md, which tests/model
+ * checks. For ops/generate.c and ops/cert-store.c, in a session thread; the broker sees to it that only one creates at a time.
  */
 #pragma once
 
@@ -12,16 +11,17 @@
 struct creation {
         const char *nickname;
         enum claim_kind kind;
-        struct wire_bytes id; /* CKA_ID that it will have */
-        bool paired;          /* keys of that id bear the nickname, and a certificate is made for them */
+        struct wire_bytes id; /* CKA_ID that the object will have */
+        bool paired;          /* a certificate for the keys of that id, which bear the nickname */
         bool waits;           /* an earlier try was answered REPLY_CLAIMED */
-        /* CKR_OK with the result filled: it was made, or answered, or (REPLY_OUTCOME_UNKNOWN) it cannot be told. Class
-         * request or busy: nothing of it is left. Any other: it cannot be told. */
-        CK_RV (*create)(struct operation *operation, const void *request);
-        /* Removes what there may be of it, after one that cannot be told. CKR_OK: nothing is left. */
-        CK_RV (*remove)(struct operation *operation, const void *request);
+        /* As an operation_attempt. 0, or an answer: the object was created, or it was not; REPLY_OUTCOME_UNKNOWN: that is not
+         * known. CALL_FAILED of class request or busy, and -errno: nothing of the object is left. CALL_FAILED of another class:
+         * that is not known. */
+        int (*create)(struct operation *operation, const void *request);
+        /* Removes what may be left of the object, if that is not known. 0: nothing is left. */
+        int (*remove)(struct operation *operation, const void *request);
         const void *request;
 };
 
-/* CKR_OK with the result filled, or what the token said; as an operation_attempt. */
-CK_RV create_under_claim(struct operation *operation, const struct creation *creation);
+/* As an operation_attempt. */
+int create_under_claim(struct operation *operation, const struct creation *creation);

@@ -8,43 +8,22 @@
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 
-/* The public key that this object is or certifies. */
-static bool spki_of_object(const struct object *object, struct der *ret)
-{
-        struct der der = {object->der, object->der_length}, certificate;
-
-        if (object->class != CKO_CERTIFICATE) {
-                *ret = der;
-                return true;
-        }
-        /* What a token may have put behind the certificate does not matter here. */
-        return der_take_whole(&der, DER_TAG_SEQUENCE, &certificate) && spki_of_certificate(certificate, ret);
-}
-
-/* The key's public half as this object has it. */
+/* The key's public half as this object has it: a public key, or what a certificate certifies. */
 static bool half_of(const struct object *other, const struct object *key, struct der *ret)
 {
-        struct der bytes, modulus, exponent;
+        struct der der = {other->der, other->der_length}, spki = der, bytes;
         unsigned bits;
 
-        if (!spki_of_object(other, ret) || spki_key_type(*ret, &bits, &bytes) != key->key_type ||
-                bits != key->size)
+        /* Bytes that a token may have put behind the certificate do not matter here. */
+        if (other->class == CKO_CERTIFICATE &&
+                (!der_take_whole(&der, DER_TAG_SEQUENCE, &spki) || !spki_of_certificate(spki, &spki)))
                 return false;
-        return !key->modulus ||
-               (spki_rsa(bytes, &modulus, &exponent) &&
-                       der_is_same(modulus, (struct der){key->modulus, key->modulus_length}));
+        *ret = spki;
+        return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;
 }
 
-/* Whether the certificate is for exactly the public key of this private key. */
-static bool certifies(const struct object *certificate, const struct object *key)
-{
-        struct der spki;
-
-        return key->der && spki_of_object(certificate, &spki) &&
-               spki_is_same(spki, (struct der){key->der, key->der_length});
-}
-
-/* Of that class and the key's id; where pairs of others share one id, the label tells which is which. */
+/* The public half that an object of this class and of the key's id has. Pairs of other people may share an id: then the label
+ * tells which is which. */
 static bool find_half(
         const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
 {
@@ -68,7 +47,7 @@ static bool find_half(
         return found;
 }
 
-/* The key may be in the inventory already, where other threads read it. Takes der over. */
+/* The key may be in the inventory already, where other threads read it. Takes ownership of der. */
 static void set_der(struct inventory *inventory, struct object *key, uint8_t *der, size_t length)
 {
         pthread_mutex_lock(&inventory->lock);
@@ -77,42 +56,42 @@ static void set_der(struct inventory *inventory, struct object *key, uint8_t *de
         pthread_mutex_unlock(&inventory->lock);
 }
 
-static CK_RV copy_der(struct inventory *inventory, struct object *key, struct der spki)
+static int copy_der(struct inventory *inventory, struct object *key, struct der spki)
 {
         uint8_t *der = malloc(spki.length);
 
         if (!der)
-                return CKR_HOST_MEMORY;
+                return -ENOMEM;
         memcpy(der, spki.data, spki.length);
         set_der(inventory, key, der, spki.length);
-        return CKR_OK;
+        return 0;
 }
 
-/* A private key's public half: the public key of its id, else its certificate's, else what the key itself
- * shows. */
-static CK_RV join_der(
+/* A private key has its public half from the public key of its id, else from its certificate, else from itself. */
+static int join_der(
         struct session *session, struct inventory *inventory, const struct index *index, struct object *key)
 {
         static const CK_OBJECT_CLASS order[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct der spki = {0};
         uint8_t *der = NULL;
         size_t length = 0;
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
                 if (find_half(index, key, order[c], &spki))
                         return copy_der(inventory, key, spki);
         if (key->key_type != KEY_RSA && !key->point_read) {
-                rv = object_read_point(session, key, &der, &length);
-                key->point_read = rv == CKR_OK;
+                r = object_read_point(session, key, &der, &length);
+                key->point_read = r == 0;
         }
         if (der)
                 set_der(inventory, key, der, length);
-        return rv;
+        return r;
 }
 
-/* A key whose public half is not there may be one that another host is making now, which takes it milliseconds: it is
- * told of where the next renewal finds it so again. What is there when the worker starts is taken for what it is. */
+/* If the public half of a new key is missing, another host may be making the pair at this moment, which takes milliseconds: the
+ * broker is told of the key only if the next renewal finds it the same. The keys that are there when the worker starts are told
+ * as they are. */
 static bool waits_for_half(const struct inventory *inventory, struct object *key)
 {
         key->waits = !key->der && !key->alone && inventory->generation > 0;
@@ -120,21 +99,21 @@ static bool waits_for_half(const struct inventory *inventory, struct object *key
         return key->waits;
 }
 
-CK_RV join_halves(struct session *session, struct inventory *inventory, const struct index *index)
+int join_halves(struct session *session, struct inventory *inventory, const struct index *index)
 {
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
         inventory->waits = false;
-        for (size_t i = 0; i < index->n && rv == CKR_OK; i++) {
+        for (size_t i = 0; i < index->n && r == 0; i++) {
                 struct object *object = index->by_handle[i];
                 if (object->class != CKO_PRIVATE_KEY || !object->listable)
                         continue;
                 if (!object->der)
-                        rv = join_der(session, inventory, index, object);
+                        r = join_der(session, inventory, index, object);
                 if (waits_for_half(inventory, object))
                         inventory->waits = true;
         }
-        return rv;
+        return r;
 }
 
 const char *join_names(const struct index *index, const struct object *object, unsigned *flags)
@@ -154,7 +133,7 @@ const char *join_names(const struct index *index, const struct object *object, u
                         continue;
                 *flags |= FLAG_HAS_CERTIFICATE;
                 if (object->label_length == 0 && *nickname == '\0' &&
-                        text_is_listable(other->label, other->label_length) && certifies(other, object))
+                        text_is_listable(other->label, other->label_length))
                         nickname = other->label;
         }
         return nickname;

@@ -8,10 +8,8 @@
 #include "daemon/worker/core/index.h"
 
 /* Finds the public halves of the private keys in index, which becomes the inventory's; those that are in the inventory already
- * are changed under its lock. CKR_OK, or what the token said. */
-CK_RV join_halves(struct session *session, struct inventory *inventory, const struct index *index);
+ * are changed under its lock. Errors as in session.h. */
+int join_halves(struct session *session, struct inventory *inventory, const struct index *index);
 
-/* The nickname of an object, empty if it has none that can be listed, and in *flags the bits that come of joining. A private
- * key without a label has the nickname of a certificate of its CKA_ID, but only of one that is for exactly its public key:
- * docs/names-of-keys.md. */
+/* The nickname of an object, empty if it has none that can be listed, and in *flags the bits that come of joining. */
 const char *join_names(const struct index *index, const struct object *object, unsigned *flags);

@@ -6,9 +6,10 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
+#include "daemon/worker/device/attribute.h"
 #include "proto/limits.h"
 
-/* Bytes of a label we read; a longer one is not shown anyway. */
+/* Bytes of a label that are read; a longer one is not shown. */
 #define LABEL_SIZE 1024U
 /* Bytes of a modulus: RSA-16384. */
 #define MODULUS_SIZE 2048U
@@ -17,34 +18,37 @@
 
 #define MISSING CK_UNAVAILABLE_INFORMATION
 
-static bool is_about_attributes(CK_RV rv)
+/* The call failed because of an attribute, and not because of the object or the session. */
+static bool is_about_attributes(const struct session *session, int r)
 {
-        return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ||
-               rv == CKR_BUFFER_TOO_SMALL || rv == CKR_ATTRIBUTE_VALUE_INVALID;
+        return session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_SENSITIVE) ||
+               session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
+               session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID);
 }
 
-/* Many attributes in one call. One that the token does not know, does not show, or that is too long gets the
- * length MISSING; since some tokens stop at the first of these, each is then asked for by itself. */
-static CK_RV read_attributes(
+/* Reads many attributes in one call. An attribute that the token does not know or does not show, or that is too long, gets the
+ * length MISSING. Some tokens stop at the first of these: then each attribute is read by itself. */
+static int read_attributes(
         struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, size_t n)
 {
         CK_ULONG sizes[16];
-        CK_RV rv;
+        int r;
 
         for (size_t i = 0; i < n; i++)
                 sizes[i] = attributes[i].ulValueLen;
-        rv = P11(session, C_GetAttributeValue, session->handle, handle, attributes, n);
-        if (!is_about_attributes(rv))
-                return rv;
+        r = P11(session, C_GetAttributeValue, session->handle, handle, attributes, n);
+        if (!is_about_attributes(session, r))
+                return r;
         for (size_t i = 0; i < n; i++) {
                 attributes[i].ulValueLen = sizes[i];
-                rv = P11(session, C_GetAttributeValue, session->handle, handle, &attributes[i], 1);
-                if (rv != CKR_OK && !is_about_attributes(rv))
-                        return rv;
-                if (rv != CKR_OK)
+                r = P11(session, C_GetAttributeValue, session->handle, handle, &attributes[i], 1);
+                if (r != 0 && !is_about_attributes(session, r))
+                        return r;
+                if (r != 0)
                         attributes[i].ulValueLen = MISSING;
         }
-        return CKR_OK;
+        return 0;
 }
 
 static struct der attribute_der(const CK_ATTRIBUTE *attribute)
@@ -52,24 +56,24 @@ static struct der attribute_der(const CK_ATTRIBUTE *attribute)
         return (struct der){attribute->pValue, attribute->ulValueLen == MISSING ? 0 : attribute->ulValueLen};
 }
 
-static CK_RV keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_ATTRIBUTE *label)
+static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_ATTRIBUTE *label)
 {
         struct der i = attribute_der(id), l = attribute_der(label);
 
         object->id = malloc(i.length + 1);
         object->label = malloc(l.length + 1);
         if (!object->id || !object->label)
-                return CKR_HOST_MEMORY;
+                return -ENOMEM;
         memcpy(object->id, i.data, i.length);
         object->id_length = i.length;
         memcpy(object->label, l.data, l.length);
         object->label[l.length] = '\0';
         object->label_length = l.length;
-        return CKR_OK;
+        return 0;
 }
 
-/* A label that is too long is no empty one: the key must not take its certificate's name. One byte that is
- * not listable stands for it. */
+/* A label that is too long must not count as an empty one, which would give the key the name of its certificate. One byte that
+ * cannot be listed stands for it. */
 static void mark_long_label(CK_ATTRIBUTE *label)
 {
         if (label->ulValueLen == MISSING) {
@@ -78,58 +82,49 @@ static void mark_long_label(CK_ATTRIBUTE *label)
         }
 }
 
-static CK_RV read_rsa(struct session *session, struct object *object)
+static int read_rsa(struct session *session, struct object *object)
 {
         uint8_t modulus[MODULUS_SIZE], exponent[MODULUS_SIZE];
         CK_ATTRIBUTE attributes[] = {
-                {CKA_MODULUS, modulus, sizeof(modulus)},
-                {CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)},
+                ATTRIBUTE(CKA_MODULUS, modulus, sizeof(modulus)),
+                ATTRIBUTE(CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)),
         };
-        CK_RV rv = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
-        struct der n;
+        int r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
 
-        if (rv != CKR_OK)
-                return rv;
-        n = der_unsigned(attribute_der(&attributes[0]));
-        object->size = spki_modulus_bits(n);
-        /* A private key may lack the exponent: then the public half or the certificate tells. */
-        (void)spki_from_rsa(n, attribute_der(&attributes[1]), &object->der, &object->der_length);
-        if (object->der || n.length == 0)
-                return CKR_OK;
-        object->modulus = malloc(n.length);
-        if (!object->modulus)
-                return CKR_HOST_MEMORY;
-        memcpy(object->modulus, n.data, n.length);
-        object->modulus_length = n.length;
-        return CKR_OK;
+        if (r != 0)
+                return r;
+        object->size = spki_modulus_bits(der_unsigned(attribute_der(&attributes[0])));
+        r = spki_from_rsa(attribute_der(&attributes[0]), attribute_der(&attributes[1]), &object->der,
+                &object->der_length);
+        /* A private key may lack the exponent: then its public key or its certificate has it. */
+        return r == -EINVAL ? 0 : r;
 }
 
-CK_RV object_read_point(
-        struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length)
+int object_read_point(struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length)
 {
         uint8_t point[256];
-        CK_ATTRIBUTE attribute = {CKA_EC_POINT, point, sizeof(point)};
-        CK_RV rv = read_attributes(session, object->handle, &attribute, 1);
+        CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_EC_POINT, point, sizeof(point));
+        int r = read_attributes(session, object->handle, &attribute, 1);
 
-        if (rv == CKR_OK)
-                (void)spki_from_point(object->size, attribute_der(&attribute), ret, ret_length);
-        return rv;
+        if (r == 0)
+                r = spki_from_point(object->size, attribute_der(&attribute), ret, ret_length);
+        return r == -EINVAL ? 0 : r;
 }
 
-static CK_RV read_curve(struct session *session, struct object *object)
+static int read_curve(struct session *session, struct object *object)
 {
         uint8_t params[64];
-        CK_ATTRIBUTE attribute = {CKA_EC_PARAMS, params, sizeof(params)};
-        CK_RV rv = read_attributes(session, object->handle, &attribute, 1);
+        CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_EC_PARAMS, params, sizeof(params));
+        int r = read_attributes(session, object->handle, &attribute, 1);
         bool edwards = object->key_type == KEY_ED25519;
 
-        if (rv != CKR_OK)
-                return rv;
+        if (r != 0)
+                return r;
         object->size = spki_curve_bits(attribute_der(&attribute));
         if ((object->size == 255) != edwards)
                 object->size = 0;
         if (object->class != CKO_PUBLIC_KEY || object->size == 0)
-                return CKR_OK;
+                return 0;
         return object_read_point(session, object, &object->der, &object->der_length);
 }
 
@@ -148,7 +143,7 @@ static bool is_true(const CK_ATTRIBUTE *attribute)
         return attribute->ulValueLen == sizeof(CK_BBOOL) && *(CK_BBOOL *)attribute->pValue != CK_FALSE;
 }
 
-/* What of CKA_… a private key has, and which bit of ours says so. */
+/* The attributes of a private key, and the bit of ours for each. */
 static const struct {
         CK_ATTRIBUTE_TYPE type;
         unsigned usage, flag;
@@ -164,98 +159,98 @@ static const struct {
         {CKA_ALWAYS_SENSITIVE, 0, FLAG_ALWAYS_SENSITIVE},
 };
 
-static CK_RV read_private(struct session *session, struct object *object)
+static int read_private(struct session *session, struct object *object)
 {
         CK_BBOOL values[ARRAY_SIZE(bits) + 1] = {0};
         CK_ATTRIBUTE attributes[ARRAY_SIZE(bits)],
-                always = {CKA_ALWAYS_AUTHENTICATE, &values[ARRAY_SIZE(bits)], sizeof(CK_BBOOL)};
-        CK_RV rv;
+                always = ATTRIBUTE(CKA_ALWAYS_AUTHENTICATE, &values[ARRAY_SIZE(bits)], sizeof(CK_BBOOL));
+        int r;
 
         for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
-                attributes[i] = (CK_ATTRIBUTE){bits[i].type, &values[i], sizeof(CK_BBOOL)};
-        rv = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
-        /* By itself: it is what older tokens do not know. */
-        if (rv == CKR_OK)
-                rv = read_attributes(session, object->handle, &always, 1);
-        if (rv != CKR_OK)
-                return rv;
+                attributes[i] = (CK_ATTRIBUTE)ATTRIBUTE(bits[i].type, &values[i], sizeof(CK_BBOOL));
+        r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        /* By itself, because older tokens do not know it. */
+        if (r == 0)
+                r = read_attributes(session, object->handle, &always, 1);
+        if (r != 0)
+                return r;
         for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
                 if (is_true(&attributes[i])) {
                         object->usage |= bits[i].usage;
                         object->flags |= bits[i].flag;
                 }
         object->always_authenticate = is_true(&always);
-        return CKR_OK;
+        return 0;
 }
 
-static CK_RV read_key(struct session *session, struct object *object, const CK_ATTRIBUTE *type)
+static int read_key(struct session *session, struct object *object, const CK_ATTRIBUTE *type)
 {
-        CK_RV rv;
+        int r;
 
         object->key_type = type_of(type);
         if (object->key_type == 0)
-                return CKR_OK;
-        rv = object->key_type == KEY_RSA ? read_rsa(session, object) : read_curve(session, object);
-        if (rv == CKR_OK && object->class == CKO_PRIVATE_KEY)
-                rv = read_private(session, object);
+                return 0;
+        r = object->key_type == KEY_RSA ? read_rsa(session, object) : read_curve(session, object);
+        if (r == 0 && object->class == CKO_PRIVATE_KEY)
+                r = read_private(session, object);
         object->listable = object->size != 0;
-        return rv;
+        return r;
 }
 
-static CK_RV read_certificate(struct session *session, struct object *object)
+static int read_certificate(struct session *session, struct object *object)
 {
-        CK_ATTRIBUTE value = {CKA_VALUE, NULL, 0};
-        CK_RV rv = P11(session, C_GetAttributeValue, session->handle, object->handle, &value, 1);
+        CK_ATTRIBUTE value = ATTRIBUTE(CKA_VALUE, NULL, 0);
+        int r = P11(session, C_GetAttributeValue, session->handle, object->handle, &value, 1);
 
-        if (is_about_attributes(rv))
-                return CKR_OK;
-        if (rv != CKR_OK || value.ulValueLen == 0 || value.ulValueLen > CERTIFICATE_MAX)
-                return rv;
+        if (is_about_attributes(session, r))
+                return 0;
+        if (r != 0 || value.ulValueLen == 0 || value.ulValueLen > CERTIFICATE_MAX)
+                return r;
         object->der = value.pValue = malloc(value.ulValueLen);
         if (!object->der)
-                return CKR_HOST_MEMORY;
-        rv = read_attributes(session, object->handle, &value, 1);
-        if (rv == CKR_OK && value.ulValueLen != MISSING) {
+                return -ENOMEM;
+        r = read_attributes(session, object->handle, &value, 1);
+        if (r == 0 && value.ulValueLen != MISSING) {
                 object->der_length = value.ulValueLen;
                 object->listable = true;
         }
-        return rv;
+        return r;
 }
 
-CK_RV object_read(
-        struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret)
+int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret)
 {
         _cleanup_(object_freep) struct object *object = calloc(1, sizeof(*object));
         uint8_t id[LIMIT_KEY_ID];
         char label[LABEL_SIZE];
         CK_ULONG type = 0;
         CK_ATTRIBUTE attributes[] = {
-                {CKA_ID, id, sizeof(id)},
-                {CKA_LABEL, label, sizeof(label)},
-                {class == CKO_CERTIFICATE ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)},
+                ATTRIBUTE(CKA_ID, id, sizeof(id)),
+                ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
+                ATTRIBUTE(
+                        class == CKO_CERTIFICATE ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)),
         };
-        CK_RV rv;
+        int r;
 
         if (!object)
-                return CKR_HOST_MEMORY;
+                return -ENOMEM;
         object->class = class;
         object->handle = handle;
-        rv = read_attributes(session, handle, attributes, ARRAY_SIZE(attributes));
-        if (rv != CKR_OK)
-                return rv;
+        r = read_attributes(session, handle, attributes, ARRAY_SIZE(attributes));
+        if (r != 0)
+                return r;
         mark_long_label(&attributes[1]);
-        rv = keep_names(object, &attributes[0], &attributes[1]);
-        if (rv == CKR_OK && class != CKO_CERTIFICATE)
-                rv = read_key(session, object, &attributes[2]);
-        else if (rv == CKR_OK && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
-                rv = read_certificate(session, object);
-        if (rv != CKR_OK)
-                return rv;
+        r = keep_names(object, &attributes[0], &attributes[1]);
+        if (r == 0 && class != CKO_CERTIFICATE)
+                r = read_key(session, object, &attributes[2]);
+        else if (r == 0 && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
+                r = read_certificate(session, object);
+        if (r != 0)
+                return r;
         /* Longer than LIMIT_KEY_ID. */
         if (attributes[0].ulValueLen == MISSING)
                 object->listable = false;
         *ret = TAKE_PTR(object);
-        return CKR_OK;
+        return 0;
 }
 
 void object_free(struct object *object)
@@ -265,7 +260,6 @@ void object_free(struct object *object)
         free(object->id);
         free(object->label);
         free(object->der);
-        free(object->modulus);
         free(object->sent_nickname);
         free(object);
 }

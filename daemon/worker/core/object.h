@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One object of the token as the inventory keeps it: its handle and the attributes that do not change. Read
- * once, when the handle is first seen. Owned by the inventory; no locking here.
+ * One object of the token as the inventory keeps it: its handle and the attributes that do not change. They are read once, when
+ * the handle is first seen. Owned by the inventory; no locking here. Errors as in session.h.
  */
 #pragma once
 
@@ -13,58 +13,51 @@ struct object {
         uint64_t number; /* of a listed private key or certificate; 0 until it is in the inventory */
         uint64_t seen;   /* the round of the renewal that last saw the handle */
         uint64_t check;  /* the round of the renewal that reads it again */
-        bool doubted;    /* it is read again with the next renewal */
-        bool leaving; /* it is being destroyed: no operation begins with it, and none that began may end well */
-        bool destroyed;  /* it was: what has its handle now is another object */
-        bool point_read; /* of a private key without der: its own CKA_EC_POINT was asked for */
+        bool doubted;    /* the next renewal reads it again */
+        bool leaving; /* it is being destroyed: no operation begins with it, and none that began may succeed */
+        bool destroyed;  /* it was destroyed: what has its handle now is another object */
+        bool point_read; /* of a private key without der: its own CKA_EC_POINT was read */
 
         bool alone; /* of a private key: it had no der when it was joined */
-        bool waits; /* it may get its public half yet, and is not told of */
+        bool waits; /* its public half may appear yet; the broker is not told of it before that */
 
-        bool listable; /* a type, an id and a size that we take; what is not is only kept so as not to be read
-                          again */
+        bool listable; /* it has a type, an id and a size that we support; others are kept only so that they are not read again */
         uint8_t *id;
         size_t id_length;
-        char *label; /* NUL-terminated; may hold anything, a NUL too */
+        char *label; /* NUL-terminated; it may contain anything, also a NUL */
         size_t label_length;
 
         unsigned key_type; /* enum key_type */
         unsigned size;     /* bits of the modulus or the curve */
         unsigned usage;    /* mask of enum key_usage */
-        unsigned flags;    /* mask of enum object_flag, but for those that come of joining */
+        unsigned flags;    /* mask of enum object_flag, without those that come of joining */
         bool always_authenticate;
 
         uint8_t *der; /* SubjectPublicKeyInfo of a key, or NULL; the certificate */
         size_t der_length;
-        uint8_t *
-                modulus; /* of an RSA key that does not show its exponent: what its public half must have; else NULL */
-        size_t modulus_length;
 
-        /* What the broker was told last. */
+        /* What the broker was told of it last. */
         bool sent, sent_with_der;
         unsigned sent_flags;
         char *sent_nickname;
 
         /* Of a private key of the internal token: a session copy that signs faster (sign.c). */
         CK_OBJECT_HANDLE copy; /* CK_INVALID_HANDLE: none */
-        bool no_copy;          /* the token refused to make one */
+        bool no_copy;          /* the token refused to make a copy */
 };
 
-/* Reads the attributes of a handle. CKR_OBJECT_HANDLE_INVALID: it is gone by now; CKR_HOST_MEMORY; else what
- * the token said. The caller frees. */
-CK_RV object_read(
-        struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret);
+/* Reads the attributes of a handle. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: the object is gone by now. The caller frees. */
+int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret);
 
 /* NULL is fine. */
 void object_free(struct object *object);
 DEFINE_CLEANUP(struct object *, object_free);
 
 /* CKA_EC_POINT of a key, where the token shows it, as a SubjectPublicKeyInfo: the caller frees *ret. NULL: it shows none. */
-CK_RV object_read_point(
+int object_read_point(
         struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length);
 
-/* Whether two readings are of one object: class, id, label, type, usage, flags and, where both have it, der.
- */
+/* Whether two readings are of one object: class, id, label, type, usage, flags and, if both have it, der. */
 bool object_same(const struct object *a, const struct object *b);
 
 bool object_same_id(const struct object *a, const struct object *b);

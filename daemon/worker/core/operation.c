@@ -6,161 +6,242 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/util/ckr.h"
+#include "daemon/worker/device/login.h"
 
-CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
+/* ---- answers ---- */
+
+static void set_text(struct operation *operation, const char *format, va_list args)
+{
+        vsnprintf(operation->result.text, sizeof(operation->result.text), format, args);
+}
+
+int operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
 {
         va_list args;
 
-        operation->result.status = status;
         va_start(args, format);
-        vsnprintf(operation->result.text, sizeof(operation->result.text), format, args);
+        set_text(operation, format, args);
         va_end(args);
-        return CKR_OK;
+        return (int)status;
 }
 
+int operation_invalid(struct operation *operation, const char *parameter, const char *format, ...)
+{
+        va_list args;
+
+        operation->result.parameter = parameter;
+        va_start(args, format);
+        set_text(operation, format, args);
+        va_end(args);
+        return REPLY_INVALID;
+}
+
+int operation_refused(struct operation *operation, CK_RV ckr, const char *format, ...)
+{
+        va_list args;
+
+        operation->result.ckr = ckr;
+        va_start(args, format);
+        set_text(operation, format, args);
+        va_end(args);
+        return REPLY_CKR;
+}
+
+int operation_answer_number(struct operation *operation, uint64_t number)
+{
+        struct result *result = &operation->result;
+        struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
+
+        wire_put_u64(&wire, number);
+        result->payload_length = wire.at;
+        return 0;
+}
+
+/* ---- the end of an operation ---- */
+
+/* NSS makes some calls without us. */
 static const char *failed_call(const struct operation *operation)
 {
-        return operation->session->failed_name ? operation->session->failed_name : "NSS";
+        return operation->session->failed.call ? operation->session->failed.call : "NSS";
 }
 
 void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why)
 {
-        char name[CKR_TEXT], call[64];
-
-        snprintf(call, sizeof(call), "%s", failed_call(operation));
-        operation->ending = true;
-        failure_set(&operation->failure, end, ckr, "%s: %s (%s)", why, ckr_text(ckr, name), call);
-}
-
-/* The last word of the token, as a status. */
-static void conclude(struct operation *operation, CK_RV rv)
-{
-        struct result *result = &operation->result;
         char name[CKR_TEXT];
 
-        result->ckr = rv;
-        result->payload_length = 0;
-        snprintf(result->text, sizeof(result->text), "%s: %s", failed_call(operation), ckr_text(rv, name));
-        switch (ckr_class(rv)) {
+        operation->ending = true;
+        failure_set(&operation->failure, end, ckr, "%s: %s (%s)", why, ckr_text(ckr, name),
+                failed_call(operation));
+}
+
+static enum reply_status end_by_device(struct operation *operation)
+{
+        operation_end(operation, WORKER_END_DEVICE, operation->session->failed.ckr, "the device was lost");
+        return REPLY_DEVICE_LOST;
+}
+
+/* A call into the module failed, for the last time. */
+static enum reply_status conclude_call(struct operation *operation)
+{
+        CK_RV ckr = operation->session->failed.ckr;
+
+        switch (ckr_class(ckr)) {
         case CKR_CLASS_OK:
         case CKR_CLASS_REQUEST:
-                result->status = REPLY_CKR;
-                break;
+                return REPLY_CKR;
         case CKR_CLASS_BUSY:
-                result->status = rv == CKR_FUNCTION_FAILED ? REPLY_CKR : REPLY_BUSY;
-                break;
+                /* It is this process that has no memory for the module. */
+                if (ckr == CKR_HOST_MEMORY)
+                        return REPLY_INTERNAL;
+                return ckr == CKR_FUNCTION_FAILED ? REPLY_CKR : REPLY_BUSY;
         case CKR_CLASS_SESSION:
-                /* A new session did not help. Where it is the handle that is refused, it is about this key.
-                 */
-                if (rv == CKR_KEY_HANDLE_INVALID || rv == CKR_OBJECT_HANDLE_INVALID) {
-                        result->status = REPLY_CKR;
-                        break;
-                }
-                /* fall through */
+                /* A new session did not help. If it is the handle that is refused, this is about one key. */
+                if (ckr == CKR_KEY_HANDLE_INVALID || ckr == CKR_OBJECT_HANDLE_INVALID)
+                        return REPLY_CKR;
+                return end_by_device(operation);
         case CKR_CLASS_DEVICE:
-                result->status = REPLY_DEVICE_LOST;
-                operation_end(operation, WORKER_END_DEVICE, rv, "the device was lost");
-                break;
+                return end_by_device(operation);
         case CKR_CLASS_PIN:
-                result->status = REPLY_PIN;
-                operation_end(operation, WORKER_END_PIN, rv, "the token does not take its PIN any more");
-                break;
+                operation_end(operation, WORKER_END_PIN, ckr, "the token does not accept its PIN any more");
+                return REPLY_PIN;
         }
+        return REPLY_CKR;
 }
 
-CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what)
+int operation_conclude(struct operation *operation, int r)
 {
         struct result *result = &operation->result;
         char name[CKR_TEXT];
 
-        conclude(operation, rv);
-        /* Whatever did not come back after one recovery will not by another. */
-        if (ckr_class(rv) == CKR_CLASS_SESSION && !operation->ending) {
-                result->status = REPLY_DEVICE_LOST;
-                operation_end(operation, WORKER_END_DEVICE, rv, "the device was lost");
+        result->payload_length = 0;
+        if (r == CALL_FAILED) {
+                result->ckr = operation->session->failed.ckr;
+                snprintf(result->text, sizeof(result->text), "%s: %s", failed_call(operation),
+                        ckr_text(result->ckr, name));
+                r = (int)conclude_call(operation);
+        } else if (r < 0) {
+                snprintf(result->text, sizeof(result->text), "%s", strerror(-r));
+                r = REPLY_INTERNAL;
         }
-        if (!operation->ending)
-                result->status = REPLY_OUTCOME_UNKNOWN;
-        snprintf(result->text, sizeof(result->text), "%s: %s", what, ckr_text(rv, name));
-        return CKR_OK;
+        result->status = (enum reply_status)r;
+        return r;
 }
 
-/* A login or session that could not be had again: the worker ends with that reason. */
-static void conclude_unrecovered(struct operation *operation, CK_RV rv)
+int operation_unknown(struct operation *operation, int r, const char *what)
 {
         struct result *result = &operation->result;
+        bool session_lost = session_class(operation->session, r) == CKR_CLASS_SESSION;
+        char why[sizeof(result->text)];
+        int status = operation_conclude(operation, r);
 
-        result->ckr = rv;
-        result->payload_length = 0;
-        result->status = operation->failure.end == WORKER_END_PIN ? REPLY_PIN : REPLY_DEVICE_LOST;
-        snprintf(result->text, sizeof(result->text), "%.*s", (int)sizeof(result->text) - 1,
-                operation->failure.reason);
-        if (operation->failure.end == WORKER_END_ABSENT)
-                operation->failure.end = WORKER_END_DEVICE;
-        operation->ending = true;
+        /* What did not come back with one recovery will not with another. */
+        if (session_lost && !operation->ending)
+                status = (int)end_by_device(operation);
+        memcpy(why, result->text, sizeof(why));
+        (void)operation_answer(operation, result->status, "%s: %s", what, why);
+        return operation->ending ? status : REPLY_OUTCOME_UNKNOWN;
 }
 
-CK_RV operation_recover(struct operation *operation)
+/* ---- recovery ---- */
+
+/* There is no login, or no session any more: the worker ends for that reason. */
+static int conclude_unrecovered(struct operation *operation)
 {
-        CK_RV rv = session_recover(operation->session, &operation->failure);
+        struct failure *failure = &operation->failure;
+        struct result *result = &operation->result;
 
-        if (rv != CKR_OK) {
-                conclude_unrecovered(operation, rv);
-                return rv;
-        }
-        rv = inventory_refresh(operation->inventory, operation->session, operation->report, false);
-        if (rv != CKR_OK)
-                conclude(operation, rv);
-        return rv;
+        result->ckr = failure->ckr ? failure->ckr : CKR_USER_NOT_LOGGED_IN;
+        snprintf(result->text, sizeof(result->text), "%.*s", (int)sizeof(result->text) - 1, failure->reason);
+        if (failure->end == WORKER_END_ABSENT)
+                failure->end = WORKER_END_DEVICE;
+        operation->ending = true;
+        return failure->end == WORKER_END_PIN ? REPLY_PIN : REPLY_DEVICE_LOST;
 }
 
-CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+int operation_recover(struct operation *operation)
+{
+        int r = login_recover(operation->session, &operation->failure);
+
+        if (r != 0)
+                return r < 0 ? r : conclude_unrecovered(operation);
+        return inventory_refresh(operation->inventory, operation->session, operation->report, false);
+}
+
+int operation_renew(struct operation *operation)
 {
         struct session *session = operation->session;
-        CK_RV rv;
+        int r = inventory_refresh(operation->inventory, session, operation->report, false);
 
-        inventory_leave(operation->inventory, class, handle, LEAVE_NOW);
-        rv = P11(session, C_DestroyObject, session->handle, handle);
-        inventory_leave(operation->inventory, class, handle, rv == CKR_OK ? LEAVE_DONE : LEAVE_NOT);
-        return rv;
+        if (session_class(session, r) == CKR_CLASS_SESSION)
+                r = operation_recover(operation);
+        if (r == 0)
+                return 0;
+        return operation_unknown(operation, r, "the change was made, and the token cannot be listed since");
 }
 
-static CK_RV attempt_once(struct operation *operation, operation_attempt *attempt, const void *request)
+/* ---- running ---- */
+
+static int attempt_once(struct operation *operation, operation_attempt *attempt, const void *request)
 {
+        struct session *session = operation->session;
         struct result *result = &operation->result;
-        CK_RV rv;
+        struct failure ignored;
+        struct failed_call failed;
+        int r;
 
         result->status = REPLY_OK;
         result->ckr = CKR_OK;
         result->payload_length = 0;
+        result->parameter = NULL;
         result->text[0] = '\0';
-        rv = attempt(operation, request);
-        /* Some tokens keep an operation that failed open, against the standard: it did not run, and a new
-         * session is rid of the old one. This is no try of its own. */
-        if (rv == CKR_OPERATION_ACTIVE && session_recover(operation->session, &operation->failure) == CKR_OK)
-                rv = attempt(operation, request);
-        return rv;
+        r = attempt(operation, request);
+        if (!session_said(session, r, CKR_OPERATION_ACTIVE))
+                return r;
+        /* Some tokens keep an operation that failed open, against the standard. This one did not run, and a new session is
+         * free of the old one: this does not count as a second try. */
+        failed = session->failed;
+        if (login_recover(session, &ignored) == 0)
+                return attempt(operation, request);
+        session->failed = failed;
+        return CALL_FAILED;
 }
 
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request)
 {
-        CK_RV rv = attempt_once(operation, attempt, request);
+        int r = attempt_once(operation, attempt, request);
 
-        if (ckr_class(rv) == CKR_CLASS_BUSY) {
+        switch (session_class(operation->session, r)) {
+        case CKR_CLASS_BUSY:
                 usleep(OPERATION_BUSY_WAIT_USEC);
-                rv = attempt_once(operation, attempt, request);
-        } else if (ckr_class(rv) == CKR_CLASS_SESSION) {
-                if (operation_recover(operation) != CKR_OK)
-                        return;
-                rv = attempt_once(operation, attempt, request);
+                r = attempt_once(operation, attempt, request);
+                break;
+        case CKR_CLASS_SESSION:
+                r = operation_recover(operation);
+                if (r == 0)
+                        r = attempt_once(operation, attempt, request);
+                break;
+        default:
+                break;
         }
-        if (rv != CKR_OK)
-                conclude(operation, rv);
+        if (r != 0)
+                (void)operation_conclude(operation, r);
 }
 
-/* Raw from the device to what leaves: checked for its length, ECDSA as DER. */
-static CK_RV put_signature(
+/* ---- calls that attempts share ---- */
+
+int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+{
+        struct session *session = operation->session;
+        int r;
+
+        inventory_leave(operation->inventory, class, handle, LEAVE_NOW);
+        r = P11(session, C_DestroyObject, session->handle, handle);
+        inventory_leave(operation->inventory, class, handle, r == 0 ? LEAVE_DONE : LEAVE_NOT);
+        return r;
+}
+
+/* From the form of the device to that in which a signature leaves: ECDSA as DER. */
+static int put_signature(
         struct operation *operation, const struct signing *signing, const uint8_t *raw, size_t length)
 {
         struct result *result = &operation->result;
@@ -172,22 +253,33 @@ static CK_RV put_signature(
                 result->payload_length = length;
         }
         if (result->payload_length > 0)
-                return CKR_OK;
-        result->ckr = CKR_SIGNATURE_LEN_RANGE;
-        return operation_answer(
-                operation, REPLY_CKR, "the token gave %zu bytes that are no signature of this key", length);
+                return 0;
+        return operation_refused(operation, CKR_SIGNATURE_LEN_RANGE,
+                "the token returned %zu bytes, which are not a signature of this key", length);
 }
 
-CK_RV operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
+int operation_prepare(struct operation *operation, struct signing *signing, unsigned algorithm,
+        bool prehashed, struct wire_bytes data, unsigned key_type, unsigned bits)
+{
+        int r = signing_init(signing, algorithm, prehashed, data, key_type, bits);
+
+        if (r == SIGNING_UNFIT)
+                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
+        if (r == SIGNING_BAD_DIGEST)
+                return operation_invalid(operation, NULL, "the data does not fit the algorithm");
+        return r;
+}
+
+int operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle)
 {
         struct session *session = operation->session;
         uint8_t raw[LIMIT_SIGNATURE];
         CK_ULONG length = sizeof(raw);
-        CK_RV rv;
+        int r;
 
-        rv = P11(session, C_SignInit, session->handle, &signing->mechanism, handle);
-        if (rv == CKR_OK)
-                rv = P11(session, C_Sign, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
+        r = P11(session, C_SignInit, session->handle, &signing->mechanism, handle);
+        if (r == 0)
+                r = P11(session, C_Sign, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
                         signing->input.length, raw, &length);
-        return rv == CKR_OK ? put_signature(operation, signing, raw, length) : rv;
+        return r == 0 ? put_signature(operation, signing, raw, length) : r;
 }

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One request as a session thread runs it, and the rule of the five classes of errors (docs/lifecycle.md), which is applied
- * here and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ * One request of the broker as a session thread runs it, and the five classes of what a token answers, which are applied here
+ * and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ *
+ * A function that works on an operation returns
+ *   0             done; the result is filled;
+ *   CALL_FAILED   a call into the module failed (session.h). operation_run() decides what follows;
+ *   more          an enum reply_status: that is the answer, and the result says the rest. operation_answer() and its like
+ *                 return it. Nothing is tried again;
+ *   -errno        something of ours failed, as memory. The answer is REPLY_INTERNAL: the token is not at fault.
  */
 #pragma once
 
@@ -9,17 +16,19 @@
 #include "daemon/worker/encoding/signing.h"
 #include "proto/limits.h"
 
-/* Before a second try where the device was short of sessions or memory: a few signatures' time. */
+/* The wait before a second try when the device was short of sessions or memory: a few signatures' time. */
 #define OPERATION_BUSY_WAIT_USEC 50000U
 
 /* Bytes of an answer: the longest is a request with LIMIT_DNS_NAMES names. */
 #define RESULT_PAYLOAD_MAX (32U * 1024U)
 
 struct result {
-        enum reply_status status;
+        enum reply_status
+                status; /* filled in by operation_run(); before that it is what an attempt returns */
         CK_RV ckr;
         uint8_t payload[RESULT_PAYLOAD_MAX];
         size_t payload_length;
+        const char *parameter; /* of REPLY_INVALID: which parameter of the method is wrong; NULL: not known */
         char text[256];
 };
 
@@ -30,43 +39,67 @@ struct operation {
         struct session *session;
         struct inventory *inventory;
         struct claimant *claimant;
-        struct accel *accel; /* accel.h */
+        struct accel *accel;
         const struct report *report;
         struct result result;
-        bool ending; /* after the reply the worker ends, for this reason */
+        bool ending; /* the worker ends after the reply, because of failure */
         struct failure failure;
 };
 
-/* One attempt: CKR_OK with the result filled (any status: REPLY_KEY_GONE is an answer), else what the token
- * said. */
-typedef CK_RV operation_attempt(struct operation *operation, const void *request);
+/* One attempt. What it returns is explained above. */
+typedef int operation_attempt(struct operation *operation, const void *request);
 
-/* Runs it once, and once more after class session (recovered, inventory renewed) or busy (a short wait).
- * Afterwards result is whole, and ending says whether the worker must end. */
+/* Runs the attempt once, and once more if the token's answer was of class session (after a recovery) or busy (after a short
+ * wait). Afterwards the result is complete, and operation->ending says whether the worker must end. */
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
 
-/* Sets status and text of the result; returns CKR_OK, so that an attempt can return what it answers. */
-CK_RV operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
+/* ---- what an attempt returns ---- */
+
+/* Answers with this status and a sentence. Returns the status. */
+int operation_answer(struct operation *operation, enum reply_status status, const char *format, ...)
         _printf_(3, 4);
 
-/* An operation that changes the token failed in its middle. Where the class is device, session or PIN the worker
- * ends, and the broker has the next one settle it; else REPLY_OUTCOME_UNKNOWN. Returns CKR_OK: nothing is tried
- * again here. */
-CK_RV operation_unknown(struct operation *operation, CK_RV rv, const char *what);
+/* REPLY_INVALID: this parameter of the method is wrong. The name is borrowed. */
+int operation_invalid(struct operation *operation, const char *parameter, const char *format, ...)
+        _printf_(3, 4);
 
-/* Class session, in the middle of an attempt: a new session, one login, the inventory renewed. CKR_OK, or what the token
- * said: then the result says it too, and ending whether the worker must end. */
-CK_RV operation_recover(struct operation *operation);
+/* REPLY_CKR with this ckr: the token refused this request, and nothing is tried again. */
+int operation_refused(struct operation *operation, CK_RV ckr, const char *format, ...) _printf_(3, 4);
 
-/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails inventory_has_still(). */
-CK_RV operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
+/* An operation that changes the token failed in its middle; r is what it returned. If the token's answer was of class device,
+ * session or PIN the worker ends, and the broker has the next one settle the operation. Otherwise the answer is
+ * REPLY_OUTCOME_UNKNOWN. Returns the status: nothing is tried again. */
+int operation_unknown(struct operation *operation, int r, const char *what);
 
-/* After the reply the worker ends, for this reason: WHY: CKR_NAME. */
+/* What operation_run() makes of r that is not 0, for who cannot let it decide: the result is complete. Returns the status. */
+int operation_conclude(struct operation *operation, int r);
+
+/* The worker ends after the reply. The reason is "WHY: CKR_NAME (CALL)". */
 void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, const char *why);
 
-/* C_SignInit and C_Sign with that object; the signature, checked for its length and in the form in which it leaves, is the
- * operation's result. */
-CK_RV operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);
+/* ---- what attempts share ---- */
+
+/* After an answer of class session, in the middle of an attempt: a new session, one login, the inventory renewed. 0; or as
+ * above, where an answer means that the worker ends. */
+int operation_recover(struct operation *operation);
+
+/* After a change that was made: renews the inventory, with one recovery if it must. 0; else the answer of
+ * operation_unknown(). */
+int operation_renew(struct operation *operation);
+
+/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails inventory_has_still(). */
+int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
+
+/* signing_init(), and the answer if the algorithm or the data does not fit. */
+int operation_prepare(struct operation *operation, struct signing *signing, unsigned algorithm,
+        bool prehashed, struct wire_bytes data, unsigned key_type, unsigned bits);
+
+/* C_SignInit and C_Sign with that object. The payload is the signature, checked for its length and in the form in which it
+ * leaves. */
+int operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);
+
+/* Answers with a number (u64), of a key or a certificate in the inventory. Returns 0. */
+int operation_answer_number(struct operation *operation, uint64_t number);
 
 /* clang-format off */
 /* One attempt for each operation of message.h; request points to its message. ops/ has those of keys and certificates, accel/

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The renewal of the inventory (inventory.h): list, read what is new, join, publish, tell. Until it
- * publishes, all it makes is its own, so that a failure leaves the inventory as it was.
+ * The renewal of the inventory (inventory.h): list, read what is new, join, publish, report. What it makes belongs to it until
+ * it publishes, so that a failure leaves the inventory as it was.
  */
 #include <string.h>
 
 #include "daemon/worker/core/join.h"
+#include "daemon/worker/device/attribute.h"
 #include "daemon/worker/encoding/certificate.h"
 
-/* Handles asked for in one call, and known objects read again in one renewal. */
-#define FIND_AT_ONCE  256U
+/* Known objects that one renewal reads again. */
 #define CHECK_AT_ONCE 16U
+
+/* Handles that a list has room for at first. */
+#define FIRST_SIZE 256U
 
 struct listed {
         CK_OBJECT_CLASS class;
@@ -18,6 +21,7 @@ struct listed {
 };
 
 struct handle_list {
+        CK_OBJECT_CLASS class; /* of what is being added */
         struct listed *items;
         size_t n, size;
 };
@@ -26,104 +30,36 @@ struct renewal {
         struct inventory *inventory;
         struct session *session;
         struct handle_list listing;
-        struct object **objects; /* what there is now: known ones, and new ones with number 0 */
+        struct object **objects; /* what there is now: known objects, and new ones with number 0 */
         size_t n;
         bool changed;
 };
 
-static CK_RV handle_list_add(
-        struct handle_list *listing, CK_OBJECT_CLASS class, const CK_OBJECT_HANDLE *handles, size_t n)
+/* ---- listing ---- */
+
+static int handle_list_add(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n)
 {
+        struct handle_list *listing = userdata;
+
         if (listing->n + n > listing->size) {
-                size_t size = 2 * listing->size + n + FIND_AT_ONCE;
+                size_t size = 2 * listing->size + n + FIRST_SIZE;
                 struct listed *items = realloc(listing->items, size * sizeof(*items));
                 if (!items)
-                        return CKR_HOST_MEMORY;
+                        return -ENOMEM;
                 listing->items = items;
                 listing->size = size;
         }
         for (size_t i = 0; i < n; i++)
-                listing->items[listing->n++] = (struct listed){class, handles[i]};
-        return CKR_OK;
+                listing->items[listing->n++] = (struct listed){listing->class, handles[i]};
+        return 0;
 }
 
-static CK_RV list_class(struct session *session, CK_OBJECT_CLASS class, struct handle_list *listing)
+static int list_class(struct session *session, CK_OBJECT_CLASS class, struct handle_list *listing)
 {
-        CK_BBOOL yes = CK_TRUE;
-        CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, sizeof(yes)}};
-        CK_OBJECT_HANDLE handles[FIND_AT_ONCE];
-        CK_ULONG n = 0;
-        CK_RV rv, final;
+        CK_ATTRIBUTE template[] = {ATTRIBUTE_ULONG(CKA_CLASS, class), ATTRIBUTE_BOOL(CKA_TOKEN, true)};
 
-        rv = P11(session, C_FindObjectsInit, session->handle, template, ARRAY_SIZE(template));
-        if (rv != CKR_OK)
-                return rv;
-        do {
-                rv = P11(session, C_FindObjects, session->handle, handles, FIND_AT_ONCE, &n);
-                if (rv == CKR_OK)
-                        rv = handle_list_add(listing, class, handles, MIN_OF(n, FIND_AT_ONCE));
-        } while (rv == CKR_OK && n > 0);
-        final = P11(session, C_FindObjectsFinal, session->handle);
-        return rv != CKR_OK ? rv : final;
-}
-
-static void mark_for_check(struct inventory *inventory)
-{
-        const struct index *index = &inventory->index;
-
-        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
-                index->by_handle[(inventory->check_at + i) % index->n]->check = inventory->round;
-        inventory->check_at = index->n > 0 ? (inventory->check_at + CHECK_AT_ONCE) % index->n : 0;
-}
-
-/* Whether what was read is the object that we know: not where that was destroyed, and its handle is another's by now. */
-static bool is_same(struct inventory *inventory, struct object *known, const struct object *read)
-{
-        bool destroyed;
-
-        pthread_mutex_lock(&inventory->lock);
-        known->doubted = false;
-        destroyed = known->destroyed;
-        pthread_mutex_unlock(&inventory->lock);
-        return !destroyed && object_same(known, read);
-}
-
-static bool is_doubted(struct inventory *inventory, const struct object *known)
-{
-        bool doubted;
-
-        pthread_mutex_lock(&inventory->lock);
-        doubted = known->doubted;
-        pthread_mutex_unlock(&inventory->lock);
-        return doubted || known->check == inventory->round;
-}
-
-/* One handle of the list: the object we know, or what the token says of it. */
-static CK_RV renew_one(struct renewal *renewal, const struct listed *listed)
-{
-        struct inventory *inventory = renewal->inventory;
-        struct object *known = index_by_handle(&inventory->index, listed->class, listed->handle);
-        struct object *read = NULL;
-        CK_RV rv;
-
-        if (!known || is_doubted(inventory, known)) {
-                rv = object_read(renewal->session, listed->class, listed->handle, &read);
-                /* Gone between the list and the reading. */
-                if (rv == CKR_OBJECT_HANDLE_INVALID)
-                        return CKR_OK;
-                if (rv != CKR_OK)
-                        return rv;
-                if (known && is_same(inventory, known, read)) {
-                        object_free(read);
-                        read = NULL;
-                }
-        }
-        if (read)
-                renewal->changed = true;
-        else
-                known->seen = inventory->round;
-        renewal->objects[renewal->n++] = read ? read : known;
-        return CKR_OK;
+        listing->class = class;
+        return session_find_all(session, template, ARRAY_SIZE(template), handle_list_add, listing);
 }
 
 static int order_listed(const void *x, const void *y)
@@ -135,7 +71,7 @@ static int order_listed(const void *x, const void *y)
                                         : 0;
 }
 
-/* A module that lists a handle twice must not make us own it twice. */
+/* A module that lists a handle twice must not make us own its object twice. */
 static void handle_list_unique(struct handle_list *listing)
 {
         size_t n = 0;
@@ -148,29 +84,101 @@ static void handle_list_unique(struct handle_list *listing)
         listing->n = n;
 }
 
-static CK_RV renew_all(struct renewal *renewal)
+/* ---- reading ---- */
+
+static void mark_for_check(struct inventory *inventory)
+{
+        const struct index *index = &inventory->index;
+
+        for (size_t i = 0; i < MIN_OF(index->n, CHECK_AT_ONCE); i++)
+                index->by_handle[(inventory->check_at + i) % index->n]->check = inventory->round;
+        inventory->check_at = index->n > 0 ? (inventory->check_at + CHECK_AT_ONCE) % index->n : 0;
+}
+
+static void set_doubted(struct inventory *inventory, struct object *known)
+{
+        pthread_mutex_lock(&inventory->lock);
+        known->doubted = true;
+        pthread_mutex_unlock(&inventory->lock);
+}
+
+/* Whether a known object is to be read again. The doubt is taken away before the reading: what another thread changes during it
+ * is read with the next renewal. */
+static bool take_doubt(struct inventory *inventory, struct object *known)
+{
+        bool doubted;
+
+        pthread_mutex_lock(&inventory->lock);
+        doubted = known->doubted || known->check == inventory->round;
+        known->doubted = false;
+        pthread_mutex_unlock(&inventory->lock);
+        return doubted;
+}
+
+/* Whether what was read is the object that we know. If we destroyed that, its handle has become another object's. */
+static bool is_same(struct inventory *inventory, const struct object *known, const struct object *read)
+{
+        bool destroyed;
+
+        pthread_mutex_lock(&inventory->lock);
+        destroyed = known->destroyed;
+        pthread_mutex_unlock(&inventory->lock);
+        return !destroyed && object_same(known, read);
+}
+
+/* One handle of the list: its object is the one that we know, or what the token says of it. */
+static int renew_one(struct renewal *renewal, const struct listed *listed)
+{
+        struct inventory *inventory = renewal->inventory;
+        struct object *known = index_by_handle(&inventory->index, listed->class, listed->handle);
+        struct object *read = NULL;
+        int r;
+
+        if (!known || take_doubt(inventory, known)) {
+                r = object_read(renewal->session, listed->class, listed->handle, &read);
+                if (r != 0 && known)
+                        set_doubted(inventory, known);
+                /* It was destroyed between the listing and the reading. */
+                if (session_said(renewal->session, r, CKR_OBJECT_HANDLE_INVALID))
+                        return 0;
+                if (r != 0)
+                        return r;
+                if (known && is_same(inventory, known, read)) {
+                        object_free(read);
+                        read = NULL;
+                }
+        }
+        if (read)
+                renewal->changed = true;
+        else
+                known->seen = inventory->round;
+        renewal->objects[renewal->n++] = read ? read : known;
+        return 0;
+}
+
+static int renew_all(struct renewal *renewal)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct inventory *inventory = renewal->inventory;
         struct handle_list *listing = &renewal->listing;
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(classes) && rv == CKR_OK; i++)
-                rv = list_class(renewal->session, classes[i], listing);
-        if (rv != CKR_OK)
-                return rv;
+        for (size_t i = 0; i < ARRAY_SIZE(classes) && r == 0; i++)
+                r = list_class(renewal->session, classes[i], listing);
+        if (r != 0)
+                return r;
         handle_list_unique(listing);
         renewal->objects = calloc(listing->n + 1, sizeof(struct object *));
         if (!renewal->objects)
-                return CKR_HOST_MEMORY;
+                return -ENOMEM;
         mark_for_check(inventory);
-        for (size_t i = 0; i < listing->n && rv == CKR_OK; i++)
-                rv = renew_one(renewal, &listing->items[i]);
-        /* Without a login the private keys were not shown. Asked last: it covers all that was read. */
-        return rv == CKR_OK ? session_check(renewal->session) : rv;
+        for (size_t i = 0; i < listing->n && r == 0; i++)
+                r = renew_one(renewal, &listing->items[i]);
+        /* Without a login the token does not show private keys. This is asked last, so that it covers all that was read. */
+        return r == 0 ? session_check(renewal->session) : r;
 }
 
-/* An object that went, of which this new one is the return under another handle. */
+/* An object that is gone, if this new one is the same under another handle. */
 static struct object *find_gone(struct inventory *inventory, const struct object *object)
 {
         const struct index *old = &inventory->index;
@@ -202,7 +210,7 @@ static void give_number(struct inventory *inventory, struct object *object)
         gone->sent = false;
 }
 
-/* What is new becomes what is known. Until here a failure costs nothing; from here nothing fails. */
+/* The new index becomes the inventory's. Nothing fails from here on. */
 static void publish(struct renewal *renewal, struct index *next, const struct report *report)
 {
         struct inventory *inventory = renewal->inventory;
@@ -222,9 +230,8 @@ static void publish(struct renewal *renewal, struct index *next, const struct re
                 struct object *object = old.by_handle[i];
                 if (object->seen == inventory->round)
                         continue;
-                if (object->copy != CK_INVALID_HANDLE)
-                        (void)P11(session, C_DestroyObject, session->handle, object->copy);
-                /* Where all is asked for as well: the broker that asks may have been told of it unasked. */
+                session_destroy(session, object->copy);
+                /* Also if all is asked for: the broker that asks may have been told of it before. */
                 if (object->sent)
                         report->drop(report->userdata, object->number);
                 object_free(object);
@@ -244,7 +251,8 @@ static void report_object(
                 object->sent_with_der == (object->der != NULL) && object->sent_nickname &&
                 strcmp(object->sent_nickname, nickname) == 0)
                 return;
-        /* One that is none is listed all the same, with nothing in it: what bears a nickname has to be seen. */
+        /* A certificate that cannot be parsed is listed all the same, without its fields: whatever bears a nickname must be
+         * visible. */
         if (object->class == CKO_CERTIFICATE)
                 (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
         entry = (struct message_entry){.number = object->number,
@@ -263,7 +271,7 @@ static void report_object(
                 .not_after_usec = certificate.not_after_usec};
         report->entry(report->userdata, &entry);
         free(object->sent_nickname);
-        object->sent_nickname = strdup(nickname); /* without it the entry is sent again, that is all */
+        object->sent_nickname = strdup(nickname); /* if it fails the entry is sent again, nothing more */
         object->sent = true;
         object->sent_flags = flags;
         object->sent_with_der = object->der != NULL;
@@ -281,25 +289,25 @@ static void report_all(const struct inventory *inventory, const struct report *r
         }
 }
 
-static CK_RV renew(struct renewal *renewal, const struct report *report, bool all)
+static int renew(struct renewal *renewal, const struct report *report, bool all)
 {
         struct inventory *inventory = renewal->inventory;
         struct index next;
-        CK_RV rv;
+        int r;
 
         inventory->round++;
-        rv = renew_all(renewal);
-        if (rv != CKR_OK)
-                return rv;
+        r = renew_all(renewal);
+        if (r != 0)
+                return r;
         if (renewal->changed || inventory->waits || renewal->n != inventory->index.n) {
                 if (index_init(&next, renewal->objects, renewal->n) < 0)
-                        return CKR_HOST_MEMORY;
+                        return -ENOMEM;
                 renewal->objects = NULL;
-                rv = join_halves(renewal->session, renewal->inventory, &next);
-                if (rv != CKR_OK) {
+                r = join_halves(renewal->session, renewal->inventory, &next);
+                if (r != 0) {
                         renewal->objects = TAKE_PTR(next.by_handle);
                         index_done(&next);
-                        return rv;
+                        return r;
                 }
                 publish(renewal, &next, report);
                 report_all(inventory, report, all);
@@ -307,23 +315,23 @@ static CK_RV renew(struct renewal *renewal, const struct report *report, bool al
                 report_all(inventory, report, all);
         }
         report->settled(report->userdata, inventory->generation);
-        return CKR_OK;
+        return 0;
 }
 
-CK_RV inventory_refresh(
+int inventory_refresh(
         struct inventory *inventory, struct session *session, const struct report *report, bool all)
 {
         struct renewal renewal = {.inventory = inventory, .session = session};
-        CK_RV rv;
+        int r;
 
         pthread_mutex_lock(&inventory->renewal);
-        rv = renew(&renewal, report, all);
-        /* After a failure: what was read and is nobody's. */
-        for (size_t i = 0; rv != CKR_OK && renewal.objects && i < renewal.n; i++)
+        r = renew(&renewal, report, all);
+        /* After a failure nobody else owns what was read. */
+        for (size_t i = 0; r != 0 && renewal.objects && i < renewal.n; i++)
                 if (renewal.objects[i]->number == 0)
                         object_free(renewal.objects[i]);
         free(renewal.objects);
         free(renewal.listing.items);
         pthread_mutex_unlock(&inventory->renewal);
-        return rv;
+        return r;
 }

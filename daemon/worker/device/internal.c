@@ -16,10 +16,10 @@
 #include "daemon/util/text.h"
 #include "daemon/worker/device/login.h"
 
-/* Random bytes of the PIN that is made; twice as many characters. */
+/* Random bytes of a PIN that is made; it has twice as many characters. */
 #define MADE_PIN_BYTES 32U
 
-/* The directory and what is missing above it, for this user alone. */
+/* Makes the directory and what is missing above it, for this user alone. */
 static int make_directory(const char *path)
 {
         _cleanup_(freep) char *copy = text_format("%s", path);
@@ -54,7 +54,7 @@ static int write_synced(int directory, const char *name, const struct secret *pi
         return fchmod(fd, 0600) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* A whole file or none, on disk when this returns. */
+/* The file is on disk and complete when this returns, or it does not exist. */
 static int make_pin_file(const char *directory)
 {
         _cleanup_(secret_freep) struct secret *pin = NULL;
@@ -76,13 +76,13 @@ static int has_pin(PK11SlotInfo *slot, bool *ret, struct failure *failure)
         CK_TOKEN_INFO info;
 
         if (PK11_GetTokenInfo(slot, &info) != SECSuccess)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the NSS databases cannot be asked: %s",
+                return failure_set(failure, WORKER_END_ERROR, 0, "cannot ask the NSS databases: %s",
                         PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         *ret = info.flags & CKF_USER_PIN_INITIALIZED;
         return 0;
 }
 
-/* Databases without a PIN: new ones, or ones whose making was interrupted. */
+/* The databases have no PIN: they are new, or their making was interrupted. */
 static int complete(struct slot_token *token, PK11SlotInfo *slot, bool have_file, struct failure *failure)
 {
         const char *directory = token->config->directory;
@@ -92,14 +92,15 @@ static int complete(struct slot_token *token, PK11SlotInfo *slot, bool have_file
         if (!token->config->pin && !have_file) {
                 r = make_pin_file(directory);
                 if (r < 0)
-                        return failure_set(failure, WORKER_END_ERROR, 0, "no PIN file can be made in %s: %s",
+                        return failure_set(failure, WORKER_END_ERROR, 0, "cannot make a PIN file in %s: %s",
                                 directory, strerror(-r));
         }
         r = login_read_pin(token, &pin, failure);
         if (r != 0)
                 return r;
         if (PK11_InitPin(slot, "", secret_text(pin)) != SECSuccess)
-                return failure_set(failure, WORKER_END_ERROR, 0, "no PIN can be set in %s: %s", directory,
+                return failure_set(failure, WORKER_END_ERROR, 0,
+                        "cannot set the PIN of the NSS databases in %s: %s", directory,
                         PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         log_notice("token %s: NSS databases made in %s", token->config->name, directory);
         return 0;
@@ -117,7 +118,7 @@ static int prepare_slot(struct slot_token *token, PK11SlotInfo *slot, struct fai
                 r = complete(token, slot, have_file, failure);
         if (r != 0)
                 return r;
-        /* Databases of others, with a password and without our file: then only Pin= can help. */
+        /* Somebody else made the databases, with a password that we have no file of: only Pin= can help. */
         if (initialized && !have_file) {
                 free(token->pin_file);
                 token->pin_file = NULL;
@@ -132,24 +133,24 @@ int internal_load(struct slot_token *token, struct failure *failure)
 {
         const char *directory = token->config->directory;
         _cleanup_(freep) char *spec = text_format("sql:%s", directory);
-        /* Neither pkcs11.txt nor the root certificates: what they name would be loaded into this process. */
+        /* Without pkcs11.txt and without the root certificates: what they name would be loaded into this process. */
         PRUint32 flags = NSS_INIT_NOMODDB | NSS_INIT_NOROOTINIT | (token->look ? NSS_INIT_READONLY : 0);
         PK11SlotInfo *slot;
         int r;
 
         token->pin_file = text_format("%s/pin", directory);
         if (!spec || !token->pin_file)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                return -ENOMEM;
         r = token->look ? 0 : make_directory(directory);
         if (r < 0)
                 return failure_set(
-                        failure, WORKER_END_ERROR, 0, "%s cannot be made: %s", directory, strerror(-r));
+                        failure, WORKER_END_ERROR, 0, "cannot make %s: %s", directory, strerror(-r));
         if (NSS_Initialize(spec, "", "", SECMOD_DB, flags) != SECSuccess)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the NSS databases in %s do not open: %s",
+                return failure_set(failure, WORKER_END_ERROR, 0, "cannot open the NSS databases in %s: %s",
                         directory, PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         slot = PK11_GetInternalKeySlot();
         if (!slot)
                 return failure_set(failure, WORKER_END_ERROR, 0, "NSS has no slot for %s", directory);
-        /* The reference is kept: the slot is the worker's for good. */
+        /* The reference is kept: the worker uses the slot until it ends. */
         return prepare_slot(token, slot, failure);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
@@ -13,89 +12,97 @@
 #define NO_PIN_TRIES     5U
 #define NO_PIN_WAIT_USEC 20000U
 
+/* ---- the PIN ---- */
+
+static int find_pin(const struct slot_token *token, char **ret, struct failure *failure)
+{
+        const char *pin = token->config->pin, *directory;
+
+        if (pin && strncmp(pin, "file:", 5) == 0) {
+                *ret = text_format("%s", pin + 5);
+        } else if (pin && strncmp(pin, "credential:", 11) == 0) {
+                directory = getenv("CREDENTIALS_DIRECTORY");
+                if (!directory)
+                        return failure_set(failure, WORKER_END_ERROR, 0,
+                                "Pin=%s, but the service was started without credentials", pin);
+                *ret = text_format("%s/%s", directory, pin + 11);
+        } else if (token->pin_file) {
+                *ret = text_format("%s", token->pin_file);
+        } else {
+                return failure_set(
+                        failure, WORKER_END_ERROR, 0, "the token wants a login, but Pin= is not configured");
+        }
+        return *ret ? 0 : -ENOMEM;
+}
+
 int login_read_pin(const struct slot_token *token, struct secret **ret, struct failure *failure)
 {
         _cleanup_(freep) char *path = NULL;
-        const char *pin = token->config->pin;
-        int r;
+        int r = find_pin(token, &path, failure);
 
-        if (pin && strncmp(pin, "file:", 5) == 0) {
-                path = text_format("%s", pin + 5);
-        } else if (pin && strncmp(pin, "credential:", 11) == 0) {
-                const char *directory = getenv("CREDENTIALS_DIRECTORY");
-                if (!directory)
-                        return failure_set(failure, WORKER_END_ERROR, 0,
-                                "Pin=%s, and no credentials were passed to the service", pin);
-                path = text_format("%s/%s", directory, pin + 11);
-        } else if (token->pin_file) {
-                path = text_format("%s", token->pin_file);
-        } else {
-                return failure_set(
-                        failure, WORKER_END_ERROR, 0, "the token wants a login and no Pin= is configured");
-        }
-        if (!path)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+        if (r != 0)
+                return r;
         r = secret_read_file(path, ret);
         if (r == -EINVAL)
                 return failure_set(failure, WORKER_END_ERROR, 0,
-                        "the PIN file %s is empty, too long, or has a NUL in it", path);
+                        "the PIN file %s is empty, too long, or contains a NUL", path);
         if (r == -ENODEV)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the PIN file %s is no regular file", path);
-        if (r < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the PIN file %s cannot be read: %s", path,
-                        strerror(-r));
-        return 0;
+                return failure_set(
+                        failure, WORKER_END_ERROR, 0, "the PIN file %s is not a regular file", path);
+        if (r < 0 && r != -ENOMEM)
+                return failure_set(
+                        failure, WORKER_END_ERROR, 0, "cannot read the PIN file %s: %s", path, strerror(-r));
+        return r;
 }
+
+/* ---- the login ---- */
 
 /* Whether the token's own flags forbid an attempt. */
 static int check_flags(struct session *session, struct failure *failure)
 {
         CK_TOKEN_INFO info;
-        CK_RV rv = P11(session, C_GetTokenInfo, session->token->slot, &info);
+        int r = P11(session, C_GetTokenInfo, session->token->slot, &info);
 
-        if (rv != CKR_OK)
-                return failure_ckr(failure, rv, "C_GetTokenInfo");
+        if (r != 0)
+                return session_failure(session, r, NULL, failure);
         if (info.flags & CKF_USER_PIN_LOCKED)
                 return failure_set(
                         failure, WORKER_END_PIN, CKR_PIN_LOCKED, "the token says that its PIN is locked");
         if (info.flags & CKF_USER_PIN_FINAL_TRY)
                 return failure_set(failure, WORKER_END_PIN, CKR_PIN_INCORRECT,
                         "the token says that one more wrong PIN locks it: no login was tried");
+        /* Anybody may have tried the wrong one: ours was not refused. */
         if (session->token->look && (info.flags & CKF_USER_PIN_COUNT_LOW))
-                /* It may have been anybody's: ours was not refused. */
                 return failure_set(failure, WORKER_END_ERROR, CKR_PIN_INCORRECT,
-                        "a wrong PIN was tried on the token: a look tries none");
+                        "a wrong PIN was tried on the token: a look tries no PIN then");
         return 0;
 }
 
-/* The prototype lacks a const; the module only reads it. SoftHSM says that there is no PIN while another process writes to
- * the token (its login does): no PIN was tried then, so that asking again costs no attempt. */
-static CK_RV try_pin(struct session *session, const struct secret *pin)
+/* The prototype lacks a const; the module only reads the PIN. SoftHSM says that there is no PIN while another process writes to
+ * the token (as the login of that process does): no PIN was tried then, and asking again costs no attempt. */
+static int try_pin(struct session *session, const struct secret *pin)
 {
-        CK_RV rv = CKR_OK;
+        int r = 0;
 
         for (unsigned i = 0; i < NO_PIN_TRIES; i++) {
                 if (i > 0)
                         usleep(NO_PIN_WAIT_USEC);
-                rv = P11(session, C_Login, session->handle, CKU_USER,
+                r = P11(session, C_Login, session->handle, CKU_USER,
                         (CK_UTF8CHAR_PTR)(uintptr_t)secret_text(pin), secret_length(pin));
-                if (rv != CKR_USER_PIN_NOT_INITIALIZED)
+                if (!session_said(session, r, CKR_USER_PIN_NOT_INITIALIZED))
                         break;
         }
-        return rv;
+        return r;
 }
 
 static int login_locked(struct session *session, struct failure *failure)
 {
         _cleanup_(secret_freep) struct secret *pin = NULL;
         struct slot_token *token = session->token;
-        CK_RV rv = session_check(session);
-        int r;
+        int r = session_check(session);
 
-        if (rv == CKR_OK)
-                return 0;
-        if (rv != CKR_USER_NOT_LOGGED_IN)
-                return failure_ckr(failure, rv, "C_GetSessionInfo");
+        if (!session_said(session, r, CKR_USER_NOT_LOGGED_IN))
+                return session_failure(session, r, "C_GetSessionInfo", failure);
         if (token->pin_refused)
                 return failure_ckr(failure, CKR_PIN_INCORRECT, "the PIN was refused");
         r = check_flags(session, failure);
@@ -103,16 +110,17 @@ static int login_locked(struct session *session, struct failure *failure)
                 r = login_read_pin(token, &pin, failure);
         if (r != 0)
                 return r;
-        rv = try_pin(session, pin);
-        if (rv == CKR_USER_ALREADY_LOGGED_IN)
+        r = try_pin(session, pin);
+        if (session_said(session, r, CKR_USER_ALREADY_LOGGED_IN))
                 return 0;
-        /* And a new process may be shown it. */
-        if (rv == CKR_USER_PIN_NOT_INITIALIZED)
-                return failure_set(failure, WORKER_END_ERROR, rv, "the token says that it has no PIN");
-        token->pin_refused = ckr_class(rv) == CKR_CLASS_PIN;
-        if (rv != CKR_OK)
-                return failure_ckr(
-                        failure, rv, ckr_class(rv) == CKR_CLASS_PIN ? "the PIN was refused" : "C_Login");
+        /* No PIN was refused, and a new process may see one: another worker may try. */
+        if (session_said(session, r, CKR_USER_PIN_NOT_INITIALIZED))
+                return failure_set(
+                        failure, WORKER_END_ERROR, session->failed.ckr, "the token says that it has no PIN");
+        token->pin_refused = session_class(session, r) == CKR_CLASS_PIN;
+        if (r != 0)
+                return session_failure(
+                        session, r, token->pin_refused ? "the PIN was refused" : "C_Login", failure);
         atomic_fetch_add(&token->n_logins, 1);
         return 0;
 }
@@ -128,4 +136,26 @@ int login(struct session *session, struct failure *failure)
         r = login_locked(session, failure);
         pthread_mutex_unlock(&token->login_lock);
         return r;
+}
+
+int login_recover(struct session *session, struct failure *failure)
+{
+        struct slot_token *token = session->token;
+        CK_SESSION_HANDLE old = session->handle;
+        int r;
+
+        /* The new one first: when the last session of a process closes, the token logs out. */
+        r = session_open(session, token);
+        if (session_said(session, r, CKR_SESSION_COUNT)) {
+                session_close(session);
+                r = session_open(session, token);
+        } else if (r == 0) {
+                /* A token may give the handle of the session that it dropped to the next one. */
+                if (old != session->handle)
+                        (void)P11(session, C_CloseSession, old);
+                atomic_fetch_sub(&token->n_open, 1);
+        }
+        if (r != 0)
+                return session_failure(session, r, "a lost session could not be opened again", failure);
+        return login(session, failure);
 }

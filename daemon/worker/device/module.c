@@ -14,7 +14,7 @@
 #include "daemon/util/uri.h"
 #include "daemon/worker/device/internal.h"
 
-/* NAME="VALUE" of a module specification: quotes and backslashes of the value are escaped. */
+/* The module specification of NSS: NAME="VALUE", with quotes and backslashes of the value escaped. */
 static char *module_spec(const char *path)
 {
         _cleanup_(freep) char *escaped = calloc(2, strlen(path) + 1);
@@ -30,19 +30,20 @@ static char *module_spec(const char *path)
         return text_format("library=\"%s\" name=\"tokend\"", escaped);
 }
 
-/* Through dlopen() first, since NSS does not say why a library did not load. The handle is kept: nothing is
- * ever unloaded, vendor libraries do not survive it. */
+/* Through dlopen() first, because NSS does not say why a library could not be loaded. The handle is kept: vendor libraries do
+ * not survive being unloaded. */
 static int load_library(const char *path, void **ret_symbol, struct failure *failure)
 {
         void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         void *symbol;
 
         if (!library)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the module does not load: %s", dlerror());
+                return failure_set(
+                        failure, WORKER_END_ERROR, 0, "the module cannot be loaded: %s", dlerror());
         symbol = dlsym(library, "C_GetFunctionList");
         if (!symbol)
                 return failure_set(
-                        failure, WORKER_END_ERROR, 0, "%s is no PKCS #11 module: %s", path, dlerror());
+                        failure, WORKER_END_ERROR, 0, "%s is not a PKCS #11 module: %s", path, dlerror());
         *ret_symbol = symbol;
         return 0;
 }
@@ -55,16 +56,16 @@ static int load_into_nss(struct slot_token *token, struct failure *failure)
         int r;
 
         if (!spec)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                return -ENOMEM;
         r = load_library(token->config->module, &symbol, failure);
         if (r != 0)
                 return r;
         if (NSS_NoDB_Init(NULL) != SECSuccess)
-                return failure_set(failure, WORKER_END_ERROR, 0, "NSS does not start: %s",
+                return failure_set(failure, WORKER_END_ERROR, 0, "NSS cannot be initialized: %s",
                         PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         module = SECMOD_LoadUserModule(spec, NULL, PR_FALSE);
         if (!module || !module->loaded)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the module %s does not initialize: %s",
+                return failure_set(failure, WORKER_END_ERROR, 0, "the module %s cannot be initialized: %s",
                         token->config->module, PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         token->p11 = module->functionList;
         token->thread_safe = module->isThreadSafe;
@@ -99,10 +100,10 @@ static int load_bare(struct slot_token *token, struct failure *failure)
 }
 
 struct found {
-        const struct uri *uri; /* NULL: any token */
+        const struct uri *uri; /* NULL: any token matches */
         size_t n;
         CK_SLOT_ID slot;
-        char labels[256]; /* of all that matched, for the sentence */
+        char labels[256]; /* of all tokens that matched, for the message */
 };
 
 static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot)
@@ -111,7 +112,7 @@ static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT
         CK_TOKEN_INFO info;
         size_t at = strlen(found->labels);
 
-        /* A slot that cannot say what is in it is not the one; SoftHSM's empty one is not initialized. */
+        /* SoftHSM has one empty slot, whose token is not initialized. */
         if (p11->C_GetTokenInfo(slot, &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
                 return;
         slot_token_field(label, info.label, sizeof(info.label));
@@ -133,10 +134,10 @@ static int scan_slots(struct slot_token *token, struct found *found, struct fail
         CK_RV rv = token->p11->C_GetSlotList(CK_TRUE, NULL, &n);
 
         if (rv == CKR_OK) {
-                n += 8; /* one may have appeared since */
+                n += 8; /* slots that may have appeared since */
                 slots = calloc(n, sizeof(*slots));
                 if (!slots)
-                        return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                        return -ENOMEM;
                 rv = token->p11->C_GetSlotList(CK_TRUE, slots, &n);
         }
         if (rv != CKR_OK)
@@ -155,7 +156,8 @@ static int find_slot(struct slot_token *token, struct failure *failure)
 
         if (text) {
                 if (uri_parse(text, &uri) < 0)
-                        return failure_set(failure, WORKER_END_ERROR, 0, "Uri=%s is none", text);
+                        return failure_set(
+                                failure, WORKER_END_ERROR, 0, "Uri=%s is not a valid PKCS #11 URI", text);
                 found.uri = &uri;
         }
         r = scan_slots(token, &found, failure);
@@ -167,7 +169,7 @@ static int find_slot(struct slot_token *token, struct failure *failure)
                         "no slot has a token that matches %s", text ? text : "(any)");
         if (found.n > 1)
                 return failure_set(failure, WORKER_END_ERROR, 0,
-                        "%zu tokens match %s, and it must be one: %s", found.n, text ? text : "(any)",
+                        "%zu tokens match %s, but it must be exactly one: %s", found.n, text ? text : "(any)",
                         found.labels);
         token->slot = found.slot;
         return 0;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Loads the token's module into this process, finds the slot, and reads what the token is: the only file,
- * beside internal.c, that starts NSS. Called once, by the loader thread; a module that hangs hangs here, and
- * the supervisor's StartTimeout= ends it.
+ * Loads the token's module into this process, finds the slot, and reads what the token is. Only this file and internal.c
+ * initialize NSS. The loader thread calls it. If the module hangs in it, the supervisor's StartTimeout= ends the worker.
  */
 #pragma once
 
 #include "daemon/worker/device/slot-token.h"
 
-/* NSS without databases and the module in it (an internal token: its databases). Where token->look is set the
- * module is loaded bare, without NSS. Fills all of token but the login. 1: failure. */
+/* Initializes NSS without databases and loads the module into it; for an internal token, NSS with its databases. In a look
+ * the module is loaded by itself, without NSS. Fills all of token except the login. Errors as in failure.h. */
 int module_load(struct slot_token *token, struct failure *failure);
 
-/* C_Finalize, C_Initialize and the slot again, for a look, whose module is loaded bare: what it shows after that is what
- * is there now. 1: failure. */
+/* C_Finalize, C_Initialize, and the slot again: what the module shows after that is what is there now. Only for a look. Errors
+ * as in failure.h. */
 int module_again(struct slot_token *token, struct failure *failure);

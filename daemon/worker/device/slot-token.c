@@ -2,45 +2,9 @@
 /* See slot-token.h. */
 #include "daemon/worker/device/slot-token.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "daemon/util/ckr.h"
 #include "daemon/util/text.h"
-
-int failure_set(struct failure *failure, enum worker_end end, CK_RV ckr, const char *format, ...)
-{
-        va_list args;
-
-        failure->end = end;
-        failure->ckr = ckr;
-        va_start(args, format);
-        vsnprintf(failure->reason, sizeof(failure->reason), format, args);
-        va_end(args);
-        return 1;
-}
-
-int failure_ckr(struct failure *failure, CK_RV ckr, const char *what)
-{
-        char name[CKR_TEXT];
-        enum worker_end end = WORKER_END_ERROR;
-
-        switch (ckr_class(ckr)) {
-        case CKR_CLASS_PIN:
-                end = WORKER_END_PIN;
-                break;
-        case CKR_CLASS_DEVICE:
-                /* The device is there no more, or not yet: asked again soon, as for one that is absent. */
-                end = ckr == CKR_TOKEN_NOT_PRESENT || ckr == CKR_DEVICE_REMOVED || ckr == CKR_SLOT_ID_INVALID
-                              ? WORKER_END_ABSENT
-                              : WORKER_END_ERROR;
-                break;
-        default:
-                break;
-        }
-        return failure_set(failure, end, ckr, "%s: %s", what, ckr_text(ckr, name));
-}
 
 void slot_token_init(struct slot_token *token, const struct config_token *config, bool look)
 {
@@ -67,7 +31,7 @@ void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length)
                         out[i] = '?';
 }
 
-/* A maximum that the token really states; 0 where it states none. */
+/* The maximum that the token states; 0 if it states none. */
 static CK_ULONG real_maximum(CK_ULONG maximum)
 {
         return maximum == CK_UNAVAILABLE_INFORMATION || maximum == CK_EFFECTIVELY_INFINITE ? 0 : maximum;
@@ -82,7 +46,7 @@ static int read_mechanisms(struct slot_token *token, struct failure *failure)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
         token->mechanisms = calloc(n + 1, sizeof(*token->mechanisms));
         if (!token->mechanisms)
-                return failure_set(failure, WORKER_END_ERROR, 0, "out of memory");
+                return -ENOMEM;
         rv = token->p11->C_GetMechanismList(token->slot, token->mechanisms, &n);
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");

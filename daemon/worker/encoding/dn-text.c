@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See dn.h: the way from DER to text. What lies on a token may have been put there to deceive whoever reads it. */
+/* See dn.h: the way from DER to text. Somebody may have put a name on a token to deceive the people who read it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "daemon/util/utf8.h"
 #include "daemon/worker/encoding/dn.h"
 
-/* Parts of a name that are shown: the last in DER, which are the first in text. */
+/* Parts of a name that are shown: those that are last in DER, which are first in text. */
 #define PARTS_MAX 64U
 
 #define CUT "..."
@@ -18,7 +18,7 @@ struct dn_text {
         bool cut;
 };
 
-/* A piece is a whole character or a whole escape, so that what is cut stays well-formed. */
+/* A piece is a whole character or a whole escape, so that a text that is cut stays well-formed. */
 static void put(struct dn_text *text, const char *piece, size_t length)
 {
         if (text->cut || text->at + length + sizeof(CUT) > DN_TEXT_MAX) {
@@ -83,7 +83,7 @@ static const struct dn_type *find_type(struct der oid)
 
 /* ---- a value ---- */
 
-/* The next character of a string of that type; UTF-8 was checked before. */
+/* The next character of a string of this type. UTF-8 was checked before. */
 static uint32_t next_character(uint8_t tag, struct der *in)
 {
         size_t n = tag == DER_TAG_BMP_STRING ? 2 : tag == DER_TAG_UNIVERSAL_STRING ? 4 : 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See dn.h: what types there are, and the way from text to DER. The way back is dn-text.c. */
+/* See dn.h: the types, and the way from text to DER. dn-text.c is the way back. */
 #include "daemon/worker/encoding/dn.h"
 
 #include <string.h>
@@ -10,14 +10,14 @@
 /* Attributes of one RDN; one is usual, two are rare. */
 #define RDN_MAX 8U
 
-/* Written from its end to its beginning, so that a length is known when it is written. */
+/* A buffer that is filled from its end, so that a length is known when it is written. */
 struct back {
         uint8_t *data;
         size_t at, size;
 };
 
 struct rdn {
-        struct der parts[RDN_MAX]; /* in back, whole */
+        struct der parts[RDN_MAX]; /* whole elements within back */
         size_t n;
 };
 
@@ -43,7 +43,7 @@ const struct dn_type dn_types[] = {
         {"UID", {0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1}, 10, 256, 0},
         {"DC", {0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25}, 10, 63, DER_TAG_IA5_STRING},
         {"emailAddress", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, DER_TAG_IA5_STRING},
-        /* Taken; what is written is the first of an OID. */
+        /* Other names that are accepted; the first name of an OID is the one that is written. */
         {"E", {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1}, 9, 255, DER_TAG_IA5_STRING},
         {"S", {0x55, 4, 8}, 3, 128, 0},
         {NULL, {0}, 0, 0, 0},
@@ -52,7 +52,7 @@ const struct dn_type dn_types[] = {
 
 static void put(struct back *back, const void *bytes, size_t n)
 {
-        /* Once there is no room nothing more is put, and at is 0 for good. */
+        /* Without room nothing more is put: at is 0 from then on. */
         if (n > back->at) {
                 back->at = 0;
                 return;
@@ -61,7 +61,7 @@ static void put(struct back *back, const void *bytes, size_t n)
         memcpy(back->data + back->at, bytes, n);
 }
 
-/* The head of what was put since the end was there. */
+/* Puts the tag and length of what was put since back->at was end. */
 static void wrap(struct back *back, uint8_t tag, size_t end)
 {
         uint8_t head[8];
@@ -131,7 +131,7 @@ static bool take_oid(const char **text, struct dn_type *type)
         return n >= 2;
 }
 
-/* The type of an OID: a known one by its number is held to what holds for it by its name. */
+/* A known type that is given by its OID follows the same rules as by its name. */
 static void find_oid(struct dn_type *type)
 {
         for (const struct dn_type *known = dn_types; known->name; known++)
@@ -169,7 +169,7 @@ static bool take_type(const char **text, struct dn_type *ret)
 
 /* ---- a value ---- */
 
-/* A backslash and what it makes of itself. */
+/* A backslash, and the character that it stands for. */
 static bool take_escape(const char **text, char *ret)
 {
         const char *at = *text + 1;
@@ -185,7 +185,7 @@ static bool take_escape(const char **text, char *ret)
         return true;
 }
 
-/* A string value up to what ends it. ret holds DN_TEXT_MAX bytes, which are more than the text has. */
+/* A string value, up to what ends it. ret holds DN_TEXT_MAX bytes, more than the text has. */
 static bool take_string(const char **text, char *ret, size_t *ret_length)
 {
         const char *at = *text;
@@ -201,7 +201,7 @@ static bool take_string(const char **text, char *ret, size_t *ret_length)
                                 return false;
                         continue;
                 }
-                /* A blank at the end stands there escaped. */
+                /* A blank at the end must be escaped. */
                 if (*at == ' ' && (at[1] == '\0' || at[1] == ',' || at[1] == '+'))
                         return false;
                 ret[n++] = *at++;
@@ -243,46 +243,46 @@ static bool count_characters(const char *value, size_t length, size_t *ret)
         return true;
 }
 
-static const char *check_value(const struct dn_type *type, const char *value, size_t length)
+static int check_value(const struct dn_type *type, const char *value, size_t length)
 {
         size_t characters;
 
         if (length == 0)
-                return "a value is empty";
+                return DN_EMPTY_VALUE;
         if (!count_characters(value, length, &characters))
-                return "a value has control characters in it, or is not UTF-8";
+                return DN_BAD_CHARACTER;
         if (characters > type->max)
-                return "a value is too long for its type";
+                return DN_LONG_VALUE;
         if (type->tag == DER_TAG_PRINTABLE_STRING && !is_printable_string(value, length))
-                return "a value has characters that its type does not allow";
+                return DN_FORBIDDEN_CHARACTER;
         if (type->tag == DER_TAG_IA5_STRING && !is_ascii(value, length))
-                return "a value has characters that its type does not allow";
+                return DN_FORBIDDEN_CHARACTER;
         if (type->max == 2 && (length != 2 || !is_letter(value[0]) || !is_letter(value[1])))
-                return "a country is two letters";
-        return NULL;
+                return DN_COUNTRY;
+        return 0;
 }
 
 /* type=value as SEQUENCE { OID, string }. */
-static const char *take_attribute(const char **text, struct back *back)
+static int take_attribute(const char **text, struct back *back)
 {
         struct dn_type type;
         char value[DN_TEXT_MAX];
         size_t length, end = back->at, part;
-        const char *wrong;
         uint8_t tag;
+        int r;
 
         while (**text == ' ')
                 (*text)++;
         if (!take_type(text, &type))
-                return "a type is none, or is not known";
+                return DN_UNKNOWN_TYPE;
         (*text)++;
         if (**text == '#')
-                return "a value in hexadecimal is not taken";
+                return DN_HEXADECIMAL;
         if (!take_string(text, value, &length))
-                return "a value is not as RFC 4514 has it";
-        wrong = check_value(&type, value, length);
-        if (wrong)
-                return wrong;
+                return DN_SYNTAX;
+        r = check_value(&type, value, length);
+        if (r != 0)
+                return r;
         tag = type.tag                             ? type.tag
               : is_printable_string(value, length) ? DER_TAG_PRINTABLE_STRING
                                                    : DER_TAG_UTF8_STRING;
@@ -292,12 +292,31 @@ static const char *take_attribute(const char **text, struct back *back)
         put(back, type.oid, type.length);
         wrap(back, DER_TAG_OID, part);
         wrap(back, DER_TAG_SEQUENCE, end);
-        return NULL;
+        return 0;
 }
 
 /* ---- the whole ---- */
 
-/* As DER orders a SET OF: by bytes, the shorter first where one begins the other. */
+const char *dn_fault_text(enum dn_fault fault)
+{
+        static const char *const texts[DN_FAULT_MAX_] = {
+                [DN_EMPTY] = "the subject is empty",
+                [DN_TOO_LONG] = "the subject is too long",
+                [DN_UNKNOWN_TYPE] = "unknown attribute type",
+                [DN_HEXADECIMAL] = "values in hexadecimal are not supported",
+                [DN_SYNTAX] = "a value is not written as in RFC 4514",
+                [DN_EMPTY_VALUE] = "a value is empty",
+                [DN_BAD_CHARACTER] = "a value contains a control character or is not UTF-8",
+                [DN_LONG_VALUE] = "a value is longer than its type allows",
+                [DN_FORBIDDEN_CHARACTER] = "a value contains a character that its type does not allow",
+                [DN_COUNTRY] = "a country must be two letters",
+                [DN_MANY_VALUES] = "too many values in one part",
+        };
+
+        return texts[fault];
+}
+
+/* The order that DER demands of a SET OF: by bytes; if one begins with the other, the shorter first. */
 static int order_parts(const void *x, const void *y)
 {
         const struct der *a = x, *b = y;
@@ -306,7 +325,7 @@ static int order_parts(const void *x, const void *y)
         return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-/* The parts lie one before the other in back, from end down; they are put in DER's order. */
+/* The parts lie in back one before the other, from end down. This puts them in DER's order. */
 static void sort_rdn(struct back *back, struct rdn *rdn, size_t end)
 {
         uint8_t sorted[DN_DER_MAX];
@@ -322,18 +341,17 @@ static void sort_rdn(struct back *back, struct rdn *rdn, size_t end)
         memcpy(back->data + end - at, sorted, at);
 }
 
-static const char *take_rdn(const char **text, struct back *back)
+static int take_rdn(const char **text, struct back *back)
 {
         struct rdn rdn = {.n = 0};
         size_t end = back->at;
 
         for (;;) {
                 size_t before = back->at;
-                const char *wrong =
-                        rdn.n == RDN_MAX ? "too many values in one part" : take_attribute(text, back);
+                int r = rdn.n == RDN_MAX ? DN_MANY_VALUES : take_attribute(text, back);
 
-                if (wrong)
-                        return wrong;
+                if (r != 0)
+                        return r;
                 rdn.parts[rdn.n++] = (struct der){back->data + back->at, before - back->at};
                 if (**text != '+')
                         break;
@@ -341,32 +359,32 @@ static const char *take_rdn(const char **text, struct back *back)
         }
         sort_rdn(back, &rdn, end);
         wrap(back, DER_TAG_SET, end);
-        return NULL;
+        return 0;
 }
 
-const char *dn_from_text(const char *text, uint8_t ret[static DN_DER_MAX], size_t *ret_length)
+int dn_from_text(const char *text, uint8_t ret[static DN_DER_MAX], size_t *ret_length)
 {
         uint8_t data[DN_DER_MAX];
         struct back back = {data, sizeof(data), sizeof(data)};
 
         if (*text == '\0')
-                return "it is empty";
+                return DN_EMPTY;
         if (strlen(text) >= DN_TEXT_MAX)
-                return "it is too long";
-        /* The first of the text is the last in DER, which is what is put first. */
+                return DN_TOO_LONG;
+        /* The first part of the text is the last in DER, and what is last in DER is put first. */
         for (;;) {
-                const char *wrong = take_rdn(&text, &back);
+                int r = take_rdn(&text, &back);
 
-                if (wrong)
-                        return wrong;
+                if (r != 0)
+                        return r;
                 if (*text == '\0')
                         break;
                 text++;
         }
         wrap(&back, DER_TAG_SEQUENCE, sizeof(data));
         if (back.at == 0)
-                return "it is too long";
+                return DN_TOO_LONG;
         *ret_length = sizeof(data) - back.at;
         memcpy(ret, data + back.at, *ret_length);
-        return NULL;
+        return 0;
 }

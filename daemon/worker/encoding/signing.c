@@ -14,8 +14,8 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
         return info ? info->mechanism : CKM_VENDOR_DEFINED;
 }
 
-/* What ECDSA signs is no longer than the order of the curve (FIPS 186-4, 6.4): the leftmost bytes of the
- * digest. Of our curves and hashes no bits within a byte are ever cut. */
+/* ECDSA signs the leftmost bytes of the digest, no more than the order of the curve has (FIPS 186-4, 6.4). With our curves and
+ * hashes a byte is never cut. */
 static size_t truncated(size_t digest_length, unsigned bits)
 {
         return MIN_OF(digest_length, (size_t)(bits + 7U) / 8U);
@@ -51,15 +51,15 @@ int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, st
         *signing = (struct signing){
                 .info = algorithm_info(algorithm), .mechanism = {signing_mechanism(algorithm), NULL, 0}};
         if (!signing->info || !algorithm_fits(algorithm, key_type, bits))
-                return -ENOTSUP;
+                return SIGNING_UNFIT;
         signing->input = (struct der){data.data, data.length};
         signing->signature_length =
                 signing->info->key_type == KEY_RSA ? (bits + 7U) / 8U : 2 * ((bits + 7U) / 8U);
         if (signing->info->scheme == SCHEME_EDDSA)
-                return prehashed ? -EINVAL : 0;
+                return prehashed ? SIGNING_BAD_DIGEST : 0;
         length = hash_length(signing->info->hash);
         if (prehashed && data.length != length)
-                return -EINVAL;
+                return SIGNING_BAD_DIGEST;
         if (prehashed)
                 memcpy(digest, data.data, length);
         else if (hash_data(signing->info->hash, data, digest) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * From a signature algorithm and a digest or message to what a token is given: mechanism, parameters, bytes.
- * Hashes by NSS's own software token, never by the device. Used by sign.c and verify.c.
+ * From a signature algorithm and a digest or message to what a token is given: mechanism, parameters, bytes. NSS's own software
+ * token hashes, never the device.
  */
 #pragma once
 
@@ -12,17 +12,22 @@
 
 struct signing {
         const struct algorithm_info *info;
-        CK_MECHANISM mechanism; /* its parameter points into this struct: do not copy it */
+        CK_MECHANISM mechanism; /* its parameter points into this struct, which must not be copied */
         CK_RSA_PKCS_PSS_PARAMS pss;
         uint8_t buffer[SIGNATURE_DIGEST_INFO_MAX];
         struct der input;        /* in buffer, or in the caller's data */
         size_t signature_length; /* of the raw signature */
 };
 
-/* The mechanism alone; CKM_VENDOR_DEFINED where the algorithm is none. */
+/* The mechanism alone; CKM_VENDOR_DEFINED if there is no such algorithm. */
 CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm);
 
-/* bits: of the key. data stays borrowed. -EINVAL: a digest of the wrong length, or one for ed25519; -ENOTSUP:
- * the algorithm is none, or does not fit such a key; -EIO: NSS does not hash. */
+/* What signing_init() returns instead of 0. */
+enum {
+        SIGNING_UNFIT = 1, /* there is no such algorithm, or it does not fit such a key */
+        SIGNING_BAD_DIGEST, /* a digest of the wrong length, or a digest for Ed25519, which signs messages only */
+};
+
+/* bits: of the key's modulus or curve. data stays borrowed. -EIO: NSS cannot hash. */
 int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
         unsigned key_type, unsigned bits);

@@ -9,7 +9,9 @@
 #include <sys/random.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
 #include "daemon/worker/encoding/key-id.h"
+#include "proto/limits.h"
 
 /* notBefore lies that much in the past: clocks differ. */
 #define BACKDATED_USEC (60U * USEC_PER_SEC)
@@ -31,6 +33,65 @@ void x509_arena_free(PLArenaPool *arena)
         PORT_FreeArena(arena, PR_FALSE);
 }
 
+/* After a function of NSS failed. */
+static int nss_error(void)
+{
+        return PORT_GetError() == SEC_ERROR_NO_MEMORY ? -ENOMEM : -EIO;
+}
+
+/* ---- what a client asked for ---- */
+
+int x509_name(PLArenaPool *arena, const char *subject, CERTName *ret)
+{
+        uint8_t der[DN_DER_MAX];
+        SECItem item = {siBuffer, der, 0}, copy;
+        CERTName name = {.arena = NULL};
+        size_t length = 0;
+        int r = dn_from_text(subject, der, &length);
+
+        if (r != 0)
+                return r;
+        item.len = (unsigned)length;
+        if (SECITEM_CopyItem(arena, &copy, &item) != SECSuccess ||
+                SEC_QuickDERDecodeItem(arena, &name, SEC_ASN1_GET(CERT_NameTemplate), &copy) != SECSuccess)
+                return nss_error();
+        *ret = name;
+        return 0;
+}
+
+int x509_dns_names(PLArenaPool *arena, struct wire_bytes names, CERTGeneralName **ret)
+{
+        const char *at = (const char *)names.data, *end = at + names.length;
+        CERTGeneralName *first = NULL;
+        size_t n = 0;
+
+        if (names.length > 0 && end[-1] != '\0')
+                return X509_NOT_A_DNS_NAME;
+        for (; at < end; at += strlen(at) + 1) {
+                CERTGeneralName *name;
+
+                if (!text_is_dns_name(at))
+                        return X509_NOT_A_DNS_NAME;
+                if (++n > LIMIT_DNS_NAMES)
+                        return X509_TOO_MANY_NAMES;
+                name = PORT_ArenaZAlloc(arena, sizeof(*name));
+                if (!name)
+                        return -ENOMEM;
+                name->type = certDNSName;
+                name->name.other =
+                        (SECItem){siAsciiString, (unsigned char *)(uintptr_t)at, (unsigned)strlen(at)};
+                /* NSS wants a ring. */
+                if (!first) {
+                        first = name;
+                        PR_INIT_CLIST(&name->l);
+                } else {
+                        PR_INSERT_BEFORE(&name->l, &first->l);
+                }
+        }
+        *ret = first;
+        return 0;
+}
+
 /* ---- algorithms ---- */
 
 static SECItem item_of(struct der der)
@@ -46,12 +107,12 @@ static int get_identifier(PLArenaPool *arena, unsigned algorithm, SECAlgorithmID
 
         /* What is decoded points into what it was decoded from. */
         if (SECITEM_CopyItem(arena, &copy, &item) != SECSuccess)
-                return -ENOMEM;
+                return nss_error();
         memset(ret, 0, sizeof(*ret));
         return SEC_QuickDERDecodeItem(arena, ret, SEC_ASN1_GET(SECOID_AlgorithmIDTemplate), &copy) ==
                                SECSuccess
                        ? 0
-                       : -ENOMEM;
+                       : nss_error();
 }
 
 int x509_signed(
@@ -63,7 +124,7 @@ int x509_signed(
         if (r < 0)
                 return r;
         data.signature.len *= 8; /* a BIT STRING */
-        return SEC_ASN1EncodeItem(arena, ret, &data, SEC_ASN1_GET(CERT_SignedDataTemplate)) ? 0 : -ENOMEM;
+        return SEC_ASN1EncodeItem(arena, ret, &data, SEC_ASN1_GET(CERT_SignedDataTemplate)) ? 0 : nss_error();
 }
 
 /* ---- requests ---- */
@@ -96,7 +157,7 @@ static int add_names(PLArenaPool *arena, void *extensions, const struct x509_sub
         if (CERT_EncodeAltNameExtension(arena, subject->dns_names, &value) != SECSuccess ||
                 CERT_AddExtension(extensions, SEC_OID_X509_SUBJECT_ALT_NAME, &value, PR_FALSE, PR_TRUE) !=
                         SECSuccess)
-                return -ENOMEM;
+                return nss_error();
         return 0;
 }
 
@@ -108,19 +169,19 @@ int x509_request(
         int r;
 
         if (!request)
-                return -ENOMEM;
+                return nss_error();
         if (subject->dns_names) {
                 extensions = CERT_StartCertificateRequestAttributes(request);
                 if (!extensions)
-                        return -ENOMEM;
+                        return nss_error();
                 r = add_names(arena, extensions, subject);
                 if (CERT_FinishExtensions(extensions) != SECSuccess || r < 0 ||
                         CERT_FinishCertificateRequestAttributes(request) != SECSuccess)
-                        return -ENOMEM;
+                        return nss_error();
         }
         return SEC_ASN1EncodeItem(arena, ret, request, SEC_ASN1_GET(CERT_CertificateRequestTemplate))
                        ? 0
-                       : -ENOMEM;
+                       : nss_error();
 }
 
 /* ---- certificates ---- */
@@ -165,7 +226,7 @@ static int set_serial(CERTCertificate *certificate)
         bytes[0] = (bytes[0] & 0x7f) | 0x40;
         return SECITEM_CopyItem(certificate->arena, &certificate->serialNumber, &serial) == SECSuccess
                        ? 0
-                       : -ENOMEM;
+                       : nss_error();
 }
 
 static SECStatus add_key_ids(PLArenaPool *arena, void *extensions, const struct x509_key *key)
@@ -211,14 +272,19 @@ static int add_extensions(PLArenaPool *arena, CERTCertificate *certificate, cons
         const struct x509_subject *subject, bool ca)
 {
         void *extensions = CERT_StartCertExtensions(certificate);
-        int r = -ENOMEM;
+        int r;
 
         if (!extensions)
-                return r;
+                return nss_error();
         if (add_constraints(arena, extensions, key, ca) == SECSuccess &&
                 add_key_ids(arena, extensions, key) == SECSuccess)
                 r = add_names(arena, extensions, subject);
-        return CERT_FinishExtensions(extensions) == SECSuccess ? r : -ENOMEM;
+        else
+                r = nss_error();
+        /* This frees what it was given, also after a failure. */
+        if (CERT_FinishExtensions(extensions) != SECSuccess && r == 0)
+                r = nss_error();
+        return r;
 }
 
 int x509_certificate(PLArenaPool *arena, const struct x509_key *key, const struct x509_subject *subject,
@@ -228,7 +294,7 @@ int x509_certificate(PLArenaPool *arena, const struct x509_key *key, const struc
         int r;
 
         if (!certificate)
-                return -ENOMEM;
+                return nss_error();
         r = set_serial(certificate);
         if (r == 0)
                 r = get_identifier(certificate->arena, key->algorithm, &certificate->signature);
@@ -236,6 +302,7 @@ int x509_certificate(PLArenaPool *arena, const struct x509_key *key, const struc
                 r = add_extensions(arena, certificate, key, subject, ca);
         if (r < 0)
                 return r;
-        return SEC_ASN1EncodeItem(arena, ret, certificate, SEC_ASN1_GET(CERT_CertificateTemplate)) ? 0
-                                                                                                   : -ENOMEM;
+        return SEC_ASN1EncodeItem(arena, ret, certificate, SEC_ASN1_GET(CERT_CertificateTemplate))
+                       ? 0
+                       : nss_error();
 }

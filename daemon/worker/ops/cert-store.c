@@ -1,122 +1,90 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See cert-store.h. */
+/*
+ * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname, and its key by its id.
+ *
+ * IMPORT: a certificate that somebody else made, for a key on the token and under that key's nickname, or for no key on the token.
+ * It gives nobody a key: whatever the broker thinks, this file checks that the certificate is that key's. Called by a session
+ * thread through operation_run().
+ */
 #include "daemon/worker/ops/cert-store.h"
 
+#include <nss/cert.h>
+#include <nss/secder.h>
 #include <string.h>
 
+#include "daemon/util/text.h"
 #include "daemon/worker/claims/create-under-claim.h"
+#include "daemon/worker/device/attribute.h"
 #include "daemon/worker/ops/pair.h"
 
-/* Certificates of one nickname that are looked at where one may have been left. */
+/* Certificates of one nickname that are looked at if one may have been left. */
 #define SEARCH_MAX 16U
 
-static CK_ATTRIBUTE attribute_of(CK_ATTRIBUTE_TYPE type, struct der der)
-{
-        return (CK_ATTRIBUTE){type, (void *)(uintptr_t)der.data, der.length};
-}
+/* ---- the object ---- */
 
-/* subject: as CKA_SUBJECT. */
-static CK_RV write_object(
-        struct session *session, const struct cert_store *store, struct der subject, bool modifiable)
+static int write_object(struct session *session, const struct cert_store *store)
 {
-        CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-        CK_CERTIFICATE_TYPE type = CKC_X_509;
-        CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
         CK_OBJECT_HANDLE handle;
         CK_ATTRIBUTE template[] = {
-                {CKA_CLASS, &class, sizeof(class)},
-                {CKA_CERTIFICATE_TYPE, &type, sizeof(type)},
-                {CKA_TOKEN, &yes, sizeof(yes)},
-                {CKA_PRIVATE, &no, sizeof(no)},
-                {CKA_LABEL, (void *)(uintptr_t)store->nickname, strlen(store->nickname)},
-                {CKA_ID, (void *)(uintptr_t)store->id.data, store->id.length},
-                attribute_of(CKA_SUBJECT, subject),
-                attribute_of(CKA_ISSUER, store->certificate.issuer),
-                attribute_of(CKA_SERIAL_NUMBER, store->certificate.serial),
-                attribute_of(CKA_VALUE, store->der),
-                {CKA_MODIFIABLE, &no, sizeof(no)},
+                ATTRIBUTE_ULONG(CKA_CLASS, CKO_CERTIFICATE),
+                ATTRIBUTE_ULONG(CKA_CERTIFICATE_TYPE, CKC_X_509),
+                ATTRIBUTE_BOOL(CKA_TOKEN, true),
+                ATTRIBUTE_BOOL(CKA_PRIVATE, false),
+                ATTRIBUTE_TEXT(CKA_LABEL, store->nickname),
+                ATTRIBUTE_BYTES(CKA_ID, store->id),
+                ATTRIBUTE_BYTES(CKA_SUBJECT, store->certificate.subject),
+                ATTRIBUTE_BYTES(CKA_ISSUER, store->certificate.issuer),
+                ATTRIBUTE_BYTES(CKA_SERIAL_NUMBER, store->certificate.serial),
+                ATTRIBUTE_BYTES(CKA_VALUE, store->der),
         };
-        /* It is true where it is left out. */
-        CK_ULONG n = ARRAY_SIZE(template) - (modifiable ? 1 : 0);
 
-        return P11(session, C_CreateObject, session->handle, template, n, &handle);
+        return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), &handle);
 }
 
-static bool refuses_attribute(CK_RV rv)
-{
-        return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID ||
-               rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT;
-}
-
-/* Other programs must neither take its nickname for another key of the same subject, nor make it a key's by writing the same
- * certificate again (docs/names-of-keys.md). A token may refuse the attributes that see to it: then it gets plain ones. */
-static CK_RV write_apart(struct session *session, const struct cert_store *store)
-{
-        _cleanup_(freep) uint8_t *apart = NULL;
-        struct der subject = {0};
-        CK_RV rv;
-
-        if (certificate_subject_apart(store->certificate.subject, &apart, &subject.length) < 0)
-                return CKR_HOST_MEMORY;
-        subject.data = apart;
-        rv = write_object(session, store, subject, store->paired);
-        return refuses_attribute(rv) ? write_object(session, store, store->certificate.subject, true) : rv;
-}
-
-static CK_RV create(struct operation *operation, const void *request)
+static int create(struct operation *operation, const void *request)
 {
         const struct cert_store *store = request;
-        struct result *result = &operation->result;
-        struct wire wire = {.data = result->payload, .size = sizeof(result->payload)};
         uint64_t number;
-        CK_RV rv;
+        int r;
 
-        /* The inventory is of this moment. A key's certificate bears the key's nickname, and no other. */
-        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
-                return operation_answer(operation, REPLY_INVALID,
-                        "certificate: it is for a key on the token, whose nickname it must bear");
-        rv = write_apart(operation->session, store);
-        if (rv != CKR_OK)
-                return rv;
-        if (!pair_renew(operation))
-                return CKR_OK;
+        /* The inventory has just been renewed. The certificate of a key bears the key's nickname and no other. */
+        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->id))
+                return operation_invalid(operation, "certificate",
+                        "it is for a key on the token, whose nickname it must bear");
+        r = write_object(operation->session, store);
+        if (r == 0)
+                r = operation_renew(operation);
+        if (r != 0)
+                return r;
         number = inventory_find_certificate(operation->inventory, store->nickname, store->der);
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
-                        "the certificate was written, and the token does not list it");
-        wire_put_u64(&wire, number);
-        result->payload_length = wire.at;
-        return CKR_OK;
+                        "the certificate was written, but the token does not list it");
+        return operation_answer_number(operation, number);
 }
 
-static bool is_it(const struct object *object, const struct cert_store *store)
-{
-        return object->der && object->der_length == store->der.length &&
-               memcmp(object->der, store->der.data, store->der.length) == 0;
-}
-
-static CK_RV remove_it(struct operation *operation, const void *request)
+static int remove_written(struct operation *operation, const void *request)
 {
         const struct cert_store *store = request;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE handles[SEARCH_MAX];
         size_t n = 0;
-        CK_RV rv = pair_search(
+        int r = pair_search(
                 session, CKO_CERTIFICATE, wire_bytes(NULL, 0), store->nickname, handles, SEARCH_MAX, &n);
 
-        for (size_t i = 0; i < n && rv == CKR_OK; i++) {
+        for (size_t i = 0; i < n && r == 0; i++) {
                 _cleanup_(object_freep) struct object *object = NULL;
 
-                rv = object_read(session, CKO_CERTIFICATE, handles[i], &object);
-                if (rv == CKR_OK && is_it(object, store))
-                        rv = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
-                if (rv == CKR_OBJECT_HANDLE_INVALID)
-                        rv = CKR_OK;
+                r = object_read(session, CKO_CERTIFICATE, handles[i], &object);
+                if (r == 0 && der_is_same((struct der){object->der, object->der_length}, store->der))
+                        r = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
+                if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                        r = 0;
         }
-        return rv;
+        return r;
 }
 
-CK_RV cert_store_run(struct operation *operation, const struct cert_store *store)
+int cert_store_run(struct operation *operation, const struct cert_store *store)
 {
         const struct creation creation = {.nickname = store->nickname,
                 .kind = CLAIM_CERTIFICATE,
@@ -124,8 +92,88 @@ CK_RV cert_store_run(struct operation *operation, const struct cert_store *store
                 .paired = store->paired,
                 .waits = store->waits,
                 .create = create,
-                .remove = remove_it,
+                .remove = remove_written,
                 .request = store};
 
         return create_under_claim(operation, &creation);
+}
+
+/* ---- IMPORT ---- */
+
+#define NOT_A_CERTIFICATE 1
+
+/* NSS must accept it too: it knows what is inside the extensions and the names. NOT_A_CERTIFICATE: it does not. -ENOMEM. */
+static int decode(struct der der)
+{
+        SECItem item = {siDERCertBuffer, (unsigned char *)(uintptr_t)der.data, (unsigned)der.length};
+        PLArenaPool *arena = PORT_NewArena(DER_DEFAULT_CHUNKSIZE);
+        CERTCertificate certificate = {.arena = arena};
+        int r;
+
+        if (!arena)
+                return -ENOMEM;
+        r = SEC_QuickDERDecodeItem(arena, &certificate, SEC_ASN1_GET(SEC_SignedCertificateTemplate), &item) ==
+                            SECSuccess
+                    ? 0
+                    : NOT_A_CERTIFICATE;
+        PORT_FreeArena(arena, PR_FALSE);
+        return r;
+}
+
+/* The certificate is said to be for this key. */
+static int check_key(
+        struct operation *operation, const struct cert_store *store, const struct inventory_public *public)
+{
+        if (!der_is_same(store->certificate.spki, (struct der){public->spki, public->spki_length}))
+                return operation_invalid(operation, "certificate", "it is for another key");
+        if (public->id_length == 0)
+                return operation_invalid(
+                        operation, "key", "it has no id that would join it with the certificate");
+        if (strcmp(public->label, store->nickname) == 0)
+                return 0;
+        /* A key without a label of its own has its nickname from the certificate that is there. */
+        if (inventory_has_nickname(operation->inventory, store->nickname))
+                return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
+        return operation_invalid(operation, "nickname", "the key has another nickname");
+}
+
+int import_attempt(struct operation *operation, const void *request)
+{
+        const struct message_import *message = request;
+        struct cert_store store = {.nickname = message->nickname,
+                .waits = message->again,
+                .der = {message->der.data, message->der.length}};
+        struct inventory_public public = {0};
+        _cleanup_(freep) uint8_t *spki = NULL;
+        uint8_t id[KEY_ID_LENGTH];
+        int r;
+
+        if (!text_is_nickname(message->nickname, strlen(message->nickname)))
+                return operation_invalid(operation, "nickname", "invalid nickname");
+        r = certificate_parse(store.der, &store.certificate) ? decode(store.der) : NOT_A_CERTIFICATE;
+        if (r == NOT_A_CERTIFICATE)
+                return operation_invalid(
+                        operation, "certificate", "it is not exactly one X.509 certificate in DER");
+        if (r < 0)
+                return r;
+        r = key_id(store.certificate.spki, id);
+        if (r == -EINVAL)
+                return operation_invalid(operation, "certificate", "its public key cannot be read");
+        if (r < 0)
+                return r;
+        store.id = wire_bytes(id, sizeof(id));
+        if (message->key == 0)
+                return cert_store_run(operation, &store);
+        r = inventory_public(operation->inventory, message->key, &public);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return operation_answer(operation, REPLY_KEY_GONE, "there is no such key");
+        spki = public.spki;
+        r = check_key(operation, &store, &public);
+        if (r != 0)
+                return r;
+        store.paired = true;
+        store.id = wire_bytes(public.id, public.id_length);
+        return cert_store_run(operation, &store);
 }
