@@ -55,13 +55,20 @@ void call_done(struct call *call)
         call->parameters = NULL;
 }
 
+/* Sets a member. The value is the object's then, or is released. false: no memory, which a value or object of NULL says, too. */
+static bool put(struct json_object *object, const char *name, struct json_object *value)
+{
+        if (object && value && json_object_object_add(object, name, value) == 0)
+                return true;
+        json_object_put(value);
+        return false;
+}
+
 /* If memory is short, the parameters become NULL, which call_run() reports. */
 static void add(struct call *call, const char *name, struct json_object *value)
 {
-        if (call->parameters && value && json_object_object_add(call->parameters, name, value) == 0)
-                return;
-        json_object_put(value);
-        call_done(call);
+        if (!put(call->parameters, name, value))
+                call_done(call);
 }
 
 void call_add_string(struct call *call, const char *name, const char *value)
@@ -116,40 +123,33 @@ static int64_t timeout_ms_left(const struct call *call)
         return left < 1 ? 1 : left > LIMIT_TIMEOUT_MS ? LIMIT_TIMEOUT_MS : left;
 }
 
-static struct json_object *build_request(struct call *call)
+/* The request as text, which the caller frees. -ENOMEM; -EBADMSG: an argument is not UTF-8. */
+static int build_request(struct call *call, char **ret)
 {
-        struct json_object *request = json_object_new_object();
+        _cleanup_(json_putp) struct json_object *request = json_object_new_object();
 
         if (call->with_timeout)
                 call_add_int(call, "timeoutMs", timeout_ms_left(call));
-        if (!request || !call->parameters)
-                goto no_memory;
-        if (json_object_object_add(request, "method", json_object_new_string(call->method)) < 0 ||
-                json_object_object_add(request, "parameters", json_object_get(call->parameters)) < 0 ||
-                (call->more && json_object_object_add(request, "more", json_object_new_boolean(1)) < 0))
-                goto no_memory;
-        return request;
-
-no_memory:
-        json_object_put(request);
-        return NULL;
+        if (!put(request, "method", json_object_new_string(call->method)) ||
+                !put(request, "parameters", json_object_get(call->parameters)) ||
+                (call->more && !put(request, "more", json_object_new_boolean(1))))
+                return -ENOMEM;
+        return json_print(request, ret);
 }
 
 /* -errno: the connection does not take it. Any other failure is in *a. */
 static int send_request(struct call *call, struct pool_connection *connection, struct attempt *a)
 {
-        _cleanup_(json_putp) struct json_object *request = build_request(call);
-        const char *text = request ? json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN) : NULL;
-        size_t length = text ? strlen(text) : 0;
+        _cleanup_(freep) char *text = NULL;
+        int r = build_request(call, &text);
 
-        if (!text) {
+        if (r == -ENOMEM) {
                 a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the request");
-        } else if (length > LIMIT_MESSAGE) {
+        } else if (r < 0) {
+                a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT, "an argument is not UTF-8");
+        } else if (strlen(text) > LIMIT_MESSAGE) {
                 a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT,
                         "the request has more than the %u bytes that the daemon accepts", LIMIT_MESSAGE);
-        } else if (!text_is_utf8(text, length)) {
-                /* The daemon would close the connection, each time. */
-                a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT, "an argument is not UTF-8");
         } else {
                 return socket_send(connection, text, call->deadline, &a->sent);
         }

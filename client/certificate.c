@@ -8,6 +8,7 @@ struct owned_certificate {
         struct tokend_certificate certificate;
         struct certificates_certificate_result parts;
         struct json_object *object;
+        char *json;
 };
 
 static void fill(struct tokend_certificate *certificate, const struct certificates_certificate_result *parts)
@@ -37,10 +38,9 @@ static enum tokend_error certificate_new(
         if (error == TOKEND_OK) {
                 owned->object = json_object_get(object);
                 fill(&owned->certificate, &owned->parts);
-                owned->certificate.json = json_object_to_json_string_ext(
-                        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-                if (!owned->certificate.json)
+                if (json_print(object, &owned->json) < 0)
                         error = fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate");
+                owned->certificate.json = owned->json;
         }
         if (error == TOKEND_OK)
                 *ret = &owned->certificate;
@@ -57,6 +57,7 @@ void tokend_certificate_free(struct tokend_certificate *certificate)
                 return;
         free(owned->parts.der.data);
         json_object_put(owned->object);
+        free(owned->json);
         free(owned);
 }
 

@@ -10,6 +10,7 @@ struct owned_check {
         struct tokend_check check;
         struct certificates_check_result first; /* the first reply; found grows by those of the others */
         struct json_object *object;
+        char *json;
 };
 
 static void clear(struct owned_check *owned)
@@ -18,6 +19,7 @@ static void clear(struct owned_check *owned)
         free(owned->check.collisions);
         free(owned->check.missing_mechanisms);
         json_object_put(owned->object);
+        free(owned->json);
         *owned = (struct owned_check){0};
 }
 
@@ -91,9 +93,10 @@ static int finish(struct owned_check *owned)
                 take_strings(owned->first.missing_mechanisms, &check->missing_mechanisms,
                         &check->n_missing_mechanisms) < 0)
                 return -ENOMEM;
-        check->json = json_object_to_json_string_ext(
-                owned->object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-        return check->json ? 0 : -ENOMEM;
+        if (json_print(owned->object, &owned->json) < 0)
+                return -ENOMEM;
+        check->json = owned->json;
+        return 0;
 }
 
 enum tokend_error tokend_check(struct tokend *handle, const char *token, const char *const *nicknames,

@@ -119,15 +119,15 @@ static void describe(char *text, size_t size, const char *sentence, struct json_
         i = json_object_iter_begin(parameters);
         end = json_object_iter_end(parameters);
         for (; !json_object_iter_equal(&i, &end) && at < size; json_object_iter_next(&i)) {
-                struct json_object *value = json_object_iter_peek_value(&i);
+                _cleanup_(freep) char *value = NULL;
 
-                at += (size_t)snprintf(text + at, size - at, "%s%s %s", separator,
-                        json_object_iter_peek_name(&i),
-                        json_object_to_json_string_ext(
-                                value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+                if (json_print(json_object_iter_peek_value(&i), &value) < 0)
+                        break;
+                at += (size_t)snprintf(
+                        text + at, size - at, "%s%s %s", separator, json_object_iter_peek_name(&i), value);
                 separator = ", ";
         }
-        if (at < size)
+        if (*separator == ',' && at < size)
                 snprintf(text + at, size - at, ")");
 }
 

@@ -20,6 +20,7 @@
 #include "daemon/util/macros.h"
 #include "proto/fields.h"
 #include "proto/frame.h"
+#include "proto/json.h"
 
 /* Idle connections that a handle keeps. So many threads can call at once and never connect again. */
 #define IDLE_MAX 64U

@@ -11,6 +11,7 @@ struct owned_key {
         struct tokend_key key;
         struct keys_key_result parts;
         struct json_object *object;
+        char *json;
 };
 
 _Static_assert((unsigned)TOKEND_USAGE_SIGN == USAGE_SIGN && (unsigned)TOKEND_USAGE_DECRYPT == USAGE_DECRYPT &&
@@ -59,10 +60,9 @@ enum tokend_error key_new(
         if (error == TOKEND_OK) {
                 owned->object = json_object_get(object);
                 fill(&owned->key, &owned->parts);
-                owned->key.json = json_object_to_json_string_ext(
-                        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-                if (!owned->key.json)
+                if (json_print(object, &owned->json) < 0)
                         error = fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a key");
+                owned->key.json = owned->json;
         }
         if (error == TOKEND_OK)
                 *ret = &owned->key;
@@ -79,6 +79,7 @@ void tokend_key_free(struct tokend_key *key)
                 return;
         free(owned->parts.public_key.data);
         json_object_put(owned->object);
+        free(owned->json);
         free(owned);
 }
 

@@ -10,6 +10,7 @@
 struct owned_status {
         struct tokend_status status;
         struct json_object *object;
+        char *json;
 };
 
 static enum tokend_error no_memory(struct tokend_failure *ret_failure)
@@ -172,9 +173,7 @@ static enum tokend_error parse_status(
         status->n_instances = json_object_array_length(parts.instances);
         status->tokens = calloc(status->n_tokens + 1, sizeof(*status->tokens));
         status->instances = calloc(status->n_instances + 1, sizeof(*status->instances));
-        status->json = json_object_to_json_string_ext(
-                object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-        if (!status->tokens || !status->instances || !status->json)
+        if (!status->tokens || !status->instances)
                 return no_memory(ret_failure);
         for (size_t i = 0; error == TOKEND_OK && i < status->n_tokens; i++)
                 error = parse_token(
@@ -196,6 +195,7 @@ void tokend_status_free(struct tokend_status *status)
         free(status->tokens);
         free(status->instances);
         json_object_put(owned->object);
+        free(owned->json);
         free(owned);
 }
 
@@ -209,6 +209,9 @@ static enum tokend_error status_new(
                 return no_memory(ret_failure);
         owned->object = json_object_get(object);
         error = parse_status(object, &owned->status, ret_failure);
+        if (error == TOKEND_OK && json_print(object, &owned->json) < 0)
+                error = no_memory(ret_failure);
+        owned->status.json = owned->json;
         if (error == TOKEND_OK)
                 *ret = &owned->status;
         else

@@ -97,9 +97,10 @@ static int scan_number(struct scanner *s, struct json_object **ret)
                 return r;
         memcpy(s->decoded, begin, (size_t)(s->at - begin));
         s->decoded[s->at - begin] = '\0';
-        /* A number beyond 64 bits becomes the nearest one within. The value of a number that is not an integer is never read. */
+        /* A number beyond 64 bits becomes the nearest one within. The value of a number that is not an integer is never read;
+         * its text is kept for json_print(). */
         *ret = integer ? json_object_new_int64(strtoll(s->decoded, NULL, 10))
-                       : json_object_new_double(strtod(s->decoded, NULL));
+                       : json_object_new_double_s(0, s->decoded);
         return *ret ? 0 : -ENOMEM;
 }
 

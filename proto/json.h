@@ -2,7 +2,7 @@
 /*
  * Reads JSON, exactly as RFC 8259 defines it, into a tree of json-c. It also refuses an object that has a key twice, and a key
  * with U+0000 in it, where a C string would end. A string value may have U+0000: fields.c refuses it, by the name of the field.
- * Thread-safe.
+ * Writes such a tree as JSON. Thread-safe.
  */
 #pragma once
 
@@ -13,3 +13,7 @@
  * object, or has more than LIMIT_JSON_CONTAINERS objects and arrays; -ELOOP: it is deeper than LIMIT_JSON_DEPTH; -EINVAL: an object
  * has a key twice, or a key has U+0000; -ENOMEM. */
 int json_parse(const char *text, size_t length, struct json_object **ret);
+
+/* Writes a value on one line, with a NUL behind it. The caller frees *ret. A number that is not an integer must come from
+ * json_parse(). -EBADMSG: a string is not UTF-8; -ENOMEM. */
+int json_print(struct json_object *value, char **ret);

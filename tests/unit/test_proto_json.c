@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/limits.h"
@@ -239,6 +240,24 @@ static void test_values(void)
         json_object_put(object);
 }
 
+static void test_printed(void)
+{
+        static const char text[] =
+                "{\"a\":[0,-12,9223372036854775807,1.50,1e2],\"b\":true,\"c\":false,\"d\":null,\"e\":{},"
+                "\"f\":[],\"g/\":\"x\\\"\\\\\\u000a\\u007f\xc3\xa4\\u0000\"}";
+        struct json_object *object = NULL, *value;
+        char *printed = NULL;
+
+        CU_ASSERT_EQUAL_FATAL(json_parse(text, strlen(text), &object), 0);
+        CU_ASSERT_EQUAL_FATAL(json_print(object, &printed), 0);
+        CU_ASSERT_STRING_EQUAL(printed, text);
+        free(printed);
+        json_object_put(object);
+        value = json_object_new_string("a\xff");
+        CU_ASSERT_EQUAL(json_print(value, &printed), -EBADMSG);
+        json_object_put(value);
+}
+
 static void test_many_members(void)
 {
         char text[4096];
@@ -276,6 +295,7 @@ SUITE(proto_json, {"all of RFC 8259 is taken", test_taken},
         {"what is not UTF-8 is refused", test_utf8}, {"a key given twice is refused", test_equal_keys},
         {"strings are decoded", test_strings}, {"values have their types", test_values},
         {"an object of many members is whole", test_many_members},
+        {"what was parsed is printed as it was, what is not UTF-8 not at all", test_printed},
         {"LIMIT_JSON_DEPTH: depth 16 is taken, depth 17 refused", test_depth},
         {"LIMIT_JSON_CONTAINERS: one more is refused", test_containers},
         {"128 KiB of nothing but one thing is refused", test_hostile},

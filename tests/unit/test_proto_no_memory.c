@@ -45,6 +45,35 @@ static void test_json(void)
         alloc_fail_each(parse, (void *)TEXT, -ENOMEM);
 }
 
+static int print(void *userdata)
+{
+        char *printed = NULL;
+        int r = json_print(userdata, &printed);
+
+        if (r == 0) {
+                struct json_object *again = NULL;
+
+                alloc_fail(0, 0);
+                CU_ASSERT_EQUAL(json_parse(printed, strlen(printed), &again), 0);
+                CU_ASSERT(json_object_equal(userdata, again));
+                json_object_put(again);
+        }
+        free(printed);
+        return r;
+}
+
+/* Long enough that the text is moved while it grows. */
+static void test_print(void)
+{
+        struct json_object *array = json_object_new_array(), *object = json_object_new_object();
+
+        for (int i = 0; i < 1000; i++)
+                json_object_array_add(array, json_object_new_string("a \"text\" \xc3\xa4"));
+        json_object_object_add(object, "array", array);
+        alloc_fail_each(print, object, -ENOMEM);
+        json_object_put(object);
+}
+
 struct sample {
         struct field_bytes first, second;
         const char *name;
@@ -146,6 +175,7 @@ static void test_base64(void)
 }
 
 SUITE(proto_no_memory, {"a JSON text is parsed whole, or there is no memory", test_json},
+        {"JSON is printed whole, or there is no memory", test_print},
         {"fields are taken whole, or there is no memory", test_fields},
         {"messages are cut, or there is no memory", test_frame},
         {"base64 is decoded, or there is no memory", test_base64});
