@@ -8,7 +8,7 @@
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
-/* Bytes of a snapshot as text: each byte of the files may have become two, and defaults are spelled out. */
+/* Bytes of a snapshot as text: each byte of the files may become two, and defaults are written out. */
 #define FORMAT_MAX (4U * LIMIT_CONFIG)
 #define SEALS      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 

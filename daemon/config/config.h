@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The configuration: read and checked by the supervisor, an immutable snapshot from then on. The other
- * processes get it as text (config_format), with users and groups already as numbers, and read it with the
- * same code, so that neither of them opens a file. docs/configuration.md says what stays as it is; tokend.conf(5) explains each key.
+ * The configuration. The supervisor reads and checks the files; the result is a snapshot that never changes. The other
+ * processes get it as text (config_format()), with users and groups already as numbers, and read it with the same code, so
+ * that none of them opens a file. docs/configuration.md says what is stable; tokend.conf(5) explains each key.
  */
 #pragma once
 
@@ -27,9 +27,9 @@ struct config_token {
         char *name;
         char *module;       /* a path, or "internal" */
         char *uri;          /* NULL: the only slot with a token */
-        char *pin;          /* file:PATH or credential:NAME; NULL: none */
-        char *directory;    /* of the NSS databases; set for an internal token and for no other */
-        char **environment; /* NAME=VALUE, NULL at the end; never NULL itself, as every list here */
+        char *pin;          /* file:PATH or credential:NAME; NULL: not set */
+        char *directory;    /* of the NSS databases; set for internal tokens only */
+        char **environment; /* NAME=VALUE, NULL at the end; never NULL itself, like every list here */
         unsigned sessions;
         uint64_t timeout_usec, generate_timeout_usec, start_timeout_usec, refresh_usec, keep_alive_usec;
         unsigned role;     /* enum token_role */
@@ -42,7 +42,7 @@ struct config_instance {
         uid_t user;  /* (uid_t) -1: any */
         gid_t group; /* (gid_t) -1: any */
         char *unit;  /* NULL: any */
-        char *token; /* NULL: every token, the first being its own */
+        char *token; /* its own token; NULL: it may use every token, and the first is its own */
         char **other_tokens;
         char **keys;    /* globs, fnmatch(3) without flags */
         unsigned allow; /* mask of enum config_right */
@@ -51,12 +51,12 @@ struct config_instance {
 
 struct config {
         char *socket, *status_socket, *state_directory;
-        char *audit;             /* as it stands there: config_audit_mode() and config_audit_path() read it */
+        char *audit; /* the value of Audit=: config_audit_mode() and config_audit_path() read it */
         unsigned audit_required; /* 0 or 1 */
-        char *audit_key;         /* token:nickname; NULL: none */
+        char *audit_key;         /* token:nickname; NULL: not set */
         uint64_t audit_sign_interval_usec;
         uint64_t audit_rotate_size;   /* bytes */
-        struct config_token **tokens; /* at least one: the default is put in */
+        struct config_token **tokens; /* at least one: without any [Token], the default token */
         size_t n_tokens;
         struct config_instance **instances; /* none: root and the daemon's own user may do everything */
         size_t n_instances;

@@ -11,7 +11,7 @@
 #define DAEMON(field)   offsetof(struct config, field)
 #define TOKEN(field)    offsetof(struct config_token, field)
 #define INSTANCE(field) offsetof(struct config_instance, field)
-/* The least and the most that a number may be, and what it is where it is not given. */
+/* The least and the greatest value of a number, and its default. */
 #define RANGE(least, most, otherwise) .min = (least), .max = (most), .default_number = (otherwise)
 /* Of a duration. A shorter period would keep a processor busy, and a shorter timeout would fail every call. */
 #define DURATION(otherwise) RANGE(100 * USEC_PER_MSEC, 24 * 3600 * USEC_PER_SEC, (otherwise))

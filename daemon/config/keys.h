@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The table of all keys: from it values are read, written out, compared, freed, and given their defaults. A
- * new key is a line here, a field in config.h and a paragraph in tokend.conf(5).
+ * The table of all keys. With it values are read, written out, compared, freed, and set to their defaults. A new key is a line in
+ * keys.c, a field in config.h and a paragraph in tokend.conf(5).
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct config_key {
         size_t offset;
         uint64_t min, max;        /* of numbers */
         uint64_t default_number;  /* of numbers, durations, masks */
-        const char *default_text; /* of texts; NULL: none */
+        const char *default_text; /* of texts; NULL: not set */
 };
 
 struct config_section {
@@ -47,8 +47,8 @@ void key_set_number(const struct config_key *key, void *object, uint64_t value);
 char *key_text(const struct config_key *key, const void *object);
 char **key_list(const struct config_key *key, const void *object);
 
-/* Appends `Key=Value` lines for every key that is not at "none". */
+/* Appends a line `Key=Value` for every key that is set. -ENOMEM. */
 int keys_format(enum section_kind kind, const void *object, FILE *out);
 
-/* Where the key of that field was given in a section. */
+/* Where the key of that field was given in a section; file NULL: it was not. */
 struct place key_place(const struct section *section, size_t offset);

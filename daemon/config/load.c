@@ -43,7 +43,7 @@ static unsigned line_at(const char *text, size_t length)
         return line;
 }
 
-/* The name stays for as long as the parser: places point to it. */
+/* Keeps a copy of the name for as long as the parser, since places point to it. */
 static const char *keep_name(struct parser *parser, const char *path)
 {
         char **grown = parser_grow(parser, parser->files, parser->n_files, sizeof(*grown));

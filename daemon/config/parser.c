@@ -110,7 +110,7 @@ static bool head_ok(struct parser *parser, struct place place, enum section_kind
         return true;
 }
 
-/* A new token or instance, as the defaults have it, with its name. */
+/* A new token or instance with its name and the default values. */
 static void *object_new(struct parser *parser, enum section_kind kind, const char *name)
 {
         static const size_t sizes[] = {
@@ -124,7 +124,7 @@ static void *object_new(struct parser *parser, enum section_kind kind, const cha
         if (r == 0 && kind != SECTION_DAEMON) {
                 char *copy = strdup(name ? name : "");
 
-                /* Both begin with it. */
+                /* The name is the first member of both. */
                 *(char **)object = copy;
                 r = copy ? 0 : -ENOMEM;
         }
@@ -294,7 +294,7 @@ void parser_read(struct parser *parser, const char *file, const char *text, size
 {
         struct place place = {.file = file};
 
-        /* Editors of another system put a byte order mark first. */
+        /* Some editors put a byte order mark first. */
         if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
                 text += 3;
                 length -= 3;

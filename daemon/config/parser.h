@@ -4,9 +4,9 @@
  * stood, and what is left to check when all files have been read. Nothing of it outlives config_load() and
  * config_parse().
  *
- * From the ground up: value, type, keys (the table), snapshot (its objects), faults, key-value, parser (a text), check (the
- * whole), load (files), config-memfd. A fault does not end the reading. Want of memory sets parser->error, which stays, and
- * which config_load() returns.
+ * The files of this layer from the ground up: value, type, keys (the table), snapshot (its objects), faults, key-value, parser
+ * (a text), check (the whole), load (files), config-memfd. A fault does not end the reading. If memory is short, parser->error
+ * is set and stays set; config_load() returns it.
  */
 #pragma once
 
@@ -25,20 +25,20 @@ enum section_kind {
 #define SECTION_KEYS_MAX 16U
 
 struct place {
-        const char *file; /* NULL: nowhere, so the value is the default */
+        const char *file; /* NULL: the key was not given, so its value is the default */
         unsigned line;
 };
 
 struct section {
         enum section_kind kind; /* SECTION_KINDS_: unknown */
-        const char *name;       /* NULL: no section that counts */
-        void *object; /* config, config_token or config_instance; NULL: unknown, its keys are passed over */
-        bool scrap; /* the head is at fault: the object is there to find the faults of its values, and goes */
+        const char *name;       /* NULL: the section does not count, because its head has a fault */
+        void *object; /* config, config_token or config_instance; NULL: the kind is unknown, and the keys are skipped */
+        bool scrap; /* the head has a fault: the object only serves to find the faults of its values, and is freed */
         struct place place;
         struct place keys[SECTION_KEYS_MAX]; /* by the key's place in the table */
 };
 
-/* A token named by another section: looked for when all files have been read. */
+/* A token that another section names. It is looked up when all files have been read. */
 struct reference {
         struct place place;
         const char *key;
@@ -51,8 +51,8 @@ struct parser {
         void (*report)(void *userdata, const char *line); /* may be NULL */
         void *userdata;
         unsigned n_faults;
-        int error;       /* -ENOMEM: sticks, and ends the reading */
-        bool incomplete; /* not everything could be read: what is missing may stand there */
+        int error;       /* -ENOMEM: stays set, and ends the reading */
+        bool incomplete; /* not everything could be read, so a missing section is no fault */
 
         struct config *config;
         struct section **sections; /* as they stand in the files */
@@ -65,22 +65,22 @@ struct parser {
         size_t n_bytes; /* read so far, of LIMIT_CONFIG */
 };
 
-/* -ENOMEM: parser_done() all the same. */
+/* -ENOMEM. Call parser_done() in any case. */
 int parser_init(struct parser *parser, void (*report)(void *userdata, const char *line), void *userdata);
 void parser_done(struct parser *parser);
 
-/* Reports `FILE:LINE: text`. (faults.c, as parser_grow()) */
+/* Reports `FILE:LINE: text`. In faults.c, as parser_grow(). */
 void parser_fault(struct parser *parser, struct place place, const char *format, ...) _printf_(3, 4);
 
 /* Reads the text of one file. name must stay for as long as the parser. */
 void parser_read(struct parser *parser, const char *name, const char *text, size_t length);
 
-/* Adds a token as the defaults have it. NULL (and error set) when memory is short. */
+/* Adds a token with the default values. NULL, and error set, when memory is short. */
 struct config_token *parser_add_token(struct parser *parser, const char *name);
 
-/* Once, when all has been read: what one line alone cannot show, and what stands in no file. */
+/* Once, when everything has been read: the checks and the values that need all sections. */
 void check_all(struct parser *parser);
 
-/* The array with one more zeroed element behind its n, moved perhaps. NULL, and error set, when memory is
+/* The array with room for one more element after its n, set to zeros; it may have moved. NULL, and error set, when memory is
  * short. */
 void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size);

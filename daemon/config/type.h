@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What a value may be: one of these for each kind, with what is right about it in words. Used by the table of
- * keys. */
+/* The types of values: how each is stored and checked, and in words what is expected. Used by the table of keys. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,11 +7,11 @@
 #include "daemon/util/macros.h"
 
 enum storage {
-        STORAGE_TEXT,   /* char *, NULL: none */
+        STORAGE_TEXT,   /* char *; NULL: not set */
         STORAGE_LIST,   /* char **, NULL at the end */
         STORAGE_NUMBER, /* unsigned */
         STORAGE_USEC,   /* uint64_t, of a duration */
-        STORAGE_ID,     /* uid_t or gid_t, -1: none */
+        STORAGE_ID,     /* uid_t or gid_t; -1: not set */
         STORAGE_SIZE,   /* uint64_t, bytes */
         STORAGE_ROLE,   /* unsigned, one of a few words: enum token_role, or 0 and 1 */
         STORAGE_RIGHTS, /* unsigned, mask of enum config_right */
@@ -27,10 +26,10 @@ enum type_reference {
 
 struct config_type {
         enum storage storage;
-        enum type_reference reference;                  /* of a text or of each item: the name of a token */
-        const char *expected;                           /* "must be …"; for numbers the range is said */
-        bool (*valid)(const char *text);                /* of a text, and of each item of a list */
-        int (*number)(const char *text, uint64_t *ret); /* of all the others; of rights: of one word */
+        enum type_reference reference;   /* of a text or of each item: the name of a token */
+        const char *expected;            /* after "must be"; of numbers and durations the range is added */
+        bool (*valid)(const char *text); /* of a text, and of each item of a list */
+        int (*number)(const char *text, uint64_t *ret); /* of all other types; of rights: of one word */
         const char *(*name)(unsigned value);            /* of a role and of one right */
 };
 

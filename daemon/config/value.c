@@ -8,8 +8,7 @@
 
 #define NAME_BYTES 64U
 
-/* Copies what stands between quotes to *to; *at stands on the opening one, and behind the closing one
- * afterwards. */
+/* Copies the text between quotes to *to. *at points to the opening quote, and afterwards behind the closing one. */
 static int unquote(const char **at, char **to)
 {
         char quote = *(*at)++;

@@ -6,14 +6,13 @@
 
 #include "daemon/util/macros.h"
 
-/* Takes the next word off *at. Words are separated by white space; what stands in single quotes is taken as
- * it is, in double quotes \\ and \" stand for a backslash and a quote, and everything else for itself; a
- * quote may begin anywhere in a word. 1: there is none left. -EINVAL: a quote that does not end. The caller
- * frees. */
+/* Takes the next word off *at. Words are separated by white space. Text in single quotes is taken as it is; in double quotes \\ and
+ * \" stand for a backslash and a quote. A quote may begin anywhere in a word. 1: no word is left. -EINVAL: a quote does not end;
+ * -ENOMEM. The caller frees. */
 int value_next_word(const char **at, char **ret);
 
-/* A value that is no list: the text as it stands; where it begins with a quote, the one word that it is then.
- * -EINVAL: a quote that does not end, or something behind it. The caller frees. */
+/* A value that is not a list: the text as it stands; if it begins with a quote, it is one quoted word. -EINVAL: the quote does not
+ * end, or text follows it; -ENOMEM. The caller frees. */
 int value_text(const char *text, char **ret);
 
 /* The text in double quotes, so that the two above read it back. NULL when memory is short. The caller frees.
@@ -23,12 +22,11 @@ char *value_quote(const char *text);
 /* Decimal digits and nothing else. -EINVAL, -ERANGE (beyond 64 bits). */
 int value_number(const char *text, uint64_t *ret);
 
-/* Bytes as systemd.syntax(7) writes sizes: a number, with K, M, G or T (powers of 1024) behind it perhaps. -EINVAL,
- * -ERANGE. */
+/* Bytes as systemd.syntax(7) writes sizes: a number, and K, M, G or T (powers of 1024) may follow it. -EINVAL, -ERANGE. */
 int value_size(const char *text, uint64_t *ret_bytes);
 
-/* Whether it may be the name of a token or an instance: 1 to 64 bytes of UTF-8, without a colon, a slash,
- * white space or a control character, and not beginning with a dot. */
+/* Whether it may be the name of a token or an instance: 1 to 64 bytes of UTF-8, without colons, slashes, white space and control
+ * characters, and without a dot at the beginning. */
 bool value_is_name(const char *text);
 
 static inline bool value_is_space(char c)
