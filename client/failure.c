@@ -64,26 +64,13 @@ const char *tokend_error_name(enum tokend_error error)
         return local_name(error);
 }
 
-/* Removes an unfinished character from the end: snprintf() cuts between bytes. Returns the new length. */
-static size_t cut_between_characters(char *text)
-{
-        size_t length = strlen(text), begin = length;
-        uint32_t point;
-
-        while (begin > 0 && length - begin < 3 && (text[begin - 1] & 0xc0) == 0x80)
-                begin--;
-        if (begin > 0 && (unsigned char)text[begin - 1] >= 0xc0 &&
-                utf8_decode(text + begin - 1, length - begin + 1, &point) == 0)
-                length = begin - 1;
-        text[length] = '\0';
-        return length;
-}
-
 void failure_clean(char *text)
 {
-        size_t length = cut_between_characters(text);
+        /* snprintf() cuts between bytes. */
+        size_t length = utf8_whole(text, strlen(text));
         uint32_t point;
 
+        text[length] = '\0';
         for (size_t at = 0, n; at < length; at += n) {
                 n = utf8_decode(text + at, length - at, &point);
                 if (n > 0 && utf8_is_control(point))

@@ -6,7 +6,7 @@
 
 #include "client/tokendctl/tokendctl.h"
 
-static void complain_with(const char *format, va_list arguments)
+_printf_(1, 0) static void complain_with(const char *format, va_list arguments)
 {
         _cleanup_(freep) char *text = NULL, *escaped = NULL;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
 
 /* The back-off (docs/lifecycle.md), and how often an absent device is asked. */
 #define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
@@ -27,9 +28,8 @@ void reason_copy(char ret[static REASON_SIZE], const char *text)
 {
         size_t length = strnlen(text, REASON_SIZE - 1);
 
-        /* Cut between characters. */
-        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-                length--;
+        if (text[length])
+                length = utf8_whole(text, length);
         if (!text_is_utf8(text, length)) {
                 snprintf(ret, REASON_SIZE, "a reason that is not UTF-8");
                 return;

@@ -9,6 +9,7 @@
 
 #include "daemon/util/json-string.h"
 #include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
 #include "proto/limits.h"
 
 #define AUDIT_KIND_ROW(constant, name, id) [constant] = {name, id},
@@ -75,9 +76,7 @@ static void put_escaped(struct audit_text *text, const char *string, size_t most
 
                 /* A run of characters is cut between two characters. An escape is not cut. */
                 if (cut)
-                        n = piece == room ? 0 : most;
-                while (cut && n > 0 && (piece[n] & 0xc0) == 0x80)
-                        n--;
+                        n = piece == room ? 0 : utf8_whole(piece, most);
                 put_bytes(text, piece, n);
                 if (cut) {
                         put_bytes(text, "\xe2\x80\xa6", 3);

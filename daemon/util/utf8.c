@@ -42,6 +42,19 @@ size_t utf8_encode(uint32_t point, char *ret)
         return n;
 }
 
+size_t utf8_whole(const char *text, size_t length)
+{
+        size_t begin = length;
+        uint32_t point;
+
+        while (begin > 0 && length - begin < 3 && (text[begin - 1] & 0xc0) == 0x80)
+                begin--;
+        if (begin > 0 && (unsigned char)text[begin - 1] >= 0xc0 &&
+                utf8_decode(text + begin - 1, length - begin + 1, &point) == 0)
+                return begin - 1;
+        return length;
+}
+
 bool utf8_is_control(uint32_t point)
 {
         return point < 0x20 || (point >= 0x7f && point <= 0x9f);

@@ -13,6 +13,9 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret);
 /* Writes the character of a code point up to U+10FFFF, without a NUL. Returns how many bytes it has: 1 to 4. */
 size_t utf8_encode(uint32_t point, char *ret);
 
+/* The length of UTF-8 text that was cut between bytes, without an unfinished character at its end. */
+size_t utf8_whole(const char *text, size_t length);
+
 /* C0, DEL and C1: a terminal may act on them. */
 bool utf8_is_control(uint32_t point);
 

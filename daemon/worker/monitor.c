@@ -37,6 +37,8 @@ static void harden(void)
         /* Signals for the terminal's processes or for the whole service are the supervisor's to act on. */
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
+        /* systemd's watchdog sends it to all processes. An abort(3) ends this one all the same. */
+        signal(SIGABRT, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
 }

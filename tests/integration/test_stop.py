@@ -35,7 +35,9 @@ class InACall(Faults):
     def test_sigterm(self):
         """SIGTERM, to the service's every process, while a worker logs in: the login returns, then the status is 0"""
         worker = self.hold()
-        for process in [*self.daemon.children()]:
+        # The broker answers, so all of them have begun.
+        self.assertEqual(self.daemon.token("hsm")["state"], "starting")
+        for process in self.daemon.children():
             process.kill(signal.SIGTERM)
         self.daemon.process.send_signal(signal.SIGTERM)
         self.let_go(worker)
@@ -60,8 +62,12 @@ class InACall(Faults):
         self.daemon.wait_state("other", "ready")
 
     def test_supervisor_killed(self):
-        """the supervisor is killed while a worker logs in: the login returns, then the worker ends"""
+        """the supervisor is killed while a worker logs in: the login returns, then the worker ends
+
+        SIGABRT is what systemd sends to every process of a service whose watchdog got no word.
+        """
         worker = self.hold()
+        worker.kill(signal.SIGABRT)
         self.daemon.process.kill()
         self.daemon.reap()
         self.let_go(worker)

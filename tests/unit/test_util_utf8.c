@@ -37,6 +37,16 @@ static void test_malformed(void)
         CU_ASSERT_EQUAL(point, 7);
 }
 
+static void test_cut(void)
+{
+        static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+        static const size_t whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10};
+
+        for (size_t n = 0; n < ARRAY_SIZE(whole); n++)
+                CU_ASSERT_EQUAL(utf8_whole(text, n), whole[n]);
+        CU_ASSERT_EQUAL(utf8_whole("\xc3", 1), 0);
+}
+
 static void test_deceptive(void)
 {
         static const uint32_t bad[] = {0, '\n', 0x1f, 0x7f, 0x80, 0x9f, 0x61c, 0x200b, 0x200d, 0x200f, 0x2028,
@@ -97,7 +107,7 @@ static void test_read_again(void)
 }
 
 SUITE(util_utf8, {"every character is read as it was written, and no part of it", test_round_trip},
-        {"what is not UTF-8 is not decoded", test_malformed},
+        {"what is not UTF-8 is not decoded", test_malformed}, {"text is cut between characters", test_cut},
         {"characters that are not seen, or turn text, are deceptive", test_deceptive},
         {"a JSON string escapes what must not be seen as it is", test_written},
         {"a JSON string is read again as it was written", test_read_again});

@@ -89,7 +89,43 @@ static void test_times(void)
         CU_ASSERT_EQUAL(certificate.not_before_usec, 0);
 }
 
+/* The length of a name of n bytes, as the token gets it. */
+static void check_apart(size_t n, const uint8_t *head, size_t head_length)
+{
+        uint8_t *name = malloc(n + 5), *apart = NULL;
+        size_t length = der_head(name, DER_TAG_SEQUENCE, n), apart_length = 0;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(name);
+        memset(name + length, 'x', n);
+        CU_ASSERT_EQUAL_FATAL(
+                certificate_subject_apart((struct der){name, length + n}, &apart, &apart_length), 0);
+        CU_ASSERT_EQUAL_FATAL(apart_length, head_length + n);
+        CU_ASSERT_EQUAL(memcmp(apart, head, head_length), 0);
+        CU_ASSERT_EQUAL(memcmp(apart + head_length, name + length, n), 0);
+        free(name);
+        free(apart);
+}
+
+static void test_apart(void)
+{
+        static const uint8_t not_a_name[] = {0x31, 0x00};
+        uint8_t *apart = NULL;
+        size_t length;
+
+        check_apart(0, (const uint8_t[]){0x30, 0x81, 0x00}, 3);
+        check_apart(0x7f, (const uint8_t[]){0x30, 0x81, 0x7f}, 3);
+        check_apart(0x80, (const uint8_t[]){0x30, 0x82, 0x00, 0x80}, 4);
+        check_apart(0xff, (const uint8_t[]){0x30, 0x82, 0x00, 0xff}, 4);
+        check_apart(0x100, (const uint8_t[]){0x30, 0x83, 0x00, 0x01, 0x00}, 5);
+        check_apart(0xffff, (const uint8_t[]){0x30, 0x83, 0x00, 0xff, 0xff}, 5);
+        CU_ASSERT_EQUAL(
+                certificate_subject_apart((struct der){not_a_name, sizeof(not_a_name)}, &apart, &length),
+                -EINVAL);
+        CU_ASSERT_PTR_NULL(apart);
+}
+
 SUITE(worker_certificate, {"a certificate's fields are found", test_good},
         {"a certificate that is cut, or has more behind it, is none", test_cut},
         {"a flipped bit makes no text that is none", test_flipped},
-        {"a time that is none makes no certificate; one before 1970 is 0", test_times});
+        {"a time that is none makes no certificate; one before 1970 is 0", test_times},
+        {"the subject as the token gets it is the same name in other bytes than DER's", test_apart});

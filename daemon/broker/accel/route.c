@@ -179,7 +179,7 @@ static uint64_t share_usec(
         return MIN_OF(left, share);
 }
 
-static void try_on(struct token *accelerator, struct op *op)
+static void set_route(struct token *accelerator, struct op *op)
 {
         uint64_t now = now_usec();
 
@@ -187,21 +187,20 @@ static void try_on(struct token *accelerator, struct op *op)
         op->route.deadline_usec = now + share_usec(accelerator, op, now, &op->route.hurried);
         if (op->kind == MESSAGE_TYPE_SIGN)
                 op->route.copy = op->entry->copy->number;
-        token_submit(accelerator, op);
 }
 
-void route_submit(struct op *op)
+struct token *route_choose(struct op *op)
 {
         struct token *accelerator = accelerator_for(op->token, op);
 
         if (accelerator) {
-                try_on(accelerator, op);
-                return;
+                set_route(accelerator, op);
+                return accelerator;
         }
         accelerator = missed_by(op->token, op);
         if (accelerator) {
                 op->token->fallbacks++;
                 accelerator->fallbacks++;
         }
-        token_submit(op->token, op);
+        return op->token;
 }

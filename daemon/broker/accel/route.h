@@ -8,5 +8,5 @@
 
 #include "daemon/broker/op/op.h"
 
-/* Submits the op to an accelerator where one can do it, else to its own token. */
-void route_submit(struct op *op);
+/* Where the op is to be submitted: an accelerator that can do it, and then its route is set; else its own token. */
+struct token *route_choose(struct op *op);

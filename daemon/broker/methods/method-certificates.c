@@ -5,8 +5,7 @@
  */
 #include <string.h>
 
-#include "daemon/broker/methods/find.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
@@ -14,17 +13,12 @@
 
 /* ---- Get ---- */
 
-static void get(struct op *op)
-{
-        if (op_may(op, RIGHT_LIST))
-                op_done(op);
-}
-
 void certificates_get(struct op *op)
 {
         const struct certificates_get_parameters *p = (void *)op->parameters;
 
-        find_certificate(op, p->certificate, get);
+        if (op_find_certificate(op, p->certificate, certificates_get) && op_may(op, RIGHT_LIST))
+                op_done(op);
 }
 
 enum render certificates_get_render(struct op *op, struct output *output)
@@ -94,25 +88,19 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
         return r == 0;
 }
 
-static void request(struct op *op)
+void certificates_request(struct op *op)
 {
         const struct certificates_request_parameters *p = (void *)op->parameters;
         struct wire_bytes names;
         unsigned algorithm;
 
-        if (!op_may(op, RIGHT_REQUEST) || !take_subject(op, p->algorithm, p->dns_names, &algorithm, &names))
+        if (!op_find_key(op, p->key, "key", certificates_request) || !op_may(op, RIGHT_REQUEST) ||
+                !take_subject(op, p->algorithm, p->dns_names, &algorithm, &names))
                 return;
         op->kind = MESSAGE_TYPE_CERT_REQUEST;
         op->input.cert_request = (struct message_cert_request){
                 .algorithm = (uint8_t)algorithm, .subject = p->subject, .dns_names = names};
         op_submit(op, op_finish_payload);
-}
-
-void certificates_request(struct op *op)
-{
-        const struct certificates_request_parameters *p = (void *)op->parameters;
-
-        find_key(op, p->key, "key", request);
 }
 
 enum render certificates_request_render(struct op *op, struct output *output)
@@ -133,15 +121,17 @@ static bool is_taken(const struct token *token, const char *nickname, const stru
         return false;
 }
 
-static void self_sign(struct op *op)
+void certificates_self_sign(struct op *op)
 {
         const struct certificates_self_sign_parameters *p = (void *)op->parameters;
-        const struct entry *key = op->entry;
+        const struct entry *key;
         struct wire_bytes names;
         unsigned algorithm;
 
-        if (!op_may(op, RIGHT_REQUEST) || !op_may(op, RIGHT_IMPORT))
+        if (!op_find_key(op, p->key, "key", certificates_self_sign) || !op_may(op, RIGHT_REQUEST) ||
+                !op_may(op, RIGHT_IMPORT))
                 return;
+        key = op->entry;
         if (!text_is_nickname(key->nickname, strlen(key->nickname))) {
                 op_invalid(op, "key");
                 return;
@@ -160,13 +150,6 @@ static void self_sign(struct op *op)
                 .ca = p->ca,
                 .dns_names = names};
         op_submit(op, op_finish);
-}
-
-void certificates_self_sign(struct op *op)
-{
-        const struct certificates_self_sign_parameters *p = (void *)op->parameters;
-
-        find_key(op, p->key, "key", self_sign);
 }
 
 enum render certificates_self_sign_render(struct op *op, struct output *output)
@@ -203,22 +186,20 @@ static struct owner find_owner(const struct op *op, struct der spki, const char 
         return owner;
 }
 
-/* Whose the certificate is decides whether the caller may import it under that nickname. */
-static void import(struct op *op)
+/* Whether the caller may import the certificate under that nickname: whose it is decides. op->entry becomes its key, or NULL. Else
+ * the op has failed. */
+static bool may_import(struct op *op, const struct certificates_import_parameters *p)
 {
-        const struct certificates_import_parameters *p = (void *)op->parameters;
         struct owner owner;
         struct der spki;
 
-        if (!op_may(op, RIGHT_IMPORT))
-                return;
         if (p->certificate.length > LIMIT_CERTIFICATE) {
                 op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", "it is longer than 64 KiB");
-                return;
+                return false;
         }
         if (!spki_of_certificate((struct der){p->certificate.data, p->certificate.length}, &spki)) {
                 op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", "it is not one X.509 certificate in DER");
-                return;
+                return false;
         }
         owner = find_owner(op, spki, p->nickname);
         if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname))
@@ -229,11 +210,9 @@ static void import(struct op *op)
                 op_refuse(op, END_NICKNAME_EXISTS);
         else {
                 op_set_entry(op, owner.key);
-                op->kind = MESSAGE_TYPE_IMPORT;
-                op->input.import = (struct message_import){.nickname = p->nickname,
-                        .der = wire_bytes(p->certificate.data, p->certificate.length)};
-                op_submit(op, op_finish);
+                return true;
         }
+        return false;
 }
 
 void certificates_import(struct op *op)
@@ -246,12 +225,17 @@ void certificates_import(struct op *op)
                 op_invalid(op, "nickname");
                 return;
         }
-        if (!find_token(op, p->token))
+        if (!op_find_token(op, p->token))
                 return;
         op->key = op->nickname = p->nickname;
         op->algorithm = "";
         op->invalid = "certificate";
-        find_directory(op, import);
+        if (!op_find_directory(op, certificates_import) || !may_import(op, p))
+                return;
+        op->kind = MESSAGE_TYPE_IMPORT;
+        op->input.import = (struct message_import){
+                .nickname = p->nickname, .der = wire_bytes(p->certificate.data, p->certificate.length)};
+        op_submit(op, op_finish);
 }
 
 enum render certificates_import_render(struct op *op, struct output *output)
@@ -262,19 +246,14 @@ enum render certificates_import_render(struct op *op, struct output *output)
 
 /* ---- Delete ---- */
 
-static void delete_certificate(struct op *op)
+void certificates_delete(struct op *op)
 {
-        if (!op_may(op, RIGHT_DELETE))
+        const struct certificates_delete_parameters *p = (void *)op->parameters;
+
+        if (!op_find_certificate(op, p->certificate, certificates_delete) || !op_may(op, RIGHT_DELETE))
                 return;
         op->algorithm = "";
         op->invalid = "certificate";
         op->kind = MESSAGE_TYPE_CERT_DELETE;
         op_submit(op, op_finish);
-}
-
-void certificates_delete(struct op *op)
-{
-        const struct certificates_delete_parameters *p = (void *)op->parameters;
-
-        find_certificate(op, p->certificate, delete_certificate);
 }

@@ -3,8 +3,7 @@
  * nicknames of all instances, and so has a right of its own. */
 #include <string.h>
 
-#include "daemon/broker/methods/find.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/broker/token/live.h"
 #include "daemon/util/ckm.h"
 #include "daemon/util/text.h"
@@ -165,14 +164,24 @@ static void answer(struct op *op)
         op_refuse(op, r < 0 ? END_NO_MEMORY : END_OK);
 }
 
-static void check_again(struct op *op);
-
 /* As the token is now: a refresh that was sent after this was asked for has to be back. */
-static void check(struct op *op)
+void certificates_check(struct op *op)
 {
-        struct token *token = op->token;
-        bool serving = token->directory && token->worker.phase == WORKER_SERVING;
+        const struct certificates_check_parameters *p = (void *)op->parameters;
+        const char *bad = check_parameters(p);
+        struct token *token;
+        bool serving;
 
+        if (!op_may(op, RIGHT_CHECK))
+                return;
+        if (bad) {
+                op_invalid(op, bad);
+                return;
+        }
+        if (!op_find_token(op, p->token))
+                return;
+        token = op->token;
+        serving = token->directory && token->worker.phase == WORKER_SERVING;
         if (serving && token->refreshed_usec >= op->received_usec)
                 answer(op);
         else if (serving && op->looked && token->refresh_sent_usec >= op->received_usec &&
@@ -181,31 +190,8 @@ static void check(struct op *op)
                 op_refuse(op, END_CKR);
         } else {
                 token_refresh(token);
-                op->then = check_again;
-                token_wait(token, op);
+                op_wait(op, token, certificates_check);
         }
-}
-
-static void check_again(struct op *op)
-{
-        op->looked = true;
-        if (op->end != END_OK)
-                op_finish(op);
-        else if (op_may(op, RIGHT_CHECK))
-                check(op);
-}
-
-void certificates_check(struct op *op)
-{
-        const struct certificates_check_parameters *p = (void *)op->parameters;
-        const char *bad = check_parameters(p);
-
-        if (!op_may(op, RIGHT_CHECK))
-                return;
-        if (bad)
-                op_invalid(op, bad);
-        else if (find_token(op, p->token))
-                check(op);
 }
 
 /* Bytes of a reply, but for its envelope and a last name. */

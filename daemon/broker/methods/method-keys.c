@@ -4,25 +4,19 @@
 #include <sys/random.h>
 
 #include "daemon/broker/accel/copies.h"
-#include "daemon/broker/methods/find.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 #include "gen/broker/methods/methods.h"
 
 /* ---- Get ---- */
 
-static void get(struct op *op)
-{
-        if (op_may(op, RIGHT_LIST))
-                op_done(op);
-}
-
 void keys_get(struct op *op)
 {
         const struct keys_get_parameters *p = (void *)op->parameters;
 
-        find_key(op, p->key, "key", get);
+        if (op_find_key(op, p->key, "key", keys_get) && op_may(op, RIGHT_LIST))
+                op_done(op);
 }
 
 enum render keys_get_render(struct op *op, struct output *output)
@@ -94,22 +88,6 @@ static bool may_generate(struct op *op)
         return false;
 }
 
-/* The directory is there: whether anything that is known by now speaks against it. */
-static void generate(struct op *op)
-{
-        const struct message_generate *key = &op->input.generate;
-
-        if (!may_generate(op))
-                return;
-        if (!token_has_mechanism(op->token, key_type_info(key->key_type)->generator) ||
-                (key->loadable && (!copies_can(op->token, key->key_type) || !(key->usage & USAGE_SIGN))))
-                op_refuse(op, END_NOT_SUPPORTED);
-        else if (directory_nickname(op->token->directory, key->nickname, NULL))
-                op_refuse(op, END_NICKNAME_EXISTS);
-        else
-                op_submit(op, op_finish);
-}
-
 void keys_generate(struct op *op)
 {
         const struct keys_generate_parameters *p = (void *)op->parameters;
@@ -120,7 +98,7 @@ void keys_generate(struct op *op)
                 op_invalid(op, bad);
                 return;
         }
-        if (!find_token(op, p->token))
+        if (!op_find_token(op, p->token))
                 return;
         op->kind = MESSAGE_TYPE_GENERATE;
         op->key = op->nickname = p->nickname;
@@ -130,14 +108,20 @@ void keys_generate(struct op *op)
                 op->received_usec + (p->timeout_ms ? (uint64_t)p->timeout_ms * USEC_PER_MSEC
                                                    : op->token->config->generate_timeout_usec +
                                                              DEFAULT_GENERATE_EXTRA_MS * USEC_PER_MSEC);
-        if (getrandom(op->id, sizeof(op->id), 0) != (ssize_t)sizeof(op->id)) {
-                op_refuse(op, END_NO_MEMORY);
-                return;
-        }
-        key->id = wire_bytes(op->id, sizeof(op->id));
         /* Who may not make it learns nothing of the token, nor waits for it. */
-        if (may_generate(op))
-                find_directory(op, generate);
+        if (!may_generate(op) || !op_find_directory(op, keys_generate))
+                return;
+        if (!token_has_mechanism(op->token, key_type_info(key->key_type)->generator) ||
+                (key->loadable && (!copies_can(op->token, key->key_type) || !(key->usage & USAGE_SIGN))))
+                op_refuse(op, END_NOT_SUPPORTED);
+        else if (directory_nickname(op->token->directory, key->nickname, NULL))
+                op_refuse(op, END_NICKNAME_EXISTS);
+        else if (getrandom(op->id, sizeof(op->id), 0) != (ssize_t)sizeof(op->id))
+                op_refuse(op, END_NO_MEMORY);
+        else {
+                key->id = wire_bytes(op->id, sizeof(op->id));
+                op_submit(op, op_finish);
+        }
 }
 
 enum render keys_generate_render(struct op *op, struct output *output)
@@ -148,19 +132,14 @@ enum render keys_generate_render(struct op *op, struct output *output)
 
 /* ---- Delete ---- */
 
-static void delete_key(struct op *op)
+void keys_delete(struct op *op)
 {
-        if (!op_may(op, RIGHT_DELETE))
+        const struct keys_delete_parameters *p = (void *)op->parameters;
+
+        if (!op_find_key(op, p->key, "key", keys_delete) || !op_may(op, RIGHT_DELETE))
                 return;
         op->invalid = "key";
         op->algorithm = "";
         op->kind = MESSAGE_TYPE_DELETE;
         op_submit(op, op_finish);
-}
-
-void keys_delete(struct op *op)
-{
-        const struct keys_delete_parameters *p = (void *)op->parameters;
-
-        find_key(op, p->key, "key", delete_key);
 }

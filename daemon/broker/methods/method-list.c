@@ -2,8 +2,7 @@
 /* List, of keys and of certificates: from the last directory, in one reply or in several, never from the device. */
 #include <string.h>
 
-#include "daemon/broker/methods/find.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/broker/token/live.h"
 #include "gen/broker/methods/methods.h"
 
@@ -65,7 +64,7 @@ static void list(struct op *op)
         const struct list_wanted wanted = list_wanted(op);
         struct token *token;
 
-        if (!op_may(op, RIGHT_LIST) || (wanted.token && !find_token(op, wanted.token)))
+        if (!op_may(op, RIGHT_LIST) || (wanted.token && !op_find_token(op, wanted.token)))
                 return;
         token = list_waits_for(op, wanted.token ? op->token : NULL);
         if (!token) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Keys: Sign, Verify and Random. What does not fit the key is refused here, before the device is asked. */
-#include "daemon/broker/methods/find.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/util/algorithm.h"
 #include "gen/broker/methods/methods.h"
 
@@ -34,15 +33,22 @@ static struct wire_bytes bytes_of(const struct field_bytes *bytes)
 
 /* ---- Sign ---- */
 
-static void sign(struct op *op)
+void keys_sign(struct op *op)
 {
         const struct keys_sign_parameters *p = (void *)op->parameters;
-        const struct entry *key = op->entry;
-        unsigned algorithm = algorithm_from_name(p->algorithm);
+        unsigned algorithm;
+        const char *bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
 
-        if (!op_may(op, RIGHT_SIGN))
+        if (bad) {
+                op_invalid(op, bad);
                 return;
-        if (!algorithm_fits(algorithm, key->key_type, key->size) || !(key->usage & USAGE_SIGN)) {
+        }
+        op->invalid = p->digest.data ? "digest" : "message";
+        op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
+        if (!op_find_key(op, p->key, "key", keys_sign) || !op_may(op, RIGHT_SIGN))
+                return;
+        if (!algorithm_fits(algorithm, op->entry->key_type, op->entry->size) ||
+                !(op->entry->usage & USAGE_SIGN)) {
                 op_refuse(op, END_NOT_SUPPORTED);
                 return;
         }
@@ -57,21 +63,6 @@ static void sign(struct op *op)
         op_submit(op, op_finish_payload);
 }
 
-void keys_sign(struct op *op)
-{
-        const struct keys_sign_parameters *p = (void *)op->parameters;
-        unsigned algorithm;
-        const char *bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
-
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
-        op->invalid = p->digest.data ? "digest" : "message";
-        op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
-        find_key(op, p->key, "key", sign);
-}
-
 enum render keys_sign_render(struct op *op, struct output *output)
 {
         keys_sign_reply_put(output, &(struct keys_sign_reply){wire_bytes(op->result, op->n_result)});
@@ -81,14 +72,30 @@ enum render keys_sign_render(struct op *op, struct output *output)
 /* ---- Verify ---- */
 
 /* By the key's own public half, or by the public key that the caller gave. */
-static void verify(struct op *op)
+void keys_verify(struct op *op)
 {
         const struct keys_verify_parameters *p = (void *)op->parameters;
-        const struct entry *key = op->entry;
-        unsigned algorithm = algorithm_from_name(p->algorithm);
+        const struct entry *key;
+        unsigned algorithm = 0;
+        const char *bad = NULL;
 
-        if (!op_may(op, RIGHT_VERIFY) || (!key && !find_token(op, NULL)))
+        if (p->key && p->public_key.data)
+                bad = "publicKey";
+        else if (!p->key && !p->public_key.data)
+                bad = "key";
+        else
+                bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
+        if (bad) {
+                op_invalid(op, bad);
                 return;
+        }
+        op->invalid = p->key ? "signature" : "publicKey";
+        op->key = "";
+        if (p->key && !op_find_key(op, p->key, "key", keys_verify))
+                return;
+        if (!op_may(op, RIGHT_VERIFY) || (!p->key && !op_find_token(op, NULL)))
+                return;
+        key = op->entry;
         if (key && (!algorithm_fits(algorithm, key->key_type, key->size) || key->der_length == 0)) {
                 op_refuse(op, END_NOT_SUPPORTED);
                 return;
@@ -107,30 +114,6 @@ static void verify(struct op *op)
         op_submit(op, op_finish_payload);
 }
 
-void keys_verify(struct op *op)
-{
-        const struct keys_verify_parameters *p = (void *)op->parameters;
-        unsigned algorithm;
-        const char *bad = NULL;
-
-        if (p->key && p->public_key.data)
-                bad = "publicKey";
-        else if (!p->key && !p->public_key.data)
-                bad = "key";
-        else
-                bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
-        op->invalid = p->key ? "signature" : "publicKey";
-        op->key = "";
-        if (p->key)
-                find_key(op, p->key, "key", verify);
-        else
-                verify(op);
-}
-
 enum render keys_verify_render(struct op *op, struct output *output)
 {
         keys_verify_reply_put(output, &(struct keys_verify_reply){op->result[0] != 0});
@@ -143,7 +126,7 @@ void keys_random(struct op *op)
 {
         const struct keys_random_parameters *p = (void *)op->parameters;
 
-        if (!op_may(op, RIGHT_RANDOM) || !find_token(op, NULL))
+        if (!op_may(op, RIGHT_RANDOM) || !op_find_token(op, NULL))
                 return;
         op->key = op->algorithm = "";
         op->invalid = "length";

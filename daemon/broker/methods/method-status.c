@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/broker/methods/status.h"
-#include "daemon/broker/methods/submit.h"
+#include "daemon/broker/methods/steps.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"

@@ -26,7 +26,7 @@ static void on_recorded(struct op *op, bool may)
 }
 
 /* The answer is known. It changes once at most: where its record cannot be kept. */
-static void answer(struct op *op)
+void op_done(struct op *op)
 {
         op->answered = true;
         if (record_end(op, on_recorded) < 0)
@@ -39,11 +39,6 @@ static void answer(struct op *op)
                 client_touch(op->client);
 }
 
-void op_done(struct op *op)
-{
-        answer(op);
-}
-
 void op_fail(struct op *op, enum proto_error error, char *parameters)
 {
         op->error = error;
@@ -51,7 +46,7 @@ void op_fail(struct op *op, enum proto_error error, char *parameters)
         op->error_parameters = parameters;
         if (op->instance && error != PROTO_PERMISSION_DENIED)
                 op->instance->errors++;
-        answer(op);
+        op_done(op);
 }
 
 void op_fail_output(struct op *op, enum proto_error error, struct output *output)

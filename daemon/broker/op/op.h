@@ -171,10 +171,9 @@ struct op {
 
         /* How it goes on. */
         void (*then)(struct op *op);
-        void (*found)(struct op *op); /* find.c's: what goes on when what it looks for is found */
-        const char *name, *parameter; /* likewise: what it looks for, and where that stood */
-        enum object_kind wanted;      /* likewise */
-        bool looked;                  /* likewise: it has waited for a refresh already */
+        void (*again)(
+                struct op *op); /* steps.c's: its method, when the directory that it waits for is there */
+        bool looked;            /* likewise: it has waited for a directory already */
 
         /* How it ended. */
         enum op_end end;

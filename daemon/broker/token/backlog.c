@@ -196,12 +196,9 @@ static void count_end(struct op *op, enum op_end end)
         at->errors += end_is_error(end);
 }
 
-/* What goes on with an op whose place is left: its continuation, and the records where its client was answered before. */
-static void go_on(struct op *op, enum op_end end)
+/* The op's stay is over: the records are told where its client was answered before. */
+static void left(struct op *op, bool answered)
 {
-        bool answered = op->answered;
-
-        op_go_on(op, end);
         if (answered)
                 record_late_end(op);
         if (op->state != OP_AT_HAND)
@@ -213,6 +210,7 @@ static void go_on(struct op *op, enum op_end end)
 void backlog_end(struct op *op, enum op_end end)
 {
         _cleanup_(op_unrefp) struct op *held = NULL;
+        bool answered = op->answered;
 
         if (op->suspect && !op_is_tried(op)) {
                 op->suspect = false;
@@ -221,17 +219,20 @@ void backlog_end(struct op *op, enum op_end end)
         count_end(op, end);
         held = leave(op);
         record_forget(op);
-        go_on(op, end);
+        op_go_on(op, end);
+        left(op, answered);
 }
 
 void backlog_abandon(struct op *op, enum op_end end)
 {
         _cleanup_(op_unrefp) struct op *held = op;
+        bool answered = op->answered;
 
         count_end(op, end);
         slot_of(op)->op = NULL;
         op->state = OP_AT_HAND;
-        go_on(op, end);
+        op_go_on(op, end);
+        left(op, answered);
 }
 
 void backlog_answer(struct op *op, enum op_end end)

@@ -204,31 +204,6 @@ static int answered(struct token *token, struct op *op, const struct message_rep
         return 0;
 }
 
-static int take(struct token *token, struct op *op, const struct message_reply *reply)
-{
-        count_reply(token, op, reply);
-        op->ckr = reply->ckr;
-        op->device_usec = reply->device_usec;
-        op->payload = reply->payload;
-        op->text = text_is_utf8(reply->text, strlen(reply->text)) ? reply->text : NULL;
-        op->refused = reply->parameter;
-        if (reply->status == REPLY_DEVICE_LOST || reply->status == REPLY_PIN ||
-                reply->status == REPLY_WORKER_LOST)
-                ended_by(token, op, reply);
-        else if (reply->status == REPLY_CLAIMED && (op->state == OP_SETTLING || !op_is(op, CLASS_NAMES)))
-                return -EBADMSG;
-        else if (reply->status == REPLY_CLAIMED)
-                backlog_pause(token, op);
-        else if (op->state == OP_SETTLING)
-                return settled(token, op, reply);
-        else if (op->kind == MESSAGE_TYPE_REFRESH) {
-                backlog_end(op, END_OK);
-                refresh_done(token, reply->status == REPLY_OK);
-        } else
-                return answered(token, op, reply);
-        return 0;
-}
-
 static struct slot *slot_of_number(struct worker *worker, uint64_t number)
 {
         for (size_t i = 0; i < ARRAY_SIZE(worker->slots) && number != 0; i++)
@@ -253,7 +228,7 @@ int reply_take(struct token *token, struct wire *wire)
         struct message_reply reply;
         struct slot *slot;
         struct op *op;
-        int r;
+        int r = 0;
 
         if (message_get_reply(wire, &reply) < 0 || reply.status == 0 || reply.status >= REPLY_STATUS_MAX_ ||
                 worker->phase == WORKER_GREETED)
@@ -270,7 +245,26 @@ int reply_take(struct token *token, struct wire *wire)
         }
         /* Its bytes are the buffer's, which the next message takes. */
         op = op_ref(slot->op);
-        r = take(token, op, &reply);
+        count_reply(token, op, &reply);
+        op->ckr = reply.ckr;
+        op->device_usec = reply.device_usec;
+        op->payload = reply.payload;
+        op->text = text_is_utf8(reply.text, strlen(reply.text)) ? reply.text : NULL;
+        op->refused = reply.parameter;
+        if (reply.status == REPLY_DEVICE_LOST || reply.status == REPLY_PIN ||
+                reply.status == REPLY_WORKER_LOST)
+                ended_by(token, op, &reply);
+        else if (reply.status == REPLY_CLAIMED && op_is(op, CLASS_NAMES) && op->state == OP_OUT)
+                backlog_pause(token, op);
+        else if (reply.status == REPLY_CLAIMED)
+                r = -EBADMSG;
+        else if (op->state == OP_SETTLING)
+                r = settled(token, op, &reply);
+        else if (op->kind == MESSAGE_TYPE_REFRESH) {
+                backlog_end(op, END_OK);
+                refresh_done(token, reply.status == REPLY_OK);
+        } else
+                r = answered(token, op, &reply);
         op->payload = wire_bytes(NULL, 0);
         op->text = op->refused = NULL;
         op_unref(op);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/worker/core/index.h"
 
@@ -139,8 +140,7 @@ bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire
                 const struct object *object = inventory->index.by_handle[i];
                 if (object->class == CKO_CERTIFICATE)
                         continue;
-                found = object->der ? object->der_length == spki.length &&
-                                              memcmp(object->der, spki.data, spki.length) == 0
+                found = object->der ? spki_is_same((struct der){object->der, object->der_length}, spki)
                                     : has_id(object, id);
         }
         pthread_mutex_unlock(&inventory->lock);

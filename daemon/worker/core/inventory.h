@@ -68,7 +68,7 @@ bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
 /* The same, but keys of this id do not count: they share the nickname with their certificate. */
 bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 
-/* Whether a key of the token has this SubjectPublicKeyInfo, or, if the token does not show its public half, this id. */
+/* Whether a key of the token has this public key (the bits are compared) or, if the token does not show its public half, this id. */
 bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id);
 
 /* What a certificate needs to know of its key. */

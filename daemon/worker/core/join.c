@@ -8,18 +8,40 @@
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 
-/* The key's public half as this object has it: a public key, or what a certificate certifies. */
+/* The public key that this object is or certifies. */
+static bool spki_of_object(const struct object *object, struct der *ret)
+{
+        struct der der = {object->der, object->der_length}, certificate;
+
+        if (object->class != CKO_CERTIFICATE) {
+                *ret = der;
+                return true;
+        }
+        /* What a token may have put behind the certificate does not matter here. */
+        return der_take_whole(&der, DER_TAG_SEQUENCE, &certificate) && spki_of_certificate(certificate, ret);
+}
+
+/* The key's public half as this object has it. */
 static bool half_of(const struct object *other, const struct object *key, struct der *ret)
 {
-        struct der der = {other->der, other->der_length}, spki = der, bytes;
+        struct der bytes, modulus, exponent;
         unsigned bits;
 
-        /* Bytes that a token may have put behind the certificate do not matter here. */
-        if (other->class == CKO_CERTIFICATE &&
-                (!der_take_whole(&der, DER_TAG_SEQUENCE, &spki) || !spki_of_certificate(spki, &spki)))
+        if (!spki_of_object(other, ret) || spki_key_type(*ret, &bits, &bytes) != key->key_type ||
+                bits != key->size)
                 return false;
-        *ret = spki;
-        return spki_key_type(spki, &bits, &bytes) == key->key_type && bits == key->size;
+        return !key->modulus ||
+               (spki_rsa(bytes, &modulus, &exponent) &&
+                       der_is_same(modulus, (struct der){key->modulus, key->modulus_length}));
+}
+
+/* Whether the certificate is for exactly the public key of this private key. */
+static bool certifies(const struct object *certificate, const struct object *key)
+{
+        struct der spki;
+
+        return key->der && spki_of_object(certificate, &spki) &&
+               spki_is_same(spki, (struct der){key->der, key->der_length});
 }
 
 /* The public half that an object of this class and of the key's id has. Pairs of other people may share an id: then the label
@@ -133,7 +155,7 @@ const char *join_names(const struct index *index, const struct object *object, u
                         continue;
                 *flags |= FLAG_HAS_CERTIFICATE;
                 if (object->label_length == 0 && *nickname == '\0' &&
-                        text_is_listable(other->label, other->label_length))
+                        text_is_listable(other->label, other->label_length) && certifies(other, object))
                         nickname = other->label;
         }
         return nickname;

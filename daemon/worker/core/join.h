@@ -11,5 +11,7 @@
  * are changed under its lock. Errors as in session.h. */
 int join_halves(struct session *session, struct inventory *inventory, const struct index *index);
 
-/* The nickname of an object, empty if it has none that can be listed, and in *flags the bits that come of joining. */
+/* The nickname of an object, empty if it has none that can be listed, and in *flags the bits that come of joining. A private
+ * key without a label has the nickname of a certificate of its CKA_ID, but only of one that is for exactly its public key:
+ * docs/names-of-keys.md. */
 const char *join_names(const struct index *index, const struct object *object, unsigned *flags);

@@ -89,15 +89,23 @@ static int read_rsa(struct session *session, struct object *object)
                 ATTRIBUTE(CKA_MODULUS, modulus, sizeof(modulus)),
                 ATTRIBUTE(CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)),
         };
+        struct der n;
         int r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
 
         if (r != 0)
                 return r;
-        object->size = spki_modulus_bits(der_unsigned(attribute_der(&attributes[0])));
-        r = spki_from_rsa(attribute_der(&attributes[0]), attribute_der(&attributes[1]), &object->der,
-                &object->der_length);
-        /* A private key may lack the exponent: then its public key or its certificate has it. */
-        return r == -EINVAL ? 0 : r;
+        n = der_unsigned(attribute_der(&attributes[0]));
+        object->size = spki_modulus_bits(n);
+        r = spki_from_rsa(n, attribute_der(&attributes[1]), &object->der, &object->der_length);
+        if (r != -EINVAL || n.length == 0)
+                return r == -EINVAL ? 0 : r;
+        /* A private key may lack the exponent: then its public key or its certificate has it, with the same modulus. */
+        object->modulus = malloc(n.length);
+        if (!object->modulus)
+                return -ENOMEM;
+        memcpy(object->modulus, n.data, n.length);
+        object->modulus_length = n.length;
+        return 0;
 }
 
 int object_read_point(struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length)
@@ -260,6 +268,7 @@ void object_free(struct object *object)
         free(object->id);
         free(object->label);
         free(object->der);
+        free(object->modulus);
         free(object->sent_nickname);
         free(object);
 }

@@ -35,6 +35,9 @@ struct object {
 
         uint8_t *der; /* SubjectPublicKeyInfo of a key, or NULL; the certificate */
         size_t der_length;
+        uint8_t *
+                modulus; /* of an RSA key that does not show its exponent: what its public half must have; else NULL */
+        size_t modulus_length;
 
         /* What the broker was told of it last. */
         bool sent, sent_with_der;

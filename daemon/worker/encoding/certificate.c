@@ -105,3 +105,26 @@ bool certificate_parse(struct der der, struct certificate *ret)
                 *ret = (struct certificate){0};
         return good;
 }
+
+int certificate_subject_apart(struct der subject, uint8_t **ret, size_t *ret_length)
+{
+        struct der name;
+        size_t n_length;
+        uint8_t *out;
+
+        if (!der_take(&subject, DER_TAG_SEQUENCE, &name) || name.length > 0xffffff)
+                return -EINVAL;
+        /* DER's head has a tag, a first byte and n_length - 1 bytes of length. */
+        n_length = der_head(NULL, DER_TAG_SEQUENCE, name.length) - 1;
+        out = malloc(2 + n_length + name.length);
+        if (!out)
+                return -ENOMEM;
+        out[0] = DER_TAG_SEQUENCE;
+        out[1] = (uint8_t)(0x80 | n_length);
+        for (size_t i = 0; i < n_length; i++)
+                out[2 + i] = (uint8_t)(name.length >> (8 * (n_length - 1 - i)));
+        memcpy(out + 2 + n_length, name.data, name.length);
+        *ret = out;
+        *ret_length = 2 + n_length + name.length;
+        return 0;
+}

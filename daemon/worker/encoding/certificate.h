@@ -18,5 +18,10 @@ struct certificate {
         uint64_t not_before_usec, not_after_usec; /* since 1970; 0 for a time before */
 };
 
+/* The subject as CKA_SUBJECT of a certificate that tokend writes: the same name, with its length in one byte more than DER
+ * allows. Whoever reads it sees the name; whoever searches for the bytes of the certificate's own subject does not find it
+ * (docs/names-of-keys.md says why). A new buffer, which the caller frees. -EINVAL: this is not an element of DER; -ENOMEM. */
+int certificate_subject_apart(struct der subject, uint8_t **ret, size_t *ret_length);
+
 /* false: this is not exactly one certificate; *ret is empty then. */
 bool certificate_parse(struct der der, struct certificate *ret);

@@ -23,6 +23,21 @@ int key_id(struct der spki, uint8_t ret[static KEY_ID_LENGTH])
         return hash(bytes, ret);
 }
 
+int key_id_alone(struct der certificate, uint8_t ret[static KEY_ID_ALONE_LENGTH])
+{
+        static const char text[] = "tokend: a certificate that stands alone";
+        PK11Context *context = PK11_CreateDigestContext(SEC_OID_SHA256);
+        unsigned length = 0;
+        bool good = context && PK11_DigestBegin(context) == SECSuccess &&
+                    PK11_DigestOp(context, (const unsigned char *)text, sizeof(text)) == SECSuccess &&
+                    PK11_DigestOp(context, certificate.data, (unsigned)certificate.length) == SECSuccess &&
+                    PK11_DigestFinal(context, ret, &length, KEY_ID_ALONE_LENGTH) == SECSuccess;
+
+        if (context)
+                PK11_DestroyContext(context, PR_TRUE);
+        return good && length == KEY_ID_ALONE_LENGTH ? 0 : -EIO;
+}
+
 int key_id_x509(struct der spki, uint8_t ret[static KEY_ID_LENGTH])
 {
         struct der bytes;

@@ -11,5 +11,10 @@
  * subjectPublicKey of any other type. -EINVAL: it is no SubjectPublicKeyInfo; -EIO: NSS does not hash. */
 int key_id(struct der spki, uint8_t ret[static KEY_ID_LENGTH]);
 
+/* CKA_ID of a certificate that stands alone: SHA-256 of a fixed text and of the certificate. No key's CKA_ID has this length and
+ * this value, so no key that comes to the token later is joined to the certificate. -EIO: NSS does not hash. */
+#define KEY_ID_ALONE_LENGTH 32U
+int key_id_alone(struct der certificate, uint8_t ret[static KEY_ID_ALONE_LENGTH]);
+
 /* The key identifier in a certificate: of the subjectPublicKey (RFC 5280, 4.2.1.2, method 1). As key_id(). */
 int key_id_x509(struct der spki, uint8_t ret[static KEY_ID_LENGTH]);

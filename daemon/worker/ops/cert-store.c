@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname, and its key by its id.
+ * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname, and its key by its id,
+ * and so that it lends its nickname to no other key or certificate (docs/names-of-keys.md).
  *
  * IMPORT: a certificate that somebody else made, for a key on the token and under that key's nickname, or for no key on the token.
  * It gives nobody a key: whatever the broker thinks, this file checks that the certificate is that key's. Called by a session
@@ -22,7 +23,9 @@
 
 /* ---- the object ---- */
 
-static int write_object(struct session *session, const struct cert_store *store)
+/* subject: as CKA_SUBJECT. */
+static int write_object(
+        struct session *session, const struct cert_store *store, struct der subject, bool modifiable)
 {
         CK_OBJECT_HANDLE handle;
         CK_ATTRIBUTE template[] = {
@@ -32,13 +35,41 @@ static int write_object(struct session *session, const struct cert_store *store)
                 ATTRIBUTE_BOOL(CKA_PRIVATE, false),
                 ATTRIBUTE_TEXT(CKA_LABEL, store->nickname),
                 ATTRIBUTE_BYTES(CKA_ID, store->id),
-                ATTRIBUTE_BYTES(CKA_SUBJECT, store->certificate.subject),
+                ATTRIBUTE_BYTES(CKA_SUBJECT, subject),
                 ATTRIBUTE_BYTES(CKA_ISSUER, store->certificate.issuer),
                 ATTRIBUTE_BYTES(CKA_SERIAL_NUMBER, store->certificate.serial),
                 ATTRIBUTE_BYTES(CKA_VALUE, store->der),
+                ATTRIBUTE_BOOL(CKA_MODIFIABLE, false),
         };
+        /* CKA_MODIFIABLE is true if it is left out. */
+        CK_ULONG n = ARRAY_SIZE(template) - (modifiable ? 1 : 0);
 
-        return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), &handle);
+        return P11(session, C_CreateObject, session->handle, template, n, &handle);
+}
+
+static bool refuses_attribute(const struct session *session, int r)
+{
+        return session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_READ_ONLY) ||
+               session_said(session, r, CKR_TEMPLATE_INCONSISTENT);
+}
+
+/* Other programs must neither take its nickname for another key of the same subject, nor make it the certificate of a key by
+ * writing the same certificate again (docs/names-of-keys.md). If the token refuses the attributes that prevent this, it gets plain
+ * ones. */
+static int write_apart(struct session *session, const struct cert_store *store)
+{
+        _cleanup_(freep) uint8_t *apart = NULL;
+        struct der subject = {0};
+        int r = certificate_subject_apart(store->certificate.subject, &apart, &subject.length);
+
+        if (r < 0)
+                return r;
+        subject.data = apart;
+        r = write_object(session, store, subject, store->paired);
+        return refuses_attribute(session, r) ? write_object(session, store, store->certificate.subject, true)
+                                             : r;
 }
 
 static int create(struct operation *operation, const void *request)
@@ -48,10 +79,10 @@ static int create(struct operation *operation, const void *request)
         int r;
 
         /* The inventory has just been renewed. The certificate of a key bears the key's nickname and no other. */
-        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->id))
+        if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
                 return operation_invalid(operation, "certificate",
                         "it is for a key on the token, whose nickname it must bear");
-        r = write_object(operation->session, store);
+        r = write_apart(operation->session, store);
         if (r == 0)
                 r = operation_renew(operation);
         if (r != 0)
@@ -145,7 +176,7 @@ int import_attempt(struct operation *operation, const void *request)
                 .der = {message->der.data, message->der.length}};
         struct inventory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;
-        uint8_t id[KEY_ID_LENGTH];
+        uint8_t id[KEY_ID_LENGTH], alone[KEY_ID_ALONE_LENGTH];
         int r;
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)))
@@ -159,9 +190,12 @@ int import_attempt(struct operation *operation, const void *request)
         r = key_id(store.certificate.spki, id);
         if (r == -EINVAL)
                 return operation_invalid(operation, "certificate", "its public key cannot be read");
+        if (r == 0)
+                r = key_id_alone(store.der, alone);
         if (r < 0)
                 return r;
-        store.id = wire_bytes(id, sizeof(id));
+        store.key_id = wire_bytes(id, sizeof(id));
+        store.id = wire_bytes(alone, sizeof(alone));
         if (message->key == 0)
                 return cert_store_run(operation, &store);
         r = inventory_public(operation->inventory, message->key, &public);

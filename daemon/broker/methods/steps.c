@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See find.h. */
-#include "daemon/broker/methods/find.h"
+/* See steps.h. */
+#include "daemon/broker/methods/steps.h"
 
 #include <string.h>
 
+#include "daemon/broker/accel/route.h"
 #include "daemon/broker/model/name.h"
+#include "daemon/broker/op/record.h"
 #include "daemon/broker/token/live.h"
 #include "daemon/broker/token/look.h"
 
-bool find_token(struct op *op, const char *name)
+/* ---- find ---- */
+
+bool op_find_token(struct op *op, const char *name)
 {
         const struct config_instance *policy = op_policy(op);
         const struct config_token *config = NULL;
@@ -108,27 +112,33 @@ static void search_all(struct search *search, struct broker *broker)
                 search_token(search, registry_token(broker, config->name));
 }
 
-static void find(struct op *op);
-
 /* The directory was renewed, or there will be none. */
-static void find_again(struct op *op)
+static void on_directory(struct op *op)
 {
+        void (*again)(struct op *) = TAKE_PTR(op->again);
+
         op->looked = true;
         if (op->end == END_OK)
-                find(op);
+                again(op);
         else
                 op_finish(op);
 }
 
+void op_wait(struct op *op, struct token *token, void (*again)(struct op *op))
+{
+        op->token = token;
+        op->again = again;
+        op->then = on_directory;
+        token_wait(token, op);
+}
+
 /* Nothing bears the name, as far as is known: waits once for a directory of now. */
-static void not_found(struct op *op, const struct search *search)
+static void not_found(struct op *op, const struct search *search, void (*again)(struct op *op))
 {
         struct token *token = search->missing ? search->missing : search->unknown;
 
         if (token && !op->looked && token_missed(token)) {
-                op->token = token;
-                op->then = find_again;
-                token_wait(token, op);
+                op_wait(op, token, again);
                 return;
         }
         if (token && op->looked)
@@ -136,75 +146,100 @@ static void not_found(struct op *op, const struct search *search)
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }
 
-static void find(struct op *op)
+static bool find(struct op *op, enum object_kind kind, const char *text, const char *parameter,
+        void (*again)(struct op *op))
 {
-        struct search search = {.kind = op->wanted, .policy = op_policy(op)};
+        struct search search = {.kind = kind, .policy = op_policy(op)};
         struct name name;
         int r;
 
-        op->key = op->name;
+        op->key = text;
         if (!search.policy) {
                 op_denied(op, config_right_name(op->method->right));
-                return;
+                return false;
         }
-        r = name_parse(op->name, op->broker->config, &name);
+        r = name_parse(text, op->broker->config, &name);
         if (r < 0)
                 op_fail_end(op, NULL, END_NO_MEMORY);
         else if (r > 0)
-                op_invalid(op, op->parameter);
+                op_invalid(op, parameter);
         if (r != 0)
-                return;
+                return false;
         search.name = &name;
         search_all(&search, op->broker);
         name_done(&name);
         if (search.n > 1)
-                op_fail_with(op, PROTO_AMBIGUOUS_NAME, "key", op->name);
+                op_fail_with(op, PROTO_AMBIGUOUS_NAME, "key", text);
         else if (search.n == 0)
-                not_found(op, &search);
-        else {
-                op->token = search.token;
-                op_set_entry(op, search.entry);
-                op->found(op);
-        }
+                not_found(op, &search, again);
+        if (search.n != 1)
+                return false;
+        op->token = search.token;
+        op_set_entry(op, search.entry);
+        return true;
 }
 
-static void begin(struct op *op, enum object_kind kind, const char *name, const char *parameter,
-        void (*found)(struct op *op))
+bool op_find_key(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op))
 {
-        op->wanted = kind;
-        op->name = name;
-        op->parameter = parameter;
-        op->found = found;
-        op->looked = false;
-        find(op);
+        return find(op, OBJECT_KEY, name, parameter, again);
 }
 
-void find_key(struct op *op, const char *name, const char *parameter, void (*found)(struct op *op))
-{
-        begin(op, OBJECT_KEY, name, parameter, found);
-}
-
-void find_certificate(struct op *op, const char *name, void (*found)(struct op *op))
+bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op))
 {
         op->of_certificate = true;
-        begin(op, OBJECT_CERTIFICATE, name, "certificate", found);
+        return find(op, OBJECT_CERTIFICATE, name, "certificate", again);
 }
 
-static void directory_is_there(struct op *op)
+bool op_find_directory(struct op *op, void (*again)(struct op *op))
 {
-        if (op->end == END_OK)
-                op->found(op);
-        else
-                op_finish(op);
+        if (op->token->directory)
+                return true;
+        op_wait(op, op->token, again);
+        return false;
 }
 
-void find_directory(struct op *op, void (*found)(struct op *op))
+/* ---- submit ---- */
+
+/* As the instance of now: a reload may have made it another since the request came. */
+static void send_off(struct op *op)
 {
-        if (op->token->directory) {
-                found(op);
+        if (op->client && op->client->kind == LISTEN_KEYS)
+                op_set_instance(op, op->client->instance);
+        token_submit(route_choose(op), op);
+}
+
+/* The record that the op begins is safe, or could not be made so. Meanwhile a reload may have taken the right; a oneway whose
+ * client has gone is done as it was let begin. */
+static void on_begun(struct op *op, bool may)
+{
+        _cleanup_(op_unrefp) struct op *held = NULL;
+
+        if (op->state != OP_HELD)
                 return;
+        if (!may)
+                backlog_end(op, END_UNRECORDED);
+        else if (op->client && op->method->right && !op_policy(op))
+                backlog_end(op, END_DENIED);
+        else {
+                held = backlog_take(op);
+                send_off(held);
         }
-        op->found = found;
-        op->then = directory_is_there;
-        token_wait(op->token, op);
+}
+
+void op_submit(struct op *op, void (*then)(struct op *op))
+{
+        int r = record_begin(op, on_begun);
+
+        op->then = then;
+        if (r < 0)
+                op_fail_unrecorded(op);
+        else if (r == 1)
+                backlog_hold(op->token, op);
+        else
+                send_off(op);
+}
+
+void op_refuse(struct op *op, enum op_end end)
+{
+        op_fail_end(op, op->token, end);
 }

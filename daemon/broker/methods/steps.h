@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The steps that methods share. A method is one function that reads from top to bottom: take the parameters, find what they name,
+ * see whether the caller may, submit; its reply is rendered by a second one. What a caller may not see goes the same way as what
+ * is not there, refresh and all.
+ *
+ * A step that finds returns true where the method goes on now. false: the op has failed, or waits for a token's directory; then
+ * `again`, which is the method itself, is called when the directory is there, and begins anew: what a method does before it has
+ * found everything must bear being done twice.
+ */
+#pragma once
+
+#include "daemon/broker/op/op.h"
+
+/* The key of that name: op->token and op->entry are set. parameter: where the name stood. */
+bool op_find_key(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
+/* Likewise a certificate: its name is the parameter `certificate`. */
+bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op));
+/* The token of that name (NULL: the caller's own) if the caller may see it: op->token is set. Waits for nothing. */
+bool op_find_token(struct op *op, const char *name);
+/* The directory of op->token. */
+bool op_find_directory(struct op *op, void (*again)(struct op *op));
+/* Waits until the token's directory is there, or was renewed. */
+void op_wait(struct op *op, struct token *token, void (*again)(struct op *op));
+
+/* Hands the op, whose kind and input are set, to op->token, by way of the records and of an accelerator. then is called with the end
+ * in op->end, once. */
+void op_submit(struct op *op, void (*then)(struct op *op));
+
+/* The op ends without a device: done (END_OK), or refused for what the directory says. */
+void op_refuse(struct op *op, enum op_end end);
