@@ -24,6 +24,8 @@ PYTHON    ?= /usr/bin/python3
 SANITIZE  ?=
 comma     := ,
 BUILD     ?= build$(if $(SANITIZE),/sanitize-$(subst $(comma),-,$(SANITIZE)))
+# An absolute path is the same tree: the lists of dependencies name its files in one way, and make would miss a change else.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 WERROR    ?=
 V         ?=
 Q         := $(if $(V),,@)
