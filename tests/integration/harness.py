@@ -92,9 +92,14 @@ class SoftToken:
                 f"Refresh={refresh}\n{extra}\n")
 
     def tool(self, *arguments):
-        """pkcs11-tool, logged in."""
-        return run("pkcs11-tool", "--module", SOFTHSM, "--token-label", self.label, "--login", "--pin", self.pin,
-                   *arguments, env=self.environment).decode()
+        """pkcs11-tool, logged in. While another process logs in, SoftHSM leaves the token out of its slots: then nothing was done."""
+        for again in (True, True, True, True, False):
+            try:
+                return run("pkcs11-tool", "--module", SOFTHSM, "--token-label", self.label, "--login", "--pin", self.pin,
+                           *arguments, env=self.environment).decode()
+            except AssertionError as failure:
+                if "No slot with token named" not in str(failure) or not again:
+                    raise
 
     def make_key(self, label, key_id, kind="EC:prime256v1"):
         return self.tool("--keypairgen", "--key-type", kind, "--label", label, "--id", key_id)
