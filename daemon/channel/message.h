@@ -160,7 +160,7 @@ enum listen_kind {
           ANSWER_CERTIFICATE, F(text, nickname) F(bytes, der)) \
         /* key: of the certificate. */ \
         O(CERT_DELETE, cert_delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_OBJECT, ANSWER_NOTHING,) \
-        /* Removes another host's claim. REPLY_KEY_GONE: there is none such. */ \
+        /* Removes another host's claim. REPLY_KEY_GONE: the token has no such claim. */ \
         O(UNCLAIM, unclaim, CLASS_CHANGES, ANSWER_NOTHING, F(text, nickname) F(bytes, claimant)) \
         /* Asks the device itself (C_GetTokenInfo and C_GetSessionInfo). */ \
         O(PROBE, probe, 0, ANSWER_NOTHING,) \

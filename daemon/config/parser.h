@@ -52,7 +52,7 @@ struct parser {
         void *userdata;
         unsigned n_faults;
         int error;       /* -ENOMEM: stays set, and ends the reading */
-        bool incomplete; /* not everything could be read, so a missing section is no fault */
+        bool incomplete; /* not everything could be read, so a missing section does not count as a fault */
 
         struct config *config;
         struct section **sections; /* as they stand in the files */

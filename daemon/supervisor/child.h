@@ -15,7 +15,7 @@
 /* How long an answer to a ping may take before the child is killed, if its owner sets no other limit. Far more than a loaded
  * machine needs; together with a tick and a restart still less than WatchdogSec=. */
 #define PING_LIMIT_USEC (5 * USEC_PER_SEC)
-/* How long a child that was told to end may take before it is killed; one that said LEAVING has as much more. */
+/* How long a child that was told to end may take before it is killed. After LEAVING it has as much more. */
 #define END_GRACE_USEC (5 * USEC_PER_SEC)
 
 struct child;
@@ -65,8 +65,8 @@ static inline bool child_is_live(const struct child *child)
 
 /* Sends the message NAME with the fields that follow and a descriptor (-1: without):
  *     child_tell(&broker->child, drain, -1, .deadline_usec = usec);
- * 0; -errno: it was not sent. A child that does not read is killed; one that is not live misses nothing, for the next one is told
- * everything. */
+ * 0; -errno: it was not sent. A child that does not read is killed. A child that is not live misses nothing, because the next one is
+ * told everything. */
 #define child_tell(to, name, descriptor, ...)                                                                \
         ({                                                                                                   \
                 struct child *to_ = (to);                                                                    \
@@ -96,5 +96,5 @@ bool child_is_stuck(const struct child *child, uint64_t now);
  * row ended at once. CLOCK_MONOTONIC. Call once for each end. */
 uint64_t child_next_start(struct child *child);
 
-/* Lets go of it and frees what is held. One that is still there ends by itself, since its control is closed. */
+/* Lets go of it and frees what is held. A child that is still there ends by itself, because its control is closed. */
 void child_done(struct child *child);

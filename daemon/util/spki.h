@@ -21,7 +21,7 @@ bool spki_bits(struct der spki, struct der *ret);
  * for PSS alone is the same RSA key). false if one of them cannot be read. */
 bool spki_is_same(struct der a, struct der b);
 
-/* The type of the key (enum key_type), the bits of its modulus or curve, and its subjectPublicKey. 0: none of our types. */
+/* The type of the key (enum key_type), the bits of its modulus or curve, and its subjectPublicKey. 0: an unknown type. */
 unsigned spki_key_type(struct der spki, unsigned *ret_bits, struct der *ret_key);
 
 /* The two integers of an RSA key (what spki_key_type() gave), without leading zeros. */
@@ -32,13 +32,13 @@ unsigned spki_modulus_bits(struct der modulus);
 
 /* ---- curves: by their bits, 256, 384 and 521, and 255 for Ed25519 ---- */
 
-/* The point itself, without the OCTET STRING that PKCS #11 puts around it, if there is one. false: it is none of that curve. */
+/* The point itself, without the OCTET STRING that PKCS #11 puts around it, if there is one. false: it is not a point of that curve. */
 bool spki_point(unsigned bits, struct der point, struct der *ret);
 
-/* The bits of the curve that CKA_EC_PARAMS names; 0: none of ours. */
+/* The bits of the curve that CKA_EC_PARAMS names; 0: an unknown curve. */
 unsigned spki_curve_bits(struct der params);
 
-/* CKA_EC_PARAMS of a curve: an OID. Empty if bits are none of ours. */
+/* CKA_EC_PARAMS of a curve: an OID. Empty for an unknown curve. */
 struct der spki_curve_params(unsigned bits);
 
 /* ---- making: a new buffer into *ret, which the caller frees. -EINVAL: these values make no key; -ENOMEM ---- */

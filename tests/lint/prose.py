@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Fails on words that a reader has to decode: `prose.py`.
 
-In string literals of the product, in man pages and in pages (*.md) it finds forms that hide which rule was broken: say what
+In string literals of the product, in interface files, man pages, the journal's catalog and pages (*.md) it finds forms that hide which rule was broken: say what
 was expected and what was found. "%s is no option" is "unknown option %s"; "a message that cannot be" is "an invalid message".
 It also fails where a page names a file of the tree that does not exist.
 """
@@ -10,7 +10,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FORMS = re.compile(r"\b(?:is|are|was|were) none\b|\b(?:is|are|was|were) no (?!longer\b|more than\b)|\bone that\b"
+FORMS = re.compile(r"\b(?:is|are|was|were) none\b|(?<!\bthere )\b(?:is|are|was|were) no (?!longer\b|more than\b)|\bone that\b"
                    r"|\bcannot be\b(?! (?:\\f.)?\w)", re.I)
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -33,7 +33,8 @@ def lines():
         for file in sorted((ROOT / top).rglob("*.[ch]")):
             for number, literal in strings(file.read_text()):
                 yield file, number, literal
-    for file in [*sorted((ROOT / "man").iterdir()), *pages()]:
+    others = [*sorted((ROOT / "man").iterdir()), *sorted((ROOT / "proto").glob("*.varlink")), ROOT / "systemd/tokend.catalog"]
+    for file in [*others, *pages()]:
         yield from ((file, number, text) for number, text in enumerate(file.read_text().splitlines(), 1))
 
 

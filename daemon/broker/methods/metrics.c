@@ -163,7 +163,8 @@ static void put_roles(struct broker *broker, struct output *output)
 
 static void put_states(struct broker *broker, struct output *output)
 {
-        put_family(output, "token_state", "gauge", "The state of the token: 1 for the one that it is in.");
+        put_family(output, "token_state", "gauge",
+                "The state of the token: 1 for its present state, 0 for the others.");
         LINK_FOREACH(at, &broker->tokens)
         {
                 const struct token *token = LINK_OF(at, struct token, link);

@@ -8,7 +8,7 @@
 #define KEY_ID_LENGTH 20U
 
 /* CKA_ID as NSS makes it (PK11_MakeIDFromPubKey): of the modulus without leading zeros, of the bare point, and of the whole
- * subjectPublicKey of any other type. -EINVAL: it is no SubjectPublicKeyInfo; -EIO: NSS does not hash. */
+ * subjectPublicKey of any other type. -EINVAL: it is not a SubjectPublicKeyInfo; -EIO: NSS does not hash. */
 int key_id(struct der spki, uint8_t ret[static KEY_ID_LENGTH]);
 
 /* CKA_ID of a certificate that stands alone: SHA-256 of a fixed text and of the certificate. No key's CKA_ID has this length and
