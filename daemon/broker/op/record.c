@@ -97,7 +97,7 @@ static const char *end_name(const struct op *op)
                 [END_INVALID] = PROTO_INVALID_PARAMETER,
                 [END_FULL] = PROTO_OVERLOADED,
                 [END_UNAVAILABLE] = PROTO_TOKEN_UNAVAILABLE,
-                [END_REMOVED] = PROTO_TOKEN_UNAVAILABLE,
+                [END_REMOVED] = PROTO_TOKEN_NOT_FOUND,
                 [END_DEADLINE] = PROTO_DEADLINE_EXCEEDED,
                 [END_DEADLINE_EXECUTED] = PROTO_DEADLINE_EXCEEDED,
                 [END_WORKER_LOST] = PROTO_WORKER_LOST,
@@ -140,8 +140,8 @@ static void on_record(void *userdata, bool may)
 /* on_safe: NULL where nobody waits. It is not called where the record need not be waited for: op->record tells. */
 static int put(struct op *op, const struct audit_record *record, void (*on_safe)(struct op *op, bool may))
 {
-        int r = audit_put(
-                op->broker->audit, record, on_safe ? on_record : NULL, op, op->deadline_usec, &op->record);
+        int r = audit_put(op->broker->audit, record, on_safe ? on_record : NULL, op, op->deadline_usec,
+                on_safe ? &op->record : NULL);
 
         if (r < 0 || !on_safe || !op->record)
                 return r;
@@ -178,6 +178,9 @@ int record_begin(struct op *op, void (*on_safe)(struct op *op, bool may))
 static bool is_recorded(const struct op *op)
 {
         if (op->recorded || !op->method || !op->caller || !audit_is_kept(op->broker->audit))
+                return false;
+        /* Its deadline has passed, and it is not over: what becomes of it is recorded then (record_late_end()). */
+        if (op_is_under_way(op))
                 return false;
         if (op->error == PROTO_PERMISSION_DENIED)
                 return true;
@@ -233,7 +236,7 @@ void record_repeat(struct op *op)
 {
         struct audit_record record;
 
-        if (!op->audited || op->repeated == op->attempt + 1)
+        if (!op->audited || op->repeated == op->attempt + 1 || !audit_is_kept(op->broker->audit))
                 return;
         op->repeated = op->attempt + 1;
         record = record_of(op);
