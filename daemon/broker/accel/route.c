@@ -121,14 +121,12 @@ static struct token *missed_by(const struct token *token, const struct op *op)
 
 static void go_home(struct token *accelerator, struct op *op)
 {
-        bool executed = op->end == END_DEADLINE_EXECUTED;
-
         op->token->fallbacks++;
         accelerator->fallbacks++;
         if (op->deadline_usec > now_usec())
                 token_submit(op->token, op);
         else
-                op_go_on(op, executed ? END_DEADLINE_EXECUTED : END_DEADLINE);
+                op_go_on(op, END_DEADLINE);
 }
 
 /* What a try that failed says of the accelerator. */
