@@ -15,11 +15,14 @@
 bool op_find_token(struct op *op, const char *name)
 {
         const struct config_instance *policy = op_policy(op);
-        const struct config_token *config = NULL;
+        const struct config_token *config;
 
-        if (policy)
-                config = name ? config_token(op->broker->config, name)
-                              : policy_own_token(op->broker->config, policy);
+        /* A reload took its instance away: as before a method is called, it is told no more than that. */
+        if (!policy) {
+                op_denied(op, config_right_name(op->method->right));
+                return false;
+        }
+        config = name ? config_token(op->broker->config, name) : policy_own_token(op->broker->config, policy);
         if (!config || !policy_sees_token(policy, config)) {
                 op_fail_with(op, PROTO_TOKEN_NOT_FOUND, "token", name ? name : "");
                 return false;
@@ -228,8 +231,14 @@ static void on_begun(struct op *op, bool may)
 
 void op_submit(struct op *op, void (*then)(struct op *op))
 {
-        int r = record_begin(op, on_begun);
+        int r;
 
+        /* It may have waited for those before it on its connection. */
+        if (op->deadline_usec <= now_usec()) {
+                op_refuse(op, END_DEADLINE);
+                return;
+        }
+        r = record_begin(op, on_begun);
         op->then = then;
         if (r < 0)
                 op_fail_unrecorded(op);

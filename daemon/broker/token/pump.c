@@ -150,6 +150,11 @@ static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
 {
         if (op->state == OP_UNSETTLED)
                 return true;
+        /* The clock of the loop may be behind. */
+        if (op_due_usec(op) <= now_usec()) {
+                backlog_end(op, END_DEADLINE);
+                return false;
+        }
         if (object_number(token, op, ret_key) > 0) {
                 backlog_end(op, END_KEY_GONE);
                 return false;
