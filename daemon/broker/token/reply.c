@@ -52,7 +52,9 @@ static void ended_by(struct token *token, struct op *op, const struct message_re
                 reply->text[0] ? ": " : "", reply->text);
         op->ckr = reply->ckr;
         if (op_is(op, CLASS_CHANGES)) {
-                op->lost_ckr = reply->ckr;
+                /* What ended it is told, not what ended its SETTLE. */
+                if (op->state == OP_OUT)
+                        op->lost_ckr = reply->ckr;
                 unsettled(op);
         } else if (reply->status == REPLY_WORKER_LOST)
                 backlog_end(op, END_WORKER_LOST);
