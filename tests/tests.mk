@@ -12,11 +12,13 @@ $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
 	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker/methods)/$(@F) $< > $@
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
 $(UNIT): $(BUILD)/obj/gen/sample/parameters.o $(BUILD)/obj/gen/sample/replies.o
+# The clock of bench_stage.c.
+UNIT_WRAPPED = -Wl,--wrap=now_usec
 # Its malloc() is called before a sanitizer is ready.
 $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(UNIT_WRAPPED) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
 
 # A PKCS #11 module that stands before another one, counts its calls, and fails on demand.

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See bench.h: what must be so at the end of a cell, whatever happened in it. */
+#include <string.h>
+
+#include "tests/unit/alloc.h"
+#include "tests/unit/bench.h"
+
+static const char *name_of(enum proto_error error)
+{
+        return error == PROTO_OK ? "ok" : proto_error_name(error);
+}
+
+static void check_reply(struct stage *stage, uint32_t right)
+{
+        const struct fake_client *client = &stage->a;
+        size_t before = cell_n_before(&stage->cell);
+
+        if (client->fd < 0)
+                return;
+        if (right == 0) {
+                if (client->n != before)
+                        bench_fault(stage, "%zu replies to nobody", client->n - before);
+                return;
+        }
+        if (client->n != before + 1) {
+                bench_fault(stage, "%zu replies, and not %zu", client->n, before + 1);
+                return;
+        }
+        if (!(right & BENCH_NAME(client->replies[before].error)))
+                bench_fault(stage, "the reply is %s", name_of(client->replies[before].error));
+        if (client->replies[before].error == PROTO_OK)
+                BENCH_CHECK(stage, stage->token.n_done > 0 || stage->cell.what == DO_LIST);
+        if (client->replies[before].error == PROTO_DEADLINE_EXCEEDED && !client->replies[before].executed)
+                BENCH_CHECK(stage, stage->token.n_sent == stage->token.n_claimed);
+}
+
+/* The records of the cell's request: it has one end at most, and one if it has begun; and what they say is true. */
+static void check_records(struct stage *stage)
+{
+        const struct fake_audit *audit = &stage->audit;
+        unsigned n_begun = 0, n_ends = 0;
+        const char *end = "";
+
+        if (!stage->op || stage->op->number == 0 || stage->cell.event == EV_UNAUDITED)
+                return;
+        for (size_t i = 0; i < audit->n; i++) {
+                const struct fake_record *record = &audit->list[i];
+
+                if (record->request != stage->op->number)
+                        continue;
+                if (strcmp(record->result, "begun") != 0) {
+                        n_ends++;
+                        end = record->result;
+                } else
+                        n_begun += strcmp(record->kind, "repeat") != 0;
+        }
+        if (n_ends > 1 || n_ends < n_begun || n_begun > 1)
+                bench_fault(stage, "%u records that it begins, and %u of its end", n_begun, n_ends);
+        if (n_ends == 0)
+                return;
+        if (strcmp(end, "ok") == 0 && stage->token.n_done == 0)
+                bench_fault(stage, "recorded as done, and was not");
+        if (stage->token.n_done > 0 &&
+                (!strcmp(end, "PermissionDenied") || !strcmp(end, "dropped") ||
+                        (what_changes(stage->cell.what) && !strcmp(end, "AuditUnavailable"))))
+                bench_fault(stage, "recorded as %s, and was done", end);
+}
+
+/* What was answered is what was recorded, but where the reply was withheld, or what was done ended behind its deadline. */
+static void check_recorded(struct stage *stage)
+{
+        const struct fake_audit *audit = &stage->audit;
+        size_t before = cell_n_before(&stage->cell);
+        enum proto_error error;
+
+        if (!stage->op || stage->op->number == 0 || stage->a.n != before + 1 ||
+                stage->cell.event == EV_UNAUDITED)
+                return;
+        error = stage->a.replies[before].error;
+        if (error == PROTO_AUDIT_UNAVAILABLE || error == PROTO_DEADLINE_EXCEEDED ||
+                error == PROTO_OUTCOME_UNKNOWN)
+                return;
+        for (size_t i = 0; i < audit->n; i++)
+                if (audit->list[i].request == stage->op->number &&
+                        !strcmp(audit->list[i].result, name_of(error)))
+                        return;
+        bench_fault(stage, "the reply is %s, and nothing of the kind is recorded", name_of(error));
+}
+
+static void check_connection(struct stage *stage)
+{
+        const struct connection *c = stage->a.connection;
+
+        if (!c || stage->a.fd < 0 || stage->a.closed)
+                return;
+        BENCH_CHECK(stage, c->client.n_ops == 0);
+        BENCH_CHECK(stage, c->client.n_bytes == 0);
+        BENCH_CHECK(stage, connection_is_idle(c));
+}
+
+void cell_run(const struct bench_cell *cell, uint32_t right)
+{
+        static struct stage stage;
+        static bool warm; /* what the libraries make once is there */
+        long before = alloc_live();
+
+        bench_begin(cell);
+        if (stage_open(&stage, cell) == 0) {
+                cell_reach(&stage);
+                if (!cell_is_reached(&stage))
+                        bench_fault(&stage, "the state is not reached");
+                if (cell->records == REC_UNSAFE && stage.audit.keeping == KEEPS)
+                        stage.audit.keeping = REFUSES;
+                cell_strike(&stage);
+                if (cell->accel == ACCEL_DIES)
+                        worker_kill(&stage, &stage.fast);
+                cell_wind_down(&stage);
+                BENCH_CHECK(&stage, cell_is_over(&stage));
+                BENCH_CHECK(&stage, (cell->event == EV_DRAIN) == stage.drained);
+                BENCH_CHECK(&stage, !what_changes(cell->what) || stage.token.n_done <= 1);
+                check_reply(&stage, right);
+                check_records(&stage);
+                check_recorded(&stage);
+                check_connection(&stage);
+        } else
+                bench_fault(&stage, "the broker does not start");
+        stage_close(&stage);
+        if (alloc_live() != before && warm)
+                bench_fault(&stage, "%ld allocations are left", alloc_live() - before);
+        warm = true;
+        bench_begin(NULL);
+}
