@@ -18,8 +18,8 @@
 
 struct scanner {
         const char *at, *end;
-        size_t n_containers; /* objects and arrays */
-        char *decoded;       /* the last string, with a NUL; its size is that of the longest string so far */
+        size_t n_containers, max_containers; /* objects and arrays */
+        char *decoded; /* the last string, with a NUL; its size is that of the longest string so far */
         size_t decoded_size, decoded_length;
 };
 
@@ -206,7 +206,7 @@ static int scan_container(struct scanner *s, char close, unsigned depth, struct 
 
         if (depth > LIMIT_JSON_DEPTH)
                 return -ELOOP;
-        if (++s->n_containers > LIMIT_JSON_CONTAINERS)
+        if (++s->n_containers > s->max_containers)
                 return -EBADMSG;
         container = close == '}' ? json_object_new_object() : json_object_new_array();
         if (!container)
@@ -265,9 +265,9 @@ static int scan_value(struct scanner *s, unsigned depth, struct json_object **re
         }
 }
 
-int json_parse(const char *text, size_t length, struct json_object **ret)
+int json_parse_bounded(const char *text, size_t length, size_t max_containers, struct json_object **ret)
 {
-        struct scanner s = {.at = text, .end = text + length};
+        struct scanner s = {.at = text, .end = text + length, .max_containers = max_containers};
         struct json_object *object = NULL;
         int r;
 
@@ -287,4 +287,9 @@ int json_parse(const char *text, size_t length, struct json_object **ret)
         }
         *ret = object;
         return 0;
+}
+
+int json_parse(const char *text, size_t length, struct json_object **ret)
+{
+        return json_parse_bounded(text, length, LIMIT_JSON_CONTAINERS, ret);
 }

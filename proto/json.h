@@ -9,9 +9,12 @@
 #include <json-c/json.h>
 #include <stddef.h>
 
-/* Reads one object of length bytes. The caller releases *ret by json_object_put(). -EBADMSG: the text is not JSON, not UTF-8, not an
- * object, or has more than LIMIT_JSON_CONTAINERS objects and arrays; -ELOOP: it is deeper than LIMIT_JSON_DEPTH; -EINVAL: an object
+/* Reads one object of length bytes with at most max_containers objects and arrays. The caller releases *ret by json_object_put(). -EBADMSG: the text is not JSON, not UTF-8, not an
+ * object, or has more of them; -ELOOP: it is deeper than LIMIT_JSON_DEPTH; -EINVAL: an object
  * has a key twice, or a key has U+0000; -ENOMEM. */
+int json_parse_bounded(const char *text, size_t length, size_t max_containers, struct json_object **ret);
+
+/* Likewise with LIMIT_JSON_CONTAINERS. */
 int json_parse(const char *text, size_t length, struct json_object **ret);
 
 /* Writes a value on one line, with a NUL behind it. The caller frees *ret. A number that is not an integer must come from

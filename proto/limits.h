@@ -19,6 +19,24 @@
 /* Unanswered requests of one connection. More are not read. docs/protocol.md promises it. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64U
 
+/* Objects and arrays in one message of a caller that matches no [Instance]. It may call org.varlink.service alone, whose
+ * parameters have none. */
+#define LIMIT_STRANGER_CONTAINERS 8U
+
+/* Bytes of one message of such a caller. A longer one is answered as one that is not a message, and its connection is closed: nothing
+ * that it may call is as long. */
+#define LIMIT_STRANGER_MESSAGE 4096U
+
+/* Bytes that all connections of one user may take of the broker that match no [Instance]. LIMIT_STRANGERS of them that each send a
+ * message and read nothing take less. */
+#define LIMIT_STRANGER_BYTES (1024U * 1024U)
+
+/* Denials of one user that are recorded in full, in 10 s. The others are counted, and recorded as one number. */
+#define LIMIT_DENIALS 10U
+
+/* Questions about one user's callers that are with the supervisor at a time. Of all users together 64 are. */
+#define LIMIT_QUESTIONS 8U
+
 /* Bytes of the messages of one connection's unanswered requests. More are not read. Two of the longest messages fit, so that one is read
  * while the other is worked on. The trees of the messages are not counted, because only the parameters are kept. */
 #define LIMIT_REQUESTS_BYTES (2U * LIMIT_MESSAGE)

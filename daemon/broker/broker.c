@@ -11,6 +11,7 @@
 #include "daemon/broker/net/connection.h"
 #include "daemon/broker/net/listener.h"
 #include "daemon/broker/net/unit.h"
+#include "daemon/broker/op/record.h"
 #include "daemon/broker/token/live.h"
 #include "daemon/broker/token/look.h"
 #include "daemon/broker/token/pump.h"
@@ -25,11 +26,30 @@
 
 /* ---- what is called from below ---- */
 
+static uint64_t denials_tick(struct broker *broker, uint64_t now)
+{
+        uint64_t next = USEC_NEVER;
+
+        LINK_FOREACH_SAFE(at, &broker->accounts.list)
+        {
+                struct account *account = LINK_OF(at, struct account, link);
+                uint64_t due = account_denials_due_usec(account);
+
+                if (due <= now)
+                        record_denials(broker, account);
+                else
+                        next = MIN_OF(next, due);
+        }
+        return next;
+}
+
 static uint64_t tick(void *userdata, uint64_t now)
 {
         struct broker *broker = userdata;
         uint64_t next = listener_tick(broker, now), due = unit_tick(broker, now);
 
+        next = MIN_OF(next, due);
+        due = denials_tick(broker, now);
         next = MIN_OF(next, due);
         due = audit_tick(broker, now);
         next = MIN_OF(next, due);
@@ -113,6 +133,7 @@ int broker_init(struct broker *broker, int control_fd)
         link_init(&broker->connections);
         link_init(&broker->dirty);
         link_init(&broker->units);
+        accounts_init(&broker->accounts);
         uplink_init(&broker->uplink, control_fd);
         r = loop_init(&broker->loop, tick, settle, broker);
         if (r < 0)
@@ -138,6 +159,7 @@ void broker_done(struct broker *broker)
         /* Its records may hold ops, which name instances. */
         audit_stop(broker);
         registry_done(broker);
+        accounts_done(&broker->accounts);
         listener_stop(broker);
         uplink_done(&broker->uplink);
         loop_done(&broker->loop);
@@ -202,6 +224,7 @@ int broker_configure(struct broker *broker, struct config *config)
                 r = configure_tokens(broker, config);
         }
         audit_configure(broker);
+        broker->accounts.max_bytes = config->max_memory;
         if (r == 0) {
                 broker->max_keys_connections = room_for_connections(broker, config);
                 registry_forget(broker);

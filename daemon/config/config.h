@@ -56,6 +56,7 @@ struct config {
         char *audit_key;         /* token:nickname; NULL: not set */
         uint64_t audit_sign_interval_usec;
         uint64_t audit_rotate_size;   /* bytes */
+        uint64_t max_memory;          /* bytes that all clients together may take of the broker */
         struct config_token **tokens; /* at least one: without any [Token], the default token */
         size_t n_tokens;
         struct config_instance **instances; /* none: root and the daemon's own user may do everything */

@@ -145,6 +145,7 @@ static int keep_answer(struct op *op, struct token *token, const struct certific
                 return -ENOMEM;
         }
         op->reply_text = output.data;
+        op_charge(op, output.size + op->n_result);
         kept = (void *)op->reply_text;
         kept->empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
                       directory_count(token->directory, OBJECT_CERTIFICATE) == 0 && token->claims.n == 0;

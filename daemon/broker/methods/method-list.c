@@ -138,6 +138,7 @@ static int list_collect(struct op *op, enum object_kind kind)
         if (!listing)
                 return -ENOMEM;
         op->listing = listing;
+        op_charge(op, sizeof(*listing) + n * sizeof(struct entry *));
         if (!policy)
                 return 0;
         LINK_FOREACH(at, &op->broker->tokens)

@@ -100,6 +100,26 @@ static void put_instances(struct output *output, void *userdata)
         }
 }
 
+static void put_accounts(struct output *output, void *userdata)
+{
+        struct broker *broker = userdata;
+        const char *comma = "";
+
+        LINK_FOREACH(at, &broker->accounts.list)
+        {
+                const struct account *account = LINK_OF(at, struct account, link);
+
+                output_text(output, comma);
+                status_account_put(output, &(struct status_account){
+                                                   .uid = account->uid,
+                                                   .connections = account->n_connections,
+                                                   .bytes = account->bytes,
+                                                   .closed = account->n_closed,
+                                           });
+                comma = ",";
+        }
+}
+
 void status_put(struct broker *broker, struct output *output)
 {
         status_get_reply_put(output, &(struct status_get_reply){
@@ -107,6 +127,7 @@ void status_put(struct broker *broker, struct output *output)
                                              .started_usec = broker->started_usec,
                                              .tokens = {put_tokens, broker},
                                              .instances = {put_instances, broker},
+                                             .accounts = {put_accounts, broker},
                                              .audit = {audit_put_status, broker},
                                      });
 }

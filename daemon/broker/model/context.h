@@ -4,6 +4,7 @@
 
 #include "daemon/broker/base/loop.h"
 #include "daemon/broker/base/uplink.h"
+#include "daemon/broker/model/account.h"
 #include "daemon/broker/model/policy.h"
 
 struct audit;
@@ -42,7 +43,8 @@ struct broker {
         bool sealed; /* the filter is in force */
 
         struct link tokens, instances; /* registry.h */
-        bool tokens_dirty;             /* one of them has to be pumped */
+        struct accounts accounts;
+        bool tokens_dirty; /* one of them has to be pumped */
         /* The rooms above the token's: accelerators, and looks. */
         void (*on_token)(struct token *token, enum token_event event);
         void (*on_dropped)(struct token *token, const struct entry *entry);

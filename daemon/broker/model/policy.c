@@ -31,6 +31,7 @@ void caller_unref(struct caller *caller)
 {
         if (!caller || --caller->refs > 0)
                 return;
+        account_unref(caller->account);
         free(caller->groups);
         free(caller->unit);
         free(caller);
@@ -46,13 +47,25 @@ static bool caller_has_group(const struct caller *caller, gid_t group)
         return false;
 }
 
-static bool instance_matches(const struct config_instance *instance, const struct caller *caller)
+static bool instance_fits_user(const struct config_instance *instance, const struct caller *caller)
 {
         if (instance->user != (uid_t)-1 && instance->user != caller->uid)
                 return false;
-        if (instance->group != (gid_t)-1 && !caller_has_group(caller, instance->group))
-                return false;
-        return !instance->unit || (caller->unit && strcmp(instance->unit, caller->unit) == 0);
+        return instance->group == (gid_t)-1 || caller_has_group(caller, instance->group);
+}
+
+static bool instance_matches(const struct config_instance *instance, const struct caller *caller)
+{
+        return instance_fits_user(instance, caller) &&
+               (!instance->unit || (caller->unit && strcmp(instance->unit, caller->unit) == 0));
+}
+
+bool policy_asks_unit(const struct config *config, const struct caller *caller)
+{
+        for (size_t i = 0; i < config->n_instances; i++)
+                if (instance_fits_user(config->instances[i], caller))
+                        return config->instances[i]->unit != NULL;
+        return false;
 }
 
 const struct config_instance *policy_match(

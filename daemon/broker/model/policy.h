@@ -5,12 +5,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "daemon/broker/model/account.h"
 #include "daemon/config/config.h"
 
 /* Who connected, as it was when the connection was accepted. The connection and each of its requests hold a reference: a
  * request may outlive its connection, and is recorded then. */
 struct caller {
         unsigned refs;
+        struct account *account; /* counted */
         uid_t uid;
         gid_t gid;
         pid_t pid;
@@ -29,6 +31,9 @@ extern const struct config_instance policy_default_instance;
 /* The first [Instance] that the caller matches; NULL: none. own_uid: the daemon's. */
 const struct config_instance *policy_match(
         const struct config *config, const struct caller *caller, uid_t own_uid);
+
+/* Whether which one that is depends on the caller's unit. */
+bool policy_asks_unit(const struct config *config, const struct caller *caller);
 
 /* Whether it may see the token at all. */
 bool policy_sees_token(const struct config_instance *instance, const struct config_token *token);

@@ -19,7 +19,6 @@
 #define OUTPUT_ENOUGH (64U * 1024U)
 /* Reads in one turn of the loop: other clients come in between. */
 #define READS_A_TURN 4U
-
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata);
 
 int connection_new(struct listener *listener, int fd, struct caller *caller, struct instance *instance,
@@ -50,60 +49,18 @@ int connection_new(struct listener *listener, int fd, struct caller *caller, str
         c->unit_pending = pending;
         broker->n_strangers += connection_is_stranger(c);
         connection_set_instance(c, instance);
+        if (caller->account)
+                caller->account->n_connections++;
+        connection_charge(c);
         r = sd_event_add_io(broker->loop.event, &c->source, fd, c->events, on_io, c);
         if (r < 0) {
                 connection_free(c);
                 return r;
         }
+        /* Again: what it may decides the priority of the source as well. */
+        connection_set_instance(c, c->client.instance);
         *ret = c;
         return 0;
-}
-
-/* Status connections count for no instance: they have their own reserve. */
-void connection_set_instance(struct connection *c, struct instance *instance)
-{
-        struct instance *old = c->client.instance;
-        bool counted = c->listener->kind == LISTEN_KEYS;
-
-        c->client.broker->n_strangers -= connection_is_stranger(c);
-        c->client.instance = instance_ref(instance);
-        if (counted && instance)
-                instance->n_connections++;
-        if (counted && old)
-                old->n_connections--;
-        instance_unref(old);
-        c->client.broker->n_strangers += connection_is_stranger(c);
-}
-
-void connection_set_pending(struct connection *c, bool pending)
-{
-        c->client.broker->n_strangers -= connection_is_stranger(c);
-        c->unit_pending = pending;
-        c->client.broker->n_strangers += connection_is_stranger(c);
-}
-
-bool connection_is_stranger(const struct connection *c)
-{
-        return c->listener->kind == LISTEN_KEYS && !c->client.instance && !c->unit_pending;
-}
-
-void connection_match(struct connection *c)
-{
-        struct broker *broker = c->client.broker;
-        struct instance *instance =
-                registry_instance(broker, policy_match(broker->config, c->client.caller, broker->own_uid));
-
-        if (!c->unit_pending) {
-                connection_set_instance(c, instance);
-                return;
-        }
-        connection_set_pending(c, false);
-        /* It is counted as a stranger by now. */
-        if (instance ? instance->n_connections >= instance->config->max_connections
-                     : broker->n_strangers > LIMIT_STRANGERS)
-                c->client.gone = true;
-        else
-                connection_set_instance(c, instance);
 }
 
 static struct op *first_op(const struct connection *c)
@@ -122,8 +79,7 @@ void connection_free(struct connection *c)
 
         while ((op = first_op(c)))
                 backlog_client_gone(op);
-        if (c->unit_ticket)
-                c->client.broker->n_asked--;
+        connection_unask(c);
         link_remove(&c->unit_link);
         connection_set_instance(c, NULL);
         c->client.broker->n_strangers -= connection_is_stranger(c);
@@ -134,6 +90,9 @@ void connection_free(struct connection *c)
         close(c->fd);
         frame_done(&c->frame);
         output_done(&c->output);
+        account_charge(c->client.caller->account, c->charged, 0);
+        if (c->client.caller->account)
+                c->client.caller->account->n_connections--;
         caller_unref(c->client.caller);
         free(c);
 }
@@ -202,9 +161,24 @@ static void refuse_long(struct connection *c)
                 begin_last(c);
 }
 
+/* Its user has more of the broker than he may. What he asked is answered before more is read; a connection that owes him nothing
+ * is closed. */
+static bool is_refused(struct connection *c)
+{
+        if (!connection_is_over(c))
+                return false;
+        if (connection_is_idle(c)) {
+                c->client.caller->account->n_closed++;
+                c->client.gone = true;
+        }
+        return true;
+}
+
 static void read_some(struct connection *c)
 {
-        for (unsigned i = 0; i < READS_A_TURN && !c->eof && may_take(c); i++) {
+        unsigned n_reads = connection_is_stranger(c) ? 1 : READS_A_TURN;
+
+        for (unsigned i = 0; i < n_reads && !c->eof && may_take(c) && !is_refused(c); i++) {
                 size_t size;
                 char *room;
                 ssize_t n;
@@ -224,6 +198,7 @@ static void read_some(struct connection *c)
                 c->eof = n == 0;
                 frame_filled(&c->frame, (size_t)n);
                 (void)take_requests(c);
+                connection_charge(c);
                 if ((size_t)n < size)
                         return;
         }
@@ -284,7 +259,9 @@ static void watch(struct connection *c)
         uint32_t events = 0;
         int r;
 
-        if (!c->eof && !c->client.broker->draining && may_take(c))
+        /* An idle connection of a user who is over his bound is watched: what he sends closes it. */
+        if (!c->eof && !c->client.broker->draining && may_take(c) &&
+                (connection_is_idle(c) || !connection_is_over(c)))
                 events |= EPOLLIN;
         if (output_pending(&c->output) > 0)
                 events |= EPOLLOUT;
@@ -329,6 +306,7 @@ void connection_serve(struct connection *c)
         }
         if (frame_pending(&c->frame) == 0)
                 frame_shrink(&c->frame);
+        connection_charge(c);
         watch(c);
         if (c->client.gone)
                 connection_free(c);

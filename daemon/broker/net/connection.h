@@ -15,11 +15,13 @@ struct connection {
         struct listener *listener;
         int fd;
         sd_event_source *source;
-        uint32_t events;       /* what the source watches for */
-        struct link unit_link; /* while its unit is asked for */
-        uint64_t unit_ticket;  /* of the question that is out; 0: none */
-        uint64_t unit_deadline_usec, accepted_usec;
+        uint32_t events;             /* what the source watches for */
+        struct link unit_link;       /* while its unit is asked for */
+        uint64_t unit_ticket;        /* of the question that is out; 0: none */
+        uint64_t unit_deadline_usec; /* of that question */
+        uint64_t unit_given_up_usec, accepted_usec;
         bool unit_pending; /* nothing of it is read before its unit is known */
+        size_t charged;    /* bytes: its own part of its user's account, beside that of its requests */
         struct frame frame;
         struct output output;
         bool eof;    /* the client sends no more */
@@ -40,6 +42,14 @@ void connection_set_instance(struct connection *connection, struct instance *ins
 
 /* It is known who it is: it counts as that instance's, or as a stranger's; where there is no room for one more it goes. */
 void connection_match(struct connection *connection);
+
+/* The question for its unit that is out, if there is one, counts no more: an answer to it is dropped. */
+void connection_unask(struct connection *connection);
+
+/* What is allocated of its own by now is charged to its user. */
+void connection_charge(struct connection *connection);
+/* Whether its user has more of the broker than he may. */
+bool connection_is_over(const struct connection *connection);
 
 /* Nothing is read from it, and it counts as nobody's. */
 void connection_set_pending(struct connection *connection, bool pending);

@@ -105,8 +105,13 @@ int dispatch(struct client *client, char *text, size_t length)
         struct json_object *message;
         struct op *op;
         const char *bad = NULL;
-        int r = json_parse(text, length, &message), r_envelope;
+        bool stranger = client->kind == LISTEN_KEYS && !client->instance;
+        int r = stranger && length > LIMIT_STRANGER_MESSAGE ? -EBADMSG : 0, r_envelope;
 
+        /* Who may call next to nothing pays before anything is built. */
+        if (r == 0)
+                r = json_parse_bounded(
+                        text, length, stranger ? LIMIT_STRANGER_CONTAINERS : LIMIT_JSON_CONTAINERS, &message);
         if (r < 0)
                 return r == -ENOMEM ? r : 1;
         /* Members that varlink may come to have are not ours to refuse. */

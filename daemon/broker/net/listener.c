@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "daemon/broker/audit/records.h"
 #include "daemon/broker/net/connection.h"
 #include "daemon/broker/net/unit.h"
 #include "daemon/util/log.h"
@@ -49,7 +50,7 @@ static int take_groups(int fd, struct caller *caller)
         return 0;
 }
 
-static int caller_of(int fd, struct caller **ret)
+static int caller_of(struct accounts *accounts, int fd, struct caller **ret)
 {
         struct caller *caller = NULL;
         struct ucred cred;
@@ -62,7 +63,8 @@ static int caller_of(int fd, struct caller **ret)
         if (!caller)
                 return -ENOMEM;
         *caller = (struct caller){.refs = 1, .uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
-        r = take_groups(fd, caller);
+        caller->account = account_of(accounts, cred.uid);
+        r = caller->account ? take_groups(fd, caller) : -ENOMEM;
         if (r < 0)
                 caller_unref(caller);
         else
@@ -87,21 +89,26 @@ static bool has_room(const struct listener *listener, const struct instance *ins
 static void admit(struct listener *listener, int fd)
 {
         struct broker *broker = listener->broker;
-        bool pending = listener->kind == LISTEN_KEYS && unit_is_needed(broker);
+        bool pending, room;
         struct instance *instance = NULL;
         struct connection *c;
         struct caller *caller = NULL;
-        int r = caller_of(fd, &caller);
+        int r = caller_of(&broker->accounts, fd, &caller);
 
         if (r < 0) {
                 log_warning("cannot tell who a caller is: %s", strerror(-r));
                 close(fd);
                 return;
         }
+        pending = listener->kind == LISTEN_KEYS && policy_asks_unit(broker->config, caller);
         if (!pending)
                 instance = registry_instance(broker, policy_match(broker->config, caller, broker->own_uid));
-        if (pending ? listener->n_connections >= broker->max_keys_connections
-                    : !has_room(listener, instance)) {
+        room = pending ? listener->n_connections < broker->max_keys_connections
+                       : has_room(listener, instance);
+        if (listener->kind == LISTEN_KEYS && account_is_over(caller->account, !pending && !instance))
+                room = false;
+        if (!room) {
+                caller->account->n_closed++;
                 caller_unref(caller);
                 close(fd);
                 return;
@@ -109,7 +116,7 @@ static void admit(struct listener *listener, int fd)
         r = connection_new(listener, fd, caller, instance, pending, &c);
         if (r < 0)
                 log_warning("cannot take a connection: %s", strerror(-r));
-        else if (unit_is_wanted(broker))
+        else if (pending || (instance && audit_is_kept(broker->audit)))
                 unit_ask(c);
 }
 

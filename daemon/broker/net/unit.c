@@ -7,8 +7,10 @@
 
 #include "daemon/util/log.h"
 
-/* A supervisor that does not answer has stopped: then nobody is in any unit. */
+/* A question that is not answered by then is asked again. */
 #define UNIT_USEC (2 * USEC_PER_SEC)
+/* After that a connection whose caller is not known is closed: nobody is denied because the supervisor stands still. */
+#define GIVE_UP_USEC (30 * USEC_PER_SEC)
 /* When a control that was full is tried again. */
 #define AGAIN_USEC (10 * USEC_PER_MSEC)
 /* Questions on their way at once: each has a descriptor with it. */
@@ -26,7 +28,7 @@ static void decide(struct connection *c, const char *unit)
         if (unit && *unit)
                 c->client.caller->unit = strdup(unit);
         /* A reload may have brought a Unit= since it was asked. */
-        if (c->unit_pending || unit_is_needed(c->client.broker))
+        if (c->unit_pending || policy_asks_unit(c->client.broker->config, c->client.caller))
                 connection_match(c);
         client_touch(&c->client);
 }
@@ -66,8 +68,20 @@ static int ask(struct connection *c)
                 return 0;
         }
         c->unit_ticket = message.ticket;
+        c->unit_deadline_usec = now_usec() + UNIT_USEC;
         c->client.broker->n_asked++;
+        if (c->client.caller->account)
+                c->client.caller->account->n_questions++;
+        loop_arm(&c->client.broker->loop, c->unit_deadline_usec);
         return 0;
+}
+
+/* One user cannot have all the questions: the others' come in between. */
+static bool may_ask(const struct connection *c)
+{
+        const struct account *account = c->client.caller->account;
+
+        return !c->unit_ticket && (!account || account->n_questions < LIMIT_QUESTIONS);
 }
 
 static void ask_all(struct broker *broker)
@@ -76,25 +90,15 @@ static void ask_all(struct broker *broker)
         {
                 struct connection *c = LINK_OF(at, struct connection, unit_link);
 
-                if (c->unit_ticket)
-                        continue;
                 if (broker->n_asked >= ASKED_MAX)
                         return;
+                if (!may_ask(c))
+                        continue;
                 if (ask(c) < 0) {
                         loop_arm(&broker->loop, now_usec() + AGAIN_USEC);
                         return;
                 }
         }
-}
-
-bool unit_is_needed(const struct broker *broker)
-{
-        return config_asks_units(broker->config);
-}
-
-bool unit_is_wanted(const struct broker *broker)
-{
-        return unit_is_needed(broker) || config_audit_mode(broker->config) != AUDIT_MODE_NONE;
 }
 
 void unit_ask(struct connection *c)
@@ -104,17 +108,15 @@ void unit_ask(struct connection *c)
 
         clock_gettime(CLOCK_BOOTTIME, &ts);
         c->accepted_usec = (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000U;
-        c->unit_deadline_usec = now_usec() + UNIT_USEC;
+        c->unit_given_up_usec = now_usec() + GIVE_UP_USEC;
         link_append(&broker->units, &c->unit_link);
-        loop_arm(&broker->loop, c->unit_deadline_usec);
+        loop_arm(&broker->loop, c->unit_given_up_usec);
         ask_all(broker);
 }
 
 void unit_forget(struct connection *c)
 {
-        if (c->unit_ticket)
-                c->client.broker->n_asked--;
-        c->unit_ticket = 0;
+        connection_unask(c);
         link_remove(&c->unit_link);
 }
 
@@ -132,21 +134,33 @@ void unit_answer(struct broker *broker, const struct message_unit *message)
         ask_all(broker);
 }
 
+/* Whose question has not been answered in time; returns when to come again. */
+static uint64_t tick_one(struct connection *c, uint64_t now)
+{
+        if (c->unit_given_up_usec <= now) {
+                log_warning("the supervisor did not say in which unit process %d runs",
+                        (int)c->client.caller->pid);
+                /* For the records alone nobody is closed. */
+                c->client.gone = c->unit_pending;
+                unit_forget(c);
+                client_touch(&c->client);
+                return USEC_NEVER;
+        }
+        if (c->unit_ticket && c->unit_deadline_usec <= now)
+                connection_unask(c);
+        return c->unit_ticket ? MIN_OF(c->unit_deadline_usec, c->unit_given_up_usec) : c->unit_given_up_usec;
+}
+
 uint64_t unit_tick(struct broker *broker, uint64_t now)
 {
+        uint64_t next = USEC_NEVER;
+
         LINK_FOREACH_SAFE(at, &broker->units)
         {
-                struct connection *c = LINK_OF(at, struct connection, unit_link);
+                uint64_t due = tick_one(LINK_OF(at, struct connection, unit_link), now);
 
-                if (c->unit_deadline_usec > now)
-                        break;
-                if (c->unit_pending)
-                        log_warning("the supervisor did not say in which unit process %d runs",
-                                (int)c->client.caller->pid);
-                decide(c, NULL);
+                next = MIN_OF(next, due);
         }
         ask_all(broker);
-        if (link_is_empty(&broker->units))
-                return USEC_NEVER;
-        return LINK_OF(broker->units.next, struct connection, unit_link)->unit_deadline_usec;
+        return next;
 }

@@ -8,10 +8,6 @@
 
 #include "daemon/broker/net/connection.h"
 
-/* Whether the configuration wants to know, for an [Instance] or for the records. */
-bool unit_is_wanted(const struct broker *broker);
-/* Whether who a caller is depends on it. */
-bool unit_is_needed(const struct broker *broker);
 /* Asks. The connection waits for it where connection->unit_pending is set. */
 void unit_ask(struct connection *connection);
 void unit_forget(struct connection *connection);

@@ -281,6 +281,8 @@ void op_finish_payload(struct op *op)
         if (op->end == END_OK) {
                 memcpy(op->result, op->payload.data, op->payload.length);
                 op->n_result = op->payload.length;
+                if (op->caller)
+                        op_charge(op, op->n_result);
         }
         op_finish(op);
 }

@@ -49,11 +49,19 @@ struct op *op_receive(
         link_append(&client->ops, &op->in_client);
         client->n_ops++;
         client->n_bytes += n_bytes;
+        /* Its strings lie in a tree, and its bytes are decoded. */
+        op_charge(op, sizeof(*op) + (method ? method->parameters_size : 0) + 2 * n_bytes);
         if (client->kind == LISTEN_KEYS && client->instance) {
                 op->instance = instance_ref(client->instance);
                 op->instance->requests++;
         }
         return op;
+}
+
+void op_charge(struct op *op, size_t n_bytes)
+{
+        account_charge(op->caller->account, op->cost, op->cost + n_bytes);
+        op->cost += n_bytes;
 }
 
 struct op *op_ref(struct op *op)
@@ -82,6 +90,8 @@ void op_unref(struct op *op)
         entry_unref(op->entry);
         entry_unref(op->made);
         instance_unref(op->instance);
+        if (op->caller)
+                account_charge(op->caller->account, op->cost, 0);
         caller_unref(op->caller);
         free(op->buffer);
         free(op->error_parameters);

@@ -104,8 +104,9 @@ struct client {
         struct caller *caller;     /* counted */
         struct instance *instance; /* counted; NULL: it matches none. A reload may make it another */
         struct link ops;           /* in the order of their receipt: the first one's reply is next */
-        size_t n_ops, n_bytes;     /* n_bytes: what their messages cost */
-        bool gone; /* nobody is there, or memory is short: freed when the event at hand is over */
+        size_t n_ops;
+        size_t n_bytes; /* of their messages */
+        bool gone;      /* nobody is there, or memory is short: freed when the event at hand is over */
 };
 
 /* What a List goes through, a few in each reply. */
@@ -135,7 +136,8 @@ struct op {
         struct instance *instance; /* counted: whose it counts as */
         const struct method *method;
         struct json_object *message; /* what the strings in parameters lie in */
-        size_t n_bytes;              /* what the message costs its client */
+        size_t n_bytes;              /* of the message */
+        size_t cost;                 /* bytes of the broker that it takes of its user's account */
         bool oneway, more;
         uint64_t received_usec, deadline_usec;
 
@@ -205,6 +207,9 @@ struct op *op_new(struct broker *broker, enum message_type kind);
 /* A client's, in its list; method may be NULL. message is taken over. NULL: no memory. */
 struct op *op_receive(
         struct client *client, const struct method *method, struct json_object *message, size_t n_bytes);
+
+/* It takes so many bytes more of its user's account, until it is freed. */
+void op_charge(struct op *op, size_t n_bytes);
 
 struct op *op_ref(struct op *op);
 /* NULL is fine. */

@@ -203,6 +203,11 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
         if (!is_recorded(op))
                 return 0;
         op->recorded = true;
+        /* A stranger neither fills the disk nor pushes others' records out of the journal. */
+        if (denied && op->caller->account && !account_records_denial(op->caller->account, now_usec())) {
+                loop_arm(&op->broker->loop, account_denials_due_usec(op->caller->account));
+                return 0;
+        }
         record = record_of(op);
         record.result = answer_name(op);
         if (denied) {
@@ -215,6 +220,23 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
                 record.reason = "nobody waited for it any more";
         r = put(op, &record, op->client && op->error != PROTO_AUDIT_UNAVAILABLE ? on_safe : NULL);
         return r < 0 && op->broker->audit->required && record_is_withheld(op) ? -EACCES : 0;
+}
+
+void record_denials(struct broker *broker, struct account *account)
+{
+        const struct audit_record record = {
+                .kind = AUDIT_DENIED,
+                .when_usec = wall_usec(),
+                .has_peer = true,
+                .uid = account->uid,
+                .gid = (gid_t)-1,
+                .result = proto_error_name(PROTO_PERMISSION_DENIED),
+                .reason = "so many more calls of this user were denied",
+                .count = account_take_denials(account),
+        };
+
+        if (audit_is_kept(broker->audit))
+                (void)audit_put(broker->audit, &record, NULL, NULL, 0, NULL);
 }
 
 void record_late_end(struct op *op)

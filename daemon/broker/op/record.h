@@ -19,6 +19,9 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may));
 /* Whether the answer is withheld where it could not be recorded. What changed the token is done, and is told. */
 bool record_is_withheld(const struct op *op);
 
+/* Denials of the user that were only counted: one record of their number. */
+void record_denials(struct broker *broker, struct account *account);
+
 /* The op ended on its token after its client had been answered. */
 void record_late_end(struct op *op);
 
