@@ -4,7 +4,7 @@ import os
 import unittest
 
 import varlink
-from harness import Case, SoftToken
+from harness import Case, SoftToken, until
 from varlink import Client, b64
 
 CA, OCSP, ADMIN, STRANGER, PKI_GROUP = 61001, 61002, 61003, 61009, 62001
@@ -127,6 +127,8 @@ class Policy(Case):
         with self.as_user(CA) as ca:
             ca.call("List")
         clients.pop().close()
+        until(lambda: next(i["connections"] for i in self.daemon.status()["instances"] if i["name"] == "ocsp") == 2,
+              "the place is free")
         with self.as_user(OCSP, PKI_GROUP) as again:
             again.call("List")
         for client in clients:

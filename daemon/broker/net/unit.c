@@ -9,8 +9,9 @@
 
 /* A question that is not answered by then is asked again. */
 #define UNIT_USEC (2 * USEC_PER_SEC)
-/* After that a connection whose caller is not known is closed: nobody is denied because the supervisor stands still. */
-#define GIVE_UP_USEC (30 * USEC_PER_SEC)
+/* After that the caller counts as in no unit. Where no [Instance] is left for him then, his connection is closed: nobody is denied
+ * because the supervisor stands still. */
+#define GIVE_UP_USEC (10 * USEC_PER_SEC)
 /* When a control that was full is tried again. */
 #define AGAIN_USEC (10 * USEC_PER_MSEC)
 /* Questions on their way at once: each has a descriptor with it. */
@@ -140,9 +141,11 @@ static uint64_t tick_one(struct connection *c, uint64_t now)
         if (c->unit_given_up_usec <= now) {
                 log_warning("the supervisor did not say in which unit process %d runs",
                         (int)c->client.caller->pid);
-                /* For the records alone nobody is closed. */
-                c->client.gone = c->unit_pending;
                 unit_forget(c);
+                if (c->unit_pending) {
+                        connection_match(c);
+                        c->client.gone |= !c->client.instance;
+                }
                 client_touch(&c->client);
                 return USEC_NEVER;
         }

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What one user can cost another: memory, time, records, questions to the supervisor. Each user has an account."""
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+import unittest
+
+import varlink
+from harness import Case, SoftToken, children, until
+from varlink import Client
+
+ALICE, EVE, STRANGER = 6001, 6002, 6003
+SIGN = {"key": "hsm:key", "algorithm": "ecdsa_sha256", "digest": "A" * 43 + "="}
+INSTANCES = f"""
+[Instance alice]
+User={ALICE}
+Keys=*
+Allow=list sign
+
+[Instance eve]
+User={EVE}
+Keys=*
+Allow=list sign
+"""
+
+
+def message(method, parameters):
+    return json.dumps({"method": f"io.tokend.Keys.{method}", "parameters": parameters}).encode() + b"\0"
+
+
+class Flood:
+    """Sends one message again and again on many connections, and reads what comes or does not."""
+
+    def __init__(self, path, uid, n, text, reads=True):
+        self.text, self.reads = text, reads
+        self.socks = [varlink.connect_as(path, uid, uid, ()) for _ in range(n)]
+        for sock in self.socks:
+            sock.setblocking(False)
+
+    def step(self):
+        """One round; how many connections are left."""
+        for sock in list(self.socks):
+            try:
+                with contextlib.suppress(BlockingIOError):
+                    sock.send(self.text)
+                if self.reads:
+                    with contextlib.suppress(BlockingIOError):
+                        if not sock.recv(1 << 16):
+                            raise ConnectionResetError
+            except OSError:
+                sock.close()
+                self.socks.remove(sock)
+        return len(self.socks)
+
+    def close(self):
+        for sock in self.socks:
+            sock.close()
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Accounts(Case):
+    @classmethod
+    def configure(cls):
+        cls.hsm = SoftToken(cls.place, "hsm")
+        cls.hsm.make_key("key", "01")
+        cls.daemon = cls.start("MaxMemory=16M\nAudit=none\n" + cls.hsm.section(), instances=INSTANCES)
+
+    def as_user(self, uid):
+        return Client(sock=varlink.connect_as(self.daemon.socket, uid, uid, ()))
+
+    def account(self, uid):
+        return next((a for a in self.daemon.status()["accounts"] if a["uid"] == uid), {"bytes": 0, "connections": 0})
+
+    def broker(self):
+        return next(p for p in children(self.daemon.pid) if p.name == "tokend-broker")
+
+    def test_account(self):
+        """the status shows what each user takes, and what is given back"""
+        with self.as_user(ALICE) as alice:
+            alice.call("Sign", **SIGN)
+            self.assertEqual(self.account(ALICE)["connections"], 1)
+            self.assertGreater(self.account(ALICE)["bytes"], 0)
+        until(lambda: self.account(ALICE)["bytes"] == 0, "all is given back")
+
+    def test_slow_reader(self):
+        """a user who sends and does not read has no more than his share, and what he took is given back"""
+        before = self.broker().private_dirty()
+        flood = Flood(self.daemon.socket, EVE, 200, message("List", {}) * 40, reads=False)
+        for _ in range(60):
+            flood.step()
+        with self.as_user(ALICE) as alice:
+            self.assertIn("signature", alice.call("Sign", **SIGN))
+        taken = sum(a["bytes"] for a in self.daemon.status()["accounts"])
+        self.assertLessEqual(taken, 16 << 20)
+        self.assertLess(self.broker().private_dirty() - before, 32 << 10)
+        flood.close()
+        until(lambda: self.account(EVE)["bytes"] == 0, "all is given back")
+
+    def test_long_messages(self):
+        """messages that never end, on many connections: the user's other connections are closed, another user's are not"""
+        flood = Flood(self.daemon.socket, EVE, 300, b'{"method":"' + b"a" * 60000, reads=False)
+        for _ in range(5):
+            flood.step()
+        self.assertLessEqual(sum(a["bytes"] for a in self.daemon.status()["accounts"]), 16 << 20)
+        with self.as_user(ALICE) as alice:
+            self.assertIn("signature", alice.call("Sign", **SIGN))
+        flood.close()
+        until(lambda: self.account(EVE)["bytes"] == 0, "all is given back")
+
+    def test_stranger_stuffs(self):
+        """LIMIT_STRANGER_CONTAINERS, LIMIT_STRANGER_MESSAGE: a stranger's stuffed message is refused before anything is built"""
+        for text in (message("Sign", {"x": [{} for _ in range(20)]}), message("Sign", {"key": "k" * 5000})):
+            with contextlib.closing(varlink.connect_as(self.daemon.socket, STRANGER, STRANGER, ())) as sock:
+                sock.sendall(text)
+                reply = b""
+                while chunk := sock.recv(65536):
+                    reply += chunk
+                self.assertIn(b"InvalidParameter", reply)
+        with self.as_user(STRANGER) as client:
+            self.fails("PermissionDenied", client.call, "Sign", **SIGN)
+            self.assertIn("interfaces", client.call("org.varlink.service.GetInfo"))
+
+    def test_strangers_wait(self):
+        """64 strangers at full rate: each of another user's signatures is answered, and strangers are as well"""
+        flood = Flood(self.daemon.socket, STRANGER, 60, message("Sign", SIGN) * 8)
+        with self.as_user(ALICE) as alice:
+            for _ in range(50):
+                flood.step()
+                self.assertIn("signature", alice.call("Sign", **SIGN))
+        end = time.monotonic() + 20
+        while not any(select.select(flood.socks, [], [], 0.1)[0]) and time.monotonic() < end:
+            pass
+        self.assertTrue(select.select(flood.socks, [], [], 0)[0], "a stranger is answered in the end")
+        flood.close()
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Denials(Case):
+    @classmethod
+    def configure(cls):
+        cls.hsm = SoftToken(cls.place, "hsm")
+        cls.hsm.make_key("key", "01")
+        cls.log = cls.place.path / "audit"
+        cls.daemon = cls.start(f"Audit=file:{cls.log}\nAuditRequired=yes\n" + cls.hsm.section(), instances=INSTANCES)
+
+    def records(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def test_counted(self):
+        """LIMIT_DENIALS: of a stranger's denials ten are recorded in full, and then their number"""
+        with Client(sock=varlink.connect_as(self.daemon.socket, STRANGER, STRANGER, ())) as client:
+            for _ in range(200):
+                self.fails("PermissionDenied", client.call, "Sign", **SIGN)
+        until(lambda: any(r["kind"] == "denied" and r.get("count") for r in self.records()), "their number is recorded", 30)
+        denied = [r for r in self.records() if r["kind"] == "denied" and r["uid"] == STRANGER]
+        self.assertEqual(len(denied), 11)
+        self.assertEqual(denied[-1]["count"], 190)
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Units(Case):
+    @classmethod
+    def configure(cls):
+        cls.hsm = SoftToken(cls.place, "hsm")
+        cls.hsm.make_key("key", "01")
+        cls.daemon = cls.start("Audit=none\n" + cls.hsm.section(),
+                               instances=f"[Instance unit]\nUser={EVE}\nUnit=no.service\nKeys=*\nAllow=list\n" + INSTANCES)
+
+    def test_waits(self):
+        """a caller whose unit the supervisor does not tell yet waits, and is then served"""
+        os.kill(self.daemon.pid, signal.SIGSTOP)
+        try:
+            with Client(sock=varlink.connect_as(self.daemon.socket, EVE, EVE, ())) as eve:
+                eve.send("Sign", SIGN)
+                # alice's instance has no Unit=: nobody is asked about her.
+                with Client(sock=varlink.connect_as(self.daemon.socket, ALICE, ALICE, ())) as alice:
+                    self.assertIn("signature", alice.call("Sign", **SIGN))
+                self.assertFalse(select.select([eve.sock], [], [], 0)[0])
+                os.kill(self.daemon.pid, signal.SIGCONT)
+                self.assertIn("signature", eve.result())
+        finally:
+            os.kill(self.daemon.pid, signal.SIGCONT)
+
+
+if __name__ == "__main__":
+    unittest.main()
