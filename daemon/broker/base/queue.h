@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What waits for one token: a flow for each instance, served in turn by weight (stride scheduling: each turn
- * costs a flow 1/weight, and the flow that has paid least is next). A flow that was idle, or could not be
- * served, starts at the present and saves no credit. Bounded for each flow. Pure: it knows neither time nor
- * what the items are.
+ * The requests that wait for one token: a flow for each instance, served in turn by weight (stride scheduling: each turn
+ * costs a flow 1/weight, and the flow that has paid least is next). A flow that becomes active again starts at the
+ * current virtual time; idle flows do not accumulate credit. Each flow is bounded. Pure: it knows neither time nor what
+ * the items are.
  */
 #pragma once
 

@@ -78,7 +78,7 @@ static int take_parameters(struct op *op, const struct envelope *envelope)
                 return 0;
         }
         if (method->right && !op->instance) {
-                /* One who may nothing is told no more than that. */
+                /* Do not reveal parameter errors to callers that have no rights at all. */
                 op_denied(op, config_right_name(method->right));
                 return 0;
         }
