@@ -26,11 +26,11 @@ def methods(interfaces):
 
 def kind(interface, field):
     """The enum field_kind of proto/fields.h."""
+    strings = ["string"] + [enum.name for enum in interface.of("enum")]
     if field.array:
-        return "FIELD_STRINGS" if field.type == "string" else "FIELD_ARRAY"
+        return "FIELD_STRINGS" if field.type in strings else "FIELD_ARRAY"
     if field.base64:
         return "FIELD_BYTES"
-    strings = ["string"] + [enum.name for enum in interface.of("enum")]
     return {"int": "FIELD_INT", "bool": "FIELD_BOOL"}.get(field.type, "FIELD_STRING" if field.type in strings else "FIELD_OBJECT")
 
 

@@ -230,8 +230,11 @@ class Parser:
         member.right = notes["right"][0][1] if "right" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
         member.parallel, member.once = "parallel" in notes, "once" in notes
+        objects = ["object"] + [other.name for other in interface.of("type")]
         for field in member.fields:
-            if field.type == "int" and not field.array and not field.range:
+            if field.type in objects or (field.array and field.type in ("int", "bool")):
+                self.fault(member.line, f"{member.name}: {field.name} is of a type that no parameter can have so far")
+            if field.type == "int" and not field.range:
                 self.fault(member.line, f"{member.name}: {field.name} needs a @range")
         if interface.socket == "keys" and not member.right:
             self.fault(member.line, f"{member.name} needs a @right")
