@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SubjectPublicKeyInfo: found in a certificate, compared, read, and made from a token's attributes. RSA, the three curves of
- * NIST, Ed25519. The broker decides with it whose key a certificate is for. What is read may come from anybody. Pure.
+ * SubjectPublicKeyInfo: found in a certificate, compared, read, and made from a token's attributes. RSA, the
+ * three curves of NIST, Ed25519. The broker decides with it whose key a certificate is for. What is read may
+ * come from anybody. Pure.
  */
 #pragma once
 
@@ -10,18 +11,19 @@
 
 /* ---- reading ---- */
 
-/* The SubjectPublicKeyInfo in a certificate, within its bytes. false: this is not exactly one certificate in DER, as far as
- * can be seen without reading names and extensions. */
+/* The SubjectPublicKeyInfo in a certificate, within its bytes. false: this is not exactly one certificate in
+ * DER, as far as can be seen without reading names and extensions. */
 bool spki_of_certificate(struct der certificate, struct der *ret);
 
 /* The subjectPublicKey, without the byte of its unused bits, which must be 0. The algorithm may be any. */
 bool spki_bits(struct der spki, struct der *ret);
 
-/* Whether both are of one public key: the keys themselves are compared, not how their algorithm is named (a key that is marked
- * for PSS alone is the same RSA key). false if one of them cannot be read. */
+/* Whether both are of one public key: the keys themselves are compared, not how their algorithm is named (a
+ * key that is marked for PSS alone is the same RSA key). false if one of them cannot be read. */
 bool spki_is_same(struct der a, struct der b);
 
-/* The type of the key (enum key_type), the bits of its modulus or curve, and its subjectPublicKey. 0: an unknown type. */
+/* The type of the key (enum key_type), the bits of its modulus or curve, and its subjectPublicKey. 0: an
+ * unknown type. */
 unsigned spki_key_type(struct der spki, unsigned *ret_bits, struct der *ret_key);
 
 /* The two integers of an RSA key (what spki_key_type() gave), without leading zeros. */
@@ -32,7 +34,8 @@ unsigned spki_modulus_bits(struct der modulus);
 
 /* ---- curves: by their bits, 256, 384 and 521, and 255 for Ed25519 ---- */
 
-/* The point itself, without the OCTET STRING that PKCS #11 puts around it, if there is one. false: it is not a point of that curve. */
+/* The point itself, without the OCTET STRING that PKCS #11 puts around it, if there is one. false: it is not
+ * a point of that curve. */
 bool spki_point(unsigned bits, struct der point, struct der *ret);
 
 /* The bits of the curve that CKA_EC_PARAMS names; 0: an unknown curve. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A look at the whole token: a fresh process lists it, tells the broker, and ends, because the module may not show a running process
- * what another process wrote (see START in message.h). It serves nothing and changes nothing.
+ * A look at the whole token: a fresh process lists it, tells the broker, and ends, because the module may not
+ * show a running process what another process wrote (see START in message.h). It serves nothing and changes
+ * nothing.
  */
 #pragma once
 

@@ -154,8 +154,8 @@ static void control(struct loader *loader, struct wire *wire, int fds[static LIM
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }
 
-/* The control has ended: the supervisor is gone, or wants this worker to end. Calls into the module that are in progress may
- * return first, each within its Timeout= or GenerateTimeout=. */
+/* The control has ended: the supervisor is gone, or wants this worker to end. Calls into the module that are
+ * in progress may return first, each within its Timeout= or GenerateTimeout=. */
 static _Noreturn void leave(struct loader *loader)
 {
         struct call_gate *gate = &loader->token.gate;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The main thread of a worker. It answers the supervisor from the first moment on, watches the calls of the session threads, and
- * replaces the request channel when there is a new broker. It makes no call into the module and waits for nobody.
+ * The main thread of a worker. It answers the supervisor from the first moment on, watches the calls of the
+ * session threads, and replaces the request channel when there is a new broker. It makes no call into the
+ * module and waits for nobody.
  */
 #pragma once
 

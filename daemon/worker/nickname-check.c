@@ -10,8 +10,8 @@
 #include "daemon/worker/device/module.h"
 #include "daemon/worker/ops/pair.h"
 
-/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login. Another try, from
- * C_Initialize on, costs nothing. */
+/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login.
+ * Another try, from C_Initialize on, costs nothing. */
 #define TRIES      5U
 #define RETRY_USEC 20000U
 
@@ -27,7 +27,8 @@ static int open_session(struct session *session, struct slot_token *token, struc
         return r == 0 ? login(session, failure) : session_failure(session, r, NULL, failure);
 }
 
-/* A claim that cannot be read, or that was withdrawn while we read it, counts as another's that comes before ours. */
+/* A claim that cannot be read, or that was withdrawn while we read it, counts as another's that comes before
+ * ours. */
 static int see_claim(
         struct session *session, const struct message_seek *seek, CK_OBJECT_HANDLE handle, unsigned *seen)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a worker tells the broker. An object is reported to whichever broker there is, whatever made us see it, and marked as
- * reported (core/refresh.c): HELLO came before on each channel, and a broker that comes later asks for everything. A list of claims
- * belongs to one REFRESH and goes only to the broker that asked: another broker would mix it up with the list that it asks for.
+ * What a worker tells the broker. An object is reported to whichever broker there is, whatever made us see
+ * it, and marked as reported (core/refresh.c): HELLO came before on each channel, and a broker that comes
+ * later asks for everything. A list of claims belongs to one REFRESH and goes only to the broker that asked:
+ * another broker would mix it up with the list that it asks for.
  */
 #pragma once
 

@@ -127,7 +127,8 @@ uint64_t threads_watch(struct threads *threads)
 uint64_t threads_stop(struct threads *threads)
 {
         atomic_store(&threads->stopping, true);
-        /* The broker learns at once that this worker serves no more, and keeps what waits for the next one. */
+        /* The broker learns at once that this worker serves no more, and keeps what waits for the next
+         * one. */
         (void)shutdown(REQUEST_FD, SHUT_RDWR);
         return atomic_load(&threads->n_threads) > 0 ? threads->token->config->generate_timeout_usec : 0;
 }

@@ -106,8 +106,8 @@ static int check_attempt(struct operation *operation, const void *request)
         return session_check(operation->session);
 }
 
-/* No request came for KeepAlive=. The session is checked, so that the device does not drop it, and so that a loss is repaired before
- * a request meets it. */
+/* No request came for KeepAlive=. The session is checked, so that the device does not drop it, and so that a
+ * loss is repaired before a request meets it. */
 static void keep_alive(struct thread *thread)
 {
         struct threads *threads = thread->threads;
@@ -167,7 +167,8 @@ static struct thread *thread_new(struct threads *threads)
         return thread;
 }
 
-/* As many sessions as there should be, or as many as the device has left. The first is logged in before the others are opened. */
+/* As many sessions as there should be, or as many as the device has left. The first is logged in before the
+ * others are opened. */
 static int open_sessions(struct threads *threads, unsigned wanted, unsigned *ret_n, struct failure *failure)
 {
         struct slot_token *token = threads->token;
@@ -220,7 +221,8 @@ static void *peer_main(void *userdata)
         threads_end(thread->threads, &thread->operation.failure);
 }
 
-/* The session is opened before the threads make calls: some tokens fail if two sessions are opened at the same time. */
+/* The session is opened before the threads make calls: some tokens fail if two sessions are opened at the
+ * same time. */
 static int prepare_peer(struct threads *threads, struct failure *failure)
 {
         struct slot_token *token = threads->token;
@@ -259,7 +261,8 @@ static int start_peer(struct threads *threads, struct failure *failure)
         int r;
 
         if (!thread) {
-                /* Without copies the channels are closed, so that the other workers do not wait for an answer. */
+                /* Without copies the channels are closed, so that the other workers do not wait for an
+                 * answer. */
                 if (threads->token->config->role == ROLE_ACCELERATOR)
                         accel_channels_close(threads->accel.channels);
                 return 0;

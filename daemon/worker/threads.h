@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The session threads and the request channel (descriptor 3): receive, do, reply. The loader thread starts them; the monitor watches
- * them and replaces the channel when there is a new broker (threads-watch.c).
+ * The session threads and the request channel (descriptor 3): receive, do, reply. The loader thread starts
+ * them; the monitor watches them and replaces the channel when there is a new broker (threads-watch.c).
  *
- * The lock `channel`: a thread holds it for reading while it takes a request as its own, and while it sends; the monitor holds it for
- * writing while it replaces the channel. So what HELLO says of busy threads is true, no request of an old broker is taken after
- * HELLO, and nothing is sent on a new channel before HELLO.
+ * The lock `channel`: a thread holds it for reading while it takes a request as its own, and while it sends;
+ * the monitor holds it for writing while it replaces the channel. So what HELLO says of busy threads is true,
+ * no request of an old broker is taken after HELLO, and nothing is sent on a new channel before HELLO.
  */
 #pragma once
 
@@ -53,16 +53,16 @@ struct threads {
 /* epoch: of the channel that is there. -ENOMEM. */
 int threads_new(uint32_t epoch, struct threads **ret);
 
-/* Opens the sessions, logs in, settles the claims that a crash left, sends UP and HELLO, and starts the threads. Errors as in failure.h. In the loader thread.
- */
+/* Opens the sessions, logs in, settles the claims that a crash left, sends UP and HELLO, and starts the
+ * threads. Errors as in failure.h. In the loader thread. / */
 int threads_start(struct threads *threads, struct slot_token *token, const struct config *config,
         struct failure *failure);
 
 /* The channel of a new broker; takes ownership of the descriptor. In the monitor. */
 void threads_channel(struct threads *threads, int fd, uint32_t epoch);
 
-/* A channel is there: HELLO and SESSIONS go out first. n: of the threads; busy: those that work for a broker that is gone. The
- * caller holds the channel for writing. */
+/* A channel is there: HELLO and SESSIONS go out first. n: of the threads; busy: those that work for a broker
+ * that is gone. The caller holds the channel for writing. */
 void threads_open_channel(struct threads *threads, unsigned n, unsigned busy);
 
 /* A peer channel to the worker of that token; takes ownership of the descriptor. In the monitor. */
@@ -71,15 +71,18 @@ void threads_peer(struct threads *threads, const char *token, int fd);
 /* What a look for a nickname saw, for the thread that asked. In the monitor. */
 void threads_sought(struct threads *threads, const struct message_sought *sought);
 
-/* Ends the process if a call has outlived its limit; otherwise returns after how many microseconds to look again. In the monitor. */
+/* Ends the process if a call has outlived its limit; otherwise returns after how many microseconds to look
+ * again. In the monitor. */
 uint64_t threads_watch(struct threads *threads);
 
-/* The worker is to end: it takes no more requests, and threads_end() leaves the exit to the monitor. Returns how long a call of
- * the threads may take, in microseconds; 0 before they stand. In the monitor. */
+/* The worker is to end: it takes no more requests, and threads_end() leaves the exit to the monitor. Returns
+ * how long a call of the threads may take, in microseconds; 0 before they stand. In the monitor. */
 uint64_t threads_stop(struct threads *threads);
 
-/* After threads_stop(): after how many microseconds to look again; 0: a call has outlived its limit. In the monitor. */
+/* After threads_stop(): after how many microseconds to look again; 0: a call has outlived its limit. In the
+ * monitor. */
 uint64_t threads_watch_stop(struct threads *threads);
 
-/* Gives the other threads a moment to send their replies, sends ENDING and ends the process. From any thread. */
+/* Gives the other threads a moment to send their replies, sends ENDING and ends the process. From any
+ * thread. */
 _Noreturn void threads_end(struct threads *threads, const struct failure *failure);

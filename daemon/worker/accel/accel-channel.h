@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The peer channels that the supervisor hands to this worker, on their way from the monitor to the thread that uses them: a session
- * thread that loads a key, or the peer thread of an accelerator. There is one for each token at the other end.
+ * The peer channels that the supervisor hands to this worker, on their way from the monitor to the thread
+ * that uses them: a session thread that loads a key, or the peer thread of an accelerator. There is one for
+ * each token at the other end.
  */
 #pragma once
 
@@ -22,7 +23,8 @@ int accel_channels_new(struct accel_channels **ret);
 void accel_channels_free(struct accel_channels *channels);
 DEFINE_CLEANUP(struct accel_channels *, accel_channels_free);
 
-/* A new channel, whose descriptor is taken over. A channel of the same token that nobody has taken yet is closed. Never waits. */
+/* A new channel, whose descriptor is taken over. A channel of the same token that nobody has taken yet is
+ * closed. Never waits. */
 void accel_channels_put(struct accel_channels *channels, const char *token, int fd);
 
 /* The next channel. false: there is none. */

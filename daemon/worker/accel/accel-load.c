@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * LOAD: wraps a key of this token for its accelerator and sends it there, over the peer channel. Only within the two modules the
- * key is in the clear. Called by a session thread through operation_run(); changes nothing on the token.
+ * LOAD: wraps a key of this token for its accelerator and sends it there, over the peer channel. Only within
+ * the two modules the key is in the clear. Called by a session thread through operation_run(); changes
+ * nothing on the token.
  */
 #include "daemon/worker/accel/accel.h"
 
@@ -11,8 +12,8 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/worker/device/attribute.h"
 
-/* How long the accelerator may take to answer, and, once it has answered, to take the copy in. A copy that it takes in later is not
- * lost: the next LOAD of the key finds it there. */
+/* How long the accelerator may take to answer, and, once it has answered, to take the copy in. A copy that it
+ * takes in later is not lost: the next LOAD of the key finds it there. */
 #define WORD_USEC     (500U * USEC_PER_MSEC)
 #define TRANSFER_USEC (3U * USEC_PER_SEC)
 /* The same if the thread that waits is the only one, so that no signature is made meanwhile. */
@@ -50,8 +51,8 @@ static uint64_t patience_usec(const struct operation *operation, uint64_t usec)
         return slot_token_threads(operation->session->token) > 1 ? usec : ALONE_USEC;
 }
 
-/* The answer to the last question, in buffer. Answers to earlier questions, which came too late, are dropped. -EAGAIN: it did not
- * come in time. */
+/* The answer to the last question, in buffer. Answers to earlier questions, which came too late, are dropped.
+ * -EAGAIN: it did not come in time. */
 static int receive(
         struct accel *accel, uint64_t usec, uint8_t *buffer, struct wire *ret, enum message_type *ret_type)
 {
@@ -129,7 +130,8 @@ static int create_transport(
         return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), ret);
 }
 
-/* Made for one copy and destroyed after it. It is extractable, because it has to travel wrapped to the accelerator. */
+/* Made for one copy and destroyed after it. It is extractable, because it has to travel wrapped to the
+ * accelerator. */
 static int make_wrapping_key(struct session *session, CK_OBJECT_HANDLE *ret)
 {
         CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
@@ -269,7 +271,8 @@ int load_attempt(struct operation *operation, const void *request)
         if (!token->config->accelerator || !accel_can_wrap(token))
                 return operation_answer(
                         operation, REPLY_NOT_SUPPORTED, "the token cannot load keys into an accelerator");
-        /* The accelerator checks that the copy is of the public key: what has the handle by now does not matter. */
+        /* The accelerator checks that the copy is of the public key: what has the handle by now does not
+         * matter. */
         pthread_mutex_lock(&accel->load_lock);
         r = load_locked(operation, load, key.handle);
         pthread_mutex_unlock(&accel->load_lock);

@@ -175,7 +175,8 @@ int public_attempt(struct operation *operation, struct signing *signing, struct 
         if (r != CALL_FAILED || session_class(session, r) == CKR_CLASS_SESSION)
                 return r;
         result->ckr = session->failed.ckr;
-        /* Some devices call a client's nonsense an error of their own. They are not lost if they still answer. */
+        /* Some devices call a client's nonsense an error of their own. They are not lost if they still
+         * answer. */
         if (session_class(session, r) == CKR_CLASS_DEVICE && session_check(session) != 0)
                 return session_fail(session, result->ckr, "C_Verify");
         return operation_answer(

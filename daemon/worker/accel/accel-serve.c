@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The peer thread of an accelerator's worker. It makes the transport key, which never leaves the token, and takes in copies of keys.
- * Its session owns the transport key and all copies: they are gone when the session is. What a peer sends is checked, and what the
- * token makes of it is checked as well before anything is signed with it.
+ * The peer thread of an accelerator's worker. It makes the transport key, which never leaves the token, and
+ * takes in copies of keys. Its session owns the transport key and all copies: they are gone when the session
+ * is. What a peer sends is checked, and what the token makes of it is checked as well before anything is
+ * signed with it.
  */
 #include "daemon/worker/accel/accel.h"
 
@@ -13,8 +14,8 @@
 #include "daemon/util/log.h"
 #include "daemon/worker/accel/accel-take.h"
 
-/* How long a peer may take to make room for an answer. A peer that reads what it asked for needs no time; a peer that does not read
- * must not keep the others waiting. */
+/* How long a peer may take to make room for an answer. A peer that reads what it asked for needs no time; a
+ * peer that does not read must not keep the others waiting. */
 #define SEND_USEC (500U * USEC_PER_MSEC)
 
 struct server {
@@ -118,7 +119,8 @@ static void take_channels(struct server *server)
         }
 }
 
-/* Copies that the present broker does not know: it would not have them destroyed when their keys are deleted. */
+/* Copies that the present broker does not know: it would not have them destroyed when their keys are
+ * deleted. */
 static void destroy_abandoned(struct server *server)
 {
         struct session *session = server->operation->session;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See accel-take.h. A copy is a session object, sensitive, not extractable, and for signing. If the token makes anything else of it,
- * the copy is destroyed. One signature proves that the copy belongs to the public key.
+ * See accel-take.h. A copy is a session object, sensitive, not extractable, and for signing. If the token
+ * makes anything else of it, the copy is destroyed. One signature proves that the copy belongs to the public
+ * key.
  */
 #include "daemon/worker/accel/accel-take.h"
 
@@ -270,7 +271,8 @@ static int refuse(struct operation *operation, struct taking *taking, int r)
 
         switch (session_class(session, r)) {
         case CKR_CLASS_BUSY:
-                /* The token is full, perhaps before it has AcceleratedKeys= copies: the next try has the room of one. */
+                /* The token is full, perhaps before it has AcceleratedKeys= copies: the next try has the room
+                 * of one. */
                 if (taking->evicted == 0 && copies_evict(operation->accel->copies, &taking->evicted, &old))
                         session_destroy(session, old);
                 return r;

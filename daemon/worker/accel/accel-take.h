@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The transport key of an accelerator, and a copy that it takes in. Called by accel-serve.c alone, in the peer thread. */
+/* The transport key of an accelerator, and a copy that it takes in. Called by accel-serve.c alone, in the
+ * peer thread. */
 #pragma once
 
 #include "daemon/worker/accel/accel.h"
@@ -19,7 +20,8 @@ struct taking {
         uint64_t copy, evicted;
 };
 
-/* request: a struct transport. Makes a transport key if there is none. If the session that owned the copies is gone, so are they. */
+/* request: a struct transport. Makes a transport key if there is none. If the session that owned the copies
+ * is gone, so are they. */
 operation_attempt transport_attempt;
 
 /* request: a struct taking. Unwraps the copy and inspects it; fills in copy and evicted. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See accel.h: what both ends of a transfer must do alike; SIGN_COPY and FORGET_COPY, which a session thread of an accelerator
- * calls through operation_run(). If the token does not know a copy any more, all copies are lost.
+ * See accel.h: what both ends of a transfer must do alike; SIGN_COPY and FORGET_COPY, which a session thread
+ * of an accelerator calls through operation_run(). If the token does not know a copy any more, all copies are
+ * lost.
  */
 #include "daemon/worker/accel/accel.h"
 
@@ -29,8 +30,8 @@ CK_MECHANISM_TYPE accel_mechanism(const struct slot_token *token)
 {
         if (slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_KWP))
                 return CKM_AES_KEY_WRAP_KWP;
-        /* The older name. SoftHSM means RFC 5649 by it. If another module means something else, the copy cannot be unwrapped or
-         * does not match its public key. */
+        /* The older name. SoftHSM means RFC 5649 by it. If another module means something else, the copy
+         * cannot be unwrapped or does not match its public key. */
         return slot_token_has_mechanism(token, CKM_AES_KEY_WRAP_PAD) ? CKM_AES_KEY_WRAP_PAD
                                                                      : CKM_VENDOR_DEFINED;
 }

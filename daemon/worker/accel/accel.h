@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The copy of a key on its way from the worker of the key's token to the worker of that token's accelerator (docs/accelerator.md).
+ * The copy of a key on its way from the worker of the key's token to the worker of that token's accelerator
+ * (docs/accelerator.md).
  *
  *   accel-load.c     LOAD, in a session thread of the key's worker: asks for the transport key, wraps, sends
  *   accel-serve.c    the peer thread of the accelerator's worker: answers
@@ -40,8 +41,8 @@ int accel_prepare(struct accel *accel, const struct slot_token *token);
 
 /* The module's mechanism for RFC 5649; CKM_VENDOR_DEFINED: it has none. */
 CK_MECHANISM_TYPE accel_mechanism(const struct slot_token *token);
-/* OAEP with SHA-1. The hash does not matter to its security (RFC 8017, 7.1), and SoftHSM accepts no other. The mechanism points to
- * *params. */
+/* OAEP with SHA-1. The hash does not matter to its security (RFC 8017, 7.1), and SoftHSM accepts no other.
+ * The mechanism points to *params. */
 CK_MECHANISM accel_oaep(CK_RSA_PKCS_OAEP_PARAMS *params);
 /* Whether the token can wrap a private key for an accelerator. */
 bool accel_can_wrap(const struct slot_token *token);
@@ -50,6 +51,6 @@ bool accel_can_unwrap(const struct slot_token *token);
 
 /* ---- accel-serve.c ---- */
 
-/* Serves the other workers until this worker must end: then operation->failure is filled. The operation, whose session is open,
- * belongs to this thread. */
+/* Serves the other workers until this worker must end: then operation->failure is filled. The operation,
+ * whose session is open, belongs to this thread. */
 void accel_serve(struct operation *operation);

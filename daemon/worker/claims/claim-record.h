@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a claim on a nickname contains, which of two claims comes first, and what follows from what a look saw. docs/claims.md has
- * the protocol and the argument for it. Pure: claims.c and nickname-check.c do what concerns the token.
+ * What a claim on a nickname contains, which of two claims comes first, and what follows from what a look
+ * saw. docs/claims.md has the protocol and the argument for it. Pure: claims.c and nickname-check.c do what
+ * concerns the token.
  */
 #pragma once
 
@@ -41,11 +42,12 @@ bool claim_record_decode(const uint8_t *data, size_t length, struct claim_record
 
 /* Whether claimant and number are those of ours. */
 bool claim_record_is(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number);
-/* Whether the claim comes before that of this claimant and number: the lower number first, then the lower claimant. */
+/* Whether the claim comes before that of this claimant and number: the lower number first, then the lower
+ * claimant. */
 bool claim_record_is_lower(const struct claim_record *claim, struct wire_bytes claimant, uint64_t number);
 
-/* After so many looks that saw only higher claims a request gives way to those too. Whoever lives has withdrawn its claim by
- * then; a claim that a crash left stays. */
+/* After so many looks that saw only higher claims a request gives way to those too. Whoever lives has
+ * withdrawn its claim by then; a claim that a crash left stays. */
 #define CLAIM_LOOKS_MAX 10U
 
 enum claim_step {
@@ -56,5 +58,6 @@ enum claim_step {
         CLAIM_BLIND,  /* the look did not see our own claim: it proves nothing */
 };
 
-/* seen: mask of enum seen, what the n_looks-th look (from 1) saw. written: a claim of ours lies on the token. */
+/* seen: mask of enum seen, what the n_looks-th look (from 1) saw. written: a claim of ours lies on the
+ * token. */
 enum claim_step claim_decide(unsigned seen, bool written, unsigned n_looks);

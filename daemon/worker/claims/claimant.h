@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The identity with which this worker claims nicknames: the same over restarts, and different from every other worker's. And how
- * it asks for a look: the session thread asks the supervisor and waits here, the monitor brings the answer. One for each worker.
+ * The identity with which this worker claims nicknames: the same over restarts, and different from every
+ * other worker's. And how it asks for a look: the session thread asks the supervisor and waits here, the
+ * monitor brings the answer. One for each worker.
  */
 #pragma once
 
@@ -31,14 +32,14 @@ struct look_answer {
         char reason[256];
 };
 
-/* The claimant's id is a hash of three things: the random id in the StateDirectory, which is made if it is missing (0600, on disk
- * when this returns), this machine's id, and the name of the [Token] section, so that two sections for one token are two
- * claimants. If the random id can be neither read nor made, the claimant is good for this process only, and the log says what
- * follows from that. NSS must be initialized. */
+/* The claimant's id is a hash of three things: the random id in the StateDirectory, which is made if it is
+ * missing (0600, on disk when this returns), this machine's id, and the name of the [Token] section, so that
+ * two sections for one token are two claimants. If the random id can be neither read nor made, the claimant
+ * is good for this process only, and the log says what follows from that. NSS must be initialized. */
 void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool holds);
 
-/* Asks for a look and waits for its answer, timeout_usec at most; fills in seek->number. If ret->ok is false, ret->reason says
- * why. Only the one session thread that creates something calls this. */
+/* Asks for a look and waits for its answer, timeout_usec at most; fills in seek->number. If ret->ok is false,
+ * ret->reason says why. Only the one session thread that creates something calls this. */
 void claimant_ask(
         struct claimant *claimant, struct message_seek *seek, uint64_t timeout_usec, struct look_answer *ret);
 

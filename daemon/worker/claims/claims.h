@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Claims as objects on the token: written, found, read, destroyed. Raw calls on the caller's session; used by the session
- * threads (create-under-claim.c, ops/reclaim.c) and by a look (nickname-check.c). claim-record.c knows what a claim means.
- * Errors as in session.h.
+ * Claims as objects on the token: written, found, read, destroyed. Raw calls on the caller's session; used by
+ * the session threads (create-under-claim.c, ops/reclaim.c) and by a look (nickname-check.c). claim-record.c
+ * knows what a claim means. Errors as in session.h.
  */
 #pragma once
 
 #include "daemon/worker/claims/claim-record.h"
 #include "daemon/worker/device/session.h"
 
-/* Claims on one token, at most. There is one for each host that creates something now, or crashed while it did. */
+/* Claims on one token, at most. There is one for each host that creates something now, or crashed while it
+ * did. */
 #define CLAIMS_MAX 256U
 
 /* What one object of the token says. */
@@ -27,7 +28,8 @@ int claims_write(struct session *session, const char *nickname, const struct cla
 /* Whether r of claims_write() means that the token takes no data objects. */
 bool claims_not_held(const struct session *session, int r);
 
-/* Handles of all claims on the nickname (NULL: on any). CALL_FAILED with CKR_DEVICE_MEMORY: there are CLAIMS_MAX or more. */
+/* Handles of all claims on the nickname (NULL: on any). CALL_FAILED with CKR_DEVICE_MEMORY: there are
+ * CLAIMS_MAX or more. */
 int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
         size_t *ret_n);
 

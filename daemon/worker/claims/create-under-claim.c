@@ -11,12 +11,13 @@
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/device/login.h"
 
-/* The pause between two looks of a request that keeps its claim: as long as another host needs to see the claim and give way. */
+/* The pause between two looks of a request that keeps its claim: as long as another host needs to see the
+ * claim and give way. */
 #define PAUSE_MIN_USEC 20000U
 #define PAUSE_MAX_USEC 100000U
 
-/* What a look may take beyond StartTimeout= and Timeout= of its process, after which the supervisor ends it: another look may
- * have to end first, and the supervisor needs some time itself. */
+/* What a look may take beyond StartTimeout= and Timeout= of its process, after which the supervisor ends it:
+ * another look may have to end first, and the supervisor needs some time itself. */
 #define LOOK_EXTRA_USEC (5U * USEC_PER_SEC)
 
 /* The claim of one request, while it lies on the token. */
@@ -35,7 +36,8 @@ static int look_failed(struct operation *operation, const struct look_answer *an
                 "the look for the nickname failed: %s", answer->reason);
 }
 
-/* claim NULL: none lies on the token. A look that fails, or that does not see our claim, is made once more. */
+/* claim NULL: none lies on the token. A look that fails, or that does not see our claim, is made once
+ * more. */
 static int look(struct operation *operation, const struct creation *creation,
         const struct claim_record *claim, unsigned n_looks, enum claim_step *ret)
 {
@@ -125,7 +127,8 @@ static int destroy_claim(struct operation *operation, const struct creation *cre
         return claims_destroy(session, creation->nickname, &held->claim);
 }
 
-/* The reply stands. While a claim stays nobody can create, we neither: the next start of the worker removes it. */
+/* The reply stands. While a claim stays nobody can create, we neither: the next start of the worker removes
+ * it. */
 static void withdraw(struct operation *operation, const struct creation *creation, struct held *held)
 {
         if (destroy_claim(operation, creation, held) != 0)
@@ -153,8 +156,8 @@ static bool is_lost(const struct session *session, int r)
         return class == CKR_CLASS_SESSION || class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN;
 }
 
-/* Our claim has been there all the time, so that nobody else creates: what is left of the first try is removed, and there is
- * one more. */
+/* Our claim has been there all the time, so that nobody else creates: what is left of the first try is
+ * removed, and there is one more. */
 static int create_again(struct operation *operation, const struct creation *creation, struct held *held)
 {
         int r = operation_recover(operation);
@@ -231,8 +234,8 @@ static int look_only(struct operation *operation, const struct creation *creatio
         return step == CLAIM_CREATE ? 0 : answer_step(operation, step);
 }
 
-/* NSS's databases answer CKR_GENERAL_ERROR if they refuse something, such as a certificate that they have under another name.
- * Nothing is lost as long as the session answers. */
+/* NSS's databases answer CKR_GENERAL_ERROR if they refuse something, such as a certificate that they have
+ * under another name. Nothing is lost as long as the session answers. */
 static int create_internal(struct operation *operation, const struct creation *creation)
 {
         struct session *session = operation->session;
@@ -259,7 +262,8 @@ static int without_claims(struct operation *operation, const struct creation *cr
         return r == 0 ? create(operation, creation, NULL) : r;
 }
 
-/* claims_write() failed: its claim may be there. If the device is lost the worker ends, and its next start removes the claim. */
+/* claims_write() failed: its claim may be there. If the device is lost the worker ends, and its next start
+ * removes the claim. */
 static int undo_claim(struct operation *operation, const struct creation *creation, struct held *held, int r)
 {
         struct session *session = operation->session;

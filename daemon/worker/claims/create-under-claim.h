@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Creates an object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md, which tests/model
- * checks. For ops/generate.c and ops/cert-store.c, in a session thread; the broker sees to it that only one creates at a time.
+ * Creates an object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md,
+ * which tests/model checks. For ops/generate.c and ops/cert-store.c, in a session thread; the broker sees to
+ * it that only one creates at a time.
  */
 #pragma once
 
@@ -14,9 +15,9 @@ struct creation {
         struct wire_bytes id; /* CKA_ID that the object will have */
         bool paired;          /* a certificate for the keys of that id, which bear the nickname */
         bool waits;           /* an earlier try was answered REPLY_CLAIMED */
-        /* As an operation_attempt. 0, or an answer: the object was created, or it was not; REPLY_OUTCOME_UNKNOWN: that is not
-         * known. CALL_FAILED of class request or busy, and -errno: nothing of the object is left. CALL_FAILED of another class:
-         * that is not known. */
+        /* As an operation_attempt. 0, or an answer: the object was created, or it was not;
+         * REPLY_OUTCOME_UNKNOWN: that is not known. CALL_FAILED of class request or busy, and -errno: nothing
+         * of the object is left. CALL_FAILED of another class: that is not known. */
         int (*create)(struct operation *operation, const void *request);
         /* Removes what may be left of the object, if that is not known. 0: nothing is left. */
         int (*remove)(struct operation *operation, const void *request);

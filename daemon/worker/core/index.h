@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The inventory's objects in three orders. They are sorted anew when objects came or went, which is rare (10 000 objects take a
- * few milliseconds), and searched by bisection. Private to inventory.c, refresh.c and join.c.
+ * The inventory's objects in three orders. They are sorted anew when objects came or went, which is rare (10
+ * 000 objects take a few milliseconds), and searched by bisection. Private to inventory.c, refresh.c and
+ * join.c.
  */
 #pragma once
 
@@ -17,8 +18,9 @@ struct index {
 struct inventory {
         /* One renewal, with its reports, at a time; held over calls into the module. Taken before lock. */
         pthread_mutex_t renewal;
-        /* The index and its objects, for all threads. Who holds renewal needs it to write, and to read what others write
-         * (doubted, leaving, destroyed, copy, no_copy). Never held over a call into the module. */
+        /* The index and its objects, for all threads. Who holds renewal needs it to write, and to read what
+         * others write (doubted, leaving, destroyed, copy, no_copy). Never held over a call into the
+         * module. */
         pthread_mutex_t lock;
         struct index index;
         uint64_t round, last_number, generation;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What is on the token: its keys and certificates, joined by CKA_ID, and what the broker was told of them. Any thread may renew
- * it (one at a time) and look keys up (under a lock that is never held over a call into the module).
+ * What is on the token: its keys and certificates, joined by CKA_ID, and what the broker was told of them.
+ * Any thread may renew it (one at a time) and look keys up (under a lock that is never held over a call into
+ * the module).
  *
- * A renewal lists all handles and reads the attributes of new ones only. A token may give the handle of an object that is gone
- * to another object. So every renewal reads a few known objects again, all of them in turn; and an object that comes back under
- * another handle (after a login was lost) keeps its number only if all of its attributes are the same.
+ * A renewal lists all handles and reads the attributes of new ones only. A token may give the handle of an
+ * object that is gone to another object. So every renewal reads a few known objects again, all of them in
+ * turn; and an object that comes back under another handle (after a login was lost) keeps its number only if
+ * all of its attributes are the same.
  */
 #pragma once
 
@@ -15,7 +17,8 @@
 
 struct inventory;
 
-/* Where ENTRY, DROP and SETTLED go. The functions deal with a failure to send themselves: the next broker asks for everything. */
+/* Where ENTRY, DROP and SETTLED go. The functions deal with a failure to send themselves: the next broker
+ * asks for everything. */
 struct report {
         void (*entry)(void *userdata, const struct message_entry *entry);
         void (*drop)(void *userdata, uint64_t number);
@@ -39,15 +42,17 @@ int inventory_new(struct inventory **ret);
 void inventory_free(struct inventory *inventory);
 DEFINE_CLEANUP(struct inventory *, inventory_free);
 
-/* Brings it up to date and reports what changed (all: everything there is). Errors as in session.h: then nothing changed. If the
- * login was lost it fails with CKR_USER_NOT_LOGGED_IN, because a list without private keys would be wrong. */
+/* Brings it up to date and reports what changed (all: everything there is). Errors as in session.h: then
+ * nothing changed. If the login was lost it fails with CKR_USER_NOT_LOGGED_IN, because a list without private
+ * keys would be wrong. */
 int inventory_refresh(
         struct inventory *inventory, struct session *session, const struct report *report, bool all);
 
 /* Attributes of an object were changed: the next renewal reads it again. */
 void inventory_doubt(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
-/* The object is about to be destroyed (LEAVE_NOW), was destroyed (LEAVE_DONE), or was not destroyed after all (LEAVE_NOT). */
+/* The object is about to be destroyed (LEAVE_NOW), was destroyed (LEAVE_DONE), or was not destroyed after all
+ * (LEAVE_NOT). */
 enum leave {
         LEAVE_NOT,
         LEAVE_NOW,
@@ -56,9 +61,9 @@ enum leave {
 void inventory_leave(
         struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, enum leave leave);
 
-/* Looks a key up, for calls into the module with its handle. After the calls inventory_has_still() tells whether the handle was
- * this key's all the time. If not, it may have become another key's handle, and the result must not leave the worker. false:
- * there is no such key. */
+/* Looks a key up, for calls into the module with its handle. After the calls inventory_has_still() tells
+ * whether the handle was this key's all the time. If not, it may have become another key's handle, and the
+ * result must not leave the worker. false: there is no such key. */
 bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
 bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);
 
@@ -68,7 +73,8 @@ bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
 /* The same, but keys of this id do not count: they share the nickname with their certificate. */
 bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 
-/* Whether a key of the token has this public key (the bits are compared) or, if the token does not show its public half, this id. */
+/* Whether a key of the token has this public key (the bits are compared) or, if the token does not show its
+ * public half, this id. */
 bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id);
 
 /* What a certificate needs to know of its key. */
@@ -88,15 +94,17 @@ CK_OBJECT_HANDLE inventory_certificate(struct inventory *inventory, uint64_t num
 /* The number of the certificate with that label and these bytes; 0: there is none. */
 uint64_t inventory_find_certificate(struct inventory *inventory, const char *label, struct der der);
 
-/* The number of the private key with that id and that label of its own, if its public half is known; 0: there is none. */
+/* The number of the private key with that id and that label of its own, if its public half is known; 0: there
+ * is none. */
 uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const char *label);
 
-/* Remembers a session copy of a key, or (CK_INVALID_HANDLE) that the token makes none. false: the key is gone or has a copy by
- * now: the caller destroys its own. */
+/* Remembers a session copy of a key, or (CK_INVALID_HANDLE) that the token makes none. false: the key is gone
+ * or has a copy by now: the caller destroys its own. */
 bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
 /* The copy is gone: another one may be made. */
 void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
 
-/* The handles of a pair: the private key and the public keys of its id. If several private keys share the id, only public keys
- * with the key's own label. At most n handles, the private key first; returns their count. 0: there is no such key. */
+/* The handles of a pair: the private key and the public keys of its id. If several private keys share the id,
+ * only public keys with the key's own label. At most n handles, the private key first; returns their count.
+ * 0: there is no such key. */
 size_t inventory_pair(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n);

@@ -44,8 +44,8 @@ static bool certifies(const struct object *certificate, const struct object *key
                spki_is_same(spki, (struct der){key->der, key->der_length});
 }
 
-/* The public half that an object of this class and of the key's id has. Pairs of other people may share an id: then the label
- * tells which is which. */
+/* The public half that an object of this class and of the key's id has. Pairs of other people may share an
+ * id: then the label tells which is which. */
 static bool find_half(
         const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
 {
@@ -89,7 +89,8 @@ static int copy_der(struct inventory *inventory, struct object *key, struct der 
         return 0;
 }
 
-/* A private key has its public half from the public key of its id, else from its certificate, else from itself. */
+/* A private key has its public half from the public key of its id, else from its certificate, else from
+ * itself. */
 static int join_der(
         struct session *session, struct inventory *inventory, const struct index *index, struct object *key)
 {
@@ -111,9 +112,9 @@ static int join_der(
         return r;
 }
 
-/* If the public half of a new key is missing, another host may be making the pair at this moment, which takes milliseconds: the
- * broker is told of the key only if the next renewal finds it the same. The keys that are there when the worker starts are told
- * as they are. */
+/* If the public half of a new key is missing, another host may be making the pair at this moment, which takes
+ * milliseconds: the broker is told of the key only if the next renewal finds it the same. The keys that are
+ * there when the worker starts are told as they are. */
 static bool waits_for_half(const struct inventory *inventory, struct object *key)
 {
         key->waits = !key->der && !key->alone && inventory->generation > 0;

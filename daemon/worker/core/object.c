@@ -27,8 +27,9 @@ static bool is_about_attributes(const struct session *session, int r)
                session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID);
 }
 
-/* Reads many attributes in one call. An attribute that the token does not know or does not show, or that is too long, gets the
- * length MISSING. Some tokens stop at the first of these: then each attribute is read by itself. */
+/* Reads many attributes in one call. An attribute that the token does not know or does not show, or that is
+ * too long, gets the length MISSING. Some tokens stop at the first of these: then each attribute is read by
+ * itself. */
 static int read_attributes(
         struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, size_t n)
 {
@@ -72,8 +73,8 @@ static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_AT
         return 0;
 }
 
-/* A label that is too long must not count as an empty one, which would give the key the name of its certificate. One byte that
- * cannot be listed stands for it. */
+/* A label that is too long must not count as an empty one, which would give the key the name of its
+ * certificate. One byte that cannot be listed stands for it. */
 static void mark_long_label(CK_ATTRIBUTE *label)
 {
         if (label->ulValueLen == MISSING) {
@@ -99,7 +100,8 @@ static int read_rsa(struct session *session, struct object *object)
         r = spki_from_rsa(n, attribute_der(&attributes[1]), &object->der, &object->der_length);
         if (r != -EINVAL || n.length == 0)
                 return r == -EINVAL ? 0 : r;
-        /* A private key may lack the exponent: then its public key or its certificate has it, with the same modulus. */
+        /* A private key may lack the exponent: then its public key or its certificate has it, with the same
+         * modulus. */
         object->modulus = malloc(n.length);
         if (!object->modulus)
                 return -ENOMEM;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One object of the token as the inventory keeps it: its handle and the attributes that do not change. They are read once, when
- * the handle is first seen. Owned by the inventory; no locking here. Errors as in session.h.
+ * One object of the token as the inventory keeps it: its handle and the attributes that do not change. They
+ * are read once, when the handle is first seen. Owned by the inventory; no locking here. Errors as in
+ * session.h.
  */
 #pragma once
 
@@ -49,14 +50,16 @@ struct object {
         bool no_copy;          /* the token refused to make a copy */
 };
 
-/* Reads the attributes of a handle. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: the object is gone by now. The caller frees. */
+/* Reads the attributes of a handle. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: the object is gone by now.
+ * The caller frees. */
 int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret);
 
 /* NULL is fine. */
 void object_free(struct object *object);
 DEFINE_CLEANUP(struct object *, object_free);
 
-/* CKA_EC_POINT of a key, where the token shows it, as a SubjectPublicKeyInfo: the caller frees *ret. NULL: it shows none. */
+/* CKA_EC_POINT of a key, where the token shows it, as a SubjectPublicKeyInfo: the caller frees *ret. NULL: it
+ * shows none. */
 int object_read_point(
         struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length);
 

@@ -197,8 +197,8 @@ static int attempt_once(struct operation *operation, operation_attempt *attempt,
         r = attempt(operation, request);
         if (!session_said(session, r, CKR_OPERATION_ACTIVE))
                 return r;
-        /* Some tokens keep an operation that failed open, against the standard. This one did not run, and a new session is
-         * free of the old one: this does not count as a second try. */
+        /* Some tokens keep an operation that failed open, against the standard. This one did not run, and a
+         * new session is free of the old one: this does not count as a second try. */
         failed = session->failed;
         if (login_recover(session, &ignored) == 0)
                 return attempt(operation, request);

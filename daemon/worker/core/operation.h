@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One request of the broker as a session thread runs it, and the five classes of what a token answers, which are applied here
- * and nowhere else: what is tried again, what the broker is told, and when the worker must end.
+ * One request of the broker as a session thread runs it, and the five classes of what a token answers, which
+ * are applied here and nowhere else: what is tried again, what the broker is told, and when the worker must
+ * end.
  *
  * A function that works on an operation returns
  *   0             done; the result is filled;
@@ -49,8 +50,9 @@ struct operation {
 /* One attempt. What it returns is explained above. */
 typedef int operation_attempt(struct operation *operation, const void *request);
 
-/* Runs the attempt once, and once more if the token's answer was of class session (after a recovery) or busy (after a short
- * wait). Afterwards the result is complete, and operation->ending says whether the worker must end. */
+/* Runs the attempt once, and once more if the token's answer was of class session (after a recovery) or busy
+ * (after a short wait). Afterwards the result is complete, and operation->ending says whether the worker must
+ * end. */
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
 
 /* ---- what an attempt returns ---- */
@@ -66,12 +68,13 @@ int operation_invalid(struct operation *operation, const char *parameter, const 
 /* REPLY_CKR with this ckr: the token refused this request, and nothing is tried again. */
 int operation_refused(struct operation *operation, CK_RV ckr, const char *format, ...) _printf_(3, 4);
 
-/* An operation that changes the token failed in its middle; r is what it returned. If the token's answer was of class device,
- * session or PIN the worker ends, and the broker has the next one settle the operation. Otherwise the answer is
- * REPLY_OUTCOME_UNKNOWN. Returns the status: nothing is tried again. */
+/* An operation that changes the token failed in its middle; r is what it returned. If the token's answer was
+ * of class device, session or PIN the worker ends, and the broker has the next one settle the operation.
+ * Otherwise the answer is REPLY_OUTCOME_UNKNOWN. Returns the status: nothing is tried again. */
 int operation_unknown(struct operation *operation, int r, const char *what);
 
-/* What operation_run() makes of r that is not 0, for who cannot let it decide: the result is complete. Returns the status. */
+/* What operation_run() makes of r that is not 0, for who cannot let it decide: the result is complete.
+ * Returns the status. */
 int operation_conclude(struct operation *operation, int r);
 
 /* The worker ends after the reply. The reason is "WHY: CKR_NAME (CALL)". */
@@ -79,31 +82,32 @@ void operation_end(struct operation *operation, enum worker_end end, CK_RV ckr, 
 
 /* ---- what attempts share ---- */
 
-/* After an answer of class session, in the middle of an attempt: a new session, one login, the inventory renewed. 0; or as
- * above, where an answer means that the worker ends. */
+/* After an answer of class session, in the middle of an attempt: a new session, one login, the inventory
+ * renewed. 0; or as above, where an answer means that the worker ends. */
 int operation_recover(struct operation *operation);
 
 /* After a change that was made: renews the inventory, with one recovery if it must. 0; else the answer of
  * operation_unknown(). */
 int operation_renew(struct operation *operation);
 
-/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails inventory_has_still(). */
+/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails
+ * inventory_has_still(). */
 int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* signing_init(), and the answer if the algorithm or the data does not fit. */
 int operation_prepare(struct operation *operation, struct signing *signing, unsigned algorithm,
         bool prehashed, struct wire_bytes data, unsigned key_type, unsigned bits);
 
-/* C_SignInit and C_Sign with that object. The payload is the signature, checked for its length and in the form in which it
- * leaves. */
+/* C_SignInit and C_Sign with that object. The payload is the signature, checked for its length and in the
+ * form in which it leaves. */
 int operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);
 
 /* Answers with a number (u64), of a key or a certificate in the inventory. Returns 0. */
 int operation_answer_number(struct operation *operation, uint64_t number);
 
 /* clang-format off */
-/* One attempt for each operation of message.h; request points to its message. ops/ has those of keys and certificates, accel/
- * those of copies; REFRESH is in report.c. */
+/* One attempt for each operation of message.h; request points to its message. ops/ has those of keys and
+ * certificates, accel/ those of copies; REFRESH is in report.c. */
 #define OPERATION_ATTEMPT_(NAME, lower, class, answer, fields) operation_attempt lower##_attempt;
 OPERATIONS(OPERATION_ATTEMPT_, )
 #undef OPERATION_ATTEMPT_

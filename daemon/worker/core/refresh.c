@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The renewal of the inventory (inventory.h): list, read what is new, join, publish, report. What it makes belongs to it until
- * it publishes, so that a failure leaves the inventory as it was.
+ * The renewal of the inventory (inventory.h): list, read what is new, join, publish, report. What it makes
+ * belongs to it until it publishes, so that a failure leaves the inventory as it was.
  */
 #include <string.h>
 
@@ -102,8 +102,8 @@ static void set_doubted(struct inventory *inventory, struct object *known)
         pthread_mutex_unlock(&inventory->lock);
 }
 
-/* Whether a known object is to be read again. The doubt is taken away before the reading: what another thread changes during it
- * is read with the next renewal. */
+/* Whether a known object is to be read again. The doubt is taken away before the reading: what another thread
+ * changes during it is read with the next renewal. */
 static bool take_doubt(struct inventory *inventory, struct object *known)
 {
         bool doubted;
@@ -115,7 +115,8 @@ static bool take_doubt(struct inventory *inventory, struct object *known)
         return doubted;
 }
 
-/* Whether what was read is the object that we know. If we destroyed that, its handle has become another object's. */
+/* Whether what was read is the object that we know. If we destroyed that, its handle has become another
+ * object's. */
 static bool is_same(struct inventory *inventory, const struct object *known, const struct object *read)
 {
         bool destroyed;
@@ -174,7 +175,8 @@ static int renew_all(struct renewal *renewal)
         mark_for_check(inventory);
         for (size_t i = 0; i < listing->n && r == 0; i++)
                 r = renew_one(renewal, &listing->items[i]);
-        /* Without a login the token does not show private keys. This is asked last, so that it covers all that was read. */
+        /* Without a login the token does not show private keys. This is asked last, so that it covers all
+         * that was read. */
         return r == 0 ? session_check(renewal->session) : r;
 }
 
@@ -251,8 +253,8 @@ static void report_object(
                 object->sent_with_der == (object->der != NULL) && object->sent_nickname &&
                 strcmp(object->sent_nickname, nickname) == 0)
                 return;
-        /* A certificate that cannot be parsed is listed all the same, without its fields: whatever bears a nickname must be
-         * visible. */
+        /* A certificate that cannot be parsed is listed all the same, without its fields: whatever bears a
+         * nickname must be visible. */
         if (object->class == CKO_CERTIFICATE)
                 (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
         entry = (struct message_entry){.number = object->number,

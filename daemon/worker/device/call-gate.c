@@ -15,8 +15,9 @@ void call_gate_init(struct call_gate *gate)
         (void)sem_init(&gate->left, 0, 0);
 }
 
-/* The count is raised before `closed` is read, and the monitor sets `closed` before it reads the count: either the monitor
- * sees this call, or this call sees the closed gate. Both need the sequential consistency that is the default. */
+/* The count is raised before `closed` is read, and the monitor sets `closed` before it reads the count:
+ * either the monitor sees this call, or this call sees the closed gate. Both need the sequential consistency
+ * that is the default. */
 void call_gate_enter(struct call_gate *gate)
 {
         atomic_fetch_add(&gate->n_inside, 1);

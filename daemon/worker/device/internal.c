@@ -133,7 +133,8 @@ int internal_load(struct slot_token *token, struct failure *failure)
 {
         const char *directory = token->config->directory;
         _cleanup_(freep) char *spec = text_format("sql:%s", directory);
-        /* Without pkcs11.txt and without the root certificates: what they name would be loaded into this process. */
+        /* Without pkcs11.txt and without the root certificates: what they name would be loaded into this
+         * process. */
         PRUint32 flags = NSS_INIT_NOMODDB | NSS_INIT_NOROOTINIT | (token->look ? NSS_INIT_READONLY : 0);
         PK11SlotInfo *slot;
         int r;

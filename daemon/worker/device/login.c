@@ -78,8 +78,9 @@ static int check_flags(struct session *session, struct failure *failure)
         return 0;
 }
 
-/* The prototype lacks a const; the module only reads the PIN. SoftHSM says that there is no PIN while another process writes to
- * the token (as the login of that process does): no PIN was tried then, and asking again costs no attempt. */
+/* The prototype lacks a const; the module only reads the PIN. SoftHSM says that there is no PIN while another
+ * process writes to the token (as the login of that process does): no PIN was tried then, and asking again
+ * costs no attempt. */
 static int try_pin(struct session *session, const struct secret *pin)
 {
         int r = 0;

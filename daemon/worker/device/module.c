@@ -30,8 +30,8 @@ static char *module_spec(const char *path)
         return text_format("library=\"%s\" name=\"tokend\"", escaped);
 }
 
-/* Through dlopen() first, because NSS does not say why a library could not be loaded. The handle is kept: vendor libraries do
- * not survive being unloaded. */
+/* Through dlopen() first, because NSS does not say why a library could not be loaded. The handle is kept:
+ * vendor libraries do not survive being unloaded. */
 static int load_library(const char *path, void **ret_symbol, struct failure *failure)
 {
         void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

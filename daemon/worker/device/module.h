@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Loads the token's module into this process, finds the slot, and reads what the token is. Only this file and internal.c
- * initialize NSS. The loader thread calls it. If the module hangs in it, the supervisor's StartTimeout= ends the worker.
+ * Loads the token's module into this process, finds the slot, and reads what the token is. Only this file and
+ * internal.c initialize NSS. The loader thread calls it. If the module hangs in it, the supervisor's
+ * StartTimeout= ends the worker.
  */
 #pragma once
 
 #include "daemon/worker/device/slot-token.h"
 
-/* Initializes NSS without databases and loads the module into it; for an internal token, NSS with its databases. In a look
- * the module is loaded by itself, without NSS. Fills all of token except the login. Errors as in failure.h. */
+/* Initializes NSS without databases and loads the module into it; for an internal token, NSS with its
+ * databases. In a look the module is loaded by itself, without NSS. Fills all of token except the login.
+ * Errors as in failure.h. */
 int module_load(struct slot_token *token, struct failure *failure);
 
-/* C_Finalize, C_Initialize, and the slot again: what the module shows after that is what is there now. Only for a look. Errors
- * as in failure.h. */
+/* C_Finalize, C_Initialize, and the slot again: what the module shows after that is what is there now. Only
+ * for a look. Errors as in failure.h. */
 int module_again(struct slot_token *token, struct failure *failure);

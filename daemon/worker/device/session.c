@@ -39,9 +39,9 @@ int session_failure(const struct session *session, int r, const char *what, stru
 
 uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit)
 {
-        /* The limit is read first. It is set before a call and set back after it. If it were read second, a call that ends
-         * between the two loads would be measured by the limit of the next one, and a generate that took its time would
-         * look hung. */
+        /* The limit is read first. It is set before a call and set back after it. If it were read second, a
+         * call that ends between the two loads would be measured by the limit of the next one, and a generate
+         * that took its time would look hung. */
         uint64_t limit = atomic_load(&session->call_limit_usec);
         uint64_t since = atomic_load_explicit(&session->call_since_usec, memory_order_acquire);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One long-lived PKCS #11 session, owned by one thread, and how that thread calls the module: through P11(), so that the
- * monitor sees what is being called and since when, and the time in the module is counted.
+ * One long-lived PKCS #11 session, owned by one thread, and how that thread calls the module: through P11(),
+ * so that the monitor sees which call is made and since when, and the time in the module is counted.
  *
  * A function that calls the module through a session returns
  *   0             done;
@@ -27,8 +27,9 @@ struct session {
         uint64_t n_opens; /* tells this session from those before it, which may have had the same handle */
         bool read_only;
         uint64_t device_usec;      /* spent in the module since the owner set it to 0; the owner's alone */
-        struct failed_call failed; /* the last one that did not return CKR_OK; the owner's alone */
-        /* Public keys as objects of this session, on an accelerator (accel-public.h); NULL: none yet. The owner's alone. */
+        struct failed_call failed; /* the last call that did not return CKR_OK; the owner's alone */
+        /* Public keys as objects of this session, on an accelerator (accel-public.h); NULL: none yet. The
+         * owner's alone. */
         struct public_cache *publics;
         /* For the monitor. call_since 0: not in the module. */
         _Atomic uint64_t call_since_usec;
@@ -67,31 +68,32 @@ static inline bool session_is_vague(const struct session *session, int r)
         return r == CALL_FAILED && ckr_is_vague(session->failed.ckr);
 }
 
-/* r where *failure is to be filled (see failure.h): CALL_FAILED does it, "WHAT: CKR_NAME"; anything else is returned. what NULL:
- * the call's name. */
+/* r where *failure is to be filled (see failure.h): CALL_FAILED does it, "WHAT: CKR_NAME"; anything else is
+ * returned. what NULL: the call's name. */
 int session_failure(const struct session *session, int r, const char *what, struct failure *failure);
 
-/* For the monitor: after how many microseconds to look again; 0: the call that is in the module was begun before now and has
- * outlived its limit, *ret_limit. */
+/* For the monitor: after how many microseconds to look again; 0: the call that is in the module was begun
+ * before now and has outlived its limit, *ret_limit. */
 uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *ret_limit);
 
-/* Read/write if the token allows it, else read-only. CALL_FAILED with CKR_SESSION_COUNT: the token has no more sessions. */
+/* Read/write if the token allows it, else read-only. CALL_FAILED with CKR_SESSION_COUNT: the token has no
+ * more sessions. */
 int session_open(struct session *session, struct slot_token *token);
 void session_close(struct session *session);
 
-/* Asks the session how it is. 0: it is there, and logged in if the token wants that. CALL_FAILED with CKR_USER_NOT_LOGGED_IN: it
- * is there and not logged in. */
+/* Asks the session how it is. 0: it is there, and logged in if the token wants that. CALL_FAILED with
+ * CKR_USER_NOT_LOGGED_IN: it is there and not logged in. */
 int session_check(struct session *session);
 
-/* C_DestroyObject while something else is being cleaned up: what was recorded of a failed call stays. CK_INVALID_HANDLE is
- * fine. */
+/* C_DestroyObject while something else is being cleaned up: what was recorded of a failed call stays.
+ * CK_INVALID_HANDLE is fine. */
 void session_destroy(struct session *session, CK_OBJECT_HANDLE handle);
 
 /* The objects that a template finds: up to max handles, their count in *ret. */
 int session_find(struct session *session, CK_ATTRIBUTE *template, size_t n_template,
         CK_OBJECT_HANDLE *handles, size_t max, size_t *ret);
 
-/* The same for any number of objects: found() gets them, some at a time. What it returns but 0 ends the search and is
- * returned. */
+/* The same for any number of objects: found() gets them, some at a time. What it returns but 0 ends the
+ * search and is returned. */
 int session_find_all(struct session *session, CK_ATTRIBUTE *template, size_t n_template,
         int (*found)(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n), void *userdata);

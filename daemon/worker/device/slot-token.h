@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The token of this worker: which module, which slot, what it can do. The loader thread fills it once (module.c); then every
- * thread reads it. Only the counters, the gate and what login_lock guards change later.
+ * The token of this worker: which module, which slot, what it can do. The loader thread fills it once
+ * (module.c); then every thread reads it. Only the counters, the gate and what login_lock guards change
+ * later.
  */
 #pragma once
 
@@ -44,8 +45,8 @@ int slot_token_read(struct slot_token *token, struct failure *failure);
 
 bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE mechanism);
 
-/* Copies a field that PKCS #11 pads with blanks: trimmed, NUL-terminated, and with '?' for control characters and, if it is not
- * UTF-8, for every byte that is not ASCII. out holds length + 1 bytes. */
+/* Copies a field that PKCS #11 pads with blanks: trimmed, NUL-terminated, and with '?' for control characters
+ * and, if it is not UTF-8, for every byte that is not ASCII. out holds length + 1 bytes. */
 void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length);
 
 /* How many session threads the budget allows, after NSS's own session and one for a look; at least 1. */

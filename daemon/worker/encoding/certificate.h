@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What a certificate says of itself, for people and for the inventory. Anybody may have put it on the token. Needs no NSS, because
- * a look has none. Pure.
+ * What a certificate says of itself, for people and for the inventory. Anybody may have put it on the token.
+ * Needs no NSS, because a look has none. Pure.
  */
 #pragma once
 
@@ -18,9 +18,10 @@ struct certificate {
         uint64_t not_before_usec, not_after_usec; /* since 1970; 0 for a time before */
 };
 
-/* The subject as CKA_SUBJECT of a certificate that tokend writes: the same name, with its length in one byte more than DER
- * allows. Whoever reads it sees the name; whoever searches for the bytes of the certificate's own subject does not find it
- * (docs/names-of-keys.md says why). A new buffer, which the caller frees. -EINVAL: this is not an element of DER; -ENOMEM. */
+/* The subject as CKA_SUBJECT of a certificate that tokend writes: the same name, with its length in one byte
+ * more than DER allows. Whoever reads it sees the name; whoever searches for the bytes of the certificate's
+ * own subject does not find it (docs/names-of-keys.md says why). A new buffer, which the caller frees.
+ * -EINVAL: this is not an element of DER; -ENOMEM. */
 int certificate_subject_apart(struct der subject, uint8_t **ret, size_t *ret_length);
 
 /* false: this is not exactly one certificate; *ret is empty then. */

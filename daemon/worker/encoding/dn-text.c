@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See dn.h: the way from DER to text. Somebody may have put a name on a token to deceive the people who read it. */
+/* See dn.h: the way from DER to text. Somebody may have put a name on a token to deceive the people who read
+ * it. */
 #include <stdio.h>
 #include <string.h>
 

@@ -228,7 +228,8 @@ static bool is_ascii(const char *value, size_t length)
         return true;
 }
 
-/* How many characters the value has. false: one of them is a control character, or the bytes are not UTF-8. */
+/* How many characters the value has. false: one of them is a control character, or the bytes are not
+ * UTF-8. */
 static bool count_characters(const char *value, size_t length, size_t *ret)
 {
         uint32_t point;

@@ -14,8 +14,8 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
         return info ? info->mechanism : CKM_VENDOR_DEFINED;
 }
 
-/* ECDSA signs the leftmost bytes of the digest, no more than the order of the curve has (FIPS 186-4, 6.4). With our curves and
- * hashes a byte is never cut. */
+/* ECDSA signs the leftmost bytes of the digest, no more than the order of the curve has (FIPS 186-4, 6.4).
+ * With our curves and hashes a byte is never cut. */
 static size_t truncated(size_t digest_length, unsigned bits)
 {
         return MIN_OF(digest_length, (size_t)(bits + 7U) / 8U);

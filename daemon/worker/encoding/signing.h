@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * From a signature algorithm and a digest or message to what a token is given: mechanism, parameters, bytes. NSS's own software
- * token hashes, never the device.
+ * From a signature algorithm and a digest or message to what a token is given: mechanism, parameters, bytes.
+ * NSS's own software token hashes, never the device.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * PKCS #10 requests and certificates. NSS builds the bytes that are to be signed, and puts them together with the signature. Touches
- * no token. Used by ops/cert-build.c.
+ * PKCS #10 requests and certificates. NSS builds the bytes that are to be signed, and puts them together with
+ * the signature. Touches no token. Used by ops/cert-build.c.
  */
 #pragma once
 

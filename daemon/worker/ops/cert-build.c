@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * CERT_REQUEST: a PKCS #10 request, signed with its key. It changes nothing on the token and may run twice. SELF_SIGN: a
- * self-signed certificate, put on the token under its key's nickname. A second attempt makes another certificate, after the first
- * left nothing. Called by a session thread through operation_run().
+ * CERT_REQUEST: a PKCS #10 request, signed with its key. It changes nothing on the token and may run twice.
+ * SELF_SIGN: a self-signed certificate, put on the token under its key's nickname. A second attempt makes
+ * another certificate, after the first left nothing. Called by a session thread through operation_run().
  */
 #include <string.h>
 

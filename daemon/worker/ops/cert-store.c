@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname, and its key by its id,
- * and so that it lends its nickname to no other key or certificate (docs/names-of-keys.md).
+ * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname,
+ * and its key by its id, and so that it lends its nickname to no other key or certificate
+ * (docs/names-of-keys.md).
  *
- * IMPORT: a certificate that somebody else made, for a key on the token and under that key's nickname, or for no key on the token.
- * It gives nobody a key: whatever the broker thinks, this file checks that the certificate is that key's. Called by a session
- * thread through operation_run().
+ * IMPORT: a certificate that somebody else made, for a key on the token and under that key's nickname, or for
+ * no key on the token. It gives nobody a key: whatever the broker thinks, this file checks that the
+ * certificate is that key's. Called by a session thread through operation_run().
  */
 #include "daemon/worker/ops/cert-store.h"
 
@@ -55,9 +56,9 @@ static bool refuses_attribute(const struct session *session, int r)
                session_said(session, r, CKR_TEMPLATE_INCONSISTENT);
 }
 
-/* Other programs must neither take its nickname for another key of the same subject, nor make it the certificate of a key by
- * writing the same certificate again (docs/names-of-keys.md). If the token refuses the attributes that prevent this, it gets plain
- * ones. */
+/* Other programs must neither take its nickname for another key of the same subject, nor make it the
+ * certificate of a key by writing the same certificate again (docs/names-of-keys.md). If the token refuses
+ * the attributes that prevent this, it gets plain ones. */
 static int write_apart(struct session *session, const struct cert_store *store)
 {
         _cleanup_(freep) uint8_t *apart = NULL;
@@ -78,7 +79,8 @@ static int create(struct operation *operation, const void *request)
         uint64_t number;
         int r;
 
-        /* The inventory has just been renewed. The certificate of a key bears the key's nickname and no other. */
+        /* The inventory has just been renewed. The certificate of a key bears the key's nickname and no
+         * other. */
         if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
                 return operation_invalid(operation, "certificate",
                         "it is for a key on the token, whose nickname it must bear");
@@ -133,7 +135,8 @@ int cert_store_run(struct operation *operation, const struct cert_store *store)
 
 #define NOT_A_CERTIFICATE 1
 
-/* NSS must accept it too: it knows what is inside the extensions and the names. NOT_A_CERTIFICATE: it does not. -ENOMEM. */
+/* NSS must accept it too: it knows what is inside the extensions and the names. NOT_A_CERTIFICATE: it does
+ * not. -ENOMEM. */
 static int decode(struct der der)
 {
         SECItem item = {siDERCertBuffer, (unsigned char *)(uintptr_t)der.data, (unsigned)der.length};

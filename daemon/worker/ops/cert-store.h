@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A certificate as an object on the token, under its nickname and with the id of its key. For IMPORT and for SELF_SIGN. */
+/* A certificate as an object on the token, under its nickname and with the id of its key. For IMPORT and for
+ * SELF_SIGN. */
 #pragma once
 
 #include "daemon/worker/core/operation.h"

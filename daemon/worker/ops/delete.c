@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * DELETE removes a pair, the private key first: if that fails nothing was changed. Its certificates stay. CERT_DELETE removes one
- * certificate; its key, if it has one, stays. Called by a session thread through operation_run().
+ * DELETE removes a pair, the private key first: if that fails nothing was changed. Its certificates stay.
+ * CERT_DELETE removes one certificate; its key, if it has one, stays. Called by a session thread through
+ * operation_run().
  */
 #include "daemon/worker/core/operation.h"
 
 /* A pair has one public key; others may have left a few more of its id. */
 #define PAIR_MAX 16U
 
-/* A public key that is left would keep its nickname in use: it is tried once more if the device was short of something. */
+/* A public key that is left would keep its nickname in use: it is tried once more if the device was short of
+ * something. */
 static int destroy_public(struct operation *operation, CK_OBJECT_HANDLE handle)
 {
         struct session *session = operation->session;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * GENERATE: a new pair. Its label, id and usage are in the template, so that a crash leaves no key without a name. What fails
- * before the pair is there leaves nothing of it. SETTLE, after a worker died in a GENERATE: is the pair there and complete?
- * Called by a session thread through operation_run().
+ * GENERATE: a new pair. Its label, id and usage are in the template, so that a crash leaves no key without a
+ * name. What fails before the pair is there leaves nothing of it. SETTLE, after a worker died in a GENERATE:
+ * is the pair there and complete? Called by a session thread through operation_run().
  */
 #include <string.h>
 
@@ -99,7 +99,8 @@ static int make(struct session *session, const struct message_generate *message,
         /* The key that wraps is made for one copy, and nobody can have marked it as trusted. */
         if (message->loadable)
                 for_private[n_private++] = (CK_ATTRIBUTE)ATTRIBUTE_BOOL(CKA_WRAP_WITH_TRUSTED, false);
-        /* A token sets this itself, and most refuse it in a template. Softoken keeps what it is told, or false. */
+        /* A token sets this itself, and most refuse it in a template. Softoken keeps what it is told, or
+         * false. */
         if (session->token->internal)
                 for_private[n_private++] = (CK_ATTRIBUTE)ATTRIBUTE_BOOL(CKA_LOCAL, true);
         atomic_store(&session->call_limit_usec, session->token->config->generate_timeout_usec);
@@ -150,8 +151,8 @@ static int create(struct operation *operation, const void *request)
                 session->failed = failed;
                 return r;
         }
-        /* The same id that NSS gives: certutil and Dogtag find the key of a certificate by it. A token that does not let ids
-         * be changed keeps ours, which joins the two halves as well. */
+        /* The same id that NSS gives: certutil and Dogtag find the key of a certificate by it. A token that
+         * does not let ids be changed keeps ours, which joins the two halves as well. */
         if (pair_id(session, public, own) == 0 &&
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));

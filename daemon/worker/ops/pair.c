@@ -119,8 +119,9 @@ static bool is_id(const struct object *object, struct wire_bytes id)
         return object->id_length == id.length && memcmp(object->id, id.data, id.length) == 0;
 }
 
-/* Nobody else uses first, the id that a generate begins with. last is the id that it gives the pair at its end. The pair is ours
- * if one half has the first id and the other one of the two. Two last ids say nothing. */
+/* Nobody else uses first, the id that a generate begins with. last is the id that it gives the pair at its
+ * end. The pair is ours if one half has the first id and the other one of the two. Two last ids say
+ * nothing. */
 static enum whose whose_pair(const struct object *private, const struct object *public,
         struct wire_bytes first, struct wire_bytes last)
 {

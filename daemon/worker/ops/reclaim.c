@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Claims that were left. Before a worker serves: those of an earlier worker of the same claimant. Its process is dead, so nothing
- * that it began goes on. A pair of which only half is there is removed, a complete one stays, and then the claim is removed.
+ * Claims that were left. Before a worker serves: those of an earlier worker of the same claimant. Its process
+ * is dead, so nothing that it began goes on. A pair of which only half is there is removed, a complete one
+ * stays, and then the claim is removed.
  *
- * UNCLAIM: a claim of another host, because an operator says so: the daemon of that host is stopped, or its worker was started
- * again since. Called by a session thread through operation_run().
+ * UNCLAIM: a claim of another host, because an operator says so: the daemon of that host is stopped, or its
+ * worker was started again since. Called by a session thread through operation_run().
  */
 #include "daemon/worker/ops/reclaim.h"
 

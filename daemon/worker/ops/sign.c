@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SIGN: in steady state two calls into the module, C_SignInit and C_Sign, and no other. Called by a session thread through
- * operation_run(); may run twice, because signing changes nothing on the token.
+ * SIGN: in steady state two calls into the module, C_SignInit and C_Sign, and no other. Called by a session
+ * thread through operation_run(); may run twice, because signing changes nothing on the token.
  *
- * The internal token signs 25 times faster with a session copy of an RSA key than with the token object (docs/tokens.md). The copy
- * is made at a key's first signature, belongs to the session of the thread that made it, and is used by all threads. Softoken
- * gives no handle of a session object twice.
+ * The internal token signs 25 times faster with a session copy of an RSA key than with the token object
+ * (docs/tokens.md). The copy is made at a key's first signature, belongs to the session of the thread that
+ * made it, and is used by all threads. Softoken gives no handle of a session object twice.
  */
 #include "daemon/util/algorithm.h"
 #include "daemon/worker/core/operation.h"
@@ -76,7 +76,8 @@ int sign_attempt(struct operation *operation, const void *request)
                 r = sign_with(operation, message, &key);
                 if (r != 0 || inventory_has_still(operation->inventory, &key))
                         return r;
-                /* It was deleted meanwhile, or has another handle: another key may have made the signature. */
+                /* It was deleted meanwhile, or has another handle: another key may have made the
+                 * signature. */
                 operation->result.payload_length = 0;
         }
 }

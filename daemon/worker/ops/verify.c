@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The operations that need no key of the token: VERIFY, RANDOM and PROBE. Called by a session thread through operation_run().
+ * The operations that need no key of the token: VERIFY, RANDOM and PROBE. Called by a session thread through
+ * operation_run().
  *
- * VERIFY goes by NSS's own software token, through a key made from its SubjectPublicKeyInfo: the device is not asked (and SoftHSM's
- * public key objects mislead NSS, docs/tokens.md). Ed25519, which NSS 3.87 does not know, goes by the token's own C_Verify. All of
- * the input comes from a client.
+ * VERIFY goes by NSS's own software token, through a key made from its SubjectPublicKeyInfo: the device is
+ * not asked (and SoftHSM's public key objects mislead NSS, docs/tokens.md). Ed25519, which NSS 3.87 does not
+ * know, goes by the token's own C_Verify. All of the input comes from a client.
  */
 #include <nspr/prerror.h>
 #include <nss/keyhi.h>
@@ -45,7 +46,8 @@ static bool rsa_is_bounded(struct der key, unsigned bits)
         if (exponent.length == 0 || exponent.length > EXPONENT_MAX || bits < RSA_BITS_MIN ||
                 bits > RSA_BITS_MAX)
                 return false;
-        /* Odd, and not 1: with an exponent of 1 every padded digest is its own signature, and not every token refuses that. */
+        /* Odd, and not 1: with an exponent of 1 every padded digest is its own signature, and not every token
+         * refuses that. */
         return (exponent.data[exponent.length - 1] & 1) && (exponent.length > 1 || exponent.data[0] > 1);
 }
 
@@ -187,7 +189,7 @@ int random_attempt(struct operation *operation, const void *request)
         return r;
 }
 
-/* ---- PROBE: is the device itself there? For an operator, and when nothing else was asked for a while ---- */
+/* ---- PROBE: is the device itself there? ---- */
 
 int probe_attempt(struct operation *operation, const void *request)
 {
