@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
 #include "gen/client/stubs.h"
 #include "proto/limits.h"
 
@@ -158,11 +159,8 @@ static enum tokend_error look_before(struct tokend *handle, const char *name,
 /* A new string "token:nickname" or "nickname". NULL: no memory. */
 static char *name_of(const struct tokend_template *wanted)
 {
-        char *name;
-        int r = asprintf(&name, "%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "",
-                wanted->nickname);
-
-        return r < 0 ? NULL : name;
+        return text_format(
+                "%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "", wanted->nickname);
 }
 
 enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *wanted, int timeout_ms,

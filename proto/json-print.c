@@ -6,103 +6,81 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/buffer.h"
 #include "daemon/util/json-string.h"
 #include "daemon/util/text.h"
 #include "proto/json.h"
 
-struct json_text {
-        char *data;
-        size_t length, size;
-};
+/* -EBADMSG. Short memory stays in the buffer. */
+static int print_value(struct buffer *text, struct json_object *value);
 
-static int put(struct json_text *text, const char *data, size_t n)
-{
-        if (text->size - text->length < n) {
-                size_t size = MAX_OF(text->size * 2, text->length + n + 256);
-                char *larger = realloc(text->data, size);
-
-                if (!larger)
-                        return -ENOMEM;
-                text->data = larger;
-                text->size = size;
-        }
-        memcpy(text->data + text->length, data, n);
-        text->length += n;
-        return 0;
-}
-
-static int put_text(struct json_text *text, const char *data)
-{
-        return put(text, data, strlen(data));
-}
-
-static int print_value(struct json_text *text, struct json_object *value);
-
-static int print_string(struct json_text *text, const char *string, size_t length)
+static int print_string(struct buffer *text, const char *string, size_t length)
 {
         char room[JSON_STRING_ESCAPE_SIZE];
         const char *piece, *end = string + length;
-        int r = put(text, "\"", 1);
         size_t n;
 
         if (!text_is_utf8(string, length))
                 return -EBADMSG;
-        while (r == 0 && (n = json_string_next(&string, end, &piece, room)) > 0)
-                r = put(text, piece, n);
-        return r < 0 ? r : put(text, "\"", 1);
+        buffer_put(text, "\"", 1);
+        while ((n = json_string_next(&string, end, &piece, room)) > 0)
+                buffer_put(text, piece, n);
+        buffer_put(text, "\"", 1);
+        return 0;
 }
 
-static int print_object(struct json_text *text, struct json_object *object)
+static int print_object(struct buffer *text, struct json_object *object)
 {
         struct json_object_iterator i = json_object_iter_begin(object), end = json_object_iter_end(object);
-        int r = put(text, "{", 1);
+        int r = 0;
 
+        buffer_put(text, "{", 1);
         for (bool first = true; r == 0 && !json_object_iter_equal(&i, &end); first = false) {
                 const char *key = json_object_iter_peek_name(&i);
 
-                r = first ? 0 : put(text, ",", 1);
-                if (r == 0)
-                        r = print_string(text, key, strlen(key));
-                if (r == 0)
-                        r = put(text, ":", 1);
+                buffer_put_text(text, first ? "" : ",");
+                r = print_string(text, key, strlen(key));
+                buffer_put(text, ":", 1);
                 if (r == 0)
                         r = print_value(text, json_object_iter_peek_value(&i));
                 json_object_iter_next(&i);
         }
-        return r < 0 ? r : put(text, "}", 1);
+        buffer_put(text, "}", 1);
+        return r;
 }
 
-static int print_array(struct json_text *text, struct json_object *array)
+static int print_array(struct buffer *text, struct json_object *array)
 {
-        int r = put(text, "[", 1);
+        int r = 0;
 
+        buffer_put(text, "[", 1);
         for (size_t i = 0; r == 0 && i < json_object_array_length(array); i++) {
-                r = i == 0 ? 0 : put(text, ",", 1);
-                if (r == 0)
-                        r = print_value(text, json_object_array_get_idx(array, i));
+                buffer_put_text(text, i == 0 ? "" : ",");
+                r = print_value(text, json_object_array_get_idx(array, i));
         }
-        return r < 0 ? r : put(text, "]", 1);
+        buffer_put(text, "]", 1);
+        return r;
 }
 
-static int print_value(struct json_text *text, struct json_object *value)
+static int print_value(struct buffer *text, struct json_object *value)
 {
-        char number[24];
-
         switch (json_object_get_type(value)) {
         case json_type_null:
-                return put_text(text, "null");
+                buffer_put_text(text, "null");
+                return 0;
         case json_type_boolean:
-                return put_text(text, json_object_get_boolean(value) ? "true" : "false");
+                buffer_put_text(text, json_object_get_boolean(value) ? "true" : "false");
+                return 0;
         case json_type_int:
-                snprintf(number, sizeof(number), "%" PRId64, json_object_get_int64(value));
-                return put_text(text, number);
+                buffer_put_format(text, "%" PRId64, json_object_get_int64(value));
+                return 0;
         case json_type_double:
-                return json_object_get_userdata(value) ? put_text(text, json_object_get_userdata(value))
-                                                       : -EBADMSG;
+                if (!json_object_get_userdata(value))
+                        return -EBADMSG;
+                buffer_put_text(text, json_object_get_userdata(value));
+                return 0;
         case json_type_string:
                 return print_string(
                         text, json_object_get_string(value), (size_t)json_object_get_string_len(value));
@@ -116,15 +94,15 @@ static int print_value(struct json_text *text, struct json_object *value)
 
 int json_print(struct json_object *value, char **ret)
 {
-        struct json_text text = {0};
-        int r = print_value(&text, value);
+        _cleanup_(buffer_done) struct buffer buffer = {0};
+        int r = print_value(&buffer, value);
+        char *text;
 
-        if (r == 0)
-                r = put(&text, "", 1);
-        if (r < 0) {
-                free(text.data);
+        if (r < 0)
                 return r;
-        }
-        *ret = text.data;
+        text = buffer_take(&buffer);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
         return 0;
 }

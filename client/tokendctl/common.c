@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
 
 _printf_(1, 0) static void complain_with(const char *format, va_list arguments)
 {
-        _cleanup_(freep) char *text = NULL, *escaped = NULL;
+        _cleanup_(freep) char *text = text_format_args(format, arguments);
+        _cleanup_(freep) char *escaped = text ? terminal_escape(text) : NULL;
 
-        if (vasprintf(&text, format, arguments) < 0)
-                text = NULL;
-        escaped = text ? terminal_escape(text) : NULL;
         fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
 }
 

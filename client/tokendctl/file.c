@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
 #include "proto/base64.h"
 
 bool file_is_standard(const char *path)
@@ -127,11 +128,17 @@ void ctl_output_done(struct ctl_output *output)
 int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length)
 {
         _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1), *line = NULL;
-        int n;
 
         if (!text)
                 return no_memory();
         base64_encode(bytes, length, text);
-        n = asprintf(&line, "{\"%s\":\"%s\"}\n", name, text);
-        return n < 0 ? no_memory() : ctl_output_write(output, line, (size_t)n);
+        line = text_format("{\"%s\":\"%s\"}\n", name, text);
+        return line ? ctl_output_write(output, line, strlen(line)) : no_memory();
+}
+
+int ctl_output_pem(struct ctl_output *output, const char *label, const void *der, size_t length)
+{
+        _cleanup_(freep) char *text = pem_text(label, der, length);
+
+        return text ? ctl_output_write(output, text, strlen(text)) : no_memory();
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/buffer.h"
 #include "daemon/util/text.h"
 #include "proto/base64.h"
 
@@ -65,18 +66,19 @@ int pem_read(
         return 0;
 }
 
-int pem_write(FILE *to, const char *label, const void *der, size_t length)
+char *pem_text(const char *label, const void *der, size_t length)
 {
-        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1);
+        _cleanup_(freep) char *base64 = malloc(BASE64_LENGTH(length) + 1);
+        struct buffer text = {0};
 
-        if (!text)
-                return -ENOMEM;
-        base64_encode(der, length, text);
-        fprintf(to, "-----BEGIN %s-----\n", label);
-        for (size_t at = 0; text[at]; at += strnlen(text + at, 64))
-                fprintf(to, "%.64s\n", text + at);
-        fprintf(to, "-----END %s-----\n", label);
-        return 0;
+        if (!base64)
+                return NULL;
+        base64_encode(der, length, base64);
+        buffer_put_format(&text, "-----BEGIN %s-----\n", label);
+        for (size_t at = 0; base64[at]; at += strnlen(base64 + at, 64))
+                buffer_put_format(&text, "%.64s\n", base64 + at);
+        buffer_put_format(&text, "-----END %s-----\n", label);
+        return buffer_take(&text);
 }
 
 int hex_parse(const char *text, unsigned char **ret, size_t *ret_length)

@@ -4,6 +4,7 @@
  * at the end, so that two subsystems of one instance could not lie on one token.
  */
 #include "client/tokendctl/subsystem.h"
+#include "daemon/util/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,11 +59,8 @@ const struct subsystem *subsystem_find(const char *name)
 static char *fill(const char *format, const char *instance)
 {
         const char *place = strstr(format, "%s");
-        char *text;
 
-        if (asprintf(&text, "%.*s%s%s", (int)(place - format), format, instance, place + 2) < 0)
-                return NULL;
-        return text;
+        return text_format("%.*s%s%s", (int)(place - format), format, instance, place + 2);
 }
 
 int subsystem_nicknames(const struct subsystem *subsystem, const char *instance, char ***ret, size_t *ret_n)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
 
 void table_init(struct table *table, const char *const *heads, unsigned n_columns)
 {
@@ -38,8 +39,7 @@ void table_addf(struct table *table, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        if (vasprintf(&text, format, arguments) < 0)
-                text = NULL;
+        text = text_format_args(format, arguments);
         va_end(arguments);
         table->failed |= !text;
         table_add(table, text);

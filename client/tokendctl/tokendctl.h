@@ -116,8 +116,8 @@ void json_string_print(FILE *to, const char *text);
 
 /* ---- pem.c ---- */
 
-/* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". -ENOMEM. */
-int pem_write(FILE *to, const char *label, const void *der, size_t length);
+/* base64 in lines of 64 characters between BEGIN and END. label: "PUBLIC KEY". The caller frees. NULL: no memory. */
+char *pem_text(const char *label, const void *der, size_t length);
 
 /* The bytes of a file that holds one block of PEM with this label, whatever stands around it; or DER (a SEQUENCE) as it is.
  * The caller frees *ret. -EINVAL: the file holds neither; -E2BIG: it holds several blocks; -ENOMEM. */
@@ -180,6 +180,9 @@ int ctl_output_write(struct ctl_output *output, const void *bytes, size_t length
 
 /* Likewise {"name":"base64 of the bytes"}. */
 int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length);
+
+/* Likewise the bytes in PEM; see pem_text(). */
+int ctl_output_pem(struct ctl_output *output, const char *label, const void *der, size_t length);
 
 /* Closes the file, and removes it if it was made and not written. */
 void ctl_output_done(struct ctl_output *output);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/text.h"
 
 /* A certificate of LIMIT_CERTIFICATE in PEM, with the text that people write around it. */
 #define FILE_MAX_BYTES (256U * 1024U)
@@ -46,21 +47,6 @@ static int print_table(struct tokend_certificate *const *certificates, size_t n)
         return r == 0 ? EXIT_DONE : no_memory();
 }
 
-static int put_pem(struct ctl_output *output, const char *label, const void *der, size_t length)
-{
-        _cleanup_(freep) char *text = NULL;
-        size_t n = 0;
-        FILE *memory = open_memstream(&text, &n);
-        int r;
-
-        if (!memory)
-                return no_memory();
-        r = pem_write(memory, label, der, length);
-        if (fclose(memory) != 0 || r < 0)
-                return no_memory();
-        return ctl_output_write(output, text, n);
-}
-
 int verb_certs(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
@@ -80,9 +66,8 @@ int verb_certs(const struct ctl_options *o)
                 printf("%s]}\n", list->n_certificates > 0 ? "\n" : "");
         } else if (o->pem) {
                 for (size_t i = 0; i < list->n_certificates && r == EXIT_DONE; i++)
-                        if (pem_write(stdout, "CERTIFICATE", list->certificates[i]->der,
-                                    list->certificates[i]->der_length) < 0)
-                                r = no_memory();
+                        r = ctl_output_pem(&CTL_OUTPUT_STANDARD, "CERTIFICATE", list->certificates[i]->der,
+                                list->certificates[i]->der_length);
         } else {
                 r = print_table(list->certificates, list->n_certificates);
         }
@@ -125,7 +110,7 @@ int verb_request(const struct ctl_options *o)
         if (o->json)
                 return ctl_output_json_bytes(&output, "request", der, length);
         return o->der ? ctl_output_write(&output, der, length)
-                      : put_pem(&output, "CERTIFICATE REQUEST", der, length);
+                      : ctl_output_pem(&output, "CERTIFICATE REQUEST", der, length);
 }
 
 /* Writes a certificate that is on the token now. */
@@ -133,14 +118,13 @@ static int put_certificate(
         const struct ctl_options *o, struct ctl_output *output, const struct tokend_certificate *certificate)
 {
         _cleanup_(freep) char *line = NULL;
-        int n;
 
         if (o->der)
                 return ctl_output_write(output, certificate->der, certificate->der_length);
         if (!o->json)
-                return put_pem(output, "CERTIFICATE", certificate->der, certificate->der_length);
-        n = asprintf(&line, "{\"certificate\":%s}\n", certificate->json);
-        return n < 0 ? no_memory() : ctl_output_write(output, line, (size_t)n);
+                return ctl_output_pem(output, "CERTIFICATE", certificate->der, certificate->der_length);
+        line = text_format("{\"certificate\":%s}\n", certificate->json);
+        return line ? ctl_output_write(output, line, strlen(line)) : no_memory();
 }
 
 int verb_self_sign(const struct ctl_options *o)

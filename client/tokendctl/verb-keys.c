@@ -161,8 +161,9 @@ int verb_pubkey(const struct ctl_options *o)
                 return EXIT_REFUSED;
         } else if (o->der)
                 return ctl_output_write(&CTL_OUTPUT_STANDARD, key->public_key, key->public_key_length);
-        else if (pem_write(stdout, "PUBLIC KEY", key->public_key, key->public_key_length) < 0)
-                return no_memory();
+        else
+                return ctl_output_pem(
+                        &CTL_OUTPUT_STANDARD, "PUBLIC KEY", key->public_key, key->public_key_length);
         return EXIT_DONE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/text.h"
 #include "proto/base64.h"
 
 /* A message up to MESSAGE_FITS always fits into a request, in base64 and beside the name of a key. A longer one may fit, up to
@@ -84,7 +85,6 @@ static int put_bytes(const struct ctl_options *o, struct ctl_output *output, con
         const unsigned char *bytes, size_t length)
 {
         _cleanup_(freep) char *text = NULL, *line = NULL;
-        int n;
 
         if (o->json)
                 return ctl_output_json_bytes(output, name, bytes, length);
@@ -94,8 +94,8 @@ static int put_bytes(const struct ctl_options *o, struct ctl_output *output, con
         if (!text)
                 return no_memory();
         base64_encode(bytes, length, text);
-        n = asprintf(&line, "%s\n", text);
-        return n < 0 ? no_memory() : ctl_output_write(output, line, (size_t)n);
+        line = text_format("%s\n", text);
+        return line ? ctl_output_write(output, line, strlen(line)) : no_memory();
 }
 
 int verb_sign(const struct ctl_options *o)

@@ -11,16 +11,16 @@ void parser_fault(struct parser *parser, struct place place, const char *format,
 {
         _cleanup_(freep) char *text = NULL, *line = NULL;
         va_list args;
-        int r;
 
         parser->n_faults++;
         va_start(args, format);
-        r = vasprintf(&text, format, args);
+        text = text_format_args(format, args);
         va_end(args);
-        if (r < 0)
-                text = NULL;
-        line = text_format("%s:%u: %s", place.file, place.line, text ? text : "at fault");
-        if (parser->report && line)
+        if (text)
+                line = text_format("%s:%u: %s", place.file, place.line, text);
+        if (!line)
+                parser->error = -ENOMEM;
+        else if (parser->report)
                 parser->report(parser->userdata, line);
 }
 

@@ -56,12 +56,23 @@ static void add_item(const struct config_key *key, struct parser *parser, void *
         *(char ***)key_field(key, object) = grown;
 }
 
+static int check_text(const struct config_type *type, const char *text)
+{
+        if (type->check)
+                return type->check(text);
+        return type->valid(text) ? 0 : -EINVAL;
+}
+
 /* One word of a list, or the whole of a text. False: it is invalid. */
 static bool take_text(
         const struct config_key *key, struct parser *parser, struct place place, void *object, char **text)
 {
-        if (!key->type->valid(*text))
-                return false;
+        int r = check_text(key->type, *text);
+
+        if (r == -ENOMEM)
+                parser->error = r;
+        if (r < 0)
+                return r == -ENOMEM;
         if (key->type->reference)
                 add_reference(key, parser, place, *text);
         if (key->type->storage == STORAGE_LIST)

@@ -205,80 +205,74 @@ struct place key_place(const struct section *section, size_t offset)
 
 /* ---- writing ---- */
 
-static int format_text(const char *text, const char *before, FILE *out)
+static void put_quoted(struct buffer *out, const char *text)
 {
-        _cleanup_(freep) char *quoted = value_quote(text);
-
-        if (!quoted)
-                return -ENOMEM;
-        return fprintf(out, "%s%s", before, quoted) < 0 ? -ENOMEM : 0;
+        buffer_put(out, "\"", 1);
+        for (; *text; text++) {
+                if (*text == '"' || *text == '\\')
+                        buffer_put(out, "\\", 1);
+                buffer_put(out, text, 1);
+        }
+        buffer_put(out, "\"", 1);
 }
 
-static int format_list(const struct config_key *key, char **list, FILE *out)
+static void put_list(struct buffer *out, const struct config_key *key, char **list)
 {
-        int r = 0;
-
         if (!*list)
-                return 0;
-        fprintf(out, "%s=", key->name);
-        for (size_t i = 0; list[i] && r == 0; i++)
-                r = format_text(list[i], i > 0 ? " " : "", out);
-        fputc('\n', out);
-        return r;
+                return;
+        buffer_put_format(out, "%s=", key->name);
+        for (size_t i = 0; list[i]; i++) {
+                buffer_put_text(out, i > 0 ? " " : "");
+                put_quoted(out, list[i]);
+        }
+        buffer_put(out, "\n", 1);
 }
 
-static void format_rights(const struct config_key *key, uint64_t rights, FILE *out)
+static void put_rights(struct buffer *out, const struct config_key *key, uint64_t rights)
 {
-        fprintf(out, "%s=", key->name);
+        buffer_put_format(out, "%s=", key->name);
         for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
                 if (rights & right)
-                        fprintf(out, "%s ", key->type->name(right));
-        fputc('\n', out);
+                        buffer_put_format(out, "%s ", key->type->name(right));
+        buffer_put(out, "\n", 1);
 }
 
-static int key_format(const struct config_key *key, const void *object, FILE *out)
+static void put_key(struct buffer *out, const struct config_key *key, const void *object)
 {
-        int r = 0;
-
         switch (key->type->storage) {
         case STORAGE_TEXT:
                 if (key_text(key, object)) {
-                        fprintf(out, "%s=", key->name);
-                        r = format_text(key_text(key, object), "", out);
-                        fputc('\n', out);
+                        buffer_put_format(out, "%s=", key->name);
+                        put_quoted(out, key_text(key, object));
+                        buffer_put(out, "\n", 1);
                 }
                 break;
         case STORAGE_LIST:
-                r = format_list(key, key_list(key, object), out);
+                put_list(out, key, key_list(key, object));
                 break;
         case STORAGE_NUMBER:
         case STORAGE_SIZE:
-                fprintf(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
+                buffer_put_format(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_USEC:
-                fprintf(out, "%s=%juus\n", key->name, (uintmax_t)key_number(key, object));
+                buffer_put_format(out, "%s=%juus\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_ID:
                 if (key_number(key, object) != UINT32_MAX)
-                        fprintf(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
+                        buffer_put_format(out, "%s=%ju\n", key->name, (uintmax_t)key_number(key, object));
                 break;
         case STORAGE_ROLE:
-                fprintf(out, "%s=%s\n", key->name, key->type->name((unsigned)key_number(key, object)));
+                buffer_put_format(
+                        out, "%s=%s\n", key->name, key->type->name((unsigned)key_number(key, object)));
                 break;
         case STORAGE_RIGHTS:
-                format_rights(key, key_number(key, object), out);
+                put_rights(out, key, key_number(key, object));
                 break;
         }
-        return r;
 }
 
-int keys_format(enum section_kind kind, const void *object, FILE *out)
+void keys_put(struct buffer *out, enum section_kind kind, const void *object)
 {
-        for (size_t i = 0; i < config_sections[kind].n_keys; i++) {
-                int r = key_format(&config_sections[kind].keys[i], object, out);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++)
+                put_key(out, &config_sections[kind].keys[i], object);
 }

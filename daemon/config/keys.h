@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include <stdio.h>
-
 #include "daemon/config/parser.h"
+#include "daemon/util/buffer.h"
 
 struct config_type;
 
@@ -47,8 +46,8 @@ void key_set_number(const struct config_key *key, void *object, uint64_t value);
 char *key_text(const struct config_key *key, const void *object);
 char **key_list(const struct config_key *key, const void *object);
 
-/* Appends a line `Key=Value` for every key that is set. -ENOMEM. */
-int keys_format(enum section_kind kind, const void *object, FILE *out);
+/* Adds a line `Key=Value` for every key that is set. */
+void keys_put(struct buffer *out, enum section_kind kind, const void *object);
 
 /* Where the key of that field was given in a section; file NULL: it was not. */
 struct place key_place(const struct section *section, size_t offset);

@@ -70,6 +70,8 @@ static int load_file(struct parser *parser, const char *path, bool waits)
         if (!name)
                 return -ENOMEM;
         r = read_file(path, waits, left, &text, &length);
+        if (r == -ENOMEM)
+                parser->error = r;
         if (r != 0) {
                 parser->incomplete = true;
                 if (r > 0)
@@ -109,7 +111,9 @@ static void load_directory(struct parser *parser, const char *path)
         struct dirent **entries = NULL;
         int n = scandir(path, &entries, is_conf, by_name);
 
-        if (n < 0 && errno != ENOENT) {
+        if (n < 0 && errno == ENOMEM)
+                parser->error = -ENOMEM;
+        else if (n < 0 && errno != ENOENT) {
                 const char *name = keep_name(parser, path);
                 int error = errno;
 

@@ -2,7 +2,6 @@
 /* See config.h and snapshot.h: what others ask of a snapshot, its text, and its end. */
 #include "daemon/config/snapshot.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/config/keys.h"
@@ -33,37 +32,25 @@ void config_free(struct config *config)
         section_free_object(SECTION_DAEMON, config);
 }
 
-static int format_into(const struct config *config, FILE *out)
-{
-        int r;
-
-        fputs("[Daemon]\n", out);
-        r = keys_format(SECTION_DAEMON, config, out);
-        for (size_t i = 0; i < config->n_tokens && r == 0; i++) {
-                fprintf(out, "[Token %s]\n", config->tokens[i]->name);
-                r = keys_format(SECTION_TOKEN, config->tokens[i], out);
-        }
-        for (size_t i = 0; i < config->n_instances && r == 0; i++) {
-                fprintf(out, "[Instance %s]\n", config->instances[i]->name);
-                r = keys_format(SECTION_INSTANCE, config->instances[i], out);
-        }
-        return r;
-}
-
 int config_format(const struct config *config, char **ret)
 {
-        _cleanup_(freep) char *text = NULL;
-        size_t length = 0;
-        FILE *out = open_memstream(&text, &length);
-        int r, failed;
+        struct buffer out = {0};
+        char *text;
 
-        if (!out)
+        buffer_put_text(&out, "[Daemon]\n");
+        keys_put(&out, SECTION_DAEMON, config);
+        for (size_t i = 0; i < config->n_tokens; i++) {
+                buffer_put_format(&out, "[Token %s]\n", config->tokens[i]->name);
+                keys_put(&out, SECTION_TOKEN, config->tokens[i]);
+        }
+        for (size_t i = 0; i < config->n_instances; i++) {
+                buffer_put_format(&out, "[Instance %s]\n", config->instances[i]->name);
+                keys_put(&out, SECTION_INSTANCE, config->instances[i]);
+        }
+        text = buffer_take(&out);
+        if (!text)
                 return -ENOMEM;
-        r = format_into(config, out);
-        failed = ferror(out);
-        if (fclose(out) != 0 || failed || r < 0)
-                return -ENOMEM;
-        *ret = TAKE_PTR(text);
+        *ret = text;
         return 0;
 }
 

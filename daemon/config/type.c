@@ -33,11 +33,14 @@ static bool is_module(const char *text)
 }
 
 /* object= and id= name an object, not a token: `pkcs11:object=x` would match every token. */
-static bool is_uri(const char *text)
+static int check_uri(const char *text)
 {
         _cleanup_(uri_done) struct uri uri = {0};
+        int r = uri_parse(text, &uri);
 
-        return uri_parse(text, &uri) == 0 && !uri.object && !uri.id;
+        if (r < 0)
+                return r;
+        return uri.object || uri.id ? -EINVAL : 0;
 }
 
 static bool is_pin(const char *text)
@@ -199,7 +202,7 @@ const struct config_type type_module = {.storage = STORAGE_TEXT,
         .valid = is_module,
         .expected = "the absolute path of a PKCS #11 module, or `internal`"};
 const struct config_type type_uri = {.storage = STORAGE_TEXT,
-        .valid = is_uri,
+        .check = check_uri,
         .expected = "an RFC 7512 URI of token, serial, manufacturer, model and slot-id, without a query"};
 const struct config_type type_pin = {
         .storage = STORAGE_TEXT, .valid = is_pin, .expected = "file:/ABSOLUTE/PATH or credential:NAME"};

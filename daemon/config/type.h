@@ -29,6 +29,7 @@ struct config_type {
         enum type_reference reference;   /* of a text or of each item: the name of a token */
         const char *expected;            /* after "must be"; of numbers and durations the range is added */
         bool (*valid)(const char *text); /* of a text, and of each item of a list */
+        int (*check)(const char *text);  /* in its place, where that needs memory: 0, -EINVAL, -ENOMEM */
         int (*number)(const char *text, uint64_t *ret); /* of all other types; of rights: of one word */
         const char *(*name)(unsigned value);            /* of a role and of one right */
 };

@@ -74,23 +74,6 @@ int value_text(const char *text, char **ret)
         return 0;
 }
 
-char *value_quote(const char *text)
-{
-        char *quoted = malloc(2 * strlen(text) + 3), *to = quoted;
-
-        if (!quoted)
-                return NULL;
-        *to++ = '"';
-        for (; *text; text++) {
-                if (*text == '"' || *text == '\\')
-                        *to++ = '\\';
-                *to++ = *text;
-        }
-        *to++ = '"';
-        *to = '\0';
-        return quoted;
-}
-
 int value_number(const char *text, uint64_t *ret)
 {
         uint64_t number = 0;

@@ -15,10 +15,6 @@ int value_next_word(const char **at, char **ret);
  * end, or text follows it; -ENOMEM. The caller frees. */
 int value_text(const char *text, char **ret);
 
-/* The text in double quotes, so that the two above read it back. NULL when memory is short. The caller frees.
- */
-char *value_quote(const char *text);
-
 /* Decimal digits and nothing else. -EINVAL, -ERANGE (beyond 64 bits). */
 int value_number(const char *text, uint64_t *ret);
 

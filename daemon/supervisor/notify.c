@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "daemon/util/buffer.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
 
@@ -37,27 +38,20 @@ static bool tell(const char *text)
 /* `2 tokens ready, hsm-b recovering: device removed`. NULL when memory is short. The caller frees. */
 static char *status_text(const struct supervisor *supervisor)
 {
-        char *text = NULL;
-        size_t size = 0, n_ready = 0;
-        FILE *out = open_memstream(&text, &size);
+        struct buffer text = {0};
+        size_t n_ready = 0;
 
-        if (!out)
-                return NULL;
         for (size_t i = 0; i < supervisor->n_tokens; i++)
                 n_ready += supervisor->tokens[i]->config && supervisor->tokens[i]->life.state == TOKEN_READY;
-        fprintf(out, "%zu %s ready", n_ready, n_ready == 1 ? "token" : "tokens");
+        buffer_put_format(&text, "%zu %s ready", n_ready, n_ready == 1 ? "token" : "tokens");
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 const struct life *life = &supervisor->tokens[i]->life;
 
                 if (supervisor->tokens[i]->config && life->state != TOKEN_READY)
-                        fprintf(out, ", %s %s%s%s", supervisor->tokens[i]->name,
+                        buffer_put_format(&text, ", %s %s%s%s", supervisor->tokens[i]->name,
                                 token_state_name(life->state), *life->reason ? ": " : "", life->reason);
         }
-        if (fclose(out) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
+        return buffer_take(&text);
 }
 
 /* READY waits until each token is ready, has failed or has had its StartTimeout=, and until the broker answers. */

@@ -124,16 +124,31 @@ bool text_unhex(const char *text, size_t n, void *ret)
         return true;
 }
 
+/* vasprintf(3) of glibc 2.36 writes behind its buffer if there is no memory for the last byte. */
+char *text_format_args(const char *format, va_list args)
+{
+        char *text;
+        va_list again;
+        int n;
+
+        va_copy(again, args);
+        n = vsnprintf(NULL, 0, format, args);
+        text = n < 0 ? NULL : malloc((size_t)n + 1);
+        if (text)
+                vsnprintf(text, (size_t)n + 1, format, again);
+        va_end(again);
+        return text;
+}
+
 char *text_format(const char *format, ...)
 {
         char *text;
         va_list args;
-        int r;
 
         va_start(args, format);
-        r = vasprintf(&text, format, args);
+        text = text_format_args(format, args);
         va_end(args);
-        return r < 0 ? NULL : text;
+        return text;
 }
 
 int text_read(int fd, size_t max, char **ret, size_t *ret_length)

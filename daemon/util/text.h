@@ -2,6 +2,7 @@
 /* Strings that come from outside: what they may be, and how they are read. Thread-safe. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "daemon/util/macros.h"
@@ -38,3 +39,4 @@ bool text_unhex(const char *text, size_t n, void *ret);
 
 /* Formats a new string, which the caller frees. NULL: no memory. */
 char *text_format(const char *format, ...) _printf_(1, 2);
+char *text_format_args(const char *format, va_list args) _printf_(1, 0);

@@ -98,24 +98,27 @@ static void test_table(void)
         table_done(&table);
 }
 
-static void test_pem(void)
+static void expect_pem(const char *label, size_t length, const char *expected)
 {
         static const unsigned char bytes[49] = {0};
-        char *text = NULL;
-        size_t size;
-        FILE *memory = open_memstream(&text, &size);
+        char *text = pem_text(label, bytes, length);
 
-        CU_ASSERT_EQUAL(pem_write(memory, "PUBLIC KEY", bytes, 48), 0);
-        CU_ASSERT_EQUAL(pem_write(memory, "X", bytes, 49), 0);
-        fclose(memory);
-        CU_ASSERT_STRING_EQUAL(text, "-----BEGIN PUBLIC KEY-----\n"
-                                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-                                     "-----END PUBLIC KEY-----\n"
-                                     "-----BEGIN X-----\n"
-                                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-                                     "AA==\n"
-                                     "-----END X-----\n");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+        CU_ASSERT_STRING_EQUAL(text, expected);
         free(text);
+}
+
+static void test_pem(void)
+{
+        expect_pem("PUBLIC KEY", 48,
+                "-----BEGIN PUBLIC KEY-----\n"
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                "-----END PUBLIC KEY-----\n");
+        expect_pem("X", 49,
+                "-----BEGIN X-----\n"
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                "AA==\n"
+                "-----END X-----\n");
 }
 
 static void test_json(void)
