@@ -44,27 +44,37 @@ static bool certifies(const struct object *certificate, const struct object *key
                spki_is_same(spki, (struct der){key->der, key->der_length});
 }
 
-/* The public half that an object of this class and of the key's id has. Pairs of other people may share an
- * id: then the label tells which is which. */
+/* Whether the id is another private key's, too. */
+static bool shares_id(const struct index *index, const struct object *key)
+{
+        size_t n = 0;
+
+        for (size_t i = index_first_of_id(index, key); i < index->n && object_same_id(index->by_id[i], key);
+                i++)
+                n += index->by_id[i]->class == CKO_PRIVATE_KEY;
+        return n > 1;
+}
+
+/* The public half that an object of this class and of the key's id has. If pairs of other people share the
+ * id, the label tells which is which: the half of another pair must not pass for this key's. */
 static bool find_half(
         const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
 {
         size_t first = index_first_of_id(index, key);
-        bool found = false;
+        bool shared = shares_id(index, key), found = false;
 
         for (size_t i = first; i < index->n && object_same_id(index->by_id[i], key); i++) {
                 const struct object *other = index->by_id[i];
+                bool same_label = object_same_label(other, key);
                 struct der half;
 
-                if (other->class != class || !half_of(other, key, &half))
+                if (other->class != class || (shared && !same_label) || !half_of(other, key, &half))
                         continue;
-                if (!found)
+                if (!found || same_label)
                         *ret = half;
                 found = true;
-                if (object_same_label(other, key)) {
-                        *ret = half;
+                if (same_label)
                         break;
-                }
         }
         return found;
 }
