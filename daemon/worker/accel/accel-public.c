@@ -92,6 +92,12 @@ static int create_point(
                 2, type == KEY_EC ? CKK_EC : CKK_EC_EDWARDS, ret);
 }
 
+int public_create(
+        struct session *session, unsigned type, unsigned bits, struct der key, CK_OBJECT_HANDLE *ret)
+{
+        return type == KEY_RSA ? create_rsa(session, key, ret) : create_point(session, type, bits, key, ret);
+}
+
 /* The key that was used least recently makes room. */
 static void cache_put(
         struct session *session, struct public_cache *cache, struct wire_bytes spki, CK_OBJECT_HANDLE handle)
@@ -113,7 +119,7 @@ static void cache_put(
         *oldest = (struct cached_key){copy, spki.length, handle, ++cache->turn};
 }
 
-static int verify(struct session *session, struct signing *signing, CK_OBJECT_HANDLE key,
+int public_check(struct session *session, struct signing *signing, CK_OBJECT_HANDLE key,
         struct wire_bytes signature, bool *ret_valid)
 {
         int r = P11(session, C_VerifyInit, session->handle, &signing->mechanism, key);
@@ -141,13 +147,12 @@ int public_verify(struct session *session, struct signing *signing, struct wire_
                 return -ENOMEM;
         if (known) {
                 known->used = ++cache->turn;
-                return verify(session, signing, known->handle, signature, ret_valid);
+                return public_check(session, signing, known->handle, signature, ret_valid);
         }
-        r = type == KEY_RSA ? create_rsa(session, key, &handle)
-                            : create_point(session, type, bits, key, &handle);
+        r = public_create(session, type, bits, key, &handle);
         if (r != 0)
                 return r;
-        r = verify(session, signing, handle, signature, ret_valid);
+        r = public_check(session, signing, handle, signature, ret_valid);
         /* A key that the device cannot use is not kept. */
         if (r == 0)
                 cache_put(session, cache, spki, handle);

@@ -14,7 +14,15 @@
 
 struct public_cache;
 
-/* By C_VerifyInit and C_Verify on this session. key: what spki_key_type() found in spki; a point without its
+/* A public key as a session object that verifies. key: as below. Errors as in session.h. */
+int public_create(
+        struct session *session, unsigned type, unsigned bits, struct der key, CK_OBJECT_HANDLE *ret);
+
+/* C_VerifyInit and C_Verify with that object. Errors as in session.h. */
+int public_check(struct session *session, struct signing *signing, CK_OBJECT_HANDLE key,
+        struct wire_bytes signature, bool *ret_valid);
+
+/* The same for a key that is kept as an object. key: what spki_key_type() found in spki; a point without its
  * OCTET STRING. Errors as in session.h. Thread-safe: each session has its own objects. */
 int public_verify(struct session *session, struct signing *signing, struct wire_bytes spki, unsigned type,
         unsigned bits, struct der key, struct wire_bytes signature, bool *ret_valid);

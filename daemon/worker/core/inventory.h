@@ -44,7 +44,7 @@ DEFINE_CLEANUP(struct inventory *, inventory_free);
 
 /* Brings it up to date and reports what changed (all: everything there is). Errors as in session.h: then
  * nothing changed. If the login was lost it fails with CKR_USER_NOT_LOGGED_IN, because a list without private
- * keys would be wrong. */
+ * keys would be wrong. report may be NULL: then nothing is reported. */
 int inventory_refresh(
         struct inventory *inventory, struct session *session, const struct report *report, bool all);
 

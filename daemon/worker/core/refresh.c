@@ -234,7 +234,7 @@ static void publish(struct renewal *renewal, struct index *next, const struct re
                         continue;
                 session_destroy(session, object->copy);
                 /* Also if all is asked for: the broker that asks may have been told of it before. */
-                if (object->sent)
+                if (report && object->sent)
                         report->drop(report->userdata, object->number);
                 object_free(object);
         }
@@ -283,7 +283,7 @@ static void report_all(const struct inventory *inventory, const struct report *r
 {
         const struct index *index = &inventory->index;
 
-        for (size_t i = 0; i < index->n; i++) {
+        for (size_t i = 0; report && i < index->n; i++) {
                 struct object *object = index->by_handle[i];
 
                 if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
@@ -316,7 +316,8 @@ static int renew(struct renewal *renewal, const struct report *report, bool all)
         } else if (all) {
                 report_all(inventory, report, all);
         }
-        report->settled(report->userdata, inventory->generation);
+        if (report)
+                report->settled(report->userdata, inventory->generation);
         return 0;
 }
 

@@ -16,21 +16,6 @@
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/ops/pair.h"
 
-/* Nothing is reported: the broker asks for everything when it is there. */
-static void no_entry(void *userdata, const struct message_entry *entry)
-{
-}
-
-static void no_drop(void *userdata, uint64_t number)
-{
-}
-
-static void no_settled(void *userdata, uint64_t generation)
-{
-}
-
-static const struct report no_report = {no_entry, no_drop, no_settled, NULL};
-
 static bool is_ours(const struct operation *operation, const struct claim_object *object)
 {
         return object->readable &&
@@ -100,7 +85,8 @@ int reclaim(struct operation *operation, struct failure *failure)
         /* A worker that could write nothing can have left nothing. */
         if (!atomic_load(&operation->claimant->holds) || operation->session->read_only)
                 return 0;
-        operation->report = &no_report;
+        /* Nothing is reported: the broker asks for everything when it is there. */
+        operation->report = NULL;
         r = reclaim_all(operation, failure);
         operation->report = report;
         return r;

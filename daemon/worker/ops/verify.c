@@ -11,15 +11,11 @@
 #include <nss/keyhi.h>
 #include <nss/pk11pub.h>
 #include <nss/secerr.h>
-#include <string.h>
 
 #include "daemon/util/algorithm.h"
-#include "daemon/util/ckr.h"
 #include "daemon/util/spki.h"
 #include "daemon/worker/accel/accel-public.h"
 #include "daemon/worker/core/operation.h"
-#include "daemon/worker/device/attribute.h"
-#include "daemon/worker/encoding/signing.h"
 
 /* Bytes. An exponent as long as the modulus would cost seconds. */
 #define EXPONENT_MAX 8U
@@ -85,47 +81,22 @@ static int verify_by_nss(struct operation *operation, struct signing *signing, s
                 PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
 }
 
-static int import_edwards(struct session *session, struct der point, CK_OBJECT_HANDLE *ret)
-{
-        struct der params = spki_curve_params(255);
-        uint8_t wrapped[34] = {DER_TAG_OCTET_STRING, 32};
-        CK_ATTRIBUTE template[] = {
-                ATTRIBUTE_ULONG(CKA_CLASS, CKO_PUBLIC_KEY),
-                ATTRIBUTE_ULONG(CKA_KEY_TYPE, CKK_EC_EDWARDS),
-                ATTRIBUTE_BOOL(CKA_TOKEN, false),
-                ATTRIBUTE_BOOL(CKA_PRIVATE, false),
-                ATTRIBUTE_BOOL(CKA_VERIFY, true),
-                ATTRIBUTE_BYTES(CKA_EC_PARAMS, params),
-                ATTRIBUTE(CKA_EC_POINT, wrapped, sizeof(wrapped)),
-        };
-
-        memcpy(wrapped + 2, point.data, 32);
-        return P11(session, C_CreateObject, session->handle, template, ARRAY_SIZE(template), ret);
-}
-
 static int verify_by_token(
         struct operation *operation, struct signing *signing, struct der point, struct wire_bytes signature)
 {
         struct session *session = operation->session;
         CK_OBJECT_HANDLE key;
+        bool valid = false;
         int r;
 
         if (!slot_token_has_mechanism(session->token, CKM_EDDSA))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
-        r = import_edwards(session, point, &key);
+        r = public_create(session, KEY_ED25519, 255, point, &key);
         if (r != 0)
                 return r;
-        r = P11(session, C_VerifyInit, session->handle, &signing->mechanism, key);
-        if (r == 0)
-                r = P11(session, C_Verify, session->handle, (CK_BYTE_PTR)(uintptr_t)signing->input.data,
-                        signing->input.length, (CK_BYTE_PTR)(uintptr_t)signature.data, signature.length);
+        r = public_check(session, signing, key, signature, &valid);
         session_destroy(session, key);
-        if (r == 0)
-                return answer(operation, true);
-        if (session_said(session, r, CKR_SIGNATURE_INVALID) ||
-                session_said(session, r, CKR_SIGNATURE_LEN_RANGE))
-                return answer(operation, false);
-        return r;
+        return r == 0 ? answer(operation, valid) : r;
 }
 
 int verify_attempt(struct operation *operation, const void *request)
