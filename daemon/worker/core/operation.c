@@ -10,7 +10,7 @@
 
 /* ---- answers ---- */
 
-static void set_text(struct operation *operation, const char *format, va_list args)
+_printf_(2, 0) static void set_text(struct operation *operation, const char *format, va_list args)
 {
         vsnprintf(operation->result.text, sizeof(operation->result.text), format, args);
 }
