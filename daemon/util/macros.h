@@ -22,7 +22,8 @@
 #define MIN_OF(a, b)  ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b)  ((a) > (b) ? (a) : (b))
 
-#define _cleanup_(function) __attribute__((cleanup(function)))
+/* unused: a variable may be there for its cleanup alone, of which clang warns. */
+#define _cleanup_(function) __attribute__((cleanup(function), unused))
 #define _printf_(at, first) __attribute__((__format__(__printf__, at, first)))
 
 #define USEC_PER_MSEC UINT64_C(1000)
