@@ -6,6 +6,7 @@
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/text.h"
+#include "daemon/util/uri.h"
 
 _printf_(1, 0) static void complain_with(const char *format, va_list arguments)
 {
@@ -54,6 +55,18 @@ int refused(const struct tokend_failure *failure)
         default:
                 return EXIT_REFUSED;
         }
+}
+
+int refused_for(const struct tokend_failure *failure, const char *name)
+{
+        _cleanup_(freep) char *fault = NULL;
+        int status = refused(failure);
+
+        /* The daemon says only that the name is invalid. */
+        if (failure->error == TOKEND_INVALID_PARAMETER && strncmp(name, "pkcs11:", strlen("pkcs11:")) == 0 &&
+                uri_fault(name, &fault) == 0)
+                complain("%s: %s", name, fault);
+        return status;
 }
 
 int split_name(const char *name, char **ret_token, const char **ret_nickname)

@@ -87,6 +87,9 @@ int usage(const char *format, ...) _printf_(1, 2);
 int no_memory(void);
 int refused(const struct tokend_failure *failure);
 
+/* Like refused(). If the name of a key or certificate is a URI that cannot be parsed, it says what is wrong with it. */
+int refused_for(const struct tokend_failure *failure, const char *name);
+
 /* The parts of the name of a key to be made: "token:nickname" or "nickname". *ret_token: NULL, or a string that the caller
  * frees. *ret_nickname: inside name. An exit status. */
 int split_name(const char *name, char **ret_token, const char **ret_nickname);

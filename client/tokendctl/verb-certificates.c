@@ -106,7 +106,7 @@ int verb_request(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused_for(&failure, o->arguments[0]);
         if (o->json)
                 return ctl_output_json_bytes(&output, "request", der, length);
         return o->der ? ctl_output_write(&output, der, length)
@@ -148,7 +148,7 @@ int verb_self_sign(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
                 TOKEND_OK)
-                return refused(&failure);
+                return refused_for(&failure, o->arguments[0]);
         r = put_certificate(o, &output, certificate);
         tokend_certificate_free(certificate);
         return r;
@@ -208,7 +208,7 @@ int verb_delete_cert(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_delete_certificate(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused_for(&failure, o->arguments[0]);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;

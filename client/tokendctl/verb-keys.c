@@ -153,7 +153,7 @@ int verb_pubkey(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused_for(&failure, o->arguments[0]);
         if (o->json)
                 printf("{\"key\":%s}\n", key->json);
         else if (key->public_key_length == 0) {
@@ -178,7 +178,7 @@ int verb_delete(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused_for(&failure, o->arguments[0]);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;

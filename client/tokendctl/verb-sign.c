@@ -40,7 +40,7 @@ static int input_refused(
         if (failure->error == TOKEND_INVALID_ARGUMENT && input->kind == TOKEND_MESSAGE &&
                 input->length > MESSAGE_FITS)
                 return bad_file(o->in, -EFBIG);
-        return refused(failure);
+        return refused_for(failure, o->arguments[0]);
 }
 
 /* options.c took the name of the algorithm from the table. */

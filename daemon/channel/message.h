@@ -181,9 +181,12 @@ enum listen_kind {
 #define OTHER_MESSAGES(M, F) \
         /* ---- request channel, worker to broker ---- */ \
         /* The first message of every channel. threads: how many requests may be out at once; busy: how many of these
-         * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each. */ \
-        M(HELLO, hello, F(u32, version) F(text, label) F(text, manufacturer) F(text, model) \
-          F(text, serial) F(u32, session_limit) F(u32, threads) F(u32, busy) F(bytes, mechanisms)) \
+         * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each.
+         * The texts up to slot_id are a struct uri_token. */ \
+        M(HELLO, hello, F(u32, version) F(text, label) F(text, serial) F(text, manufacturer) F(text, model) \
+          F(text, slot_description) F(text, slot_manufacturer) F(text, library_description) \
+          F(text, library_manufacturer) F(text, library_version) F(u64, slot_id) F(u32, session_limit) \
+          F(u32, threads) F(u32, busy) F(bytes, mechanisms)) \
         /* One object of the directory, new or changed. number: never used twice in a worker's life. nickname: empty where
          * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
          * rest is of a certificate (empty, 0 of a key): subject and issuer in RFC 4514, serial in lower-case hex, times since

@@ -7,8 +7,12 @@
 #include "daemon/config/type.h"
 #include "daemon/config/value.h"
 
-static void say_expected(const struct config_key *key, struct parser *parser, struct place place)
+/* text: the value, where its type can explain what is wrong with it; else NULL. */
+static void say_expected(
+        const struct config_key *key, struct parser *parser, struct place place, const char *text)
 {
+        _cleanup_(freep) char *fault = text && key->type->explain ? key->type->explain(text) : NULL;
+
         if (key->type->storage == STORAGE_NUMBER)
                 parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
                         (uintmax_t)key->min, (uintmax_t)key->max);
@@ -17,7 +21,8 @@ static void say_expected(const struct config_key *key, struct parser *parser, st
                         key->type->expected, (uintmax_t)(key->min / USEC_PER_MSEC),
                         (uintmax_t)(key->max / USEC_PER_SEC / 3600));
         else
-                parser_fault(parser, place, "%s= must be %s", key->name, key->type->expected);
+                parser_fault(parser, place, "%s= must be %s%s%s", key->name, key->type->expected,
+                        fault ? ", but " : "", fault ? fault : "");
 }
 
 static void add_reference(
@@ -118,7 +123,7 @@ static int parse_words(const struct config_key *key, struct parser *parser, stru
                         valid = take_text(key, parser, place, object, &word) && valid;
         }
         if (!valid)
-                say_expected(key, parser, place);
+                say_expected(key, parser, place, NULL);
         return 0;
 }
 
@@ -137,7 +142,7 @@ static int parse_one(const struct config_key *key, struct parser *parser, struct
         else
                 valid = take_number(key, parser, object, text);
         if (!valid)
-                say_expected(key, parser, place);
+                say_expected(key, parser, place, text);
         return 0;
 }
 

@@ -43,6 +43,18 @@ static int check_uri(const char *text)
         return uri.object || uri.id ? -EINVAL : 0;
 }
 
+static char *explain_uri(const char *text)
+{
+        _cleanup_(uri_done) struct uri uri = {0};
+        char *fault = NULL;
+
+        if (uri_fault(text, &fault) == 0)
+                return fault;
+        if (uri_parse(text, &uri) < 0)
+                return NULL;
+        return text_format("the attribute %s names an object on the token", uri.object ? "object" : "id");
+}
+
 static bool is_pin(const char *text)
 {
         if (strncmp(text, "file:", 5) == 0)
@@ -203,7 +215,8 @@ const struct config_type type_module = {.storage = STORAGE_TEXT,
         .expected = "the absolute path of a PKCS #11 module, or `internal`"};
 const struct config_type type_uri = {.storage = STORAGE_TEXT,
         .check = check_uri,
-        .expected = "an RFC 7512 URI of token, serial, manufacturer, model and slot-id, without a query"};
+        .explain = explain_uri,
+        .expected = "an RFC 7512 URI of a token"};
 const struct config_type type_pin = {
         .storage = STORAGE_TEXT, .valid = is_pin, .expected = "file:/ABSOLUTE/PATH or credential:NAME"};
 const struct config_type type_unit = {.storage = STORAGE_TEXT,

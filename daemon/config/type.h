@@ -30,6 +30,8 @@ struct config_type {
         const char *expected;            /* after "must be"; of numbers and durations the range is added */
         bool (*valid)(const char *text); /* of a text, and of each item of a list */
         int (*check)(const char *text);  /* in its place, where that needs memory: 0, -EINVAL, -ENOMEM */
+        /* What is wrong with a text that is not valid, if `expected` does not tell. The caller frees. NULL: no memory. */
+        char *(*explain)(const char *text);
         int (*number)(const char *text, uint64_t *ret); /* of all other types; of rights: of one word */
         const char *(*name)(unsigned value);            /* of a role and of one right */
 };

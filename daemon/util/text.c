@@ -47,7 +47,36 @@ bool text_is_nickname(const char *text, size_t length)
         return text_is_listable(text, length) && !memchr(text, ':', length);
 }
 
-static bool is_label(const char *label, size_t length)
+size_t text_label(char *out, const char *label, size_t length)
+{
+        while (length > 0 && label[length - 1] == '\0')
+                length--;
+        if (!text_is_listable(label, length))
+                length = 0;
+        memmove(out, label, length);
+        out[length] = '\0';
+        return length;
+}
+
+void text_field(char *out, const void *field, size_t length)
+{
+        const char *bytes = field;
+        bool utf8;
+
+        while (length > 0 && (bytes[length - 1] == ' ' || bytes[length - 1] == '\0'))
+                length--;
+        utf8 = text_is_utf8(bytes, length);
+        memmove(out, bytes, length);
+        out[length] = '\0';
+        for (size_t i = 0; i < length; i++) {
+                unsigned char c = (unsigned char)out[i];
+
+                if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
+                        out[i] = '?';
+        }
+}
+
+static bool is_dns_label(const char *label, size_t length)
 {
         static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
 
@@ -66,7 +95,7 @@ bool text_is_dns_name(const char *text)
         for (;;) {
                 size_t length = strcspn(label, ".");
 
-                if (!is_label(label, length))
+                if (!is_dns_label(label, length))
                         return false;
                 if (!label[length])
                         return strspn(label, "0123456789") < length;

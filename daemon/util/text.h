@@ -16,6 +16,16 @@ bool text_is_nickname(const char *text, size_t length);
 /* Whether it may be shown as the nickname of a key that others made: like text_is_nickname(), but it may have a colon. */
 bool text_is_listable(const char *text, size_t length);
 
+/* The nickname that the CKA_LABEL of a key or a certificate gives it: the label without the NULs that a program
+ * may have stored at its end, or "" if that is not listable. Returns its length, without the NUL that ends it. out
+ * holds length + 1 bytes, and may be the label. */
+size_t text_label(char *out, const char *label, size_t length);
+
+/* A field of PKCS #11 that is padded with blanks (or, by some tokens, with NULs): without the padding, with a NUL
+ * at its end, and with '?' for control characters and, if it is not UTF-8, for every byte that is not ASCII. out
+ * holds length + 1 bytes, and may be the field. */
+void text_field(char *out, const void *field, size_t length);
+
 /* Whether it can be a dNSName in a certificate: at most 253 bytes; labels of 1 to 63 letters, digits and hyphens, with a hyphen at neither
  * end; no dot at the end. The first label of several may be `*`. The last one is not a number, as in an address. */
 bool text_is_dns_name(const char *text);

@@ -11,11 +11,18 @@
 
 void report_hello(const struct slot_token *token, unsigned n_threads, unsigned busy)
 {
+        const struct uri_token *identity = &token->identity;
         struct message_hello hello = {.version = MESSAGE_VERSION,
-                .label = token->label,
-                .manufacturer = token->manufacturer,
-                .model = token->model,
-                .serial = token->serial,
+                .label = identity->parts[URI_TOKEN],
+                .serial = identity->parts[URI_SERIAL],
+                .manufacturer = identity->parts[URI_MANUFACTURER],
+                .model = identity->parts[URI_MODEL],
+                .slot_description = identity->parts[URI_SLOT_DESCRIPTION],
+                .slot_manufacturer = identity->parts[URI_SLOT_MANUFACTURER],
+                .library_description = identity->parts[URI_LIBRARY_DESCRIPTION],
+                .library_manufacturer = identity->parts[URI_LIBRARY_MANUFACTURER],
+                .library_version = identity->parts[URI_LIBRARY_VERSION],
+                .slot_id = identity->slot_id,
                 .session_limit = token->budget,
                 .threads = n_threads,
                 .busy = busy};

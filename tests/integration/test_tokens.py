@@ -132,22 +132,12 @@ class Faulty(Case):
         os.rename(bad.store, hidden)
         bad.store.mkdir()
         daemon, _ = self.beside(bad.section("bad"), "recovering")
-        # Its Uri= says that none of these can be on it: nobody waits for it.
-        for name in ("token=nope;object=k", "slot-id=0;object=k"):
-            self.fails("KeyNotFound", daemon.client(timeout=10).call, "Get", key=f"pkcs11:{name}")
+        # Its Uri= says that this cannot be on it: nobody waits for it.
+        self.fails("KeyNotFound", daemon.client(timeout=10).call, "Get", key="pkcs11:token=nope;object=k")
         bad.store.rmdir()
         os.rename(hidden, bad.store)
         daemon.wait_state("bad", "ready", 15)
         daemon.call("Generate", token="bad", nickname="k", type="ec")
-
-    def test_ambiguous_uri(self):
-        """a URI that fits two slots: the token does not come up, and says why"""
-        bad = SoftToken(self.place, "twin")
-        from harness import run
-        run("softhsm2-util", "--init-token", "--free", "--label", "twin", "--pin", PIN, "--so-pin", "87654321", env=bad.environment)
-        daemon = self.own(bad.section("bad", "StartTimeout=2s\n"))
-        token = until(lambda: daemon.token("bad") if daemon.token("bad")["reason"] else None, "a reason", 15)
-        self.assertIn(token["state"], ("recovering", "failed"))
 
     def test_waiting_request(self):
         """a request for a token that is recovering waits, and is served when the token comes"""

@@ -36,6 +36,7 @@
  *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
  *     clear=0x400   C_GetTokenInfo: these flags are taken off
  *     limit=4       C_GetTokenInfo: ulMaxSessionCount and ulMaxRwSessionCount
+ *     nuls          C_GetTokenInfo: label and model are padded with NUL, and the serial number is blank
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ enum action {
         ACTION_FLAGS,
         ACTION_CLEAR,
         ACTION_LIMIT,
+        ACTION_NULS,
 };
 
 static const struct {
@@ -102,6 +104,7 @@ static const struct {
         {"flags", ACTION_FLAGS},
         {"clear", ACTION_CLEAR},
         {"limit", ACTION_LIMIT},
+        {"nuls", ACTION_NULS},
 };
 
 struct fault {
@@ -335,6 +338,12 @@ static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR 
         return module.target->C_GetSlotList(present, slots, n);
 }
 
+static void pad_with_nul(CK_UTF8CHAR *field, size_t n)
+{
+        while (n > 0 && field[n - 1] == ' ')
+                field[--n] = '\0';
+}
+
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 {
         struct fault fault;
@@ -349,6 +358,11 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
                 info->flags &= ~(CK_FLAGS)fault.value;
         if (rv == CKR_OK && fault.action == ACTION_LIMIT)
                 info->ulMaxSessionCount = info->ulMaxRwSessionCount = fault.value;
+        if (rv == CKR_OK && fault.action == ACTION_NULS) {
+                pad_with_nul(info->label, sizeof(info->label));
+                pad_with_nul(info->model, sizeof(info->model));
+                memset(info->serialNumber, ' ', sizeof(info->serialNumber));
+        }
         return rv;
 }
 

@@ -324,6 +324,11 @@ void worker_start(struct stage *stage, struct fake_worker *worker)
                 .manufacturer = "",
                 .model = "",
                 .serial = "",
+                .slot_description = "",
+                .slot_manufacturer = "",
+                .library_description = "",
+                .library_manufacturer = "",
+                .library_version = "",
                 .threads = worker->threads,
                 .mechanisms = wire_bytes(mechanisms, sizeof(mechanisms))};
         int fds[2];

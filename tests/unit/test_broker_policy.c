@@ -82,14 +82,44 @@ static void test_names(void)
         name_done(&name);
         CU_ASSERT_EQUAL(name_parse("pkcs11:token=t%", config, &name), 1);
         CU_ASSERT_EQUAL(name_parse("pkcs11:token=lab;id=%01%02", config, &name), 0);
-        CU_ASSERT_TRUE(name_says_token(&name));
-        CU_ASSERT_TRUE(name_matches_token(&name, "lab", "s", "m", "o"));
-        CU_ASSERT_FALSE(name_matches_token(&name, "labs", "s", "m", "o"));
+        CU_ASSERT_TRUE(name_may_mean(&name, NULL));
+        CU_ASSERT_TRUE(name_may_mean(&name, "pkcs11:token=lab;slot-id=1"));
+        CU_ASSERT_FALSE(name_may_mean(&name, "pkcs11:token=labs"));
         name_done(&name);
         config_free(config);
+}
+
+static bool means(const char *text, const struct entry *entry)
+{
+        struct name name;
+        bool does;
+
+        CU_ASSERT_EQUAL_FATAL(name_parse(text, NULL, &name), 0);
+        does = name_matches_entry(&name, entry);
+        name_done(&name);
+        return does;
+}
+
+static void test_objects(void)
+{
+        const struct entry labelled = {.nickname = "k", .id = (const unsigned char *)"\1", .id_length = 1};
+        const struct entry bare = {.nickname = "", .id = (const unsigned char *)"\1", .id_length = 1};
+        const struct entry no_id = {.nickname = "k"};
+
+        CU_ASSERT_TRUE(means("pkcs11:object=k%00;id=%01", &labelled));
+        CU_ASSERT_FALSE(means("pkcs11:object=k;id=", &labelled));
+        CU_ASSERT_FALSE(means("pkcs11:object=;id=%01", &labelled));
+        CU_ASSERT_TRUE(means("pkcs11:object=;id=%01", &bare));
+        /* The label is none that can be a nickname. */
+        CU_ASSERT_TRUE(means("pkcs11:object=Pr%FCf;id=%01", &bare));
+        CU_ASSERT_FALSE(means("pkcs11:object=Pr%FCf", &bare));
+        CU_ASSERT_FALSE(means("pkcs11:object=", &bare));
+        CU_ASSERT_TRUE(means("pkcs11:object=k;id=", &no_id));
+        CU_ASSERT_FALSE(means("pkcs11:object=k;id=%01", &no_id));
 }
 
 SUITE(broker_policy, {"with no instance root and the own user may everything", test_nothing_configured},
         {"the first instance that matches is the caller's", test_first_match},
         {"a caller sees its tokens and its nicknames alone", test_sight},
-        {"a colon ends a token's name only where that token is configured", test_names});
+        {"a colon ends a token's name only where that token is configured", test_names},
+        {"a URI means the object of its label and its id, also where one of them is empty", test_objects});

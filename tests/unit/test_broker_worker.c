@@ -69,6 +69,11 @@ static void greet(struct fixture *f)
                 .manufacturer = "",
                 .model = "",
                 .serial = "",
+                .slot_description = "",
+                .slot_manufacturer = "",
+                .library_description = "",
+                .library_manufacturer = "",
+                .library_version = "",
                 .threads = 1};
         int fds[2];
 

@@ -15,12 +15,13 @@
 static int parse_uri(void *userdata)
 {
         _cleanup_(uri_done) struct uri uri = {0};
-        int r = uri_parse("pkcs11:token=a%20b;serial=1;manufacturer=m;model=o;slot-id=3;object=x;id=%01%02;"
-                          "type=private",
+        int r = uri_parse(
+                "pkcs11:token=a%20b;serial=1;manufacturer=m;model=o;slot-id=3;library-version=2;object=x;"
+                "id=%01%02;type=private",
                 &uri);
 
         if (r == 0) {
-                CU_ASSERT_STRING_EQUAL(uri.token, "a b");
+                CU_ASSERT_STRING_EQUAL(uri.parts[URI_TOKEN], "a b");
                 CU_ASSERT_STRING_EQUAL(uri.object, "x");
                 CU_ASSERT_EQUAL(uri.id_length, 2);
         }
@@ -30,6 +31,21 @@ static int parse_uri(void *userdata)
 static void test_uri(void)
 {
         alloc_fail_each(parse_uri, NULL, -ENOMEM);
+}
+
+static int explain_uri(void *userdata)
+{
+        _cleanup_(freep) char *fault = NULL;
+        int r = uri_fault("pkcs11:token=a;color=red", &fault);
+
+        if (r == 0)
+                CU_ASSERT_PTR_NOT_NULL(strstr(fault, "color"));
+        return r;
+}
+
+static void test_uri_fault(void)
+{
+        alloc_fail_each(explain_uri, NULL, -ENOMEM);
 }
 
 static int read_text(void *userdata)
@@ -95,6 +111,7 @@ static void test_empty_buffer(void)
 }
 
 SUITE(util_no_memory, {"a URI is read whole, or there is no memory", test_uri},
+        {"what is wrong with a URI is told whole, or there is no memory", test_uri_fault},
         {"a file is read whole, or there is no memory", test_read},
         {"no text comes out of a buffer with a piece missing", test_buffer},
         {"a buffer of nothing is an empty text", test_empty_buffer});

@@ -110,6 +110,44 @@ static void test_durations(void)
         }
 }
 
+static void test_label(void)
+{
+        static const struct {
+                const char *label;
+                size_t length;
+                const char *nickname;
+        } labels[] = {{"k", 1, "k"}, {"k\0", 2, "k"}, {"k\0\0\0", 4, "k"}, {"k ", 2, "k "}, {"", 0, ""},
+                {"\0\0", 2, ""}, {"a\0b", 3, ""}, {"a\0b\0", 4, ""},
+                {"Pr\xfc"
+                 "f",
+                        4, ""},
+                {"a\nb", 3, ""}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
+                char nickname[8] = "xxxxxxx";
+
+                CU_ASSERT_EQUAL(
+                        text_label(nickname, labels[i].label, labels[i].length), strlen(labels[i].nickname));
+                CU_ASSERT_STRING_EQUAL(nickname, labels[i].nickname);
+        }
+}
+
+static void test_field(void)
+{
+        static const char *const fields[][2] = {{"ab      ", "ab"}, {"ab\0\0\0\0\0\0", "ab"},
+                {"ab \0 \0  ", "ab"}, {"        ", ""}, {"\0\0\0\0\0\0\0\0", ""}, {" lead   ", " lead"},
+                {"a\0b     ", "a?b"}, {"a\nb\x7f    ", "a?b?"}, {"\xc3\xa4\x01     ", "\xc3\xa4?"},
+                {"\xc3\xa4\xff     ", "???"}, {"full    ", "full"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+                char text[9];
+
+                memcpy(text, fields[i][0], 8);
+                text_field(text, text, 8);
+                CU_ASSERT_STRING_EQUAL(text, fields[i][1]);
+        }
+}
+
 static void test_format(void)
 {
         _cleanup_(freep) char *text = text_format("%s-%d", "a", 7);
@@ -123,4 +161,6 @@ SUITE(util_text, {"bytes are read from hexadecimal digits of either case", test_
         {"overlong, cut, surrogate and too large characters are not", test_bad},
         {"a nickname has 1 to LIMIT_NICKNAME bytes, no control character and no colon", test_nickname},
         {"a nickname that others gave may have a colon", test_listable}, {"hex is lower-case", test_hex},
+        {"a label without the NULs at its end is a nickname if it is listable", test_label},
+        {"a field loses its padding and what cannot be shown", test_field},
         {"a text is made from a format", test_format});

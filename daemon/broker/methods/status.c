@@ -23,6 +23,7 @@ static void put_token(struct output *output, struct token *token)
         const struct worker *worker = &token->worker;
         /* A renewal of the directory keeps a session busy, and is nobody's request. */
         size_t out = worker->n_out + worker->busy;
+        const char(*parts)[URI_PART_MAX + 1] = token->identity.parts;
         char ckr[CKR_TEXT];
         struct status_last_error last_error = {ckr_text(token->last_ckr, ckr), token->last_ckr_usec};
 
@@ -34,10 +35,10 @@ static void put_token(struct output *output, struct token *token)
                         .reason = token->reason,
                         .since_usec = token->since_usec,
                         .module = token->config->module,
-                        .label = token->known ? token->label : NULL,
-                        .manufacturer = token->known ? token->manufacturer : NULL,
-                        .model = token->known ? token->model : NULL,
-                        .serial = token->known ? token->serial : NULL,
+                        .label = token->known ? parts[URI_TOKEN] : NULL,
+                        .manufacturer = token->known ? parts[URI_MANUFACTURER] : NULL,
+                        .model = token->known ? parts[URI_MODEL] : NULL,
+                        .serial = token->known ? parts[URI_SERIAL] : NULL,
                         .sessions = {.open = worker->sessions_open,
                                 .busy = out,
                                 .limit = worker->session_limit ? worker->session_limit

@@ -91,12 +91,11 @@ static void search_uri(struct search *search, struct broker *broker)
                 if (!policy_sees_token(search->policy, token->config))
                         continue;
                 /* Other tokens than its own must be named to be used. */
-                if (!name_says_token(search->name) && search->policy->token && token->config != own)
+                if (!uri_says_token(&search->name->uri) && search->policy->token && token->config != own)
                         continue;
                 if (!token->known && token_has_hope(token) && name_may_mean(search->name, token->config->uri))
                         search->unknown = token;
-                if (token->known && name_matches_token(search->name, token->label, token->serial,
-                                            token->manufacturer, token->model))
+                if (token->known && uri_matches_token(&search->name->uri, &token->identity))
                         search_token(search, token);
         }
 }

@@ -39,35 +39,11 @@ void name_done(struct name *name)
                 uri_done(&name->uri);
 }
 
-bool name_says_token(const struct name *name)
-{
-        const struct uri *uri = &name->uri;
-
-        return uri->token || uri->serial || uri->manufacturer || uri->model || uri->slot_id >= 0;
-}
-
-bool name_matches_token(const struct name *name, const char *label, const char *serial,
-        const char *manufacturer, const char *model)
-{
-        return name->uri.slot_id < 0 &&
-               uri_matches_token(&name->uri, label, serial, manufacturer, model, UINT64_MAX);
-}
-
-static bool agree(const char *one, const char *two)
-{
-        return !one || !two || strcmp(one, two) == 0;
-}
-
 bool name_may_mean(const struct name *name, const char *text)
 {
-        struct uri uri = {.slot_id = -1};
-        bool may = name->uri.slot_id < 0;
+        _cleanup_(uri_done) struct uri uri = {.slot_id = -1};
 
-        if (may && text && uri_parse(text, &uri) == 0)
-                may = agree(name->uri.token, uri.token) && agree(name->uri.serial, uri.serial) &&
-                      agree(name->uri.manufacturer, uri.manufacturer) && agree(name->uri.model, uri.model);
-        uri_done(&uri);
-        return may;
+        return !text || uri_parse(text, &uri) < 0 || uri_may_agree(&name->uri, &uri);
 }
 
 bool name_matches_entry(const struct name *name, const struct entry *entry)
@@ -77,8 +53,7 @@ bool name_matches_entry(const struct name *name, const struct entry *entry)
         /* A key without a nickname is reached by its id alone. */
         if (name->nickname)
                 return name->nickname[0] && strcmp(name->nickname, entry->nickname) == 0;
-        if (uri->object && (!uri->object[0] || strcmp(uri->object, entry->nickname) != 0))
+        if (uri->object && ((!uri->object[0] && !uri->id) || strcmp(uri->object, entry->nickname) != 0))
                 return false;
-        return !uri->id ||
-               (uri->id_length == entry->id_length && memcmp(uri->id, entry->id, uri->id_length) == 0);
+        return !uri->id || bytes_equal(uri->id, uri->id_length, entry->id, entry->id_length);
 }

@@ -17,13 +17,6 @@ struct name {
 int name_parse(const char *text, const struct config *config, struct name *ret);
 void name_done(struct name *name);
 
-/* Whether a URI says anything of the token. */
-bool name_says_token(const struct name *name);
-
-/* Whether a URI means this token. The slot number, which changes, is unknown here: slot-id matches none. */
-bool name_matches_token(const struct name *name, const char *label, const char *serial,
-        const char *manufacturer, const char *model);
-
 /* Whether a URI may mean a token that has not said yet who it is. text: the Uri= by which it is configured, or NULL. */
 bool name_may_mean(const struct name *name, const char *text);
 

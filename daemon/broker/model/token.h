@@ -10,6 +10,7 @@
 #include "daemon/broker/model/claim.h"
 #include "daemon/broker/model/directory.h"
 #include "daemon/config/config.h"
+#include "daemon/util/uri.h"
 
 struct broker;
 struct op;
@@ -80,7 +81,7 @@ struct token {
 
         bool full;  /* its last worker told of more objects than are kept */
         bool known; /* a HELLO was here: what follows is the token's own word */
-        char *label, *manufacturer, *model, *serial;
+        struct uri_token identity;
         uint64_t *mechanisms;
         size_t n_mechanisms;
 

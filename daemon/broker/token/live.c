@@ -20,10 +20,6 @@ static void token_free(struct token *token)
         directory_free(token->directory);
         directory_free(token->loading);
         link_remove(&token->link);
-        free(token->label);
-        free(token->manufacturer);
-        free(token->model);
-        free(token->serial);
         free(token->mechanisms);
         free(token->reason);
         free(token->name);

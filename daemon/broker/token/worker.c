@@ -94,20 +94,6 @@ void worker_idle(struct token *token)
 
 /* ---- what it says ---- */
 
-static int copy_text(char **to, const char *text)
-{
-        char *copy;
-
-        if (!text_is_utf8(text, strlen(text)))
-                return -EBADMSG;
-        copy = strdup(text);
-        if (!copy)
-                return -ENOMEM;
-        free(*to);
-        *to = copy;
-        return 0;
-}
-
 static int keep_mechanisms(struct token *token, struct wire_bytes bytes)
 {
         size_t n = bytes.length / 8;
@@ -126,15 +112,28 @@ static int keep_mechanisms(struct token *token, struct wire_bytes bytes)
 
 static int keep_identity(struct token *token, const struct message_hello *hello)
 {
-        int r = copy_text(&token->label, hello->label);
+        const char *const parts[URI_PARTS] = {
+                [URI_TOKEN] = hello->label,
+                [URI_SERIAL] = hello->serial,
+                [URI_MANUFACTURER] = hello->manufacturer,
+                [URI_MODEL] = hello->model,
+                [URI_SLOT_DESCRIPTION] = hello->slot_description,
+                [URI_SLOT_MANUFACTURER] = hello->slot_manufacturer,
+                [URI_LIBRARY_DESCRIPTION] = hello->library_description,
+                [URI_LIBRARY_MANUFACTURER] = hello->library_manufacturer,
+                [URI_LIBRARY_VERSION] = hello->library_version,
+        };
+        struct uri_token identity = {.slot_id = hello->slot_id};
 
-        if (r == 0)
-                r = copy_text(&token->manufacturer, hello->manufacturer);
-        if (r == 0)
-                r = copy_text(&token->model, hello->model);
-        if (r == 0)
-                r = copy_text(&token->serial, hello->serial);
-        return r < 0 ? r : keep_mechanisms(token, hello->mechanisms);
+        for (size_t part = 0; part < URI_PARTS; part++) {
+                size_t length = strlen(parts[part]);
+
+                if (length > URI_PART_MAX || !text_is_utf8(parts[part], length))
+                        return -EBADMSG;
+                memcpy(identity.parts[part], parts[part], length);
+        }
+        token->identity = identity;
+        return keep_mechanisms(token, hello->mechanisms);
 }
 
 static int on_hello(struct token *token, struct wire *wire)

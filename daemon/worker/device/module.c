@@ -99,32 +99,52 @@ static int load_bare(struct slot_token *token, struct failure *failure)
         return initialize_bare(token, failure);
 }
 
+/* The tokens that match. */
 struct found {
         const struct uri *uri; /* NULL: any token matches */
         size_t n;
-        CK_SLOT_ID slot;
-        char labels[256]; /* of all tokens that matched, for the message */
+        struct uri_token first;
+        bool differs[URI_PARTS]; /* not all of them are equal in that part */
+        char list[512];          /* for the message */
 };
 
 static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot)
 {
-        char label[33], serial[17], manufacturer[33], model[17];
+        struct uri_token identity;
+        const char *serial = identity.parts[URI_SERIAL];
         CK_TOKEN_INFO info;
-        size_t at = strlen(found->labels);
+        size_t at = strlen(found->list);
 
         /* SoftHSM has one empty slot, whose token is not initialized. */
         if (p11->C_GetTokenInfo(slot, &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
                 return;
-        slot_token_field(label, info.label, sizeof(info.label));
-        slot_token_field(serial, info.serialNumber, sizeof(info.serialNumber));
-        slot_token_field(manufacturer, info.manufacturerID, sizeof(info.manufacturerID));
-        slot_token_field(model, info.model, sizeof(info.model));
-        if (found->uri && !uri_matches_token(found->uri, label, serial, manufacturer, model, slot))
+        slot_token_identity(p11, slot, &info, &identity);
+        if (found->uri && !uri_matches_token(found->uri, &identity))
                 return;
-        found->slot = slot;
-        found->n++;
-        snprintf(found->labels + at, sizeof(found->labels) - at, "%s%s (serial %s)", at > 0 ? ", " : "",
-                label, serial);
+        if (found->n++ == 0)
+                found->first = identity;
+        for (size_t part = 0; part < URI_PARTS; part++)
+                if (strcmp(identity.parts[part], found->first.parts[part]) != 0)
+                        found->differs[part] = true;
+        snprintf(found->list + at, sizeof(found->list) - at, "%s%s (slot %ju, %s%s)", at > 0 ? ", " : "",
+                identity.parts[URI_TOKEN], (uintmax_t)slot, *serial ? "serial " : "no serial number", serial);
+}
+
+/* The message names what can tell the tokens apart, as it would be written in Uri=. */
+static int refuse_many(const struct found *found, struct failure *failure)
+{
+        char differences[192] = "";
+
+        for (size_t part = 0; part < URI_PARTS; part++) {
+                size_t at = strlen(differences);
+
+                if (found->differs[part])
+                        snprintf(differences + at, sizeof(differences) - at, "%s=, ", uri_part_name(part));
+        }
+        /* Whoever shows the reason may cut its end, and the configuration has the URI. */
+        return failure_set(failure, WORKER_END_ERROR, 0,
+                "%zu tokens match%s, but it must be exactly one; they differ in %sslot-id=: %s", found->n,
+                found->uri ? " Uri=" : " (no Uri= is configured)", differences, found->list);
 }
 
 static int scan_slots(struct slot_token *token, struct found *found, struct failure *failure)
@@ -168,10 +188,8 @@ static int find_slot(struct slot_token *token, struct failure *failure)
                 return failure_set(failure, WORKER_END_ABSENT, CKR_TOKEN_NOT_PRESENT,
                         "no slot has a token that matches %s", text ? text : "(any)");
         if (found.n > 1)
-                return failure_set(failure, WORKER_END_ERROR, 0,
-                        "%zu tokens match %s, but it must be exactly one: %s", found.n, text ? text : "(any)",
-                        found.labels);
-        token->slot = found.slot;
+                return refuse_many(&found, failure);
+        token->slot = found.first.slot_id;
         return 0;
 }
 

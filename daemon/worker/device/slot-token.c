@@ -2,6 +2,7 @@
 /* See slot-token.h. */
 #include "daemon/worker/device/slot-token.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/util/text.h"
@@ -13,22 +14,6 @@ void slot_token_init(struct slot_token *token, const struct config_token *config
         call_gate_init(&token->gate);
         pthread_mutex_init(&token->login_lock, NULL);
         pthread_mutex_init(&token->generate_lock, NULL);
-}
-
-void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length)
-{
-        while (length > 0 && (field[length - 1] == ' ' || field[length - 1] == '\0'))
-                length--;
-        memcpy(out, field, length);
-        out[length] = '\0';
-        if (length > 0 && !text_is_utf8(out, length)) {
-                for (size_t i = 0; i < length; i++)
-                        if ((unsigned char)out[i] >= 0x80)
-                                out[i] = '?';
-        }
-        for (size_t i = 0; i < length; i++)
-                if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
-                        out[i] = '?';
 }
 
 /* The maximum that the token states; 0 if it states none. */
@@ -54,6 +39,44 @@ static int read_mechanisms(struct slot_token *token, struct failure *failure)
         return 0;
 }
 
+static void identify_slot(CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot, struct uri_token *identity)
+{
+        CK_SLOT_INFO info;
+
+        if (p11->C_GetSlotInfo(slot, &info) != CKR_OK)
+                return;
+        text_field(identity->parts[URI_SLOT_DESCRIPTION], info.slotDescription, sizeof(info.slotDescription));
+        text_field(identity->parts[URI_SLOT_MANUFACTURER], info.manufacturerID, sizeof(info.manufacturerID));
+}
+
+static void identify_library(CK_FUNCTION_LIST_PTR p11, struct uri_token *identity)
+{
+        CK_INFO info;
+
+        if (p11->C_GetInfo(&info) != CKR_OK)
+                return;
+        text_field(identity->parts[URI_LIBRARY_DESCRIPTION], info.libraryDescription,
+                sizeof(info.libraryDescription));
+        text_field(
+                identity->parts[URI_LIBRARY_MANUFACTURER], info.manufacturerID, sizeof(info.manufacturerID));
+        snprintf(identity->parts[URI_LIBRARY_VERSION], sizeof(identity->parts[URI_LIBRARY_VERSION]), "%u.%u",
+                info.libraryVersion.major, info.libraryVersion.minor);
+}
+
+void slot_token_identity(
+        CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, struct uri_token *ret)
+{
+        struct uri_token identity = {.slot_id = slot};
+
+        text_field(identity.parts[URI_TOKEN], info->label, sizeof(info->label));
+        text_field(identity.parts[URI_SERIAL], info->serialNumber, sizeof(info->serialNumber));
+        text_field(identity.parts[URI_MANUFACTURER], info->manufacturerID, sizeof(info->manufacturerID));
+        text_field(identity.parts[URI_MODEL], info->model, sizeof(info->model));
+        identify_slot(p11, slot, &identity);
+        identify_library(p11, &identity);
+        *ret = identity;
+}
+
 int slot_token_read(struct slot_token *token, struct failure *failure)
 {
         CK_ULONG all, rw;
@@ -61,10 +84,7 @@ int slot_token_read(struct slot_token *token, struct failure *failure)
 
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetTokenInfo");
-        slot_token_field(token->label, token->info.label, sizeof(token->info.label));
-        slot_token_field(token->manufacturer, token->info.manufacturerID, sizeof(token->info.manufacturerID));
-        slot_token_field(token->model, token->info.model, sizeof(token->info.model));
-        slot_token_field(token->serial, token->info.serialNumber, sizeof(token->info.serialNumber));
+        slot_token_identity(token->p11, token->slot, &token->info, &token->identity);
         token->budget = token->config->sessions;
         all = real_maximum(token->info.ulMaxSessionCount);
         rw = real_maximum(token->info.ulMaxRwSessionCount);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "daemon/config/config.h"
+#include "daemon/util/uri.h"
 #include "daemon/worker/device/call-gate.h"
 #include "daemon/worker/device/failure.h"
 
@@ -24,7 +25,7 @@ struct slot_token {
         char *pin_file; /* the PIN that an internal token made for itself; NULL: Pin= of the configuration */
 
         CK_TOKEN_INFO info; /* as it was when the slot was found */
-        char label[33], manufacturer[33], model[17], serial[17];
+        struct uri_token identity;
         CK_MECHANISM_TYPE *mechanisms;
         size_t n_mechanisms;
         unsigned budget; /* how many sessions this worker may have on the device, all counted */
@@ -45,9 +46,10 @@ int slot_token_read(struct slot_token *token, struct failure *failure);
 
 bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE mechanism);
 
-/* Copies a field that PKCS #11 pads with blanks: trimmed, NUL-terminated, and with '?' for control characters
- * and, if it is not UTF-8, for every byte that is not ASCII. out holds length + 1 bytes. */
-void slot_token_field(char *out, const CK_UTF8CHAR *field, size_t length);
+/* What the token of a slot, the slot and the library say of themselves. info: the token's. A part that the module
+ * does not tell is empty. */
+void slot_token_identity(
+        CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, struct uri_token *ret);
 
 /* How many session threads the budget allows, after NSS's own session and one for a look; at least 1. */
 unsigned slot_token_threads(const struct slot_token *token);
