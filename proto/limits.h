@@ -60,6 +60,10 @@
  * fails, and its status says why. */
 #define LIMIT_OBJECTS 100000U
 
+/* Bytes of these objects, certificates for the most part. While a worker is replaced the broker has them twice. LIMIT_OBJECTS keys
+ * take more; a token of 10 000 certificates takes 20 MB. */
+#define LIMIT_OBJECTS_BYTES (96U * 1024U * 1024U)
+
 /* Milliseconds in timeoutMs at most, and the default. The interface files promise both. */
 #define LIMIT_TIMEOUT_MS   600000U
 #define DEFAULT_TIMEOUT_MS 30000U

@@ -88,6 +88,30 @@ static void test_bounded(void)
         directory_free(d);
 }
 
+static void test_bounded_bytes(void)
+{
+        static uint8_t der[LIMIT_CHANNEL_MESSAGE / 2];
+        struct message_entry entry = key(0, "a", "x");
+        struct directory *d;
+        uint64_t number = 0;
+        int r = 0;
+
+        entry.kind = OBJECT_CERTIFICATE;
+        entry.der = wire_bytes(der, sizeof(der));
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        while (r == 0) {
+                entry.number = ++number;
+                r = directory_put(d, &entry);
+        }
+        CU_ASSERT_EQUAL(r, -ENOSPC);
+        CU_ASSERT_TRUE(number * sizeof(der) > LIMIT_OBJECTS_BYTES / 100 * 95);
+        CU_ASSERT_TRUE((number - 1) * sizeof(der) <= LIMIT_OBJECTS_BYTES);
+        /* What goes gives its bytes back. */
+        CU_ASSERT_EQUAL(directory_drop(d, 1), 0);
+        CU_ASSERT_EQUAL(directory_put(d, &entry), 0);
+        directory_free(d);
+}
+
 static void test_kept(void)
 {
         struct directory *d, *next;
@@ -213,7 +237,9 @@ static void test_escaped(void)
 }
 
 SUITE(broker_directory, {"an object is found by number, nickname and id", test_found},
-        {"an object that cannot be is refused", test_impossible}, {"a directory is bounded", test_bounded},
+        {"an object that cannot be is refused", test_impossible},
+        {"LIMIT_OBJECTS: a directory has no more", test_bounded},
+        {"LIMIT_OBJECTS_BYTES: nor more bytes", test_bounded_bytes},
         {"a key is found again after the directory was replaced", test_kept},
         {"keys without a public half are told apart by name", test_no_public_half},
         {"keys are listed in order", test_sorted}, {"each key is gone through once", test_each},

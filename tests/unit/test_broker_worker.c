@@ -198,6 +198,37 @@ static void test_invalid(void)
         tear_down(&f);
 }
 
+/* A module closed the worker's descriptor 3: the process lives on and answers the supervisor's pings. */
+static void test_channel_closed(void)
+{
+        struct message_replace replace;
+        struct fixture f;
+        char reason[256];
+        uint64_t next;
+
+        set_up(&f);
+        greet(&f);
+        refreshed(&f);
+        close(f.worker);
+        f.worker = -1;
+        run(&f);
+        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        next = worker_tick(f.token, now_usec());
+        CU_ASSERT_TRUE(next <= now_usec() + USEC_PER_SEC);
+        CU_ASSERT_FALSE(replaced(&f, &replace, reason));
+        /* A worker that is reaped within the time is not replaced ... */
+        worker_gone(f.token, LIFE);
+        CU_ASSERT_EQUAL(worker_tick(f.token, next), USEC_NEVER);
+        CU_ASSERT_FALSE(replaced(&f, &replace, reason));
+        /* ... any other is, once. */
+        f.token->closed_usec = now_usec();
+        CU_ASSERT_EQUAL(worker_tick(f.token, now_usec() + USEC_PER_SEC), USEC_NEVER);
+        CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
+        CU_ASSERT_EQUAL(replace.life, LIFE);
+        CU_ASSERT_EQUAL(worker_tick(f.token, now_usec() + 2 * USEC_PER_SEC), USEC_NEVER);
+        tear_down(&f);
+}
+
 /* ---- a client ---- */
 
 /* Asks for a List on a connection of its own; how many bytes came back. */
@@ -332,6 +363,7 @@ static void test_waits_again(void)
 SUITE(broker_worker, {"a token with too many objects is given up, and told why", test_full},
         {"no memory is not blamed on the worker", test_no_memory},
         {"a worker that sends what it must not is replaced", test_invalid},
+        {"a worker that lost its channel and lives on is replaced", test_channel_closed},
         {"a List that there is no memory for is not an empty one", test_list},
         {"who ends another request when its own is late", test_ends_other},
         {"who waits again when its wait has ended", test_waits_again});

@@ -10,7 +10,7 @@
 
 struct directory {
         char *token;
-        size_t n_buckets, n, n_of[N_KINDS];
+        size_t n_buckets, n_bytes, n, n_of[N_KINDS];
         struct entry **numbers, **nicknames, **ids;
         struct entry **sorted[N_KINDS]; /* NULL: not made since the last change */
 };
@@ -130,6 +130,7 @@ static void remove_entry(struct directory *d, struct entry *entry)
         unlink_from(slot_nickname(d, entry->nickname), entry, offsetof(struct entry, next_nickname));
         unlink_from(slot_id(d, entry->id, entry->id_length), entry, offsetof(struct entry, next_id));
         d->n--;
+        d->n_bytes -= entry->n_bytes;
         d->n_of[entry->kind]--;
         directory_changed(d, entry->kind);
         entry->live = false;
@@ -151,10 +152,15 @@ int directory_put(struct directory *d, const struct message_entry *message)
         r = entry_new(d->token, message, &entry);
         if (r < 0)
                 return r;
+        if (d->n_bytes + entry->n_bytes > LIMIT_OBJECTS_BYTES) {
+                entry_unref(entry);
+                return -ENOSPC;
+        }
         if (old)
                 remove_entry(d, old);
         link_entry(d, entry);
         d->n++;
+        d->n_bytes += entry->n_bytes;
         d->n_of[entry->kind]++;
         directory_changed(d, entry->kind);
         return 0;

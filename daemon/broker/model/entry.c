@@ -194,13 +194,14 @@ static const char *store_text(char **at, const char *text)
 
 int entry_new(const char *token, const struct message_entry *m, struct entry **ret)
 {
+        size_t size = sizeof(struct entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
+                      strlen(m->issuer) + strlen(m->serial) + 5 + m->id.length + m->der.length;
         struct entry *entry;
         char *at;
 
         if (!message_is_possible(m))
                 return -EBADMSG;
-        entry = malloc(sizeof(*entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
-                       strlen(m->issuer) + strlen(m->serial) + 5 + m->id.length + m->der.length);
+        entry = malloc(size);
         if (!entry)
                 return -ENOMEM;
         *entry = (struct entry){.refs = 1,
@@ -227,6 +228,7 @@ int entry_new(const char *token, const struct message_entry *m, struct entry **r
                 entry_unref(entry);
                 return -ENOMEM;
         }
+        entry->n_bytes = size + entry->json_length;
         *ret = entry;
         return 0;
 }

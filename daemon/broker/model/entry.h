@@ -20,6 +20,7 @@ struct entry {
         uint64_t number;
         uint32_t size, usage, flags;
         size_t id_length, der_length, json_length;
+        size_t n_bytes; /* what it takes of the broker */
         const unsigned char *id, *der;
         const char *nickname; /* "": listed without one */
         const char *token;    /* its name, as in the JSON */

@@ -79,6 +79,8 @@ struct token {
         uint64_t since_usec;
         uint32_t restarts;
 
+        uint64_t
+                closed_usec; /* when its worker's channel ended, as long as the supervisor has not told of its end; 0: it did not */
         bool full;  /* its last worker told of more objects than are kept */
         bool known; /* a HELLO was here: what follows is the token's own word */
         struct uri_token identity;

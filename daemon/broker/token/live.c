@@ -160,12 +160,14 @@ void token_set_state(struct token *token, const struct message_token *message)
 
 uint64_t token_tick(struct token *token, uint64_t now)
 {
-        uint64_t next = deadlines_tick(token, now);
+        uint64_t next = deadlines_tick(token, now), closed;
 
         if (token->refresh_due_usec <= now) {
                 token->refresh_wanted = true;
                 token->refresh_due_usec = now + token->config->refresh_usec;
         }
+        closed = worker_tick(token, now);
+        next = MIN_OF(next, closed);
         pump(token);
         return MIN_OF(next, token->refresh_due_usec);
 }

@@ -12,6 +12,9 @@
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
 
+/* A worker whose channel ended is dead and reaped within this time, or a module closed a descriptor that is not its own: then its process
+ * answers the supervisor's pings, and nothing else would replace it. */
+#define CLOSED_USEC USEC_PER_SEC
 /* Messages of one worker in one turn of the loop: the others' events come in between. */
 #define MESSAGES_A_TURN 64U
 
@@ -262,8 +265,9 @@ static void worker_full(struct token *token)
 {
         char reason[128];
 
-        snprintf(reason, sizeof(reason), "the token has more than %u objects, and tokend keeps no more",
-                LIMIT_OBJECTS);
+        snprintf(reason, sizeof(reason),
+                "the token has more than %u objects, or than %u MiB of them, and tokend keeps no more",
+                LIMIT_OBJECTS, LIMIT_OBJECTS_BYTES >> 20);
         log_error("token %s: %s", token->name, reason);
         token->full = true;
         uplink_replace(&token->broker->uplink, token->name, token->worker.life, reason, true);
@@ -301,6 +305,8 @@ static int worker_read(struct token *token, unsigned n)
                 if (r == -EAGAIN)
                         return 1;
                 if (r == 1 || (r < 0 && r != -EMSGSIZE)) {
+                        token->closed_usec = now_usec();
+                        loop_arm(&token->broker->loop, token->closed_usec + CLOSED_USEC);
                         worker_died(token);
                         return 0;
                 }
@@ -359,13 +365,30 @@ int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch)
                 return r;
         }
         token->full = false;
+        token->closed_usec = 0;
         worker->phase = WORKER_GREETED;
         worker->old = !token->broker->sealed;
         return 0;
 }
 
+uint64_t worker_tick(struct token *token, uint64_t now)
+{
+        if (token->closed_usec == 0)
+                return USEC_NEVER;
+        if (now < token->closed_usec + CLOSED_USEC)
+                return token->closed_usec + CLOSED_USEC;
+        token->closed_usec = 0;
+        log_warning(
+                "token %s: its worker closed the request channel and lives on: it is replaced", token->name);
+        uplink_replace(&token->broker->uplink, token->name, token->worker.life,
+                "it closed the request channel and lives on", false);
+        return USEC_NEVER;
+}
+
 void worker_gone(struct token *token, uint64_t life)
 {
+        if (token->worker.life == life)
+                token->closed_usec = 0;
         if (token->worker.phase == WORKER_NONE || token->worker.life != life)
                 return;
         /* What it answered before it died counts. A child of vendor code may hold the channel open, and even

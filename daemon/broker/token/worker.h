@@ -15,6 +15,8 @@ void worker_gone(struct token *token, uint64_t life);
 void worker_detach(struct token *token);
 /* Asks for the replacement, at once or (grace) when nothing is out. */
 void worker_replace(struct token *token, const char *reason, bool grace);
+/* Asks for the replacement of a worker that lost its channel and lives on; returns when to come again. */
+uint64_t worker_tick(struct token *token, uint64_t now);
 /* Nothing is out: does what had to wait for that. */
 void worker_idle(struct token *token);
 /* Watches for room in the channel, or stops. */
