@@ -3,6 +3,7 @@
  * A token of the broker with a worker that is this test: what it tells, too much of it, no memory for it; and callbacks of
  * requests that change the lists which are gone through.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -209,6 +210,8 @@ static void test_channel_closed(void)
         set_up(&f);
         greet(&f);
         refreshed(&f);
+        /* What is not there is not waited for. */
+        CU_ASSERT_EQUAL(fcntl(f.control, F_SETFL, O_NONBLOCK), 0);
         close(f.worker);
         f.worker = -1;
         run(&f);
