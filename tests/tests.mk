@@ -54,7 +54,7 @@ SANITIZERS = address,undefined
 test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
 
 unit-programs: $(UNIT)
-tsan-programs: $(UNIT) $(BUILD)/tokend-worker
+tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker
 
 demo:
 	@tests/deps build demo
@@ -68,7 +68,7 @@ test integration:
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	$(if $(filter test,$@),$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan)
 	@$(run_tests)
-# What has threads: the worker and the client's library. The other programs are the plain ones.
+# What has threads: the supervisor, the worker and the client's library. The other programs are the plain ones.
 tsan:
 	@tests/deps build test
 	$(again) test-programs
