@@ -154,6 +154,19 @@ class Errors(Faults):
                 self.is_good(self.sign()["signature"])
                 until(lambda: self.daemon.token("hsm")["restarts"] > before, "the worker was replaced", 10)
 
+    def test_no_memory(self):
+        """Overloaded: a module that has no memory in this process, twice; the token is not blamed for it"""
+        self.begin()
+        self.sign()
+        self.token.set("C_Sign ckr=0x02")
+        parameters = self.fails("Overloaded", self.sign)
+        self.assertEqual(parameters["token"], "hsm")
+        self.assertGreater(parameters["retryAfterMs"], 0)
+        token = self.daemon.token("hsm")
+        self.assertEqual((token["state"], token["restarts"], token.get("lastError")), ("ready", 0, None))
+        self.token.set()
+        self.sign()
+
     def test_token_error(self):
         """TokenError: what the device says of the request itself is told by its name, and costs nothing else"""
         self.begin()

@@ -119,6 +119,9 @@ int operation_conclude(struct operation *operation, int r)
                 snprintf(result->text, sizeof(result->text), "%s: %s", failed_call(operation),
                         ckr_text(result->ckr, name));
                 r = (int)conclude_call(operation);
+                /* Only the text says that it was the module that had no memory. */
+                if (r == REPLY_INTERNAL)
+                        result->ckr = CKR_OK;
         } else if (r < 0) {
                 snprintf(result->text, sizeof(result->text), "%s", strerror(-r));
                 r = REPLY_INTERNAL;
