@@ -204,7 +204,8 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
                 return 0;
         op->recorded = true;
         /* A stranger neither fills the disk nor pushes others' records out of the journal. */
-        if (denied && op->caller->account && !account_records_denial(op->caller->account, now_usec())) {
+        if (denied && !op->announced && op->caller->account &&
+                !account_records_denial(op->caller->account, now_usec())) {
                 loop_arm(&op->broker->loop, account_denials_due_usec(op->caller->account));
                 return 0;
         }
