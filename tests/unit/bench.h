@@ -10,6 +10,7 @@
  * bench_client.c  clients, and what they were answered
  * bench_cell.c    brings one request into a state, has one thing happen to it, and lets everything come to its end
  * bench_check.c   what must be so then
+ * bench_product.c which cells there are, and what their replies may say
  * bench_report.c  names of cells, and what is wrong with them
  */
 #pragma once
@@ -37,6 +38,7 @@ enum bench_where {
         AT_WAITING,      /* for the directory */
         AT_HELD,         /* for the record that it begins */
         AT_QUEUED,       /* behind another client's request */
+        AT_LOADING,      /* behind the load of a copy of its key */
         AT_FIRST,        /* its worker died over it */
         AT_PAUSED,       /* another host claims its nickname */
         AT_OUT,          /* with the worker of its token */
@@ -69,6 +71,8 @@ enum bench_event {
         EV_NONSENSE, /* the worker sends what it must not */
         EV_FAILS,    /* the token, with its worker */
         EV_DRAIN,
+        EV_WITHHELD,   /* no record is answered for a while */
+        EV_HEAD,       /* tokend-audit has its head signed */
         EV_AUDIT_DIES, /* and there is another at once */
         EV_AUDIT_GONE, /* and there is none */
         N_EVENT,
@@ -94,7 +98,7 @@ enum bench_accel {
 struct bench_cell {
         enum bench_what what;
         enum bench_where where;
-        enum bench_event event;
+        enum bench_event event, then; /* then: what happens next; EV_NOTHING */
         enum bench_records records;
         enum bench_accel accel;
         bool done; /* the worker that dies over it has done it */
@@ -142,7 +146,8 @@ struct fake_worker {
         int fd; /* -1: it is not there */
         uint64_t life;
         unsigned threads;
-        bool loads; /* answers a REFRESH by itself */
+        bool loads;  /* answers a REFRESH by itself */
+        bool copies; /* answers a LOAD by itself */
         size_t n_out;
         struct fake_request out[8];
 };
@@ -180,6 +185,7 @@ struct fake_audit {
         enum fake_keeping keeping;
         bool absent; /* there is to be none */
         uint64_t unanswered;
+        unsigned n_asked, n_signed; /* heads: asked for, and answered, be it with no */
         size_t n;
         struct fake_record list[64];
 };
@@ -225,7 +231,7 @@ void bench_fault(struct stage *stage, const char *format, ...) _printf_(2, 3);
 void bench_begin(const struct bench_cell *cell);
 /* Of all cells so far. */
 unsigned bench_n_faults(void);
-const char *bench_name(const struct bench_cell *cell, char ret[static 128]);
+const char *bench_name(const struct bench_cell *cell, char ret[static 192]);
 
 /* No log on the terminal while the bench runs, but what a sanitizer reports. */
 void bench_quiet(bool quiet);
@@ -277,6 +283,8 @@ void worker_do(struct stage *stage, struct fake_worker *worker);
 /* Where records of the cell go to a journal, or (journal false) to tokend-audit. */
 void fake_audit_start(struct stage *stage, bool journal);
 void fake_audit_stop(struct stage *stage);
+/* Has a head signed. */
+void fake_audit_ask(struct stage *stage);
 /* Receives and answers. Whether there was anything. */
 bool fake_audit_serve(struct stage *stage);
 
@@ -290,10 +298,21 @@ const char *call_of(enum bench_what what, bool oneway);
 const char *call_sign(void);
 const char *call_random(unsigned length);
 
+/* ---- cells ---- */
+
+#define BENCH_CELLS (2U * N_ACCEL * N_RECORDS * N_EVENT * N_WHERE * N_WHAT)
+/* One of all combinations, i below BENCH_CELLS. */
+struct bench_cell bench_cell_of(unsigned i);
+/* Why there is no such cell, or why its event cannot happen in its state; NULL: there is, it can. */
+const char *bench_absent(const struct bench_cell *cell);
+const char *bench_event_absent(const struct bench_cell *cell);
+/* The names that the reply may bear, as cell_run() takes them. */
+uint32_t bench_right_names(const struct bench_cell *cell);
+
 /* Into its state, if nothing is in the way. */
 void cell_reach(struct stage *stage);
 bool cell_is_reached(const struct stage *stage);
-void cell_strike(struct stage *stage);
+void cell_strike(struct stage *stage, enum bench_event event);
 /* All goes well from now on, until it is over. */
 void cell_wind_down(struct stage *stage);
 bool cell_is_over(const struct stage *stage);
@@ -302,4 +321,5 @@ size_t cell_n_before(const struct bench_cell *cell);
 
 /* Runs it. right: the names that the reply may bear, a mask of BENCH_NAME(); 0: there must be no reply. */
 #define BENCH_NAME(error) (UINT32_C(1) << (error))
+#define BENCH_ANY         UINT32_MAX
 void cell_run(const struct bench_cell *cell, uint32_t right);

@@ -56,6 +56,16 @@ void fake_audit_stop(struct stage *stage)
         stage->audit.fd = stage->audit.journal = -1;
         stage->audit.absent = true;
         stage->audit.unanswered = 0;
+        stage->audit.n_asked = stage->audit.n_signed = 0;
+        stage_run(stage);
+}
+
+void fake_audit_ask(struct stage *stage)
+{
+        stage->audit.n_asked += stage->audit.fd >= 0;
+        if (stage->audit.fd >= 0)
+                (void)message_send_head(stage->audit.fd,
+                        &(struct message_head){.seq = 1, .message = wire_bytes("head", 4)}, NULL, 0);
         stage_run(stage);
 }
 
@@ -121,14 +131,25 @@ static bool serve_channel(struct stage *stage)
         struct wire wire = {.data = buffer};
         struct message_record record;
         bool any = false;
+        int r;
 
-        while (channel_receive_plain(audit->fd, buffer, sizeof(buffer), &wire.size) == 0) {
+        while ((r = channel_receive_plain(audit->fd, buffer, sizeof(buffer), &wire.size)) == 0) {
+                enum message_type type = message_type(&wire);
+
                 any = true;
-                if (message_type(&wire) == MESSAGE_TYPE_RECORD && message_get_record(&wire, &record) == 0) {
+                audit->n_signed += type == MESSAGE_TYPE_HEAD_SIGNED;
+                if (type == MESSAGE_TYPE_RECORD && message_get_record(&wire, &record) == 0) {
                         keep_line(stage, record.number, record.text);
                         audit->unanswered = record.number;
                 }
                 wire = (struct wire){.data = buffer};
+        }
+        if (r == 1) {
+                /* The broker wants no more of it: the supervisor starts another, or none. */
+                close(audit->fd);
+                audit->fd = -1;
+                audit->unanswered = audit->n_asked = audit->n_signed = 0;
+                return true;
         }
         if (audit->unanswered == 0 || audit->keeping == WITHHOLDS)
                 return any;

@@ -29,7 +29,7 @@ static void send_ours(struct stage *stage)
 /* A Sign with the key makes the broker load a copy of it. */
 static void load_copy(struct stage *stage)
 {
-        if (stage->cell.accel == ACCEL_NONE || !stage->home.loads)
+        if (stage->cell.accel == ACCEL_NONE || !stage->home.loads || !stage->home.copies)
                 return;
         client_call(stage, &stage->b, call_of(DO_SIGN, false));
         (void)worker_answer_all(stage, &stage->home);
@@ -131,7 +131,7 @@ void cell_reach(struct stage *stage)
                 return;
         }
         if (where == AT_NEW || where == AT_WAITING || where == AT_HELD || where == AT_QUEUED ||
-                where == AT_ACCEL_QUEUED || where == AT_ACCEL_OUT) {
+                where == AT_LOADING || where == AT_ACCEL_QUEUED || where == AT_ACCEL_OUT) {
                 reach_waiting(stage);
                 return;
         }
@@ -153,6 +153,7 @@ bool cell_is_reached(const struct stage *stage)
                 [AT_WAITING] = OP_WAITING,
                 [AT_HELD] = OP_HELD,
                 [AT_QUEUED] = OP_QUEUED,
+                [AT_LOADING] = OP_QUEUED,
                 [AT_FIRST] = OP_FIRST,
                 [AT_PAUSED] = OP_PAUSED,
                 [AT_OUT] = OP_OUT,
@@ -191,28 +192,28 @@ static struct fake_worker *struck(struct stage *stage)
         return home;
 }
 
-static void strike_worker(struct stage *stage)
+static void strike_worker(struct stage *stage, enum bench_event event)
 {
         struct fake_worker *worker = struck(stage);
 
         worker->loads = true;
         if (stage->cell.done)
                 worker_do(stage, worker);
-        if (stage->cell.event == EV_DEVICE_LOST && worker->n_out > 0)
+        if (event == EV_DEVICE_LOST && worker->n_out > 0)
                 worker_answer(stage, worker, worker_ours(worker), ANSWER_DEVICE_LOST);
-        if (stage->cell.event == EV_NONSENSE)
+        if (event == EV_NONSENSE)
                 worker_rave(worker);
         else
                 worker_kill(stage, worker);
         stage_run(stage);
 }
 
-static void strike_time(struct stage *stage)
+static void strike_time(struct stage *stage, enum bench_event event)
 {
         uint64_t deadline = stage->op ? stage->op->deadline_usec : now_usec();
 
         stage_advance(stage, deadline + 1);
-        if (stage->cell.event == EV_LATE)
+        if (event == EV_LATE)
                 (void)(worker_answer_all(stage, &stage->fast) | worker_answer_all(stage, &stage->home));
         else {
                 /* It was hung. */
@@ -224,7 +225,14 @@ static void strike_time(struct stage *stage)
         stage->home.loads = true;
 }
 
-static void strike_configuration(struct stage *stage)
+/* More than are recorded in full: the end of what has begun is, all the same. */
+static void deny_many(struct stage *stage)
+{
+        for (unsigned i = 0; i <= LIMIT_DENIALS; i++)
+                client_call(stage, &stage->b, call_random(17));
+}
+
+static void strike_configuration(struct stage *stage, enum bench_event event)
 {
         static const enum bench_change changes[N_EVENT] = {
                 [EV_RENAMES] = CHANGE_RENAMED,
@@ -235,17 +243,19 @@ static void strike_configuration(struct stage *stage)
                 [EV_UNAUDITED] = CHANGE_UNAUDITED,
         };
 
-        if (stage->cell.event == EV_NO_TOKEN && stage->cell.done)
+        if (event == EV_NO_TOKEN && stage->cell.done)
                 worker_do(stage, &stage->home);
-        stage_configure(stage, changes[stage->cell.event]);
-        if (stage->cell.event == EV_RENAMES_TWICE)
+        stage_configure(stage, changes[event]);
+        if (event == EV_NO_INSTANCE && stage->cell.where == AT_HELD)
+                deny_many(stage);
+        if (event == EV_RENAMES_TWICE)
                 stage_configure(stage, CHANGE_RENAMED_AGAIN);
-        stage->failed = stage->cell.event == EV_NO_TOKEN;
+        stage->failed = event == EV_NO_TOKEN;
 }
 
-void cell_strike(struct stage *stage)
+void cell_strike(struct stage *stage, enum bench_event event)
 {
-        switch (stage->cell.event) {
+        switch (event) {
         case EV_CLOSES:
         case EV_CANCEL:
                 client_close(&stage->a);
@@ -253,7 +263,7 @@ void cell_strike(struct stage *stage)
                 break;
         case EV_DEADLINE:
         case EV_LATE:
-                strike_time(stage);
+                strike_time(stage, event);
                 break;
         case EV_KEEPS:
         case EV_RENAMES:
@@ -262,12 +272,12 @@ void cell_strike(struct stage *stage)
         case EV_NO_TOKEN:
         case EV_NO_ACCELERATOR:
         case EV_UNAUDITED:
-                strike_configuration(stage);
+                strike_configuration(stage, event);
                 break;
         case EV_DIES:
         case EV_DEVICE_LOST:
         case EV_NONSENSE:
-                strike_worker(stage);
+                strike_worker(stage, event);
                 break;
         case EV_FAILS:
                 stage_token_failed(stage);
@@ -278,10 +288,16 @@ void cell_strike(struct stage *stage)
         case EV_DRAIN:
                 stage_drain(stage);
                 break;
+        case EV_WITHHELD:
+                stage->audit.keeping = WITHHOLDS;
+                break;
+        case EV_HEAD:
+                fake_audit_ask(stage);
+                break;
         case EV_AUDIT_DIES:
         case EV_AUDIT_GONE:
                 fake_audit_stop(stage);
-                if (stage->cell.event == EV_AUDIT_DIES)
+                if (event == EV_AUDIT_DIES)
                         fake_audit_start(stage, false);
                 else
                         /* Now it is known that nothing is kept. */
@@ -309,19 +325,31 @@ bool cell_is_over(const struct stage *stage)
         return true;
 }
 
+static bool has_denials(const struct stage *stage)
+{
+        LINK_FOREACH(at, (struct link *)(uintptr_t)&stage->broker.accounts.list)
+        {
+                if (LINK_OF(at, struct account, link)->n_unrecorded > 0)
+                        return true;
+        }
+        return false;
+}
+
 void cell_wind_down(struct stage *stage)
 {
         uint64_t until = now_usec() + LONGEST_USEC;
 
         stage->a.deaf = false;
         stage->audit.keeping = stage->cell.records == REC_UNSAFE ? REFUSES : KEEPS;
+        stage->home.loads = stage->home.copies = true;
         stage_run(stage);
         while (!stage->ended && now_usec() < until) {
                 bool any;
 
-                stage->home.loads = true;
                 if (stage->home.fd < 0 && !stage->failed)
                         worker_start(stage, &stage->home);
+                if (stage->audit.fd < 0 && !stage->audit.absent)
+                        fake_audit_start(stage, false);
                 any = worker_answer_all(stage, &stage->home);
                 any |= worker_answer_all(stage, &stage->fast);
                 if (any)
@@ -331,6 +359,8 @@ void cell_wind_down(struct stage *stage)
                 stage_next(stage);
         }
         /* Those that are still to be recorded are. */
+        while (!stage->ended && has_denials(stage))
+                stage_next(stage);
         if (stage->audit.absent)
                 fake_audit_start(stage, false);
         stage->audit.keeping = KEEPS;

@@ -10,6 +10,11 @@ static const char *name_of(enum proto_error error)
         return error == PROTO_OK ? "ok" : proto_error_name(error);
 }
 
+static bool is_unaudited(const struct bench_cell *cell)
+{
+        return cell->event == EV_UNAUDITED || cell->then == EV_UNAUDITED;
+}
+
 static void check_reply(struct stage *stage, uint32_t right)
 {
         const struct fake_client *client = &stage->a;
@@ -17,7 +22,7 @@ static void check_reply(struct stage *stage, uint32_t right)
 
         if (client->fd < 0)
                 return;
-        if (right == 0) {
+        if (right == 0 || client->closed) {
                 if (client->n != before)
                         bench_fault(stage, "%zu replies to nobody", client->n - before);
                 return;
@@ -41,7 +46,7 @@ static void check_records(struct stage *stage)
         unsigned n_begun = 0, n_ends = 0;
         const char *end = "";
 
-        if (!stage->op || stage->op->number == 0 || stage->cell.event == EV_UNAUDITED)
+        if (!stage->op || stage->op->number == 0 || is_unaudited(&stage->cell))
                 return;
         for (size_t i = 0; i < audit->n; i++) {
                 const struct fake_record *record = &audit->list[i];
@@ -73,8 +78,7 @@ static void check_recorded(struct stage *stage)
         size_t before = cell_n_before(&stage->cell);
         enum proto_error error;
 
-        if (!stage->op || stage->op->number == 0 || stage->a.n != before + 1 ||
-                stage->cell.event == EV_UNAUDITED)
+        if (!stage->op || stage->op->number == 0 || stage->a.n != before + 1 || is_unaudited(&stage->cell))
                 return;
         error = stage->a.replies[before].error;
         if (error == PROTO_AUDIT_UNAVAILABLE || error == PROTO_DEADLINE_EXCEEDED ||
@@ -111,13 +115,16 @@ void cell_run(const struct bench_cell *cell, uint32_t right)
                         bench_fault(&stage, "the state is not reached");
                 if (cell->records == REC_UNSAFE && stage.audit.keeping == KEEPS)
                         stage.audit.keeping = REFUSES;
-                cell_strike(&stage);
+                cell_strike(&stage, cell->event);
+                if (cell->then)
+                        cell_strike(&stage, cell->then);
                 if (cell->accel == ACCEL_DIES)
                         worker_kill(&stage, &stage.fast);
                 cell_wind_down(&stage);
                 BENCH_CHECK(&stage, cell_is_over(&stage));
-                BENCH_CHECK(&stage, (cell->event == EV_DRAIN) == stage.drained);
+                BENCH_CHECK(&stage, (cell->event == EV_DRAIN || cell->then == EV_DRAIN) == stage.drained);
                 BENCH_CHECK(&stage, !what_changes(cell->what) || stage.token.n_done <= 1);
+                BENCH_CHECK(&stage, stage.audit.n_signed >= stage.audit.n_asked);
                 check_reply(&stage, right);
                 check_records(&stage);
                 check_recorded(&stage);

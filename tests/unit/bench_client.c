@@ -72,7 +72,8 @@ void client_open(struct stage *stage, struct fake_client *client)
                 return;
         }
         (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        *caller = (struct caller){.refs = 1, .uid = UID, .gid = UID, .pid = 1};
+        *caller = (struct caller){
+                .refs = 1, .uid = UID, .gid = UID, .pid = 1, .account = account_of(&broker->accounts, UID)};
         client->fd = fds[1];
         (void)connection_new(&broker->keys, fds[0], caller,
                 broker->config

@@ -14,28 +14,30 @@ static unsigned n_faults;
 static const struct bench_cell *current;
 
 static const char *const whats[] = {"Sign", "Verify", "Generate", "Delete", "Import", "List", "Random"};
-static const char *const wheres[] = {"new", "waiting", "held", "queued", "first", "paused", "out",
+static const char *const wheres[] = {"new", "waiting", "held", "queued", "loading", "first", "paused", "out",
         "queued at the accelerator", "out at the accelerator", "unsettled", "settling",
         "its record is waited for", "its turn is waited for", "unread"};
 static const char *const events[] = {"nothing", "the client closes", "oneway", "oneway, the client closes",
         "the deadline passes", "the worker answers late", "reload", "the instance is renamed",
         "the instance is renamed twice", "the instance is removed", "the token is removed",
         "the accelerator is removed", "Audit=none", "the worker dies", "the device is lost",
-        "the worker sends nonsense", "the token fails", "drain", "the audit dies", "the audit is gone"};
+        "the worker sends nonsense", "the token fails", "drain", "records are withheld", "the head is signed",
+        "the audit dies", "the audit is gone"};
 static const char *const records[] = {
         "no audit", "file", "file required", "file not kept", "journal", "journal required"};
 static const char *const accels[] = {"", ", accelerator", ", accelerator that dies"};
 
-const char *bench_name(const struct bench_cell *cell, char ret[static 128])
+const char *bench_name(const struct bench_cell *cell, char ret[static 192])
 {
-        snprintf(ret, 128, "%s, %s: %s%s; %s%s", whats[cell->what], wheres[cell->where], events[cell->event],
-                cell->done ? ", after it was done" : "", records[cell->records], accels[cell->accel]);
+        snprintf(ret, 192, "%s, %s: %s%s%s%s; %s%s", whats[cell->what], wheres[cell->where],
+                events[cell->event], cell->done ? ", after it was done" : "", cell->then ? ", then " : "",
+                cell->then ? events[cell->then] : "", records[cell->records], accels[cell->accel]);
         return ret;
 }
 
 void bench_fault(struct stage *stage, const char *format, ...)
 {
-        char name[128];
+        char name[192];
         va_list args;
 
         stage->n_faults++;
@@ -51,7 +53,7 @@ void bench_fault(struct stage *stage, const char *format, ...)
 void __asan_on_error(void);
 void __asan_on_error(void)
 {
-        char name[128];
+        char name[192];
 
         if (current)
                 printf("\n%s\n", bench_name(current, name));

@@ -48,10 +48,13 @@ static void put_config(char *text, size_t size, const struct bench_cell *cell, e
 
         put_instance(instance, sizeof(instance), change);
         snprintf(text, size,
-                "[Daemon]\nAudit=%s\nAuditRequired=%s\n%s%s%s"
+                "[Daemon]\nAudit=%s\nAuditRequired=%s\n%s%s%s%s"
                 "[Token spare]\nModule=/spare.so\nRefresh=1d\n%s",
                 recorded ? audits[cell->records] : "none",
                 recorded && records_are_required(cell->records) ? "yes" : "no",
+                recorded && audits[cell->records][0] == 'f' && change != CHANGE_NO_TOKEN
+                        ? "AuditKey=hsm:plain\n"
+                        : "",
                 change == CHANGE_NO_TOKEN ? "" : "[Token hsm]\nModule=/hsm.so\nRefresh=1d\n",
                 change != CHANGE_NO_TOKEN && accelerated ? "Accelerator=fast\n" : "",
                 accelerated ? "[Token fast]\nModule=/fast.so\nRole=accelerator\nRefresh=1d\n" : "", instance);
@@ -206,8 +209,10 @@ int stage_open(struct stage *stage, const struct bench_cell *cell)
         memset(stage, 0, offsetof(struct stage, a));
         stage->cell = *cell;
         stage->a.fd = stage->b.fd = stage->c.fd = -1;
-        stage->home =
-                (struct fake_worker){.token = "hsm", .fd = -1, .threads = cell->where == AT_TURN ? 2 : 1};
+        stage->home = (struct fake_worker){.token = "hsm",
+                .fd = -1,
+                .threads = cell->where == AT_TURN ? 2 : 1,
+                .copies = cell->where != AT_LOADING};
         stage->fast = (struct fake_worker){
                 .token = "fast", .fd = -1, .threads = 1, .accelerator = true, .loads = true};
         stage->home.loads = cell->where != AT_WAITING;
@@ -252,6 +257,8 @@ static void check_counters(struct stage *stage)
         BENCH_CHECK(stage, link_is_empty(&broker->dirty));
         BENCH_CHECK(stage, link_is_empty(&broker->units));
         BENCH_CHECK(stage, broker->n_strangers == 0);
+        BENCH_CHECK(stage, link_is_empty(&broker->accounts.list));
+        BENCH_CHECK(stage, broker->accounts.bytes == 0);
         BENCH_CHECK(stage, broker->keys.n_connections == 0);
         LINK_FOREACH(at, &broker->tokens)
         {

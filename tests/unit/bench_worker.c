@@ -125,8 +125,8 @@ static bool answer_own(struct stage *stage, struct fake_worker *worker)
         for (size_t i = 0; i < worker->n_out; i++) {
                 enum message_type type = worker->out[i].type;
 
-                if ((type == MESSAGE_TYPE_REFRESH && worker->loads) || type == MESSAGE_TYPE_LOAD ||
-                        type == MESSAGE_TYPE_FORGET_COPY) {
+                if ((type == MESSAGE_TYPE_REFRESH && worker->loads) ||
+                        (type == MESSAGE_TYPE_LOAD && worker->copies) || type == MESSAGE_TYPE_FORGET_COPY) {
                         worker_answer(stage, worker, i, ANSWER_OK);
                         return true;
                 }
@@ -290,16 +290,18 @@ void worker_answer(struct stage *stage, struct fake_worker *worker, size_t i, en
 void worker_rave(struct fake_worker *worker)
 {
         static const uint8_t nonsense[] = {0xee, 1, 2, 3};
-        const struct fake_request *request = &worker->out[worker_ours(worker)];
-        const struct operation_info *info = worker->n_out > 0 ? operation_info(request->type) : NULL;
+        size_t i = worker_ours(worker);
+        const struct operation_info *info = i < worker->n_out ? operation_info(worker->out[i].type) : NULL;
 
-        if (info && info->answer != ANSWER_NOTHING)
+        if (info && info->answer != ANSWER_NOTHING) {
                 (void)message_send_reply(worker->fd,
-                        &(struct message_reply){.request = request->number,
+                        &(struct message_reply){.request = worker->out[i].number,
                                 .status = REPLY_OK,
                                 .payload = wire_bytes(nonsense, sizeof(nonsense)),
                                 .text = ""},
                         NULL, 0);
+                worker->out[i] = worker->out[--worker->n_out];
+        }
         (void)channel_send(worker->fd, nonsense, sizeof(nonsense), NULL, 0);
 }
 
