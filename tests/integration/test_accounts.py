@@ -185,6 +185,20 @@ class Units(Case):
         finally:
             os.kill(self.daemon.pid, signal.SIGCONT)
 
+    def test_many_wait(self):
+        """LIMIT_QUESTIONS: of a user's connections more than eight wait for the supervisor, and all are served in the end"""
+        with contextlib.ExitStack() as stack:
+            os.kill(self.daemon.pid, signal.SIGSTOP)
+            try:
+                clients = [stack.enter_context(Client(sock=varlink.connect_as(self.daemon.socket, EVE, EVE, ())))
+                           for _ in range(20)]
+                for client in clients:
+                    client.send("Sign", SIGN)
+            finally:
+                os.kill(self.daemon.pid, signal.SIGCONT)
+            for client in clients:
+                self.assertIn("signature", client.result())
+
 
 if __name__ == "__main__":
     unittest.main()
