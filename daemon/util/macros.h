@@ -24,6 +24,8 @@
 
 /* unused: a variable may be there for its cleanup alone, of which clang warns. */
 #define _cleanup_(function) __attribute__((cleanup(function), unused))
+/* A caller that does not look at what comes back is an error. */
+#define _must_check_        __attribute__((warn_unused_result))
 #define _printf_(at, first) __attribute__((__format__(__printf__, at, first)))
 
 #define USEC_PER_MSEC UINT64_C(1000)

@@ -172,7 +172,7 @@ static void no_name_is_read_beyond_its_end(void)
         char text[DN_TEXT_MAX];
         size_t length = 0;
 
-        CU_ASSERT_PTR_NULL(dn_from_text("CN=a+UID=b,OU=c,1.2.3=d,C=DE", der, &length));
+        CU_ASSERT_EQUAL(dn_from_text("CN=a+UID=b,OU=c,1.2.3=d,C=DE", der, &length), 0);
         for (size_t n = 0; n < length; n++) {
                 uint8_t *part = malloc(n + 1);
                 memcpy(part, der, n);

@@ -13,13 +13,14 @@
 #include "daemon/broker/op/op.h"
 
 /* The key of that name: op->token and op->entry are set. parameter: where the name stood. */
-bool op_find_key(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
+_must_check_ bool op_find_key(
+        struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
 /* Likewise a certificate: its name is the parameter `certificate`. */
-bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op));
+_must_check_ bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op));
 /* The token of that name (NULL: the caller's own) if the caller may see it: op->token is set. Waits for nothing. */
-bool op_find_token(struct op *op, const char *name);
+_must_check_ bool op_find_token(struct op *op, const char *name);
 /* The directory of op->token. */
-bool op_find_directory(struct op *op, void (*again)(struct op *op));
+_must_check_ bool op_find_directory(struct op *op, void (*again)(struct op *op));
 /* Waits until the token's directory is there, or was renewed. */
 void op_wait(struct op *op, struct token *token, void (*again)(struct op *op));
 
