@@ -50,9 +50,10 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs unit-programs tsan-programs demo test unit tsan integration test-claims lint lint-build lint-changed lint-changed-build cases bench
-test-programs: all $(UNIT) $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
-
+.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims lint lint-build lint-changed lint-changed-build cases bench
+# What the integration tests run, and with it those of single modules.
+whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
+test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
 tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker
 
@@ -64,14 +65,14 @@ demo:
 # Everything runs on the sanitized build; what measures memory and calls runs on the plain one.
 test integration:
 	@tests/deps build test systemd
-	$(again) test-programs $(BUILD)/tests/load
+	$(again) whole-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	$(if $(filter test,$@),$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan)
 	@$(run_tests)
 # What has threads: the supervisor, the worker and the client's library. The other programs are the plain ones.
 tsan:
 	@tests/deps build test
-	$(again) test-programs
+	$(again) whole-programs
 	$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan
 	@$(run_tests)
 unit:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Runs every suite that registered itself, or what the arguments name: SUITE or SUITE.TEST, where TEST is a function's name.
- * Prints what failed and the closing line `N passed, N failed`. With --list it prints names and sentences, and runs nothing.
+ * Prints what failed, of a single name each test, and the closing line `N passed, N failed`. With --list it prints names and sentences, and runs nothing.
  */
 #include <CUnit/Basic.h>
 #include <ctype.h>
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
         }
         if (!n_kept)
                 printf("no test has such a name; --list prints all names\n");
-        CU_basic_set_mode(*names ? CU_BRM_VERBOSE : CU_BRM_SILENT);
+        CU_basic_set_mode(names[0] && !names[1] ? CU_BRM_VERBOSE : CU_BRM_SILENT);
         CU_basic_run_tests();
         CU_basic_show_failures(CU_get_failure_list());
         run = CU_get_number_of_tests_run();
