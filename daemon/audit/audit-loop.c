@@ -12,17 +12,20 @@
 
 /* After the supervisor has gone: how long what the broker still sends is waited for. */
 #define END_WAIT_USEC USEC_PER_SEC
+/* Messages of the broker in one turn of the loop. */
+#define MESSAGES_A_TURN 4096U
 
 struct audit_loop {
         struct audit_server server;
         uint64_t end_usec; /* the supervisor is gone: when this process ends at the latest; 0: it is there */
-        bool failed;       /* the broker or the supervisor sent an invalid message: this process ends */
+        bool failed;       /* the supervisor sent an invalid message: this process ends */
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
-static void fail(struct audit_loop *loop, const char *who, enum message_type type)
+/* Of the supervisor: it is trusted, so that it and this process are of two builds. */
+static void fail(struct audit_loop *loop, enum message_type type)
 {
-        log_error("audit: %s sent an invalid message: %s", who,
+        log_error("audit: the supervisor sent an invalid message: %s",
                 type == MESSAGE_TYPE_NONE_ ? "unknown type" : message_name(type));
         loop->failed = true;
 }
@@ -51,32 +54,35 @@ static void on_broker_message(struct audit_loop *loop, struct wire *wire)
         struct message_head_signed head;
         struct message_record record;
 
-        if (type == MESSAGE_TYPE_RECORD && message_get_record(wire, &record) == 0 &&
-                audit_server_record(&loop->server, &record) == 0)
-                return;
-        if (type == MESSAGE_TYPE_HEAD_SIGNED && message_get_head_signed(wire, &head) == 0)
+        if (type == MESSAGE_TYPE_RECORD && message_get_record(wire, &record) == 0)
+                audit_server_record(&loop->server, &record);
+        else if (type == MESSAGE_TYPE_HEAD_SIGNED && message_get_head_signed(wire, &head) == 0)
                 audit_server_head_signed(&loop->server, &head);
         else
-                fail(loop, "the broker", type);
+                audit_server_refuse(&loop->server, "a message that is malformed, or not for tokend-audit");
 }
 
-/* Takes what is there, up to one group. True: the broker is gone, and its channel was read to the end. */
+/* Takes what is there, up to one group: a broker that floods this process does not keep it from the supervisor. True: the broker
+ * is gone, and its channel was read to the end. */
 static bool read_broker(struct audit_loop *loop)
 {
         struct audit_server *server = &loop->server;
         struct wire wire;
         int r = 0;
 
-        while (!loop->failed && server->owed == ANSWER_NONE && keeper_has_room(&server->keeper) &&
-                server->broker_fd >= 0) {
+        for (unsigned n = 0; n < MESSAGES_A_TURN && server->owed == ANSWER_NONE &&
+                             keeper_has_room(&server->keeper) && server->broker_fd >= 0;
+                n++) {
                 r = receive(loop, server->broker_fd, &wire, NULL);
-                if (r != 0)
+                if (r == 0)
+                        on_broker_message(loop, &wire);
+                else if (r == -EMSGSIZE)
+                        audit_server_refuse(
+                                server, "a message that is too long, or has too many descriptors");
+                else
                         break;
-                on_broker_message(loop, &wire);
         }
-        if (r < 0 && r != -EAGAIN)
-                fail(loop, "the broker", MESSAGE_TYPE_NONE_);
-        return r == 1;
+        return r != 0 && r != -EMSGSIZE && r != -EAGAIN;
 }
 
 /* Another broker comes: the records that the one before has sent are kept, and nobody waits for their answers. */
@@ -112,7 +118,7 @@ static void on_start(struct audit_loop *loop, const struct message_audit_start *
         int r = audit_server_start(&loop->server, start);
 
         if (r == -EPROTO)
-                fail(loop, "the supervisor", MESSAGE_TYPE_AUDIT_START);
+                fail(loop, MESSAGE_TYPE_AUDIT_START);
         else if (r < 0) {
                 log_error("audit: %s: %s", start->path, strerror(-r));
                 loop->failed = true;
@@ -122,7 +128,7 @@ static void on_start(struct audit_loop *loop, const struct message_audit_start *
 static void on_channel(struct audit_loop *loop, int fd)
 {
         if (fd < 0) {
-                fail(loop, "the supervisor", MESSAGE_TYPE_CHANNEL);
+                fail(loop, MESSAGE_TYPE_CHANNEL);
                 return;
         }
         leave_broker(loop);
@@ -154,7 +160,7 @@ static void on_control_message(struct audit_loop *loop, struct wire *wire, int *
         else if (server->started && type == MESSAGE_TYPE_DRAIN && message_get_drain(wire, &drain) == 0)
                 audit_server_drain(server, drain.deadline_usec);
         else
-                fail(loop, "the supervisor", type);
+                fail(loop, type);
 }
 
 static void read_control(struct audit_loop *loop)
@@ -171,7 +177,7 @@ static void read_control(struct audit_loop *loop)
                 else if (r == 1)
                         loop->end_usec = now_usec() + END_WAIT_USEC;
                 else
-                        fail(loop, "the supervisor", MESSAGE_TYPE_NONE_);
+                        fail(loop, MESSAGE_TYPE_NONE_);
         }
 }
 

@@ -2,8 +2,12 @@
 /* See audit-server.h. */
 #include "daemon/audit/audit-server.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "daemon/audit/foreign-record.h"
+#include "daemon/audit/own-kind.h"
+#include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 
 /* How long a rotation waits for the signature of the head, and when one that failed is tried again. */
@@ -27,7 +31,7 @@ void audit_server_broker_gone(struct audit_server *server)
         closep(&server->broker_fd);
         server->broker_fd = -1;
         server->owed = ANSWER_NONE;
-        server->owed_state = server->unanswered = false;
+        server->owed_state = server->unanswered = server->refused = false;
         signer_forget(&server->signer);
         server->last_number = 0;
 }
@@ -113,9 +117,9 @@ bool audit_server_commit(struct audit_server *server)
 
         done = keeper_commit(&server->keeper, now_usec());
         if (server->unanswered) {
-                server->owed = done ? ANSWER_SAFE : ANSWER_UNSAFE;
+                server->owed = done && !server->refused ? ANSWER_SAFE : ANSWER_UNSAFE;
                 server->owed_number = server->last_number;
-                server->unanswered = false;
+                server->unanswered = server->refused = false;
         }
         if (was_ok != server->keeper.ok)
                 server->owed_state = true;
@@ -147,16 +151,35 @@ int audit_server_start(struct audit_server *server, const struct message_audit_s
         return 0;
 }
 
-int audit_server_record(struct audit_server *server, const struct message_record *record)
+void audit_server_record(struct audit_server *server, const struct message_record *record)
 {
         size_t length = strlen(record->text);
+        const char *fault = foreign_record_fault(record->text, length);
 
-        if (record->number <= server->last_number || !line_text_ok(record->text, length))
-                return -EBADMSG;
+        if (record->number <= server->last_number) {
+                audit_server_refuse(server, "a record whose number does not rise");
+                return;
+        }
         server->last_number = record->number;
         server->unanswered = true;
-        keeper_add(&server->keeper, record->text, length);
-        return 0;
+        if (fault) {
+                /* Whoever needs this record is not told that it is safe. */
+                server->refused = true;
+                audit_server_refuse(server, fault);
+        } else
+                keeper_add(&server->keeper, record->text, length);
+}
+
+void audit_server_refuse(struct audit_server *server, const char *fault)
+{
+        char when[AUDIT_TIME_SIZE], text[512];
+        int length;
+
+        audit_time(wall_usec(), when);
+        length = snprintf(text, sizeof(text), "{\"time\":\"%s\",\"kind\":\"%s\",\"reason\":\"%s\"}", when,
+                own_kind_name(OWN_REFUSED), fault);
+        log_error("audit: refused what the broker sent: %s", fault);
+        keeper_add(&server->keeper, text, (size_t)length);
 }
 
 /* ---- signing and rotating ---- */

@@ -26,6 +26,7 @@ struct audit_server {
         /* Answers. No record is received while one is owed: a broker that does not read its answers stops itself. */
         uint64_t last_number; /* of what the present broker sent */
         bool unanswered;      /* records came since the last answer */
+        bool refused;         /* of these, at least one was refused: their answer is UNSAFE */
         enum record_answer owed;
         uint64_t owed_number;
         bool owed_state;
@@ -38,8 +39,12 @@ struct audit_server {
 /* AUDIT_START. -EPROTO: another version, or another path than before; -errno. */
 int audit_server_start(struct audit_server *server, const struct message_audit_start *start);
 
-/* A record of the broker. -EBADMSG: its number or its text is invalid. */
-int audit_server_record(struct audit_server *server, const struct message_record *record);
+/* A record of the broker. One that is not what a broker may write (foreign-record.h), or whose number does not rise, is refused. */
+void audit_server_record(struct audit_server *server, const struct message_record *record);
+
+/* The broker sent what no honest broker sends. Records that it did, and goes on: a broker that was taken over must not be able to
+ * end this process. fault: a sentence without quotes. */
+void audit_server_refuse(struct audit_server *server, const char *fault);
 
 /* The answer to HEAD. */
 void audit_server_head_signed(struct audit_server *server, const struct message_head_signed *answer);

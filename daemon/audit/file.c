@@ -12,6 +12,7 @@
 
 #include "daemon/audit/quarantine.h"
 #include "daemon/audit/last-record.h"
+#include "daemon/audit/own-kind.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
@@ -73,8 +74,9 @@ void file_free(struct file *file)
 }
 
 /* A record about the file itself, written before the next records. format: the JSON members after `kind`. */
-static _printf_(3, 4) void file_note(struct file *file, const char *kind, const char *format, ...)
+static _printf_(3, 4) void file_note(struct file *file, enum own_kind own, const char *format, ...)
 {
+        const char *kind = own_kind_name(own);
         char when[AUDIT_TIME_SIZE], members[8192], text[8192 + 128];
         va_list args;
         int length;
@@ -137,7 +139,7 @@ static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const
                 return r;
         if (ftruncate(fd, (off_t)end) < 0 || fsync(fd) < 0)
                 return -errno;
-        file_note(file, "torn", "\"bytes\":%" PRIu64 ",\"file\":%s", size - end, quoted(name, quote));
+        file_note(file, OWN_TORN, "\"bytes\":%" PRIu64 ",\"file\":%s", size - end, quoted(name, quote));
         return 0;
 }
 
@@ -158,10 +160,10 @@ static int begin(struct file *file, struct chain *chain)
         if (r < 0)
                 return r;
         if (r == 0)
-                file_note(file, "start", "\"pid\":%d,\"follows\":%s", (int)getpid(), quoted(name, quote));
+                file_note(file, OWN_START, "\"pid\":%d,\"follows\":%s", (int)getpid(), quoted(name, quote));
         else {
                 *chain = (struct chain){0};
-                file_note(file, "start", "\"pid\":%d,\"reason\":\"a new chain\"", (int)getpid());
+                file_note(file, OWN_START, "\"pid\":%d,\"reason\":\"a new chain\"", (int)getpid());
         }
         return 0;
 }
@@ -181,7 +183,7 @@ static int set_aside(struct file *file, uint64_t seq)
         r = quarantine_rename(file->directory_fd, file->base, seq, ".damaged", &name);
         if (r < 0)
                 return r;
-        file_note(file, "damaged", "\"file\":%s,\"reason\":\"%s\"", quoted(name, quote),
+        file_note(file, OWN_DAMAGED, "\"file\":%s,\"reason\":\"%s\"", quoted(name, quote),
                 file->known ? "its last whole record is not the last that was written"
                             : "no whole record at its end");
         return 0;
@@ -208,7 +210,7 @@ static int file_acquire_once(struct file *file)
                 if (r == 0)
                         r = take_up(file, fd, size, end, &chain);
                 if (r == 0 && !file->known)
-                        file_note(file, "start", "\"pid\":%d", (int)getpid());
+                        file_note(file, OWN_START, "\"pid\":%d", (int)getpid());
         }
         if (r < 0)
                 return r;
@@ -269,7 +271,7 @@ static int file_ready(struct file *file)
         const char *fault = file->fd >= 0 ? file_fault(file) : NULL;
 
         if (fault) {
-                file_note(file, "reopened", "\"reason\":\"%s\"", fault);
+                file_note(file, OWN_REOPENED, "\"reason\":\"%s\"", fault);
                 file_close(file);
         }
         if (file->fd < 0)
@@ -362,7 +364,7 @@ int file_rotate(struct file *file, bool head_signed, const char *reason)
         if (r < 0)
                 return r;
         file_close(file);
-        file_note(file, "rotated", "\"file\":%s,\"headSigned\":%s%s%s", quoted(name, quote),
+        file_note(file, OWN_ROTATED, "\"file\":%s,\"headSigned\":%s%s%s", quoted(name, quote),
                 head_signed ? "true" : "false", reason ? ",\"reason\":" : "",
                 reason ? quoted(reason, why) : "");
         return 0;

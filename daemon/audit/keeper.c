@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/audit/own-kind.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 
@@ -89,7 +90,7 @@ static void back_record(const struct keeper *keeper, char *ret, size_t size)
         (void)snprintf(ret, size,
                 "{\"time\":\"%s\",\"kind\":\"%s\",\"since\":\"%s\",\"reason\":\"%s\",\"late\":%zu,\"lost\":"
                 "%" PRIu64 "}",
-                when, audit_kind_name(AUDIT_BACK), since, keeper->reason, keeper->batch.n, keeper->lost_now);
+                when, own_kind_name(OWN_BACK), since, keeper->reason, keeper->batch.n, keeper->lost_now);
 }
 
 bool keeper_commit(struct keeper *keeper, uint64_t now_usec)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/util/utf8.h"
 
 _Static_assert(LINE_HASH_SIZE == SHA256_DIGEST_SIZE, "one hash");
 
@@ -41,10 +42,14 @@ bool line_text_ok(const char *text, size_t length)
         if (length < sizeof("{\"\":0}") - 1 || length > LIMIT_AUDIT_RECORD || text[0] != '{' ||
                 text[1] != '"' || text[length - 1] != '}')
                 return false;
-        for (size_t i = 0; i < length; i++)
-                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        for (size_t at = 0, n; at < length; at += n) {
+                uint32_t point;
+
+                n = utf8_decode(text + at, length - at, &point);
+                if (n == 0 || utf8_is_deceptive(point))
                         return false;
-        return text_is_utf8(text, length);
+        }
+        return true;
 }
 
 int line_format(

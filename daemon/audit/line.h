@@ -32,9 +32,9 @@ struct chain {
         uint8_t hash[LINE_HASH_SIZE];
 };
 
-/* Whether text may become a line: a JSON object with at least one member, in UTF-8, without control characters (so that it is
- * one line), of at most LIMIT_AUDIT_RECORD bytes. Nothing else is checked: a broker that was taken over can lie, but it cannot
- * break the lines of others. */
+/* Whether text may become a line: in UTF-8, between braces, with at least one member, of at most LIMIT_AUDIT_RECORD bytes, and
+ * without utf8_is_deceptive() characters: it is one line, and a terminal shows it as it is. That it is JSON is checked of the
+ * broker's records alone (foreign-record.h). */
 bool line_text_ok(const char *text, size_t length);
 
 /* Writes the next line with its newline (no NUL) and moves the chain on. -EINVAL: !line_text_ok(); -EMSGSIZE: ret is too small. */

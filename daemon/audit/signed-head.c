@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/audit/own-kind.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/text.h"
@@ -39,10 +40,10 @@ int signed_head_record(const struct chain *chain, const struct message_head_sign
         text_hex(answer->spki.data, answer->spki.length, spki);
         text_hex(answer->signature.data, answer->signature.length, signature);
         length = snprintf(ret, size,
-                "{\"time\":\"%s\",\"kind\":\"head\",\"signedSeq\":%" PRIu64
+                "{\"time\":\"%s\",\"kind\":\"%s\",\"signedSeq\":%" PRIu64
                 ",\"signedHash\":\"%s\",\"algorithm\":\"%s\","
                 "\"key\":%s,\"publicKey\":\"%s\",\"signature\":\"%s\"}",
-                when, chain->seq, hash, info->name, key, spki, signature);
+                when, own_kind_name(OWN_HEAD), chain->seq, hash, info->name, key, spki, signature);
         if (length < 0 || (size_t)length >= size || (size_t)length > LIMIT_AUDIT_RECORD)
                 return -EMSGSIZE;
         *ret_length = (size_t)length;

@@ -304,7 +304,8 @@ enum listen_kind {
          * answers all records up to number that were not answered before. ---- */ \
         /* They are on the disk. seq: the number, in the file, of the last record there. */ \
         M(SAFE, safe, F(u64, number) F(u64, seq)) \
-        /* They are not. They are kept, within bounds, and written late where that becomes possible. */ \
+        /* They are not. They are kept, within bounds, and written late where that becomes possible; but for one that was
+         * refused, because the broker may not write such a record. */ \
         M(UNSAFE, unsafe, F(u64, number)) \
         /* At the start of a channel and with every change of ok or of the signed head. reason: why not ok; lost: records
          * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none. */ \

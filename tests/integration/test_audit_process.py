@@ -689,43 +689,127 @@ class Heads(Signing):
         self.assertEqual(len(self.rotated()), 1)
 
 
+# What a broker that was taken over may send as a record, by what is wrong with it.
+FORGED = {
+    **{f"the kind {kind}": f'{{"kind":"{kind}","file":"x","headSigned":true}}'
+       for kind in ("start", "rotated", "torn", "damaged", "reopened", "head", "refused")},
+    "a signed head": '{"kind":"head","signedSeq":1,"signedHash":"%s","algorithm":"ed25519","key":"k","publicKey":"00",'
+                     '"signature":"00"}' % ZERO,
+    "a gap": '{"time":"x","kind":"audit-back","since":"x","reason":"none","late":0,"lost":0}',
+    "a kind in escapes": r'{"k\u0069nd":"\u0068ead"}',
+    "a kind with NUL": r'{"kind":"head\u0000x"}',
+    "seq": '{"kind":"sign","seq":1}',
+    "prev": '{"prev":"%s","kind":"sign"}' % ZERO,
+    "hash": '{"kind":"sign","hash":"%s"}' % ZERO,
+    "seq in escapes": r'{"kind":"sign","s\u0065q":1}',
+    "a member twice": '{"kind":"sign","kind":"delete"}',
+    "two lines": '{"a":1}\n{"b":2}',
+    "a control character": '{"a":"\x01"}',
+    "an escape sequence": '{"a":"\x1b[2J"}',
+    "a member's name with NUL": r'{"a\u0000":1}',
+    "not UTF-8": b'{"a":"\xff"}',
+    "a surrogate": b'{"a":"\xed\xa0\x80"}',
+    "half a pair": r'{"a":"\ud800"}',
+    "an array": "[1]",
+    "empty": "{}",
+    "nothing": "",
+    "no JSON": "sign",
+    "not closed": '{"a":"b}',
+    "nested": '{"a":{"b":1}}',
+    "deep": '{"a":' + '{"a":' * 20 + "1" + "}" * 21,
+    "many arrays": '{"a":[' + "[]," * 5000 + "[]]}",
+    "too long": '{"a":"' + "x" * 17000 + '"}',
+}
+# Messages that are not records, by what is wrong with them.
+NONSENSE = {
+    "an unknown type": b"\xff garbage",
+    "type 0": bytes(9),
+    "a cut record": pack("RECORD", number=3, text='{"kind":"sign"}')[:-3],
+    "a record with a tail": pack("RECORD", number=3, text='{"kind":"sign"}') + b"x",
+    "a NUL in a text": pack("RECORD", number=3, text='{"kind":\0"sign"}'),
+    "a message for another": pack("GO"),
+    "a signature of nothing": pack("HEAD_SIGNED", seq=1, ok=1, algorithm=255, key="k", spki=b"x", signature=b"y"),
+    "a cut signature": pack("HEAD_SIGNED", seq=1)[:-1],
+    "too long": bytes([NUMBERS["RECORD"]]) + bytes(150000),
+}
+
+
 class Faults(Case):
     def gone(self, audit):
         status, log = audit.wait()
         self.assertEqual(status, 1, log)
         self.assertIn("sent an invalid message", log)
 
-    def test_record(self):
-        """a record that would break the file's lines ends the process, after what came before was written"""
-        for bad in ('{"a":1}\n{"b":2}', '{"a":"\x01"}', "[1]", "{}", "", '{"a":"' + "x" * 17000 + '"}'):
-            with self.subTest(bad[:10]):
-                audit = self.audit()
-                n = audit.keep()
-                audit.process.send_signal(signal.SIGSTOP)
-                audit.record(kind="good")
+    def good(self, audit):
+        number = audit.record()
+        while True:
+            name, answered = audit.answer()
+            self.assertEqual(name, "SAFE")
+            if answered == number:
+                return number
+
+    def verified(self, *goods):
+        """The file holds these good records, and what was refused is not in it: tokendctl and this file's check say so."""
+        records = check(self.path)
+        self.assertEqual([r.get("n") for r in records if r["kind"] == "sign"], list(goods))
+        self.assertLessEqual({r["kind"] for r in records}, {"start", "sign", "refused"})
+        self.assertEqual(sum(r["kind"] == "start" for r in records), 1)
+        done = subprocess.run([BUILD / "tokendctl", "audit", "verify", self.path], capture_output=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
+        return [r for r in records if r["kind"] == "refused"]
+
+    def test_forged(self):
+        """a record that is not the broker's to write, or would break the file, is refused and that is recorded; others are kept"""
+        audit = self.audit()
+        self.assertEqual(audit.state()["ok"], 1)
+        goods = [self.good(audit)]
+        for n, (what, text) in enumerate(FORGED.items(), 1):
+            with self.subTest(what):
                 audit.number += 1
-                audit.broker.send("RECORD", number=audit.number, text=bad)
-                audit.process.send_signal(signal.SIGCONT)
-                self.gone(audit)
-                self.assertEqual(check(self.path)[n:][0]["kind"], "good")
-                audit.kill()
+                if isinstance(text, str):
+                    text = text.encode()
+                audit.broker.sock.send(bytes([NUMBERS["RECORD"]]) + struct.pack("<QI", audit.number, len(text) + 1) + text + b"\0")
+                self.assertEqual(audit.answer(), ("UNSAFE", audit.number))
+                goods.append(self.good(audit))
+                self.assertEqual(len(self.verified(*goods)), n)
+        self.assertEqual(audit.end()[0], 0)
+
+    def test_nonsense(self):
+        """a message of the broker that is malformed does not end the process; what came before and after is kept"""
+        audit = self.audit()
+        self.assertEqual(audit.state()["ok"], 1)
+        goods = [self.good(audit)]
+        for what, message in NONSENSE.items():
+            with self.subTest(what):
+                audit.broker.sock.send(message)
+                goods.append(self.good(audit))
+                self.verified(*goods)
+        with open("/dev/null") as null:
+            socket.send_fds(audit.broker.sock, [b"\xff"], [null.fileno()] * 20)
+            before = len(os.listdir(f"/proc/{audit.process.pid}/fd"))
+            for _ in range(50):
+                socket.send_fds(audit.broker.sock, [b"\xff"], [null.fileno()] * 2)
+        goods.append(self.good(audit))
+        self.verified(*goods)
+        self.assertLessEqual(len(os.listdir(f"/proc/{audit.process.pid}/fd")), before)
+        status, log = audit.end()
+        self.assertEqual(status, 0, log)
+        self.assertIn("refused what the broker sent", log)
 
     def test_number(self):
-        """a number that does not rise is a fault"""
+        """a record whose number does not rise is refused"""
         audit = self.audit()
         audit.keep()
-        audit.broker.send("RECORD", number=1, text='{"a":1}')
-        self.gone(audit)
+        audit.broker.send("RECORD", number=1, text='{"kind":"sign"}')
+        audit.keep()
+        self.assertEqual([r["reason"] for r in self.verified(1, 2)], ["a record whose number does not rise"])
 
     def test_garbage(self):
-        """a message that is none, on either channel, is a fault"""
-        for end in ("broker", "control"):
-            with self.subTest(end):
-                audit = self.audit()
-                audit.keep()
-                getattr(audit, end).sock.send(b"\xff garbage")
-                self.gone(audit)
-                audit.kill()
+        """a message of the supervisor that is malformed ends it: the two are of different builds"""
+        audit = self.audit()
+        audit.keep()
+        audit.control.sock.send(b"\xff garbage")
+        self.gone(audit)
 
     def test_version(self):
         """a supervisor of another build is refused"""
