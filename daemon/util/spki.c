@@ -4,8 +4,16 @@
 
 #include <string.h>
 
+#include "daemon/util/curve-point.h"
+
 /* Bytes of a modulus or an exponent, at most. */
 #define INTEGER_MAX 0x10000U
+
+/* The first byte of a point (SEC 1, 2.3.3). */
+#define POINT_EVEN  0x02 /* x follows, and y is even */
+#define POINT_ODD   0x03
+#define POINT_PLAIN 0x04 /* x and y follow */
+#define POINT_MAX   133U /* bytes: of P-521 */
 
 struct curve {
         unsigned bits;
@@ -26,6 +34,14 @@ static const uint8_t rsa_algorithm[] = {
 static const uint8_t ec_algorithm[] = {0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
 
 /* ---- reading ---- */
+
+static const struct curve *curve_of(unsigned bits)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(curves); i++)
+                if (curves[i].bits == bits)
+                        return &curves[i];
+        return NULL;
+}
 
 static bool take_both(struct der spki, struct der *ret_algorithm, struct der *ret_bits)
 {
@@ -69,13 +85,6 @@ bool spki_of_certificate(struct der der, struct der *ret)
                 return false;
         *ret = spki;
         return true;
-}
-
-bool spki_is_same(struct der a, struct der b)
-{
-        struct der bits_a, bits_b;
-
-        return spki_bits(a, &bits_a) && spki_bits(b, &bits_b) && der_is_same(bits_a, bits_b);
 }
 
 bool spki_rsa(struct der key, struct der *ret_modulus, struct der *ret_exponent)
@@ -130,14 +139,6 @@ unsigned spki_key_type(struct der spki, unsigned *ret_bits, struct der *ret_key)
 
 /* ---- curves ---- */
 
-static const struct curve *curve_of(unsigned bits)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(curves); i++)
-                if (curves[i].bits == bits)
-                        return &curves[i];
-        return NULL;
-}
-
 unsigned spki_curve_bits(struct der params)
 {
         static const char named[] = "edwards25519";
@@ -160,21 +161,76 @@ struct der spki_curve_params(unsigned bits)
         return curve ? (struct der){curve->params, curve->params_length} : (struct der){NULL, 0};
 }
 
+/* CKA_EC_POINT is an OCTET STRING of the point (PKCS #11 v2.40, 2.3.3). There are tokens that give the point bare, and
+ * others that read v3.0 as a BIT STRING. The lengths tell which it is. */
+static bool unwrap_point(struct der point, size_t length, struct der *ret)
+{
+        struct der octets = point, bits = point, content;
+
+        if (point.length == length)
+                content = point;
+        else if (der_take(&bits, DER_TAG_BIT_STRING, &content) && bits.length == 0 &&
+                 content.length == length + 1 && content.data[0] == 0)
+                content = (struct der){content.data + 1, length};
+        else if (!der_take(&octets, DER_TAG_OCTET_STRING, &content) || octets.length != 0 ||
+                 content.length != length)
+                return false;
+        *ret = content;
+        return true;
+}
+
 bool spki_point(unsigned bits, struct der point, struct der *ret)
 {
         const struct curve *curve = curve_of(bits);
-        struct der in = point;
-        size_t length;
 
-        if (!curve)
-                return false;
-        length = bits == 255 ? curve->field : 2 * curve->field + 1;
-        if (point.length != length && (!der_take(&in, DER_TAG_OCTET_STRING, &point) || in.length != 0))
-                return false;
-        if (point.length != length || (bits != 255 && point.data[0] != 0x04))
+        if (!curve || !unwrap_point(point, bits == 255 ? curve->field : 2 * curve->field + 1, &point) ||
+                (bits != 255 && point.data[0] != POINT_PLAIN))
                 return false;
         *ret = point;
         return true;
+}
+
+static bool is_compressed(const struct curve *curve, struct der point)
+{
+        return curve->bits != 255 && point.length == curve->field + 1 &&
+               (point.data[0] == POINT_EVEN || point.data[0] == POINT_ODD);
+}
+
+/* Whether the compressed point is the other one, which is of the same curve and is written out. */
+static bool is_same_point(const struct curve *curve, struct der compressed, struct der plain)
+{
+        return is_compressed(curve, compressed) && plain.length == 2 * curve->field + 1 &&
+               plain.data[0] == POINT_PLAIN &&
+               memcmp(compressed.data + 1, plain.data + 1, curve->field) == 0 &&
+               (compressed.data[0] & 1) == (plain.data[plain.length - 1] & 1);
+}
+
+/* Writes a compressed point out. */
+static bool expand_point(const struct curve *curve, struct der point, uint8_t *buffer, struct der *ret)
+{
+        if (!unwrap_point(point, curve->field + 1, &point) || !is_compressed(curve, point) ||
+                !curve_point_y(
+                        curve->bits, point.data + 1, point.data[0] == POINT_ODD, buffer + 1 + curve->field))
+                return false;
+        buffer[0] = POINT_PLAIN;
+        memcpy(buffer + 1, point.data + 1, curve->field);
+        *ret = (struct der){buffer, 2 * curve->field + 1};
+        return true;
+}
+
+bool spki_is_same(struct der a, struct der b)
+{
+        struct der key_a, key_b;
+        unsigned bits_a, bits_b;
+        const struct curve *curve;
+
+        if (spki_bits(a, &key_a) && spki_bits(b, &key_b) && der_is_same(key_a, key_b))
+                return true;
+        if (spki_key_type(a, &bits_a, &key_a) != KEY_EC || spki_key_type(b, &bits_b, &key_b) != KEY_EC ||
+                bits_a != bits_b)
+                return false;
+        curve = curve_of(bits_a);
+        return is_same_point(curve, key_a, key_b) || is_same_point(curve, key_b, key_a);
 }
 
 /* ---- making ---- */
@@ -230,10 +286,10 @@ int spki_from_rsa(struct der modulus, struct der exponent, uint8_t **ret, size_t
 int spki_from_point(unsigned bits, struct der point, uint8_t **ret, size_t *ret_length)
 {
         const struct curve *curve = curve_of(bits);
-        uint8_t algorithm[sizeof(ec_algorithm) + sizeof(curve->params)];
+        uint8_t algorithm[sizeof(ec_algorithm) + sizeof(curve->params)], expanded[POINT_MAX];
         size_t n = 0;
 
-        if (!curve || !spki_point(bits, point, &point))
+        if (!curve || (!spki_point(bits, point, &point) && !expand_point(curve, point, expanded, &point)))
                 return -EINVAL;
         if (bits != 255) {
                 memcpy(algorithm, ec_algorithm, sizeof(ec_algorithm));

@@ -19,7 +19,8 @@ bool spki_of_certificate(struct der certificate, struct der *ret);
 bool spki_bits(struct der spki, struct der *ret);
 
 /* Whether both are of one public key: the keys themselves are compared, not how their algorithm is named (a
- * key that is marked for PSS alone is the same RSA key). false if one of them cannot be read. */
+ * key that is marked for PSS alone is the same RSA key) or whether a point is compressed. false if one of them
+ * cannot be read. */
 bool spki_is_same(struct der a, struct der b);
 
 /* The type of the key (enum key_type), the bits of its modulus or curve, and its subjectPublicKey. 0: an
@@ -34,8 +35,8 @@ unsigned spki_modulus_bits(struct der modulus);
 
 /* ---- curves: by their bits, 256, 384 and 521, and 255 for Ed25519 ---- */
 
-/* The point itself, without the OCTET STRING that PKCS #11 puts around it, if there is one. false: it is not
- * a point of that curve. */
+/* The point itself, without the OCTET STRING that PKCS #11 puts around it or the BIT STRING of some tokens, if there
+ * is one. false: it is not as long as a point of that curve, or it is compressed. */
 bool spki_point(unsigned bits, struct der point, struct der *ret);
 
 /* The bits of the curve that CKA_EC_PARAMS names; 0: an unknown curve. */
@@ -49,5 +50,6 @@ struct der spki_curve_params(unsigned bits);
 /* Big-endian unsigned integers; leading zeros are allowed. */
 int spki_from_rsa(struct der modulus, struct der exponent, uint8_t **ret, size_t *ret_length);
 
-/* point: CKA_EC_POINT, in an OCTET STRING or bare. */
+/* point: CKA_EC_POINT, in an OCTET STRING, in a BIT STRING or bare. In the key it is written out if it was compressed;
+ * then -EINVAL also if the curve has no such point. */
 int spki_from_point(unsigned bits, struct der point, uint8_t **ret, size_t *ret_length);

@@ -2,7 +2,9 @@
 /* SubjectPublicKeyInfo: in a certificate, from attributes, and what it says of itself. */
 #include <string.h>
 
+#include "daemon/util/curve-point.h"
 #include "daemon/util/spki.h"
+#include "daemon/util/text.h"
 #include "tests/unit/suite.h"
 
 static struct der of(const void *data, size_t length)
@@ -42,9 +44,9 @@ static void test_rsa_none(void)
 
 static void check_curve(unsigned bits, size_t point_length, unsigned type, size_t expected)
 {
-        uint8_t point[133], wrapped[136] = {0x04};
-        _cleanup_(freep) uint8_t *bare = NULL, *octets = NULL;
-        size_t length = 0, octets_length = 0, at = 1;
+        uint8_t point[133], wrapped[137];
+        _cleanup_(freep) uint8_t *bare = NULL, *octets = NULL, *bit_string = NULL;
+        size_t length = 0, octets_length = 0, bit_string_length = 0, at;
         unsigned found = 0;
         struct der key;
 
@@ -58,6 +60,12 @@ static void check_curve(unsigned bits, size_t point_length, unsigned type, size_
                 spki_from_point(bits, of(wrapped, at + point_length), &octets, &octets_length), 0);
         CU_ASSERT_EQUAL(length, expected);
         CU_ASSERT(octets_length == length && memcmp(bare, octets, length) == 0);
+        at = der_head(wrapped, 0x03, point_length + 1);
+        wrapped[at++] = 0;
+        memcpy(wrapped + at, point, point_length);
+        CU_ASSERT_EQUAL_FATAL(
+                spki_from_point(bits, of(wrapped, at + point_length), &bit_string, &bit_string_length), 0);
+        CU_ASSERT(bit_string_length == length && memcmp(bare, bit_string, length) == 0);
         CU_ASSERT_EQUAL(spki_key_type(of(bare, length), &found, &key), type);
         CU_ASSERT_EQUAL(found, bits);
         CU_ASSERT(key.length == point_length && memcmp(key.data, point, point_length) == 0);
@@ -83,6 +91,122 @@ static void test_points(void)
         point[0] = 0x02;
         CU_ASSERT_EQUAL(spki_from_point(256, of(point, 65), &spki, &length), -EINVAL);
         CU_ASSERT_PTR_NULL(spki);
+}
+
+/* By openssl: a point, compressed, and its y. */
+static const struct {
+        unsigned bits;
+        const char *compressed, *y;
+} compressed_points[] = {
+        {256, "02e1c9f267d26a0d3fe5a3efc2402393caa5413d2eb8de57497ccff90aef32e511",
+                "c15c1cec8097aea0d13b41b3d5dc39871da012f2815ada393dd3f3de7abc9ecc"},
+        {256, "0360ccdd1b7554b0dcb986310af33f12ef79da884d03b41f207f37cdbc67ae75d8",
+                "41de18910eca40384f9ca86f0a2d7b3ec470c7a0d0582e83a06481311031b9e1"},
+        {384,
+                "027f229b3c83b3bc6ff48034b38d4c391310907ec523a73175db21a06cb23166e6874103ec13ddbd557ff637c4bb"
+                "d6472b",
+                "8726fad6f22c0d4ae179a68208368c5d44ca9a27dc7780dfac751aeb98b7d743dabe4ce6cd9b60ca2b6831ec2cf2"
+                "b7b2"},
+        {384,
+                "0305e4ffc08d0eaa7ae8d8226ce9d9f224bedb811e0da1c723852d44d90f1d558302a39f89393cc569dafba34f05"
+                "6905c7",
+                "a7890f71fd53a9f6eebc1a414d28d87f642cd75e4bfb38f6c44595c7fed5cbffa2dc9564ef0af7c6cfe9e1c35497"
+                "d8eb"},
+        {521,
+                "0301b38675bed49d4c468ed707e355fb9d3a3938691ce7f15e2f8f45ebe21b362d44906732d1fd9aeee7e5ff75c1"
+                "7215eafa21"
+                "c7a82699cb7af1bcb9bab4b951af75fc",
+                "00b0ad9577a938393522567d3ae8540230e6b665591bde46bfe9e07a024330a058a8f0e051611a1afed0e4b9e424"
+                "22522358"
+                "8b48f725074088faf664355f85ec54ff"},
+        {521,
+                "020065f99e2c07b1102a8bb395b9b80edae76e025bec752d580545a9260e16978acb5e38a243c74a4ea1a98bfea3"
+                "8986ed291b"
+                "c2b0945791bc936b8433dcee3188e6d1",
+                "0033e1b5db6f7737d96f9e00c5950b9e2b283ce1a1e0f7ad6ddd56e9b8b84ffc48d57c0d1daef64120c7122da33f"
+                "b6b382aa"
+                "92287f2e5f4f0a6357863a297ec9ddc0"},
+};
+
+/* The key of this CKA_EC_POINT is that of the plain point. */
+static void check_expanded(unsigned bits, struct der point, struct der plain)
+{
+        _cleanup_(freep) uint8_t *spki = NULL, *expected = NULL;
+        size_t length = 0, n_expected = 0;
+
+        CU_ASSERT_EQUAL_FATAL(spki_from_point(bits, plain, &expected, &n_expected), 0);
+        CU_ASSERT_EQUAL_FATAL(spki_from_point(bits, point, &spki, &length), 0);
+        CU_ASSERT_TRUE(der_is_same(of(spki, length), of(expected, n_expected)));
+}
+
+static void test_compressed(void)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(compressed_points); i++) {
+                unsigned bits = compressed_points[i].bits;
+                size_t n = (bits + 7) / 8, at;
+                uint8_t point[67], plain[133], wrapped[72];
+                struct der bare = of(point, n + 1), ignored;
+
+                CU_ASSERT_TRUE_FATAL(text_unhex(compressed_points[i].compressed, n + 1, point));
+                memcpy(plain, point, n + 1);
+                plain[0] = 0x04;
+                CU_ASSERT_TRUE_FATAL(text_unhex(compressed_points[i].y, n, plain + 1 + n));
+                check_expanded(bits, bare, of(plain, 2 * n + 1));
+                at = der_head(wrapped, 0x04, n + 1);
+                memcpy(wrapped + at, point, n + 1);
+                check_expanded(bits, of(wrapped, at + n + 1), of(plain, 2 * n + 1));
+                at = der_head(wrapped, 0x03, n + 2);
+                wrapped[at++] = 0;
+                memcpy(wrapped + at, point, n + 1);
+                check_expanded(bits, of(wrapped, at + n + 1), of(plain, 2 * n + 1));
+                CU_ASSERT_FALSE(spki_point(bits, bare, &ignored));
+        }
+}
+
+/* Half of all x have no y; an x that is not below p has none. */
+static void test_no_such_point(void)
+{
+        unsigned n_points = 0;
+        uint8_t point[67], y[66], *spki = NULL;
+        size_t length;
+
+        for (unsigned i = 1; i <= 100; i++) {
+                memset(point, 0, 33);
+                point[32] = (uint8_t)i;
+                n_points += curve_point_y(256, point + 1, i & 1, y);
+        }
+        /* As Euler's criterion says of them. */
+        CU_ASSERT_EQUAL(n_points, 48U);
+        for (size_t i = 0; i < ARRAY_SIZE(compressed_points); i++) {
+                size_t n = (compressed_points[i].bits + 7) / 8;
+
+                memset(point, 0xff, sizeof(point));
+                point[0] = 0x02;
+                CU_ASSERT_EQUAL(spki_from_point(compressed_points[i].bits, of(point, n + 1), &spki, &length),
+                        -EINVAL);
+        }
+        CU_ASSERT_FALSE(curve_point_y(255, point, true, y));
+        CU_ASSERT_PTR_NULL(spki);
+}
+
+/* As a certificate has it whose issuer left the point compressed. */
+static void test_same_compressed(void)
+{
+        static const char head[] = "3039301306072a8648ce3d020106082a8648ce3d030107032200";
+        uint8_t compressed[59];
+        _cleanup_(freep) uint8_t *plain = NULL;
+        size_t n = strlen(head) / 2, length = 0;
+
+        CU_ASSERT_TRUE_FATAL(text_unhex(head, n, compressed));
+        CU_ASSERT_TRUE_FATAL(text_unhex(compressed_points[0].compressed, 33, compressed + n));
+        CU_ASSERT_EQUAL_FATAL(spki_from_point(256, of(compressed + n, 33), &plain, &length), 0);
+        CU_ASSERT_TRUE(spki_is_same(of(compressed, n + 33), of(plain, length)));
+        CU_ASSERT_TRUE(spki_is_same(of(plain, length), of(compressed, n + 33)));
+        compressed[n] ^= 1;
+        CU_ASSERT_FALSE(spki_is_same(of(compressed, n + 33), of(plain, length)));
+        compressed[n] ^= 1;
+        compressed[n + 32] ^= 1;
+        CU_ASSERT_FALSE(spki_is_same(of(plain, length), of(compressed, n + 33)));
 }
 
 static void test_params(void)
@@ -155,6 +279,9 @@ SUITE(util_spki, {"a public key is found in a certificate, and in nothing else",
         {"two public keys are compared by the keys alone", test_same},
         {"an RSA key is as long as openssl makes it", test_rsa},
         {"zero is no modulus and nothing is no exponent", test_rsa_none},
-        {"each curve, its point bare or in an OCTET STRING", test_curves},
-        {"a point of another curve, compressed, or cut is refused", test_points},
+        {"each curve, its point bare, in an OCTET STRING or in a BIT STRING", test_curves},
+        {"a point of another curve, or cut, is refused", test_points},
+        {"a compressed point is written out", test_compressed},
+        {"a compressed point that the curve does not have is refused", test_no_such_point},
+        {"a compressed point is the same key", test_same_compressed},
         {"curves are known by OID, Ed25519 by its name too, others not at all", test_params});

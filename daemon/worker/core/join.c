@@ -88,15 +88,33 @@ static void set_der(struct inventory *inventory, struct object *key, uint8_t *de
         pthread_mutex_unlock(&inventory->lock);
 }
 
+static int copy_bytes(struct der from, uint8_t **ret, size_t *ret_length)
+{
+        uint8_t *copy = malloc(from.length);
+
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, from.data, from.length);
+        *ret = copy;
+        *ret_length = from.length;
+        return 0;
+}
+
+/* The point of a certificate's key may be compressed: the key has it written out, as other programs want it. -EINVAL: the
+ * curve has no such point. */
 static int copy_der(struct inventory *inventory, struct object *key, struct der spki)
 {
-        uint8_t *der = malloc(spki.length);
+        unsigned type, bits;
+        uint8_t *der;
+        struct der bytes;
+        size_t length;
+        int r;
 
-        if (!der)
-                return -ENOMEM;
-        memcpy(der, spki.data, spki.length);
-        set_der(inventory, key, der, spki.length);
-        return 0;
+        type = spki_key_type(spki, &bits, &bytes);
+        r = type == KEY_EC ? spki_from_point(bits, bytes, &der, &length) : copy_bytes(spki, &der, &length);
+        if (r == 0)
+                set_der(inventory, key, der, length);
+        return r;
 }
 
 /* A private key has its public half from the public key of its id, else from its certificate, else from
@@ -111,8 +129,12 @@ static int join_der(
         int r = 0;
 
         for (size_t c = 0; c < ARRAY_SIZE(order) && key->id_length > 0; c++)
-                if (find_half(index, key, order[c], &spki))
-                        return copy_der(inventory, key, spki);
+                if (find_half(index, key, order[c], &spki)) {
+                        r = copy_der(inventory, key, spki);
+                        if (r != -EINVAL)
+                                return r;
+                        r = 0;
+                }
         if (key->key_type != KEY_RSA && !key->point_read) {
                 r = object_read_point(session, key, &der, &length);
                 key->point_read = r == 0;
