@@ -47,10 +47,16 @@ bool text_is_nickname(const char *text, size_t length)
         return text_is_listable(text, length) && !memchr(text, ':', length);
 }
 
+size_t text_without_nuls(const char *text, size_t length)
+{
+        while (length > 0 && text[length - 1] == '\0')
+                length--;
+        return length;
+}
+
 size_t text_label(char *out, const char *label, size_t length)
 {
-        while (length > 0 && label[length - 1] == '\0')
-                length--;
+        length = text_without_nuls(label, length);
         if (!text_is_listable(label, length))
                 length = 0;
         memmove(out, label, length);

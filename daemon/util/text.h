@@ -16,6 +16,9 @@ bool text_is_nickname(const char *text, size_t length);
 /* Whether it may be shown as the nickname of a key that others made: like text_is_nickname(), but it may have a colon. */
 bool text_is_listable(const char *text, size_t length);
 
+/* The length of text without the NULs at its end. */
+size_t text_without_nuls(const char *text, size_t length);
+
 /* The nickname that the CKA_LABEL of a key or a certificate gives it: the label without the NULs that a program
  * may have stored at its end, or "" if that is not listable. Returns its length, without the NUL that ends it. out
  * holds length + 1 bytes, and may be the label. */

@@ -6,6 +6,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
+#include "daemon/util/text.h"
 #include "daemon/worker/device/attribute.h"
 #include "proto/limits.h"
 
@@ -16,7 +17,9 @@
 /* Bytes of a certificate: it must fit into one message with its other fields. */
 #define CERTIFICATE_MAX (100U * 1024U)
 
-#define MISSING CK_UNAVAILABLE_INFORMATION
+/* Instead of the length of an attribute that was not read. */
+#define MISSING  CK_UNAVAILABLE_INFORMATION       /* the token does not know it, or does not show it */
+#define TOO_LONG (CK_UNAVAILABLE_INFORMATION - 1) /* for its buffer */
 
 /* The call failed because of an attribute, and not because of the object or the session. */
 static bool is_about_attributes(const struct session *session, int r)
@@ -27,9 +30,8 @@ static bool is_about_attributes(const struct session *session, int r)
                session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID);
 }
 
-/* Reads many attributes in one call. An attribute that the token does not know or does not show, or that is
- * too long, gets the length MISSING. Some tokens stop at the first of these: then each attribute is read by
- * itself. */
+/* Reads many attributes in one call. One that was not read gets the length MISSING or TOO_LONG. Some tokens stop
+ * at the first of these, and the code that they return is of any of them: then each attribute is read by itself. */
 static int read_attributes(
         struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, size_t n)
 {
@@ -47,14 +49,20 @@ static int read_attributes(
                 if (r != 0 && !is_about_attributes(session, r))
                         return r;
                 if (r != 0)
-                        attributes[i].ulValueLen = MISSING;
+                        attributes[i].ulValueLen =
+                                session_said(session, r, CKR_BUFFER_TOO_SMALL) ? TOO_LONG : MISSING;
         }
         return 0;
 }
 
+static bool was_read(const CK_ATTRIBUTE *attribute)
+{
+        return attribute->ulValueLen != MISSING && attribute->ulValueLen != TOO_LONG;
+}
+
 static struct der attribute_der(const CK_ATTRIBUTE *attribute)
 {
-        return (struct der){attribute->pValue, attribute->ulValueLen == MISSING ? 0 : attribute->ulValueLen};
+        return (struct der){attribute->pValue, was_read(attribute) ? attribute->ulValueLen : 0};
 }
 
 static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_ATTRIBUTE *label)
@@ -67,6 +75,8 @@ static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_AT
                 return -ENOMEM;
         memcpy(object->id, i.data, i.length);
         object->id_length = i.length;
+        /* Programs store a label with the NUL that ends it in C, or with those that fill a field. */
+        l.length = text_without_nuls((const char *)l.data, l.length);
         memcpy(object->label, l.data, l.length);
         object->label[l.length] = '\0';
         object->label_length = l.length;
@@ -77,7 +87,7 @@ static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_AT
  * certificate. One byte that cannot be listed stands for it. */
 static void mark_long_label(CK_ATTRIBUTE *label)
 {
-        if (label->ulValueLen == MISSING) {
+        if (label->ulValueLen == TOO_LONG) {
                 ((char *)label->pValue)[0] = '\x01';
                 label->ulValueLen = 1;
         }
@@ -220,7 +230,7 @@ static int read_certificate(struct session *session, struct object *object)
         if (!object->der)
                 return -ENOMEM;
         r = read_attributes(session, object->handle, &value, 1);
-        if (r == 0 && value.ulValueLen != MISSING) {
+        if (r == 0 && was_read(&value)) {
                 object->der_length = value.ulValueLen;
                 object->listable = true;
         }
@@ -257,7 +267,7 @@ int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE
         if (r != 0)
                 return r;
         /* Longer than LIMIT_KEY_ID. */
-        if (attributes[0].ulValueLen == MISSING)
+        if (attributes[0].ulValueLen == TOO_LONG)
                 object->listable = false;
         *ret = TAKE_PTR(object);
         return 0;

@@ -25,7 +25,7 @@ struct object {
         bool listable; /* it has a type, an id and a size that we support; others are kept only so that they are not read again */
         uint8_t *id;
         size_t id_length;
-        char *label; /* NUL-terminated; it may contain anything, also a NUL */
+        char *label; /* without the NULs at its end; NUL-terminated; it may contain anything, also a NUL */
         size_t label_length;
 
         unsigned key_type; /* enum key_type */
