@@ -30,7 +30,10 @@ static bool is_changing(const struct worker *worker)
         return false;
 }
 
-/* Asks for the directory. Where memory is short it is asked for again at the next turn. */
+/* Where there is no memory to ask for the directory, it is asked for again after this time. */
+#define REFRESH_AGAIN_USEC USEC_PER_SEC
+
+/* Asks for the directory. */
 static struct op *next_refresh(struct token *token)
 {
         _cleanup_(op_unrefp) struct op *op = NULL;
@@ -38,8 +41,11 @@ static struct op *next_refresh(struct token *token)
         if (!token->refresh_wanted || worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
                 return NULL;
         op = op_new(token->broker, MESSAGE_TYPE_REFRESH);
-        if (!op)
+        if (!op) {
+                /* Nothing else may happen: what waits for the directory would wait for good. */
+                loop_arm(&token->broker->loop, now_usec() + REFRESH_AGAIN_USEC);
                 return NULL;
+        }
         op->token = token;
         op->input.refresh.all = token->worker.phase == WORKER_LOADING;
         backlog_first(token, op);
