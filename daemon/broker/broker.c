@@ -169,8 +169,25 @@ void broker_done(struct broker *broker)
 
 /* ---- configuration ---- */
 
+/* The tokens that the configuration adds, in its order. */
+static int make_tokens(struct broker *broker, const struct config *config, struct link *added)
+{
+        for (size_t i = 0; i < config->n_tokens; i++) {
+                struct token *token;
+                int r;
+
+                if (registry_token(broker, config->tokens[i]->name))
+                        continue;
+                r = token_new(broker, config->tokens[i], &token);
+                if (r < 0)
+                        return r;
+                link_append(added, &token->link);
+        }
+        return 0;
+}
+
 /* The tokens of the new configuration, in its order; the others end. */
-static int configure_tokens(struct broker *broker, const struct config *config)
+static void configure_tokens(struct broker *broker, const struct config *config, struct link *added)
 {
         struct link kept, gone;
 
@@ -178,10 +195,9 @@ static int configure_tokens(struct broker *broker, const struct config *config)
         link_init(&gone);
         for (size_t i = 0; i < config->n_tokens; i++) {
                 struct token *token = registry_token(broker, config->tokens[i]->name);
-                int r = token ? 0 : token_new(broker, config->tokens[i], &token);
 
-                if (r < 0)
-                        return r;
+                if (!token)
+                        token = LINK_OF(added->next, struct token, link);
                 token->config = config->tokens[i];
                 link_remove(&token->link);
                 link_append(&kept, &token->link);
@@ -190,7 +206,6 @@ static int configure_tokens(struct broker *broker, const struct config *config)
         link_append_all(&gone, &broker->tokens);
         link_append_all(&broker->tokens, &kept);
         tokens_free(broker, &gone);
-        return 0;
 }
 
 /* Every caller is asked again who it is: what it may changes with the files, not with its next connect. */
@@ -215,22 +230,29 @@ static size_t room_for_connections(const struct broker *broker, const struct con
 int broker_configure(struct broker *broker, struct config *config)
 {
         struct config *old = broker->config;
-        int r = registry_configure(broker, config);
+        struct link added;
+        int r;
 
-        broker->config = config;
-        if (r == 0) {
-                /* Before tokens go: what their ops' ends set going is under the new policy. */
-                match_again(broker);
-                r = configure_tokens(broker, config);
+        /* First what can fail: the configuration is put in force as a whole, or not at all. */
+        link_init(&added);
+        r = make_tokens(broker, config, &added);
+        if (r == 0)
+                r = registry_configure(broker, config);
+        if (r < 0) {
+                tokens_free(broker, &added);
+                config_free(config);
+                return r;
         }
+        broker->config = config;
+        /* Before tokens go: what their ops' ends set going is under the new policy. */
+        match_again(broker);
+        configure_tokens(broker, config, &added);
         audit_configure(broker);
         broker->accounts.max_bytes = config->max_memory;
-        if (r == 0) {
-                broker->max_keys_connections = room_for_connections(broker, config);
-                registry_forget(broker);
-        }
+        broker->max_keys_connections = room_for_connections(broker, config);
+        registry_forget(broker);
         config_free(old);
-        return r;
+        return 0;
 }
 
 /* ---- work ---- */

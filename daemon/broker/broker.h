@@ -8,7 +8,8 @@
 int broker_init(struct broker *broker, int control_fd);
 void broker_done(struct broker *broker);
 
-/* Puts a configuration in force: tokens and instances follow, every connection is matched again. Takes it. */
+/* Puts a configuration in force: tokens and instances follow, every connection is matched again. Takes it.
+ * -ENOMEM: what was in force is in force. */
 int broker_configure(struct broker *broker, struct config *config);
 
 /* No more connections and requests; answers what is there until usec. */

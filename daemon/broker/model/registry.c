@@ -75,40 +75,52 @@ static struct instance *instance_of_name(struct broker *broker, const char *name
         return NULL;
 }
 
-static int configure_instance(struct broker *broker, const struct config_instance *config)
+/* It is in force when it has its configuration. */
+static int add_instance(struct broker *broker, const char *name)
 {
-        struct instance *instance = instance_of_name(broker, config->name);
+        struct instance *instance;
 
-        if (!instance) {
-                instance = calloc(1, sizeof(*instance));
-                if (!instance)
-                        return -ENOMEM;
-                link_init(&instance->link);
-                instance->name = strdup(config->name);
-                if (!instance->name) {
-                        free(instance);
-                        return -ENOMEM;
-                }
+        if (instance_of_name(broker, name))
+                return 0;
+        instance = calloc(1, sizeof(*instance));
+        if (!instance)
+                return -ENOMEM;
+        link_init(&instance->link);
+        instance->name = strdup(name);
+        if (!instance->name) {
+                free(instance);
+                return -ENOMEM;
         }
-        instance->config = config;
-        link_remove(&instance->link);
         link_append(&broker->instances, &instance->link);
         return 0;
 }
 
+static void configure_instance(struct broker *broker, const struct config_instance *config)
+{
+        struct instance *instance = instance_of_name(broker, config->name);
+
+        instance->config = config;
+        link_remove(&instance->link);
+        link_append(&broker->instances, &instance->link);
+}
+
 int registry_configure(struct broker *broker, const struct config *config)
 {
-        int r = 0;
+        int r = config->n_instances == 0 ? add_instance(broker, policy_default_instance.name) : 0;
 
+        for (size_t i = 0; i < config->n_instances && r == 0; i++)
+                r = add_instance(broker, config->instances[i]->name);
+        if (r < 0)
+                return r;
         LINK_FOREACH(at, &broker->instances)
         {
                 LINK_OF(at, struct instance, link)->config = NULL;
         }
         if (config->n_instances == 0)
-                r = configure_instance(broker, &policy_default_instance);
-        for (size_t i = 0; i < config->n_instances && r == 0; i++)
-                r = configure_instance(broker, config->instances[i]);
-        return r;
+                configure_instance(broker, &policy_default_instance);
+        for (size_t i = 0; i < config->n_instances; i++)
+                configure_instance(broker, config->instances[i]);
+        return 0;
 }
 
 void registry_forget(struct broker *broker)

@@ -23,7 +23,7 @@ struct token *registry_token(const struct broker *broker, const char *name);
 /* NULL: that section is not in force. */
 struct instance *registry_instance(const struct broker *broker, const struct config_instance *config);
 
-/* The instances of a configuration, which is about to be in force. -ENOMEM. */
+/* The instances of a configuration, which is about to be in force. -ENOMEM: nothing has changed. */
 int registry_configure(struct broker *broker, const struct config *config);
 /* Frees the instances that the configuration lacks and that nothing is under way for. */
 void registry_forget(struct broker *broker);
