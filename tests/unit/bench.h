@@ -218,8 +218,11 @@ struct stage {
         struct fake_worker home, fast;
         struct fake_token token;
         struct fake_audit audit;
-        struct op *op; /* the cell's request, with a reference; NULL: not sent yet */
-        bool watching; /* what comes to workers from now on may be it */
+        struct op *op;         /* the cell's request, with a reference; NULL: not sent yet */
+        unsigned long n_short; /* this allocation fails; 0: none does */
+        bool all_short;        /* and all behind it */
+        bool was_short;        /* one did */
+        bool watching;         /* what comes to workers from now on may be it */
         unsigned n_faults;
         struct fake_client a, b, c; /* the cell's; those whose requests are in its way */
 };
@@ -291,6 +294,8 @@ bool fake_audit_serve(struct stage *stage);
 void client_open(struct stage *stage, struct fake_client *client);
 void client_close(struct fake_client *client);
 void client_call(struct stage *stage, struct fake_client *client, const char *text);
+/* Its connection; NULL: the broker has closed it. */
+struct connection *client_connection(const struct stage *stage, const struct fake_client *client);
 /* Whether anything came. */
 bool client_read(struct stage *stage, struct fake_client *client);
 /* The call of the cell's request; of a Sign and a Random that others make. */
@@ -323,3 +328,6 @@ size_t cell_n_before(const struct bench_cell *cell);
 #define BENCH_NAME(error) (UINT32_C(1) << (error))
 #define BENCH_ANY         UINT32_MAX
 void cell_run(const struct bench_cell *cell, uint32_t right);
+/* Likewise, and count allocations fail from the n-th on (1: the first), which the broker makes when it has begun. Whether one
+ * failed. */
+bool cell_run_short(const struct bench_cell *cell, uint32_t right, unsigned long n, unsigned long count);

@@ -2,10 +2,13 @@
 /* See bench.h: one request is brought into a state, something happens, and everything comes to its end. */
 #include <string.h>
 
+#include "daemon/broker/audit/records.h"
 #include "tests/unit/bench.h"
 
 /* How far time may go until everything must have ended. */
 #define LONGEST_USEC (700 * USEC_PER_SEC)
+/* Turns of what workers do until then: without memory one after the other is replaced. */
+#define ROUNDS_MAX 300U
 /* Replies of LIMIT_RANDOM bytes that fill what a connection keeps of them, and what its socket takes. */
 #define N_FLOOD 14U
 
@@ -18,11 +21,12 @@ static bool is_oneway(const struct bench_cell *cell)
 
 static void send_ours(struct stage *stage)
 {
-        struct connection *c = stage->a.connection;
+        struct connection *c;
 
         stage->watching = true;
         client_call(stage, &stage->a, call_of(stage->cell.what, is_oneway(&stage->cell)));
-        if (c && !link_is_empty(&c->client.ops) && !stage->a.closed)
+        c = client_connection(stage, &stage->a);
+        if (c && !link_is_empty(&c->client.ops))
                 stage->op = op_ref(LINK_OF(c->client.ops.prev, struct op, in_client));
 }
 
@@ -325,8 +329,10 @@ bool cell_is_over(const struct stage *stage)
         return true;
 }
 
-static bool has_denials(const struct stage *stage)
+static bool has_records(const struct stage *stage)
 {
+        if (!link_is_empty(&stage->broker.audit->items) && !stage->audit.absent)
+                return true;
         LINK_FOREACH(at, (struct link *)(uintptr_t)&stage->broker.accounts.list)
         {
                 if (LINK_OF(at, struct account, link)->n_unrecorded > 0)
@@ -338,12 +344,13 @@ static bool has_denials(const struct stage *stage)
 void cell_wind_down(struct stage *stage)
 {
         uint64_t until = now_usec() + LONGEST_USEC;
+        unsigned n = 0;
 
         stage->a.deaf = false;
         stage->audit.keeping = stage->cell.records == REC_UNSAFE ? REFUSES : KEEPS;
         stage->home.loads = stage->home.copies = true;
         stage_run(stage);
-        while (!stage->ended && now_usec() < until) {
+        while (!stage->ended && now_usec() < until && n++ < ROUNDS_MAX) {
                 bool any;
 
                 if (stage->home.fd < 0 && !stage->failed)
@@ -359,7 +366,7 @@ void cell_wind_down(struct stage *stage)
                 stage_next(stage);
         }
         /* Those that are still to be recorded are. */
-        while (!stage->ended && has_denials(stage))
+        while (!stage->ended && n++ < ROUNDS_MAX && has_records(stage))
                 stage_next(stage);
         if (stage->audit.absent)
                 fake_audit_start(stage, false);

@@ -82,6 +82,18 @@ void client_open(struct stage *stage, struct fake_client *client)
                 false, &client->connection);
 }
 
+struct connection *client_connection(const struct stage *stage, const struct fake_client *client)
+{
+        LINK_FOREACH(at, (struct link *)(uintptr_t)&stage->broker.connections)
+        {
+                struct connection *c = LINK_OF(at, struct connection, link);
+
+                if (c == client->connection)
+                        return c;
+        }
+        return NULL;
+}
+
 void client_close(struct fake_client *client)
 {
         closep(&client->fd);

@@ -44,6 +44,9 @@ void bench_fault(struct stage *stage, const char *format, ...)
         if (++n_faults > SHOWN)
                 return;
         printf("\n%s: ", bench_name(&stage->cell, name));
+        if (stage->n_short > 0)
+                printf("allocation %lu fails%s: ", stage->n_short,
+                        stage->all_short ? " and all behind it" : "");
         va_start(args, format);
         vprintf(format, args);
         va_end(args);

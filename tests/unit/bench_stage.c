@@ -147,6 +147,7 @@ static void run_broker(struct stage *stage)
 
 void stage_run(struct stage *stage)
 {
+        unsigned n = 0;
         bool any;
 
         do {
@@ -158,7 +159,8 @@ void stage_run(struct stage *stage)
                 any |= client_read(stage, &stage->a);
                 any |= client_read(stage, &stage->b);
                 any |= client_read(stage, &stage->c);
-        } while (any);
+        } while (any && ++n < TICKS_MAX);
+        BENCH_CHECK(stage, n < TICKS_MAX);
 }
 
 void stage_next(struct stage *stage)
@@ -220,6 +222,7 @@ int stage_open(struct stage *stage, const struct bench_cell *cell)
         stage->audit.fd = stage->audit.journal = -1;
         bench_now = __real_now_usec() + AHEAD_USEC;
         r = open_broker(stage);
+        stage->ended = r < 0;
         if (r < 0)
                 return r;
         /* A journal was connected before; the channel to tokend-audit is the file's that is configured. */
