@@ -109,7 +109,7 @@ enum worker_end {
         WORKER_END_DEVICE,     /* the device was lost in use: at once */
         WORKER_END_HUNG,       /* a call outlived its deadline: at once */
         WORKER_END_ERROR,      /* anything else: back-off */
-        /* Not a worker's own word but the broker's of it (REPLACE). */
+        /* Its own word, or the broker's of it (REPLACE). */
         WORKER_END_FULL, /* the token has more objects than are kept: never again by itself */
 };
 

@@ -282,7 +282,7 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);
 
-        if (r == 0 && (ending.end < WORKER_END_ABSENT || ending.end > WORKER_END_ERROR))
+        if (r == 0 && (ending.end < WORKER_END_ABSENT || ending.end > WORKER_END_FULL))
                 r = -EBADMSG;
         if (r < 0)
                 return r;

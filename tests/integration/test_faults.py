@@ -68,6 +68,22 @@ class Faults(Case):
         self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), "ecdsa_sha256", b"m", unb64(signature)))
 
 
+class Endless(Faults):
+    def test_endless(self):
+        """a search that never ends is given up: the token is failed and says why, its worker ends, the broker stays"""
+        self.begin(refresh="200ms")
+        self.sign()
+        broker, worker = self.daemon.broker(), self.daemon.worker()
+        self.token.set("C_FindObjects endless")
+        state = self.daemon.wait_state("hsm", "failed")
+        self.assertIn("lists more than 100000 objects", state["reason"])
+        # A search of each class may have been ended at once: some hundred thousand handles, not more.
+        self.assertLess(self.token.counts()["C_FindObjects"], 20000)
+        until(worker.gone, "the worker has ended")
+        self.assertFalse(broker.gone())
+        self.fails("TokenUnavailable", self.sign)
+
+
 class Calls(Faults):
     def test_two_calls(self):
         """in steady state a signature is exactly two device calls, with every algorithm"""

@@ -36,6 +36,7 @@
  *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
  *     clear=0x400   C_GetTokenInfo: these flags are taken off
  *     limit=4       C_GetTokenInfo: ulMaxSessionCount and ulMaxRwSessionCount
+ *     endless       C_FindObjects: as many handles as are asked for, each time; not of data objects
  *     nuls          C_GetTokenInfo: label and model are padded with NUL, and the serial number is blank
  */
 #include <dlfcn.h>
@@ -82,6 +83,7 @@ enum action {
         ACTION_CLEAR,
         ACTION_LIMIT,
         ACTION_NULS,
+        ACTION_ENDLESS,
 };
 
 static const struct {
@@ -105,6 +107,7 @@ static const struct {
         {"clear", ACTION_CLEAR},
         {"limit", ACTION_LIMIT},
         {"nuls", ACTION_NULS},
+        {"endless", ACTION_ENDLESS},
 };
 
 struct fault {
@@ -431,6 +434,41 @@ static CK_RV sign(
         return rv;
 }
 
+/* Whether the search of this thread is for data objects, as claims are. */
+static _Thread_local bool finds_data;
+
+static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, CK_ULONG n)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_FindObjectsInit, "C_FindObjectsInit", &fault, &rv))
+                return rv;
+        finds_data = false;
+        for (CK_ULONG i = 0; i < n; i++)
+                if (template[i].type == CKA_CLASS && template[i].ulValueLen == sizeof(CK_OBJECT_CLASS))
+                        finds_data = *(const CK_OBJECT_CLASS *)template[i].pValue == CKO_DATA;
+        rv = module.target->C_FindObjectsInit(session, template, n);
+        after("C_FindObjectsInit", &rv);
+        return rv;
+}
+
+static CK_RV find_objects(
+        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR objects, CK_ULONG max, CK_ULONG_PTR n)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_FindObjects, "C_FindObjects", &fault, &rv))
+                return rv;
+        rv = module.target->C_FindObjects(session, objects, max, n);
+        if (rv == CKR_OK && fault.action == ACTION_ENDLESS && !finds_data)
+                for (*n = 0; *n < max; (*n)++)
+                        objects[*n] = 1000 + *n;
+        after("C_FindObjects", &rv);
+        return rv;
+}
+
 static long attribute(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type)
 {
         CK_BYTE value[1024] = {0};
@@ -554,6 +592,8 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetTokenInfo = get_token_info;
         list.C_OpenSession = open_session;
         list.C_CloseSession = close_session;
+        list.C_FindObjectsInit = find_objects_init;
+        list.C_FindObjects = find_objects;
         list.C_GetSessionInfo = get_session_info;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;

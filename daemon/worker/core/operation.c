@@ -122,6 +122,12 @@ int operation_conclude(struct operation *operation, int r)
                 /* Only the text says that it was the module that had no memory. */
                 if (r == REPLY_INTERNAL)
                         result->ckr = CKR_OK;
+        } else if (r == -E2BIG) {
+                /* Another worker would find as many. */
+                operation->ending = true;
+                (void)failure_errno(&operation->failure, r);
+                snprintf(result->text, sizeof(result->text), "%s", "the token has too many objects");
+                r = REPLY_DEVICE_LOST;
         } else if (r < 0) {
                 snprintf(result->text, sizeof(result->text), "%s", strerror(-r));
                 r = REPLY_INTERNAL;

@@ -43,6 +43,10 @@ int failure_ckr(struct failure *failure, CK_RV ckr, const char *what)
 
 int failure_errno(struct failure *failure, int error)
 {
+        if (error == -E2BIG)
+                return failure_set(failure, WORKER_END_FULL, 0,
+                        "the token lists more than %u objects of one class, and tokend keeps no more",
+                        LIMIT_OBJECTS);
         return failure_set(
                 failure, WORKER_END_ERROR, 0, "%s", error == -ENOMEM ? "out of memory" : strerror(-error));
 }

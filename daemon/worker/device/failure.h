@@ -26,5 +26,5 @@ int failure_set(struct failure *failure, enum worker_end end, CK_RV ckr, const c
  * "WHAT: CKR_NAME". */
 int failure_ckr(struct failure *failure, CK_RV ckr, const char *what);
 
-/* After -errno: WORKER_END_ERROR. */
+/* After -errno: WORKER_END_ERROR; after the -E2BIG of session_find_all(): WORKER_END_FULL. */
 int failure_errno(struct failure *failure, int error);

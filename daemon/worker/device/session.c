@@ -113,7 +113,7 @@ int session_find_all(struct session *session, CK_ATTRIBUTE *template, size_t n_t
 {
         CK_OBJECT_HANDLE handles[FIND_AT_ONCE];
         struct failed_call failed;
-        CK_ULONG n = 0;
+        CK_ULONG n = 0, total = 0;
         int r, final;
 
         r = P11(session, C_FindObjectsInit, session->handle, template, n_template);
@@ -121,8 +121,11 @@ int session_find_all(struct session *session, CK_ATTRIBUTE *template, size_t n_t
                 return r;
         do {
                 r = P11(session, C_FindObjects, session->handle, handles, FIND_AT_ONCE, &n);
+                n = MIN_OF(n, FIND_AT_ONCE);
+                total += n;
+                /* A search may never end although each of its calls returns at once. */
                 if (r == 0)
-                        r = found(userdata, handles, MIN_OF(n, FIND_AT_ONCE));
+                        r = total > LIMIT_OBJECTS ? -E2BIG : found(userdata, handles, n);
         } while (r == 0 && n > 0);
         failed = session->failed;
         final = P11(session, C_FindObjectsFinal, session->handle);

@@ -94,6 +94,6 @@ int session_find(struct session *session, CK_ATTRIBUTE *template, size_t n_templ
         CK_OBJECT_HANDLE *handles, size_t max, size_t *ret);
 
 /* The same for any number of objects: found() gets them, some at a time. What it returns but 0 ends the
- * search and is returned. */
+ * search and is returned. -E2BIG: there are more than LIMIT_OBJECTS. */
 int session_find_all(struct session *session, CK_ATTRIBUTE *template, size_t n_template,
         int (*found)(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n), void *userdata);
