@@ -83,7 +83,7 @@ static void *counted(void *memory)
 /* The leak detector knows the memory of the dynamic linker by who asks for it, which is this file since it stands in malloc()'s place. */
 const char *__lsan_default_suppressions(void); // NOLINT: the sanitizer's name
 
-const char *__lsan_default_suppressions(void) // NOLINT
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) // NOLINT
 {
         return "leak:_dl_map_object\n"
                "leak:dl_open_worker\n";
