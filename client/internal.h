@@ -73,6 +73,9 @@ static inline int64_t clock_usec(void)
 void sleep_until(int64_t usec);
 
 /* -EAGAIN: the daemon does not accept as fast as others connect; -errno. */
+/* A socket that is not descriptor 0, 1 or 2: what a program prints that was started without them must not go to the daemon.
+ * -1: errno says why. */
+int socket_new(void);
 int socket_connect(struct pool_connection *connection, const char *path);
 
 /* Sends a whole message with its NUL. *ret_sent, which is always set: whether all of it was sent. The daemon does not act on a

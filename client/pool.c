@@ -201,7 +201,7 @@ int pool_new(struct tokend *handle, struct pool_connection **ret)
                 return -ENOMEM;
         frame_init(&connection->frame, REPLY_MAX);
         pthread_mutex_lock(&handle->lock);
-        connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connection->fd = socket_new();
         if (connection->fd < 0) {
                 r = -errno;
         } else {

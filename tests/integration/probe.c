@@ -220,6 +220,20 @@ static int run_deadline(const char *path)
         return r != TOKEND_TIMED_OUT || took < 650 || took > 5000;
 }
 
+/* With nothing to print on: a second call on the same connection comes behind what was printed. */
+static int run_print(struct tokend *handle, const char *key)
+{
+        struct tokend_failure failure;
+
+        for (int i = 0; i < 2; i++) {
+                if (sign_once(handle, key, &failure) != TOKEND_OK)
+                        return 1;
+                for (int fd = 0; fd < 3; fd++)
+                        (void)!write(fd, "printed", sizeof("printed"));
+        }
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         struct tokend *handle;
@@ -240,6 +254,8 @@ int main(int argc, char **argv)
                 r = run_slow(handle, "hsm:k", argv[3]);
         else if (strcmp(argv[2], "errors") == 0)
                 r = run_errors(handle, "hsm:k");
+        else if (strcmp(argv[2], "print") == 0)
+                r = run_print(handle, "hsm:k");
         tokend_close(handle);
         return r;
 }

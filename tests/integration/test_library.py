@@ -48,6 +48,12 @@ class Library(OneToken):
         """each error has its number, name and text, and no output is set"""
         self.good(self.probe("errors"))
 
+    def test_standard_descriptors_closed(self):
+        """a program that has none of the descriptors 0 to 2 prints nothing to the daemon"""
+        process = subprocess.Popen([str(BUILD / "tests/probe"), str(self.daemon.socket), "print"], env=ENVIRONMENT,
+                                   preexec_fn=lambda: [os.close(fd) for fd in range(3)])
+        self.assertEqual(process.wait(timeout=120), 0)
+
     def test_deadline(self):
         """a call ends with its deadline though nobody answers"""
         self.good(self.probe("deadline", socket=self.place.path / "mute.sock"))
