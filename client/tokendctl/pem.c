@@ -7,19 +7,34 @@
 #include "daemon/util/text.h"
 #include "proto/base64.h"
 
-/* The first line of that label at or behind text, whatever stands before it; its end in *ret. NULL. */
-static const char *find_boundary(const char *text, const char *word, const char *label, const char **ret)
+/* Whether only blanks stand before at in its line. A byte order mark may begin the text. */
+static bool begins_line(const char *text, const char *at)
 {
-        char line[128];
-        size_t length = (size_t)snprintf(line, sizeof(line), "-----%s %s-----", word, label);
-        const char *at = text;
+        while (at > text && (at[-1] == ' ' || at[-1] == '\t'))
+                at--;
+        return at == text || at[-1] == '\n' || at[-1] == '\r' ||
+               (at == text + 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0);
+}
 
-        while ((at = strstr(at, line))) {
-                if (at == text || at[-1] == '\n') {
-                        *ret = at + length;
+/* The first boundary of that label, or of its old name with X509 before it (RFC 7468, 5.1), at or behind from; its end
+ * in *ret. NULL: there is none. */
+static const char *find_boundary(
+        const char *text, const char *from, const char *word, const char *label, const char **ret)
+{
+        char head[64], tail[64];
+        const char *at = from;
+
+        snprintf(head, sizeof(head), "-----%s ", word);
+        snprintf(tail, sizeof(tail), "%s-----", label);
+        for (; (at = strstr(at, head)); at++) {
+                const char *name = at + strlen(head);
+
+                if (strncmp(name, "X509 ", strlen("X509 ")) == 0)
+                        name += strlen("X509 ");
+                if (strncmp(name, tail, strlen(tail)) == 0 && begins_line(text, at)) {
+                        *ret = name + strlen(tail);
                         return at;
                 }
-                at += length;
         }
         return NULL;
 }
@@ -49,9 +64,9 @@ int pem_read(
                 return -ENOMEM;
         memcpy(text, file, length);
         text[length] = 0;
-        if (find_boundary(text, "BEGIN", label, &begin)) {
-                end = find_boundary(begin, "END", label, &ignored);
-                if (end && find_boundary(ignored, "BEGIN", label, &ignored))
+        if (find_boundary(text, text, "BEGIN", label, &begin)) {
+                end = find_boundary(text, begin, "END", label, &ignored);
+                if (end && find_boundary(text, ignored, "BEGIN", label, &ignored))
                         return -E2BIG;
                 return end ? decode_body(begin, end, ret, ret_length) : -EINVAL;
         }

@@ -17,6 +17,9 @@ static void test_pem(void)
         static const char *const good[] = {
                 "-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n",
                 "subject=CN = x\n-----BEGIN CERTIFICATE-----\r\nMA\r\nM=\r\n-----END CERTIFICATE-----",
+                "\xef\xbb\xbf-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE-----\n",
+                "\xef\xbb\xbf  -----BEGIN CERTIFICATE-----\n  MAM=\n  -----END CERTIFICATE-----\n",
+                "text\n \t-----BEGIN X509 CERTIFICATE-----\nMAM=\n-----END X509 CERTIFICATE-----\n",
                 ("-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n-----BEGIN CERTIFICATE-----\nMAM=\n"
                  "-----END CERTIFICATE-----\n-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n"),
         };
