@@ -14,6 +14,7 @@
 
 struct secret {
         size_t length;
+        bool had_line_end; /* in its file */
         char text[LIMIT_PIN + 2];
 };
 
@@ -30,6 +31,17 @@ static int secret_new(struct secret **ret)
         (void)madvise(secret, sizeof(*secret), MADV_WIPEONFORK);
         *ret = secret;
         return 0;
+}
+
+/* LF, or CR LF. */
+static void cut_line_end(struct secret *secret)
+{
+        if (secret->length == 0 || secret->text[secret->length - 1] != '\n')
+                return;
+        secret->had_line_end = true;
+        secret->text[--secret->length] = '\0';
+        if (secret->length > 0 && secret->text[secret->length - 1] == '\r')
+                secret->text[--secret->length] = '\0';
 }
 
 int secret_read_file(const char *path, struct secret **ret)
@@ -60,8 +72,7 @@ int secret_read_file(const char *path, struct secret **ret)
                         break;
                 secret->length += (size_t)n;
         }
-        if (secret->length > 0 && secret->text[secret->length - 1] == '\n')
-                secret->text[--secret->length] = '\0';
+        cut_line_end(secret);
         if (secret->length == 0 || secret->length > LIMIT_PIN || memchr(secret->text, 0, secret->length))
                 return -EINVAL;
         *ret = TAKE_PTR(secret);
@@ -86,6 +97,17 @@ int secret_new_random(size_t n_bytes, struct secret **ret)
         explicit_bzero(bytes, sizeof(bytes));
         *ret = TAKE_PTR(secret);
         return 0;
+}
+
+enum secret_oddity secret_oddity(const struct secret *secret)
+{
+        char last = secret->length > 0 ? secret->text[secret->length - 1] : '\0';
+
+        if (strncmp(secret->text, "\xef\xbb\xbf", 3) == 0)
+                return SECRET_BYTE_ORDER_MARK;
+        if (last == '\r' || last == '\n' || last == '\v' || last == '\f')
+                return SECRET_WHITE_SPACE;
+        return secret->had_line_end && (last == ' ' || last == '\t') ? SECRET_WHITE_SPACE : SECRET_PLAIN;
 }
 
 void secret_free(struct secret *secret)

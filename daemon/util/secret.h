@@ -9,9 +9,18 @@
 
 struct secret;
 
-/* Reads a whole file of 1 to LIMIT_PIN bytes; one newline at its end is not part of the secret. The caller frees *ret. -EINVAL: the file
+/* Reads a whole file of 1 to LIMIT_PIN bytes; one line end (LF or CR LF) at its end is not part of the secret. The caller frees *ret. -EINVAL: the file
  * is empty, is too long, or has a NUL; -ENODEV: it is not a regular file; another -errno of the file. */
 int secret_read_file(const char *path, struct secret **ret);
+
+/* What an editor or a shell may have added to the secret in a file. A blank at the end is meant if no line end follows it: then
+ * the file was written byte by byte. */
+enum secret_oddity {
+        SECRET_PLAIN,
+        SECRET_BYTE_ORDER_MARK, /* at its beginning */
+        SECRET_WHITE_SPACE,     /* at its end */
+};
+enum secret_oddity secret_oddity(const struct secret *secret);
 
 /* Makes a secret of n_bytes random bytes from getrandom(2), at most LIMIT_PIN / 2, as hexadecimal digits. The caller frees *ret. */
 int secret_new_random(size_t n_bytes, struct secret **ret);

@@ -100,6 +100,32 @@ class Faulty(Case):
         bad.pin_file.unlink()
         self.beside(bad.section("bad"), "recovering", "bad3.pin", "No such file")
 
+    def test_odd_pin_files(self):
+        """what an editor added to a PIN file is said before an attempt is made; CR LF, `=` and a blank without a line end are fine"""
+        token = SoftToken(self.place, "odd", pin="a b=c ")
+        odd = {"lines": b"a b=c \n\n", "crs": b"a b=c \r\r\n", "blank": b"a b=c \n", "mark": b"\xef\xbb\xbfa b=c",
+               "conf": b"hardware-odd=a b=c", "label": b"odd=a b=c", "internal": b"internal=a b=c"}
+        words = {"mark": "byte order mark", "conf": "NAME=PIN", "label": "NAME=PIN", "internal": "NAME=PIN"}
+        plain = SoftToken(self.place, "plain")
+        good = {token: b"a b=c ", plain: PIN.encode() + b"\r\n"}
+        sections = ""
+        for each, pin in good.items():
+            each.pin_file.write_bytes(pin)
+            sections += each.section()
+        for name, pin in odd.items():
+            sections += token.section(f"t-{name}").replace(str(token.pin_file), str(self.place.write(f"{name}.odd", pin, 0o600)))
+        daemon = self.own(sections)
+        for each in good:
+            daemon.wait_state(each.label, "ready")
+        for name in odd:
+            with self.subTest(name):
+                seen = daemon.wait_state(f"t-{name}", "failed")
+                self.assertIn(words.get(name, "white space or a second line end"), seen["reason"])
+                self.assertIn(f"{name}.odd", seen["reason"])
+                self.assertEqual(seen["logins"], 0)
+                self.assertNotIn("a b=c", seen["reason"])
+        self.assertNotIn("a b=c", daemon.log_text())
+
     def test_pin_file_irregular(self):
         """a PIN file that is none: said, and not waited for"""
         bad = SoftToken(self.place, "bad9")

@@ -35,14 +35,50 @@ static int find_pin(const struct slot_token *token, char **ret, struct failure *
         return *ret ? 0 : -ENOMEM;
 }
 
+/* Whether this is a line of Dogtag's password.conf: NAME=PIN, where NAME is the token's, or one of Dogtag's own. */
+static bool is_password_conf(const struct slot_token *token, const char *pin)
+{
+        const char *names[] = {"internal", "internaldb", "replicationdb", token->config->name,
+                token->identity.parts[URI_TOKEN]};
+        const char *equals = strchr(pin, '=');
+        size_t length = equals ? (size_t)(equals - pin) : 0;
+
+        if (length == 0)
+                return false;
+        if (strncmp(pin, "hardware-", strlen("hardware-")) == 0)
+                return true;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strlen(names[i]) == length && strncmp(names[i], pin, length) == 0)
+                        return true;
+        return false;
+}
+
+/* A PIN that was not meant so would cost one of a few attempts. */
+static int check_pin(
+        const struct slot_token *token, const char *path, const struct secret *pin, struct failure *failure)
+{
+        const char *what = NULL;
+
+        if (secret_oddity(pin) == SECRET_BYTE_ORDER_MARK)
+                what = "begins with a byte order mark";
+        else if (secret_oddity(pin) == SECRET_WHITE_SPACE)
+                what = "has white space or a second line end behind the PIN";
+        else if (is_password_conf(token, secret_text(pin)))
+                what = "has NAME=PIN instead of the PIN alone";
+        return what ? failure_set(failure, WORKER_END_PIN, 0, "no login was tried: the PIN file %s %s", path,
+                              what)
+                    : 0;
+}
+
 int login_read_pin(const struct slot_token *token, struct secret **ret, struct failure *failure)
 {
+        _cleanup_(secret_freep) struct secret *pin = NULL;
         _cleanup_(freep) char *path = NULL;
         int r = find_pin(token, &path, failure);
 
         if (r != 0)
                 return r;
-        r = secret_read_file(path, ret);
+        r = secret_read_file(path, &pin);
         if (r == -EINVAL)
                 return failure_set(failure, WORKER_END_ERROR, 0,
                         "the PIN file %s is empty, too long, or contains a NUL", path);
@@ -52,6 +88,11 @@ int login_read_pin(const struct slot_token *token, struct secret **ret, struct f
         if (r < 0 && r != -ENOMEM)
                 return failure_set(
                         failure, WORKER_END_ERROR, 0, "cannot read the PIN file %s: %s", path, strerror(-r));
+        if (r < 0)
+                return r;
+        r = check_pin(token, path, pin, failure);
+        if (r == 0)
+                *ret = TAKE_PTR(pin);
         return r;
 }
 
