@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "daemon/audit/audit-loop.h"
@@ -26,11 +29,23 @@ static int is_channel(int fd)
                fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
+/* Processes of the same user, as a broker that was taken over, must neither trace this one nor read its memory. */
+static int harden(void)
+{
+        const struct rlimit none = {0, 0};
+
+        if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return 0;
+}
+
 int main(void)
 {
         /* This process ends when its control closes, after all others; a signal to the whole group must not end it sooner.
          * A file that may not grow (SIGXFSZ) is an error of write(2). */
         static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
+        int r;
 
         if (!is_channel(BROKER_FD) || !is_channel(CONTROL_FD)) {
                 (void)fprintf(stderr, "tokend-audit: descriptors 3 and 4 are not our channels: only tokend "
@@ -40,5 +55,10 @@ int main(void)
         for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
                 (void)signal(ignored[i], SIG_IGN);
         log_open("tokend-audit");
+        r = harden();
+        if (r < 0) {
+                log_error("audit: cannot shut itself off from other processes: %s", strerror(-r));
+                return 1;
+        }
         return audit_loop_run(BROKER_FD, CONTROL_FD);
 }

@@ -94,7 +94,7 @@ def pair():
 class Audit:
     """One process, with us around it."""
 
-    def __init__(self, path, rotate_size=0, sign_interval_usec=0, limit=None, start=True):
+    def __init__(self, path, rotate_size=0, sign_interval_usec=0, limit=None, start=True, uid=None):
         self.number = 0
         self.broker, its_broker = pair()
         self.control, its_control = pair()
@@ -106,6 +106,8 @@ class Audit:
                 os.close(fd)
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            if uid is not None:
+                os.setuid(uid)
 
         self.process = subprocess.Popen([BUILD / "tokend-audit"], preexec_fn=inherit, pass_fds=(3, 4),
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -287,6 +289,21 @@ class Chain(Case):
         audit.process.send_signal(signal.SIGCONT)
         self.assertEqual(audit.wait()[0], 0)
         self.assertEqual(len(check(self.path)), 21)
+
+    def test_shut_off(self):
+        """a process of the same user can neither trace it nor read its memory, and it leaves no core"""
+        uid = os.geteuid() or 65534
+        if uid != os.geteuid():
+            os.chown(self.dir, uid, -1)
+        audit = self.audit(uid=None if os.geteuid() else uid)
+        audit.keep()
+        proc = pathlib.Path(f"/proc/{audit.process.pid}")
+        status = proc.joinpath("status").read_text()
+        self.assertRegex(status, rf"(?m)^Uid:\t{uid}\t")
+        self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
+        # The kernel gives what is not dumpable to root.
+        self.assertEqual(proc.joinpath("mem").stat().st_uid, 0)
+        self.assertRegex(proc.joinpath("limits").read_text(), r"Max core file size +0 +0 ")
 
     def test_signals(self):
         """a signal to the group does not end it"""
