@@ -79,7 +79,7 @@ static void fill_output(struct stage *stage)
         for (unsigned i = 0; i < N_FLOOD; i++)
                 client_call(stage, &stage->a, call_random(LIMIT_RANDOM));
         send_ours(stage);
-        while (worker_answer_all(stage, &stage->home) | worker_answer_all(stage, &stage->fast))
+        while (worker_answer_all(stage, &stage->home) + worker_answer_all(stage, &stage->fast) > 0)
                 ;
 }
 
@@ -218,7 +218,7 @@ static void strike_time(struct stage *stage, enum bench_event event)
 
         stage_advance(stage, deadline + 1);
         if (event == EV_LATE)
-                (void)(worker_answer_all(stage, &stage->fast) | worker_answer_all(stage, &stage->home));
+                (void)(worker_answer_all(stage, &stage->fast) + worker_answer_all(stage, &stage->home));
         else {
                 /* It was hung. */
                 worker_kill(stage, &stage->fast);
