@@ -13,7 +13,7 @@
 /* Allocations of one cell, at most. */
 #define N_MAX 5000U
 /* One in so many of all cells, each time the same ones; of another share with BENCH_MEMORY_STRIDE=. */
-#define STRIDE 199U
+#define STRIDE (199U * BENCH_SHARE)
 
 /* What may be said beside the right name where memory is short: it was not done, or it is not known whether. */
 static uint32_t short_names(const struct bench_cell *cell)
