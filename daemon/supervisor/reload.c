@@ -101,12 +101,43 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         return 0;
 }
 
+static bool has_instance(const struct config *config, const char *name)
+{
+        for (size_t i = 0; i < config->n_instances; i++)
+                if (strcmp(config->instances[i]->name, name) == 0)
+                        return true;
+        return false;
+}
+
+static void log_instances(const struct config *before, const struct config *config)
+{
+        for (size_t i = 0; i < before->n_instances; i++)
+                if (!has_instance(config, before->instances[i]->name))
+                        log_notice("instance %s is not configured any more", before->instances[i]->name);
+        for (size_t i = 0; i < config->n_instances; i++)
+                if (!has_instance(before, config->instances[i]->name))
+                        log_notice("instance %s is configured now", config->instances[i]->name);
+}
+
+/* A file that was cut at the end of a section is valid, and without any [Instance] root may do everything. Nobody gains
+ * rights by that: the rule is for a start. */
+static bool lost_instances(const struct supervisor *supervisor, const struct config *config)
+{
+        if (supervisor->config->n_instances == 0 || config->n_instances > 0)
+                return false;
+        log_error("%s has no [Instance] section any more, so that root might do everything; if it is not cut "
+                  "short, "
+                  "restart tokend to let it take effect",
+                supervisor->config_path);
+        return true;
+}
+
 static void log_result(const struct supervisor *supervisor, int r)
 {
         if (r == 0)
                 log_notice("reloaded %s", supervisor->config_path);
         else if (r > 0)
-                log_error("%s has faults: the old configuration stays in force", supervisor->config_path);
+                log_error("%s is not taken: the old configuration stays in force", supervisor->config_path);
         else
                 log_error("cannot reload %s, the old configuration stays in force: %s",
                         supervisor->config_path, strerror(-r));
@@ -119,8 +150,12 @@ static void on_loaded(void *userdata, int r, struct config *config, int config_f
 
         supervisor->reloading = NULL;
         supervisor->reload_again = false;
-        if (r == 0 && !stopping)
+        if (r == 0 && !stopping && lost_instances(supervisor, config))
+                r = 1;
+        if (r == 0 && !stopping) {
+                log_instances(supervisor->config, config);
                 r = apply(supervisor, config, config_fd);
+        }
         if (r != 0 || stopping) {
                 config_free(config);
                 closep(&config_fd);

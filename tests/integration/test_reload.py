@@ -101,6 +101,18 @@ class Underway(Case):
             self.assertEqual(len(unb64(client.result()["bytes"])), 16)
         self.lives()
 
+    def test_instances_lost(self):
+        """a reload names the instances that come and go, and is refused if all [Instance] sections are gone"""
+        instance = "[Instance %s]\nUser=61031\nKeys=*\n"
+        daemon = self.begin(instances=instance % "a")
+        self.reload(self.internal + self.tokens, instance % "b")
+        self.assertIn("instance a is not configured any more", daemon.log_text())
+        self.assertIn("instance b is configured now", daemon.log_text())
+        self.reload(self.internal + self.tokens)
+        self.assertIn("has no [Instance] section any more", daemon.log_text())
+        self.fails("PermissionDenied", daemon.call, "Random", length=16)
+        self.lives()
+
     def test_change_on_removed_token(self):
         """a reload takes away the token that is at a Generate: its outcome is not known"""
         daemon = self.begin()
