@@ -96,7 +96,7 @@ lint:
 	@tests/deps build lint
 	$(again) CC=clang BUILD=$(BUILD)/clang WERROR=1 test-programs $(BUILD)/clang/tests/bench
 	$(again) WERROR=1 lint-build
-lint-build lint-changed-build: all
+lint-build lint-changed-build: all $(SAMPLE)
 	@CFLAGS='$(filter-out -DTOKEND_VERSION=% -DLIBEXECDIR=%,$(TOKEND_CFLAGS)) $(NSS_CFLAGS) $(JSON_CFLAGS)' BUILD=$(BUILD) JOBS=$(JOBS) PYTHON=$(PYTHON) \
 		CHANGED=$(if $(findstring changed,$@),$(BUILD)/gen/changed) tests/lint/run
 # Of single files only those that differ from BASE: what is not committed, and on a branch what is not in main.
