@@ -65,8 +65,7 @@ static int reclaim_one(struct operation *operation, CK_OBJECT_HANDLE handle, str
                 return session_failure(session, r, WHAT, failure);
         if (object.unreadable)
                 log_warning("token %s: a claim on %s cannot be read (%s): if an earlier worker left it, its "
-                            "nickname "
-                            "cannot be given before a worker has started that can read it",
+                            "nickname cannot be given before a worker has started that can read it",
                         token, object.nickname[0] ? object.nickname : "a nickname",
                         ckr_text(object.unreadable, name));
         if (!is_ours(operation, &object))
@@ -78,8 +77,7 @@ static int reclaim_one(struct operation *operation, CK_OBJECT_HANDLE handle, str
         }
         if (operation->result.status != REPLY_OK)
                 log_warning("token %s: the claim on %s that an earlier worker left cannot be settled, and "
-                            "its nickname "
-                            "cannot be given before that: %s",
+                            "its nickname cannot be given before that: %s",
                         token, object.nickname, operation->result.text);
         return 0;
 }
@@ -102,8 +100,7 @@ static int reclaim_all(struct operation *operation, struct failure *failure)
                 return session_failure(session, r, WHAT, failure);
         if (n == CLAIMS_MAX)
                 log_warning("token %s: it has %u claims on nicknames or more, and only so many are read; "
-                            "remove those "
-                            "whose hosts are gone (tokendctl remove-claim)",
+                            "remove those whose hosts are gone (tokendctl remove-claim)",
                         token, CLAIMS_MAX);
         for (size_t i = 0; i < n && r == 0; i++)
                 r = reclaim_one(operation, handles[i], failure);
