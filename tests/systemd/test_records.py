@@ -27,12 +27,17 @@ class Records(machine.Case):
 
     def test_fields(self):
         """a signature, a generation, a login, a denied call are records with fields and the message id of their kind"""
-        machine.sign("hsm:key")
-        sign = until(lambda: machine.records("TOKEND_KIND=sign"), "the record")[-1]
+        before = len(machine.records("TOKEND_KIND=sign"))
+        for _ in range(20):
+            machine.sign("hsm:key")
+        signs = until(lambda: machine.records("TOKEND_KIND=sign")[before + 19:] and
+                      machine.records("TOKEND_KIND=sign")[before:], "the records")
+        sign = signs[-1]
         self.assertEqual((sign["TOKEND_TOKEN"], sign["TOKEND_KEY"], sign["TOKEND_RESULT"], sign["TOKEND_ALGORITHM"],
                           sign["TOKEND_DIGEST"], sign["TOKEND_PEER_UID"], sign["TOKEND_INSTANCE"], sign["_SYSTEMD_UNIT"]),
                          ("hsm", "key", "ok", machine.ALGORITHM, "00" * 32, "0", "default", "tokend.service"))
-        self.assertIn("TOKEND_PEER_UNIT", sign)
+        # The first request of each connection has the unit as well.
+        self.assertEqual([s for s in signs if "TOKEND_PEER_UNIT" not in s], [])
         kinds = {r["TOKEND_KIND"]: r["MESSAGE_ID"] for r in machine.records("TOKEND_KIND")}
         self.assertLessEqual({"sign", "generate", "login"}, set(kinds))
         self.assertEqual(len(set(kinds.values())), len(kinds))

@@ -107,6 +107,7 @@ static bool supervise(struct stage *stage)
 {
         uint8_t buffer[8192];
         struct wire wire = {.data = buffer};
+        struct message_unit_please please;
         struct message_serving serving;
         bool any = false;
 
@@ -122,6 +123,11 @@ static bool supervise(struct stage *stage)
                                         &(struct message_token){
                                                 .token = serving.token, .state = TOKEN_READY, .reason = ""},
                                         NULL, 0);
+                        break;
+                case MESSAGE_TYPE_UNIT_PLEASE:
+                        if (message_get_unit_please(&wire, &please) == 0)
+                                (void)message_send_unit(stage->control,
+                                        &(struct message_unit){.ticket = please.ticket, .unit = ""}, NULL, 0);
                         break;
                 default:
                         break;

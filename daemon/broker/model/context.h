@@ -63,6 +63,7 @@ struct broker {
         uint64_t accept_again_usec;  /* listeners rest until then; USEC_NEVER: they do not */
         uint64_t accept_logged_usec; /* when it was last logged that they have to; 0: never */
         struct link units;           /* connections whose unit is asked for */
+        bool units_late;             /* the supervisor did not answer in the time that the records wait */
         uint64_t last_ticket;
         size_t n_asked;
 

@@ -108,7 +108,7 @@ static bool may_take(const struct connection *c)
 {
         const struct op *last = last_op(c);
 
-        if (c->client.gone || c->broken || c->unit_pending ||
+        if (c->client.gone || c->broken || c->unit_pending || c->unit_awaited_usec > 0 ||
                 c->client.n_ops >= LIMIT_REQUESTS_PER_CONNECTION ||
                 c->client.n_bytes >= LIMIT_REQUESTS_BYTES || output_pending(&c->output) >= OUTPUT_ENOUGH)
                 return false;

@@ -20,8 +20,9 @@ struct connection {
         uint64_t unit_ticket;        /* of the question that is out; 0: none */
         uint64_t unit_deadline_usec; /* of that question */
         uint64_t unit_given_up_usec, accepted_usec;
-        bool unit_pending; /* nothing of it is read before its unit is known */
-        size_t charged;    /* bytes: its own part of its user's account, beside that of its requests */
+        uint64_t unit_awaited_usec; /* the records want it: nothing is read before then; 0: not awaited */
+        bool unit_pending;          /* nothing of it is read before its unit is known */
+        size_t charged; /* bytes: its own part of its user's account, beside that of its requests */
         struct frame frame;
         struct output output;
         bool eof;    /* the client sends no more */

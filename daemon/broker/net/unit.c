@@ -12,6 +12,8 @@
 /* After that the caller counts as in no unit. Where no [Instance] is left for him then, his connection is closed: nobody is denied
  * because the supervisor stands still. */
 #define GIVE_UP_USEC (10 * USEC_PER_SEC)
+/* So long a connection waits whose unit only the records want. The supervisor answers in a millisecond unless it stands still. */
+#define AWAITED_USEC (50 * USEC_PER_MSEC)
 /* When a control that was full is tried again. */
 #define AGAIN_USEC (10 * USEC_PER_MSEC)
 /* Questions on their way at once: each has a descriptor with it. */
@@ -110,19 +112,25 @@ void unit_ask(struct connection *c)
         clock_gettime(CLOCK_BOOTTIME, &ts);
         c->accepted_usec = (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000U;
         c->unit_given_up_usec = now_usec() + GIVE_UP_USEC;
+        /* One that waited in vain is enough: a supervisor that stands still costs the others nothing. */
+        if (!c->unit_pending && !broker->units_late)
+                c->unit_awaited_usec = now_usec() + AWAITED_USEC;
         link_append(&broker->units, &c->unit_link);
-        loop_arm(&broker->loop, c->unit_given_up_usec);
+        loop_arm(&broker->loop, c->unit_awaited_usec > 0 ? c->unit_awaited_usec : c->unit_given_up_usec);
         ask_all(broker);
+        client_touch(&c->client);
 }
 
 void unit_forget(struct connection *c)
 {
         connection_unask(c);
+        c->unit_awaited_usec = 0;
         link_remove(&c->unit_link);
 }
 
 void unit_answer(struct broker *broker, const struct message_unit *message)
 {
+        broker->units_late = false;
         LINK_FOREACH(at, &broker->units)
         {
                 struct connection *c = LINK_OF(at, struct connection, unit_link);
@@ -149,6 +157,13 @@ static uint64_t tick_one(struct connection *c, uint64_t now)
                 client_touch(&c->client);
                 return USEC_NEVER;
         }
+        if (c->unit_awaited_usec > 0 && c->unit_awaited_usec <= now) {
+                c->client.broker->units_late = true;
+                c->unit_awaited_usec = 0;
+                client_touch(&c->client);
+        }
+        if (c->unit_awaited_usec > 0)
+                return c->unit_awaited_usec;
         if (c->unit_ticket && c->unit_deadline_usec <= now)
                 connection_unask(c);
         return c->unit_ticket ? MIN_OF(c->unit_deadline_usec, c->unit_given_up_usec) : c->unit_given_up_usec;

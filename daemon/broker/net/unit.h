@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * In which systemd unit a caller runs. This process can open nothing: the supervisor is asked, once for each connection,
- * when it is accepted. Where an [Instance] has Unit=, requests are not read before the answer is there, or UNIT_USEC have
- * passed. Where only the records of the audit want the unit, nothing waits: a record that is made before has none.
+ * when it is accepted. Where an [Instance] has Unit=, requests are not read before the answer is there, or
+ * GIVE_UP_USEC have passed. Where only the records of the audit want the unit, AWAITED_USEC are enough: a record that is made
+ * before the answer has no unit.
  */
 #pragma once
 
