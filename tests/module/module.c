@@ -11,15 +11,13 @@
  * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
  * looked at on every call. One fault a line:
  *
- *     FUNCTION ACTION [after] [skip=N] [count=N] [label=TEXT]
+ *     FUNCTION ACTION [after] [skip=N] [count=N]
  *
  * TESTMODULE_TRACE     a file: each C_UnwrapKey that succeeds adds a line, with what was unwrapped and what the real
  * module says of the object that it made
  *
  * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
  * them (all), counted over all processes since the file was last changed. after: the real call is made first.
- * label: the fault applies to calls about objects of that CKA_LABEL alone (C_GetAttributeValue, C_SignInit, C_Sign,
- * C_DestroyObject).
  * ACTION is one of
  *
  *     ckr=0x30      returns that
@@ -116,7 +114,6 @@ struct fault {
         char function[40];
         enum action action;
         unsigned long value, skip, count;
-        char label[40]; /* empty: of any object, or of none */
         bool after;
         uint64_t stamp; /* of the file that it stands in */
 };
@@ -141,12 +138,6 @@ static struct {
         _Atomic CK_SESSION_HANDLE dropped; /* 0: none; the real session stays open, for whoever opens next */
 } module = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* The object that the calling thread's call is about; CK_INVALID_HANDLE: it is about none, or that is not known. */
-static _Thread_local struct {
-        CK_SESSION_HANDLE session;
-        CK_OBJECT_HANDLE object;
-} about;
-
 static void parse_word(struct fault *fault, const char *word)
 {
         const char *equals = strchr(word, '=');
@@ -159,8 +150,6 @@ static void parse_word(struct fault *fault, const char *word)
                 fault->skip = value;
         else if (strncmp(word, "count=", 6) == 0)
                 fault->count = value;
-        else if (strncmp(word, "label=", 6) == 0)
-                snprintf(fault->label, sizeof(fault->label), "%s", equals + 1);
         else
                 for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
                         if (strlen(words[i].word) == length && strncmp(words[i].word, word, length) == 0) {
@@ -221,16 +210,6 @@ static void refresh(void)
                         atomic_store(&module.shared->seen[i], 0);
 }
 
-static bool is_about(const char *label)
-{
-        char value[sizeof(module.faults[0].label)];
-        CK_ATTRIBUTE wanted = {CKA_LABEL, value, sizeof(value)};
-
-        return about.object != CK_INVALID_HANDLE &&
-               module.target->C_GetAttributeValue(about.session, about.object, &wanted, 1) == CKR_OK &&
-               wanted.ulValueLen == strlen(label) && memcmp(value, label, strlen(label)) == 0;
-}
-
 /* The fault that is due at this call, at this side of it. */
 static struct fault due(const char *function, bool after)
 {
@@ -243,8 +222,7 @@ static struct fault due(const char *function, bool after)
                 uint64_t seen;
 
                 if (fault->after != after ||
-                        (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0) ||
-                        (fault->label[0] != '\0' && !is_about(fault->label)))
+                        (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0))
                         continue;
                 seen = atomic_fetch_add(&module.shared->seen[i], 1);
                 if (seen < fault->skip || seen - fault->skip >= fault->count)
@@ -349,12 +327,6 @@ static void after(const char *name, CK_RV *rv)
 #include "tests/module/functions.h"
 #undef FUNCTION
 
-static void begin_about(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
-{
-        about.session = session;
-        about.object = object;
-}
-
 static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n)
 {
         struct fault fault;
@@ -445,47 +417,12 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
         return rv;
 }
 
-static CK_RV get_attribute_value(
-        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR attributes, CK_ULONG n)
-{
-        CK_RV rv;
-
-        begin_about(session, object);
-        rv = plain_C_GetAttributeValue(session, object, attributes, n);
-        about.object = CK_INVALID_HANDLE;
-        return rv;
-}
-
-static CK_RV destroy_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
-{
-        CK_RV rv;
-
-        begin_about(session, object);
-        rv = plain_C_DestroyObject(session, object);
-        about.object = CK_INVALID_HANDLE;
-        return rv;
-}
-
-/* The key that C_Sign of a session is about is that of its last C_SignInit. */
-static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
-{
-        CK_RV rv;
-
-        begin_about(session, key);
-        rv = plain_C_SignInit(session, mechanism, key);
-        if (rv != CKR_OK)
-                about.object = CK_INVALID_HANDLE;
-        return rv;
-}
-
 static CK_RV sign(
         CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG_PTR n)
 {
         struct fault fault;
         CK_RV rv;
 
-        if (session != about.session)
-                about.object = CK_INVALID_HANDLE;
         if (before(F_C_Sign, "C_Sign", &fault, &rv))
                 return rv;
         rv = module.target->C_Sign(session, data, length, signature, n);
@@ -658,9 +595,6 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_FindObjectsInit = find_objects_init;
         list.C_FindObjects = find_objects;
         list.C_GetSessionInfo = get_session_info;
-        list.C_GetAttributeValue = get_attribute_value;
-        list.C_DestroyObject = destroy_object;
-        list.C_SignInit = sign_init;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;
         *ret = &list;

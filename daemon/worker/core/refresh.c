@@ -5,23 +5,84 @@
  */
 #include <string.h>
 
-#include "daemon/util/log.h"
-#include "daemon/util/text.h"
-#include "daemon/worker/core/handle-list.h"
 #include "daemon/worker/core/join.h"
+#include "daemon/worker/device/attribute.h"
 #include "daemon/worker/encoding/certificate.h"
 
 /* Known objects that one renewal reads again. */
 #define CHECK_AT_ONCE 16U
 
+/* Handles that a list has room for at first. */
+#define FIRST_SIZE 256U
+
+struct listed {
+        CK_OBJECT_CLASS class;
+        CK_OBJECT_HANDLE handle;
+};
+
+struct handle_list {
+        CK_OBJECT_CLASS class; /* of what is being added */
+        struct listed *items;
+        size_t n, size;
+};
+
 struct renewal {
         struct inventory *inventory;
         struct session *session;
-        struct handle_list handles;
+        struct handle_list listing;
         struct object **objects; /* what there is now: known objects, and new ones with number 0 */
         size_t n;
         bool changed;
 };
+
+/* ---- listing ---- */
+
+static int handle_list_add(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n)
+{
+        struct handle_list *listing = userdata;
+
+        if (listing->n + n > listing->size) {
+                size_t size = 2 * listing->size + n + FIRST_SIZE;
+                struct listed *items = realloc(listing->items, size * sizeof(*items));
+                if (!items)
+                        return -ENOMEM;
+                listing->items = items;
+                listing->size = size;
+        }
+        for (size_t i = 0; i < n; i++)
+                listing->items[listing->n++] = (struct listed){listing->class, handles[i]};
+        return 0;
+}
+
+static int list_class(struct session *session, CK_OBJECT_CLASS class, struct handle_list *listing)
+{
+        CK_ATTRIBUTE template[] = {ATTRIBUTE_ULONG(CKA_CLASS, class), ATTRIBUTE_BOOL(CKA_TOKEN, true)};
+
+        listing->class = class;
+        return session_find_all(session, template, ARRAY_SIZE(template), handle_list_add, listing);
+}
+
+static int order_listed(const void *x, const void *y)
+{
+        const struct listed *a = x, *b = y;
+
+        return a->class != b->class     ? (a->class < b->class ? -1 : 1)
+               : a->handle != b->handle ? (a->handle < b->handle ? -1 : 1)
+                                        : 0;
+}
+
+/* A module that lists a handle twice must not make us own its object twice. */
+static void handle_list_unique(struct handle_list *listing)
+{
+        size_t n = 0;
+
+        if (listing->n > 0)
+                qsort(listing->items, listing->n, sizeof(*listing->items), order_listed);
+        for (size_t i = 0; i < listing->n; i++)
+                if (n == 0 || order_listed(&listing->items[n - 1], &listing->items[i]) != 0)
+                        listing->items[n++] = listing->items[i];
+        listing->n = n;
+}
 
 /* ---- reading ---- */
 
@@ -54,67 +115,16 @@ static bool take_doubt(struct inventory *inventory, struct object *known)
         return doubted;
 }
 
-static bool is_destroyed(struct inventory *inventory, const struct object *known)
+/* Whether what was read is the object that we know. If we destroyed that, its handle has become another
+ * object's. */
+static bool is_same(struct inventory *inventory, const struct object *known, const struct object *read)
 {
         bool destroyed;
 
         pthread_mutex_lock(&inventory->lock);
         destroyed = known->destroyed;
         pthread_mutex_unlock(&inventory->lock);
-        return destroyed;
-}
-
-/* Once for each handle, until it can be read again. */
-static void say_unreadable(struct session *session, const struct object *object, bool was_readable)
-{
-        static const char *const classes[] = {[CKO_PRIVATE_KEY] = "private key",
-                [CKO_PUBLIC_KEY] = "public key",
-                [CKO_CERTIFICATE] = "certificate"};
-        bool listable = text_is_listable(object->label, object->label_length);
-        char name[CKR_TEXT];
-
-        log_warning("token %s: the %s with the handle %lu%s%s cannot be read: %s (C_GetAttributeValue); %s",
-                session->token->config->name, classes[object->class], object->handle,
-                listable ? " and the label " : "", listable ? object->label : "",
-                ckr_text(object->unreadable, name),
-                was_readable ? "it stays as it was read before" : "it is not listed, the others are");
-}
-
-/* The token does not give the attributes of the object. Another time it may. */
-static void doubt_unreadable(struct renewal *renewal, struct object *known, struct object *read)
-{
-        read->said = true;
-        read->doubted = true;
-        if (!known || !known->said)
-                say_unreadable(renewal->session, read, known && !known->unreadable);
-        if (!known)
-                return;
-        known->said = true;
-        set_doubted(renewal->inventory, known);
-}
-
-/* What the token says of one handle now. *ret NULL: it is the object that we know. If we destroyed that, its handle has become
- * another object's. */
-static int read_one(
-        struct renewal *renewal, const struct listed *listed, struct object *known, struct object **ret)
-{
-        _cleanup_(object_freep) struct object *read = NULL;
-        int r = object_read(renewal->session, listed->class, listed->handle, &read);
-
-        if (r != 0) {
-                if (known)
-                        set_doubted(renewal->inventory, known);
-                return r;
-        }
-        if (read->unreadable)
-                doubt_unreadable(renewal, known, read);
-        else if (known)
-                known->said = false;
-        if (known && !is_destroyed(renewal->inventory, known) &&
-                (read->unreadable || object_same(known, read)))
-                return 0;
-        *ret = TAKE_PTR(read);
-        return 0;
+        return !destroyed && object_same(known, read);
 }
 
 /* One handle of the list: its object is the one that we know, or what the token says of it. */
@@ -123,15 +133,22 @@ static int renew_one(struct renewal *renewal, const struct listed *listed)
         struct inventory *inventory = renewal->inventory;
         struct object *known = index_by_handle(&inventory->index, listed->class, listed->handle);
         struct object *read = NULL;
-        int r = 0;
+        int r;
 
-        if (!known || take_doubt(inventory, known))
-                r = read_one(renewal, listed, known, &read);
-        /* It was destroyed between the listing and the reading. */
-        if (session_said(renewal->session, r, CKR_OBJECT_HANDLE_INVALID))
-                return 0;
-        if (r != 0)
-                return r;
+        if (!known || take_doubt(inventory, known)) {
+                r = object_read(renewal->session, listed->class, listed->handle, &read);
+                if (r != 0 && known)
+                        set_doubted(inventory, known);
+                /* It was destroyed between the listing and the reading. */
+                if (session_said(renewal->session, r, CKR_OBJECT_HANDLE_INVALID))
+                        return 0;
+                if (r != 0)
+                        return r;
+                if (known && is_same(inventory, known, read)) {
+                        object_free(read);
+                        read = NULL;
+                }
+        }
         if (read)
                 renewal->changed = true;
         else
@@ -140,39 +157,24 @@ static int renew_one(struct renewal *renewal, const struct listed *listed)
         return 0;
 }
 
-/* A first listing of which nothing can be read is no answer: the device is at fault, or the login. Later the objects that were
- * read before stay. */
-static int check_readable(struct renewal *renewal)
-{
-        size_t n = 0;
-
-        while (n < renewal->n && renewal->objects[n]->unreadable)
-                n++;
-        if (renewal->inventory->generation > 0 || renewal->n < 2 || n < renewal->n)
-                return 0;
-        return session_fail(renewal->session, renewal->objects[0]->unreadable, "C_GetAttributeValue");
-}
-
 static int renew_all(struct renewal *renewal)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct inventory *inventory = renewal->inventory;
-        struct handle_list *handles = &renewal->handles;
+        struct handle_list *listing = &renewal->listing;
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(classes) && r == 0; i++)
-                r = handle_list_add(handles, renewal->session, classes[i]);
+                r = list_class(renewal->session, classes[i], listing);
         if (r != 0)
                 return r;
-        handle_list_sort(handles);
-        renewal->objects = calloc(handles->n + 1, sizeof(struct object *));
+        handle_list_unique(listing);
+        renewal->objects = calloc(listing->n + 1, sizeof(struct object *));
         if (!renewal->objects)
                 return -ENOMEM;
         mark_for_check(inventory);
-        for (size_t i = 0; i < handles->n && r == 0; i++)
-                r = renew_one(renewal, &handles->items[i]);
-        if (r == 0)
-                r = check_readable(renewal);
+        for (size_t i = 0; i < listing->n && r == 0; i++)
+                r = renew_one(renewal, &listing->items[i]);
         /* Without a login the token does not show private keys. This is asked last, so that it covers all
          * that was read. */
         return r == 0 ? session_check(renewal->session) : r;
@@ -332,7 +334,7 @@ int inventory_refresh(
                 if (renewal.objects[i]->number == 0)
                         object_free(renewal.objects[i]);
         free(renewal.objects);
-        handle_list_done(&renewal.handles);
+        free(renewal.listing.items);
         pthread_mutex_unlock(&inventory->renewal);
         return r;
 }

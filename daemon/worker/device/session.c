@@ -98,17 +98,6 @@ int session_check(struct session *session)
         return 0;
 }
 
-bool session_is_well(struct session *session)
-{
-        struct failed_call failed = session->failed;
-        CK_TOKEN_INFO info;
-        bool well =
-                session_check(session) == 0 && P11(session, C_GetTokenInfo, session->token->slot, &info) == 0;
-
-        session->failed = failed;
-        return well;
-}
-
 void session_destroy(struct session *session, CK_OBJECT_HANDLE handle)
 {
         struct failed_call failed = session->failed;
