@@ -102,6 +102,7 @@ lint-build lint-changed-build: all $(SAMPLE)
 # Of single files only those that differ from BASE: what is not committed, and on a branch what is not in main.
 BASE = $(shell git merge-base HEAD main 2>/dev/null || echo HEAD)
 lint-changed:
+	@git rev-parse -q --verify '$(BASE)^{commit}' >/dev/null || { echo 'lint-changed: BASE=$(BASE) is not a commit; give one, as BASE=main'; exit 1; }
 	@mkdir -p $(BUILD)/gen && { git diff --name-only $(BASE); git ls-files --others --exclude-standard; } > $(BUILD)/gen/changed
 	$(again) WERROR=1 lint-changed-build
 

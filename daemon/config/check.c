@@ -82,6 +82,9 @@ static void check_audit(struct parser *parser, const struct section *section)
         _cleanup_(freep) char *name = NULL;
         const struct config_token *token;
 
+        if (config->audit_required && config_audit_mode(config) == AUDIT_MODE_NONE)
+                parser_fault(parser, key_place(section, offsetof(struct config, audit_required)),
+                        "AuditRequired=yes cannot be used with Audit=none, since nothing is recorded");
         if (!config->audit_key)
                 return;
         if (config_audit_mode(config) != AUDIT_MODE_FILE)

@@ -24,6 +24,19 @@ void parser_fault(struct parser *parser, struct place place, const char *format,
                 parser->report(parser->userdata, line);
 }
 
+const char *parser_shown(const char *text, char buffer[static SHOWN_BYTES])
+{
+        size_t n = 0;
+
+        for (; n < SHOWN_BYTES - 1 && text[n]; n++)
+                buffer[n] = (unsigned char)text[n] < 0x20 || text[n] == 0x7f ? '?' : text[n];
+        /* A character is shown whole, or not at all. */
+        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+                n--;
+        buffer[n] = '\0';
+        return buffer;
+}
+
 void *parser_grow(struct parser *parser, void *array, size_t n, size_t element_size)
 {
         char *grown = reallocarray(array, n + 1, element_size);

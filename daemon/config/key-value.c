@@ -6,23 +6,42 @@
 
 #include "daemon/config/type.h"
 #include "daemon/config/value.h"
+#include "daemon/util/text.h"
 
-/* text: the value, where its type can explain what is wrong with it; else NULL. */
-static void say_expected(
-        const struct config_key *key, struct parser *parser, struct place place, const char *text)
+/* " from 1 to 9", in the unit of the type; "" for what has no range. NULL: no memory. */
+static char *range_text(const struct config_key *key)
 {
-        _cleanup_(freep) char *fault = text && key->type->explain ? key->type->explain(text) : NULL;
+        uint64_t least = key->min, most = key->max;
 
-        if (key->type->storage == STORAGE_NUMBER)
-                parser_fault(parser, place, "%s= must be a number from %ju to %ju", key->name,
-                        (uintmax_t)key->min, (uintmax_t)key->max);
-        else if (key->type->storage == STORAGE_USEC)
-                parser_fault(parser, place, "%s= must be %s, from %jums to %juh", key->name,
-                        key->type->expected, (uintmax_t)(key->min / USEC_PER_MSEC),
-                        (uintmax_t)(key->max / USEC_PER_SEC / 3600));
+        if (most == 0)
+                return strdup("");
+        if (key->type->storage == STORAGE_USEC)
+                return text_format(", from %jums to %juh", (uintmax_t)(least / USEC_PER_MSEC),
+                        (uintmax_t)(most / USEC_PER_SEC / 3600));
+        if (key->type->storage == STORAGE_SIZE)
+                return text_format(", from %ju%s to %juG",
+                        (uintmax_t)(least >= 1U << 20 ? least >> 20 : least >> 10),
+                        least >= 1U << 20 ? "M" : "K", (uintmax_t)(most >> 30));
+        return text_format(" from %ju to %ju", (uintmax_t)least, (uintmax_t)most);
+}
+
+/* found: the value, or the first word of a list that is invalid. */
+static void say_expected(
+        const struct config_key *key, struct parser *parser, struct place place, const char *found)
+{
+        _cleanup_(freep) char *fault = key->type->explain ? key->type->explain(found) : NULL;
+        _cleanup_(freep) char *range = range_text(key);
+        char buffer[SHOWN_BYTES];
+
+        if (!range)
+                parser->error = -ENOMEM;
+        else if (fault)
+                parser_fault(parser, place, "%s= must be %s, but %s", key->name, key->type->expected, fault);
+        else if (key->type->hidden)
+                parser_fault(parser, place, "%s= must be %s%s", key->name, key->type->expected, range);
         else
-                parser_fault(parser, place, "%s= must be %s%s%s", key->name, key->type->expected,
-                        fault ? ", but " : "", fault ? fault : "");
+                parser_fault(parser, place, "%s= must be %s%s, not `%s`", key->name, key->type->expected,
+                        range, parser_shown(found, buffer));
 }
 
 static void add_reference(
@@ -107,23 +126,26 @@ static bool take_number(const struct config_key *key, struct parser *parser, voi
 static int parse_words(const struct config_key *key, struct parser *parser, struct place place, void *object,
         const char *value)
 {
-        bool valid = true;
+        _cleanup_(freep) char *invalid = NULL;
 
         for (;;) {
                 _cleanup_(freep) char *word = NULL;
                 int r = value_next_word(&value, &word);
+                bool valid;
 
                 if (r < 0)
                         return r;
                 if (r > 0)
                         break;
                 if (key->type->storage == STORAGE_RIGHTS)
-                        valid = take_number(key, parser, object, word) && valid;
+                        valid = take_number(key, parser, object, word);
                 else
-                        valid = take_text(key, parser, place, object, &word) && valid;
+                        valid = take_text(key, parser, place, object, &word);
+                if (!valid && !invalid)
+                        invalid = TAKE_PTR(word);
         }
-        if (!valid)
-                say_expected(key, parser, place, NULL);
+        if (invalid)
+                say_expected(key, parser, place, invalid);
         return 0;
 }
 

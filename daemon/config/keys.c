@@ -3,6 +3,7 @@
 #include "daemon/config/keys.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/config/type.h"
 #include "daemon/config/value.h"
@@ -178,6 +179,14 @@ bool keys_equal(enum section_kind kind, const void *a, const void *b)
                 if (!key_equal(&config_sections[kind].keys[i], a, b))
                         return false;
         return true;
+}
+
+const struct config_key *keys_find_similar(enum section_kind kind, const char *name)
+{
+        for (size_t i = 0; i < config_sections[kind].n_keys; i++)
+                if (strcasecmp(config_sections[kind].keys[i].name, name) == 0)
+                        return &config_sections[kind].keys[i];
+        return NULL;
 }
 
 const struct config_key *keys_find(enum section_kind kind, const char *name)

@@ -36,6 +36,8 @@ bool keys_equal(enum section_kind kind, const void *a, const void *b);
 
 /* The key of that name, or NULL. */
 const struct config_key *keys_find(enum section_kind kind, const char *name);
+/* The same, whatever the case of its letters: for a message. */
+const struct config_key *keys_find_similar(enum section_kind kind, const char *name);
 bool key_may_repeat(const struct config_key *key);
 
 /* The value of a key in an object of its section: where it lies, and what it is, as the key's type stores it. Texts and lists

@@ -15,17 +15,6 @@
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
-/* Names come from files: at most 64 bytes of a name are shown, without control characters. */
-static const char *shown(const char *name, char buffer[static 65])
-{
-        size_t n = 0;
-
-        for (; n < 64 && name[n]; n++)
-                buffer[n] = (unsigned char)name[n] < 0x20 || name[n] == 0x7f ? '?' : name[n];
-        buffer[n] = '\0';
-        return buffer;
-}
-
 static struct section *section_new(struct parser *parser, struct place place)
 {
         struct section **grown =
@@ -80,7 +69,7 @@ static bool head_ok(struct parser *parser, struct place place, enum section_kind
 {
         const struct config_section *table = &config_sections[kind];
         const struct section *other;
-        char buffer[65];
+        char buffer[SHOWN_BYTES];
 
         if (!table->named && name) {
                 parser_fault(parser, place, "[%s] must not have a name", table->name);
@@ -94,7 +83,7 @@ static bool head_ok(struct parser *parser, struct place place, enum section_kind
                 parser_fault(parser, place,
                         "[%s %s]: a name must have 1 to 64 bytes, without colons, slashes, white space and "
                         "control characters, and must not begin with a dot",
-                        table->name, shown(name, buffer));
+                        table->name, parser_shown(name, buffer));
                 return false;
         }
         other = section_find(parser, kind, name);
@@ -173,7 +162,7 @@ static void begin_section(struct parser *parser, struct place place, const char 
 {
         struct section *section = section_new(parser, place);
         enum section_kind kind;
-        char buffer[65];
+        char buffer[SHOWN_BYTES];
 
         parser->current = section;
         if (!section || !kind_name)
@@ -182,7 +171,7 @@ static void begin_section(struct parser *parser, struct place place, const char 
         if (kind == SECTION_KINDS_) {
                 parser_fault(parser, place,
                         "unknown section [%s], expected [Daemon], [Token NAME] or [Instance NAME]",
-                        shown(kind_name, buffer));
+                        parser_shown(kind_name, buffer));
                 return;
         }
         section->scrap = !head_ok(parser, place, kind, name);
@@ -208,18 +197,21 @@ static void assign(struct parser *parser, struct place place, const char *name, 
         struct section *section = parser->current;
         const struct config_key *key;
         struct place *before;
-        char buffer[65];
+        char buffer[SHOWN_BYTES];
 
         if (!section) {
-                parser_fault(parser, place, "%s= stands before the first [Section]", shown(name, buffer));
+                parser_fault(
+                        parser, place, "%s= stands before the first [Section]", parser_shown(name, buffer));
                 return;
         }
         if (!section->object)
                 return;
         key = keys_find(section->kind, name);
         if (!key) {
-                parser_fault(parser, place, "unknown key %s= in section [%s]", shown(name, buffer),
-                        config_sections[section->kind].name);
+                key = keys_find_similar(section->kind, name);
+                parser_fault(parser, place, "unknown key %s= in section [%s]%s%s%s",
+                        parser_shown(name, buffer), config_sections[section->kind].name,
+                        key ? "; did you mean " : "", key ? key->name : "", key ? "=?" : "");
                 return;
         }
         before = &section->keys[key - config_sections[section->kind].keys];

@@ -72,6 +72,10 @@ void parser_done(struct parser *parser);
 /* Reports `FILE:LINE: text`. In faults.c, as parser_grow(). */
 void parser_fault(struct parser *parser, struct place place, const char *format, ...) _printf_(3, 4);
 
+/* At most 64 bytes of a text that stands in a file, without control characters, for a message. */
+#define SHOWN_BYTES 65U
+const char *parser_shown(const char *text, char buffer[static SHOWN_BYTES]);
+
 /* Reads the text of one file. name must stay for as long as the parser. */
 void parser_read(struct parser *parser, const char *name, const char *text, size_t length);
 

@@ -217,15 +217,17 @@ const struct config_type type_uri = {.storage = STORAGE_TEXT,
         .check = check_uri,
         .explain = explain_uri,
         .expected = "an RFC 7512 URI of a token"};
-const struct config_type type_pin = {
-        .storage = STORAGE_TEXT, .valid = is_pin, .expected = "file:/ABSOLUTE/PATH or credential:NAME"};
+const struct config_type type_pin = {.storage = STORAGE_TEXT,
+        .valid = is_pin,
+        .hidden = true,
+        .expected = "file:/ABSOLUTE/PATH or credential:NAME"};
 const struct config_type type_unit = {.storage = STORAGE_TEXT,
         .valid = is_unit,
         .expected = "the whole name of a systemd unit (NAME.service)"};
 const struct config_type type_globs = {
         .storage = STORAGE_LIST, .valid = is_glob, .expected = "a list of globs that are not empty"};
 const struct config_type type_environment = {
-        .storage = STORAGE_LIST, .valid = is_assignment, .expected = "a list of NAME=VALUE"};
+        .storage = STORAGE_LIST, .valid = is_assignment, .hidden = true, .expected = "a list of NAME=VALUE"};
 const struct config_type type_own_token = {.storage = STORAGE_TEXT,
         .valid = value_is_name,
         .reference = REFERENCE_OWN,
@@ -244,7 +246,7 @@ const struct config_type type_duration = {
         .storage = STORAGE_USEC, .number = duration_parse, .expected = "a duration (500ms, 10s, 1min 30s)"};
 const struct config_type type_size = {.storage = STORAGE_SIZE,
         .number = value_size,
-        .expected = "a size from 4K to 1T (bytes, or with K, M, G or T behind it)"};
+        .expected = "a size (bytes, or with K, M, G or T behind it)"};
 const struct config_type type_boolean = {
         .storage = STORAGE_ROLE, .number = boolean_number, .name = boolean_name, .expected = "`yes` or `no`"};
 const struct config_type type_audit = {

@@ -26,8 +26,9 @@ enum type_reference {
 
 struct config_type {
         enum storage storage;
-        enum type_reference reference;   /* of a text or of each item: the name of a token */
-        const char *expected;            /* after "must be"; of numbers and durations the range is added */
+        enum type_reference reference; /* of a text or of each item: the name of a token */
+        bool hidden;                   /* a value that may hold a secret is not repeated in a message */
+        const char *expected; /* after "must be"; of numbers, durations and sizes the range is added */
         bool (*valid)(const char *text); /* of a text, and of each item of a list */
         int (*check)(const char *text);  /* in its place, where that needs memory: 0, -EINVAL, -ENOMEM */
         /* What is wrong with a text that is not valid, if `expected` does not tell. The caller frees. NULL: no memory. */

@@ -170,18 +170,6 @@ size_t queue_count(const struct queue *queue, const void *owner)
         return flow ? flow->n + flow->n_reserved : 0;
 }
 
-struct queue_item *queue_any(struct queue *queue)
-{
-        LINK_FOREACH(at, &queue->flows)
-        {
-                struct queue_item *head = flow_head(LINK_OF(at, struct queue_flow, link), true);
-
-                if (head)
-                        return head;
-        }
-        return NULL;
-}
-
 void queue_each(struct queue *queue, void (*each)(struct queue_item *item, void *userdata), void *userdata)
 {
         LINK_FOREACH(at, &queue->flows)

@@ -53,9 +53,6 @@ void queue_release(struct queue_flow *flow);
 /* How many of the owner's wait, reservations counted. */
 size_t queue_count(const struct queue *queue, const void *owner);
 
-/* Any item that waits, or NULL: to go through all of them while removing. */
-struct queue_item *queue_any(struct queue *queue);
-
 /* Calls each for every item; it may remove the item it is called for. */
 void queue_each(struct queue *queue, void (*each)(struct queue_item *item, void *userdata), void *userdata);
 
