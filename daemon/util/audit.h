@@ -30,6 +30,11 @@
         X(AUDIT_REQUEST,   "request",    "1ca5feccdfa0440ab1b84c29d92b761c") \
         X(AUDIT_SELF_SIGN, "self-sign",  "1b2ad5dc2f034c7285ef4965bebeb591") \
         X(AUDIT_IMPORT,    "import",     "f272adeeb1a74ba1b92dbfb87ec8dd6a") \
+        X(AUDIT_DECRYPT,   "decrypt",    "8d24dd9eed9b4256aa1ddafb22dc0d4f") \
+        X(AUDIT_DERIVE,    "derive",     "cf20bb59f0bd41a6add0dc5ddf5300b2") \
+        X(AUDIT_ENCRYPT,   "encrypt",    "9697cf3fbdc540e68cc43f8e2e08c1e1") \
+        X(AUDIT_WRAP,      "wrap",       "a84b2673cb22493184532cc2d64cc16a") \
+        X(AUDIT_UNWRAP,    "unwrap",     "a90ca0a0a00546e6b3cadf52d2513138") \
         X(AUDIT_PROBE,     "probe",      "34ea360aa02147c7a1351e753f225415") \
         X(AUDIT_LOGIN,     "login",      "4553c6ff31624ce8aa8a8bb4478a043f") \
         X(AUDIT_DENIED,    "denied",     "a1a7d7fb38f44040b4a30f7f0604ee87") \

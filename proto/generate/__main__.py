@@ -8,6 +8,7 @@ its name in proto/limits.h.
 
     @socket keys|status|both    interface: the sockets that serve it
     @right WORD [WORD...]       method: the words of Allow= that it needs; errors name the first
+    @may WORD [WORD...]         method: words of Allow= that some of what it does needs beside those; it looks for these itself
     @audit KIND                 method: it is recorded, as this kind of record
     @parallel                   method: it runs beside others of its connection that were sent ahead
     @once                       method: it must not be done twice for one request, so a client does not repeat it by itself

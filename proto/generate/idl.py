@@ -7,6 +7,7 @@ BASIC = ("string", "int", "bool", "object")
 ANNOTATIONS = {
     "socket": ("interface", 1, 1, "@socket keys|status|both"),
     "right": ("method", 1, 9, "@right WORD [WORD...]"),
+    "may": ("method", 1, 9, "@may WORD [WORD...]"),
     "audit": ("method", 1, 1, "@audit KIND"),
     "parallel": ("method", 0, 0, "@parallel"),
     "once": ("method", 0, 0, "@once"),
@@ -45,7 +46,7 @@ class Member:
     def __init__(self, kind, name, line):
         self.kind, self.name, self.line = kind, name, line
         self.fields, self.reply, self.values = [], [], []
-        self.right, self.audit, self.parallel, self.once = [], None, False, False
+        self.right, self.may, self.audit, self.parallel, self.once = [], [], None, False, False
 
 
 class Interface:
@@ -228,6 +229,7 @@ class Parser:
         if member.kind != "method":
             return
         member.right = notes["right"][0][1] if "right" in notes else []
+        member.may = notes["may"][0][1] if "may" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
         member.parallel, member.once = "parallel" in notes, "once" in notes
         objects = ["object"] + [other.name for other in interface.of("type")]

@@ -7,7 +7,7 @@ def rights(interfaces):
     """{word: [(interface, method)]}, sorted by the words."""
     found = {}
     for interface, method in methods(interfaces):
-        for word in method.right:
+        for word in method.right + method.may:
             found.setdefault(word, []).append((interface, method))
     return dict(sorted(found.items()))
 
@@ -30,6 +30,7 @@ def rights_mdoc(interfaces):
         for interface, method in needing:
             others = [other for other in method.right if other != word]
             beside = f" (with {', '.join(others)})" if others else ""
+            beside += " in part" if word in method.may else ""
             lines.setdefault(interface.name, []).append(method.name + beside)
         out.append(f".It Li {word}")
         out.append(";\n".join(f"{name}: {', '.join(names)}" for name, names in lines.items()))

@@ -75,7 +75,7 @@ class Records(Audited):
         """sign, generate, delete, request, self-sign, import, probe, login, a denied call: each is recorded, and the chain holds"""
         path = self.directory() / "audit"
         user = pwd.getpwuid(os.getuid()).pw_name
-        instance = (f"[Instance me]\nUser={user}\nKeys=*\nAllow=list sign verify generate delete request import\n")
+        instance = (f"[Instance me]\nUser={user}\nKeys=*\nAllow=list sign verify generate delete delete-cert request import\n")
         daemon = self.daemon_with(path, "AuditKey=hsm:audit", instance)
         self.sign(daemon)
         daemon.call("Sign", key="hsm:key", algorithm="ecdsa_sha256", message=base64.b64encode(b"m" * 33).decode())
@@ -383,6 +383,16 @@ class Faults(Audited):
         daemon.call("Get", key="hsm:oneway")
         self.fails("KeyNotFound", daemon.call, "Get", key="hsm:gone")
         daemon.call("Delete", key="hsm:oneway")
+
+    def test_denied_operation(self):
+        """the record of a denied call names the word of Allow= that was missing, as its reply does"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "", f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list request\n")
+        denied = self.fails("PermissionDenied", daemon.call, "io.tokend.Certificates.SelfSign", key="hsm:key", subject="CN=x",
+                            validityDays=2)
+        self.assertEqual(denied, {"operation": "import"})
+        record = [r for r in read(path) if r["kind"] == "denied"][-1]
+        self.assertEqual((record["operation"], record["key"]), ("import", "hsm:key"))
 
     def test_client_gone_reload(self):
         """a oneway that waits for its record is carried out although its client, and then its instance, have gone"""

@@ -386,18 +386,28 @@ class Check(OneToken):
             self.assertEqual(self.daemon.ctl(*bad, check=False).returncode, 2)
 
 
-OWNER, OTHER, WEAK = 61011, 61012, 61013
+OWNER, OTHER, WEAK, KEYS, CERTS = 61011, 61012, 61013, 61014, 61015
 INSTANCES = f"""
 [Instance owner]
 User={OWNER}
 Token=hsm
 Keys=owner*
-Allow=list sign generate delete request import check
+Allow=list sign generate delete delete-cert request import check
 [Instance other]
 User={OTHER}
 Token=hsm
 Keys=other* "* shared"
-Allow=list sign generate delete request import
+Allow=list sign generate delete delete-cert request import
+[Instance keys]
+User={KEYS}
+Token=hsm
+Keys=owner*
+Allow=list delete
+[Instance certs]
+User={CERTS}
+Token=hsm
+Keys=owner*
+Allow=list delete-cert
 [Instance weak]
 User={WEAK}
 Token=hsm
@@ -476,7 +486,7 @@ class Policy(Case):
             for method, right, parameters in (("Request", "request", {"key": "owner ca", "subject": "CN=x"}),
                                               ("SelfSign", "request", {"key": "owner ca", "subject": "CN=x", "validityDays": 1}),
                                               ("Import", "import", {"nickname": "x", "certificate": der}),
-                                              ("Delete", "delete", {"certificate": "owner ca"}),
+                                              ("Delete", "delete-cert", {"certificate": "owner ca"}),
                                               ("Check", "check", {"nicknames": []})):
                 self.assertEqual(self.fails("PermissionDenied", weak.call, C + method, **parameters), {"operation": right})
             self.assertEqual(len(weak.call(C + "List")["certificates"]), 1)
@@ -484,6 +494,20 @@ class Policy(Case):
                              {"operation": "check"})
         with self.as_user(OWNER) as owner:
             self.assertEqual(owner.call(C + "Check", nicknames=["owner ca"])["collisions"], ["owner ca"])
+
+    def test_delete_is_of_keys(self):
+        """the right `delete` deletes keys and no certificate; `delete-cert` deletes certificates and no key"""
+        with self.as_user(OWNER) as owner:
+            owner.call("Generate", nickname="owner two", type="ec")
+            owner.call(C + "SelfSign", key="owner two", subject="CN=two", validityDays=1)
+        with self.as_user(KEYS) as keys:
+            self.assertEqual(self.fails("PermissionDenied", keys.call, C + "Delete", certificate="owner two"),
+                             {"operation": "delete-cert"})
+        with self.as_user(CERTS) as certs:
+            self.assertEqual(self.fails("PermissionDenied", certs.call, "Delete", key="owner two"), {"operation": "delete"})
+            certs.call(C + "Delete", certificate="owner two")
+        with self.as_user(KEYS) as keys:
+            keys.call("Delete", key="owner two")
 
     def test_glob(self):
         """a certificate that stands alone is imported only under a nickname that Keys= has"""

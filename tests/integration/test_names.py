@@ -13,7 +13,7 @@ from varlink import Client, b64
 C = "io.tokend.Certificates."
 CA = "caSigningCert cert-ca CA"
 OWNER, EVE = 61031, 61032
-RIGHTS = "list sign generate delete request import"
+RIGHTS = "list sign generate delete delete-cert request import"
 INSTANCES = (f'[Instance ca]\nUser={OWNER}\nKeys="*cert-ca CA"\nAllow={RIGHTS}\n'
              f"[Instance eve]\nUser={EVE}\nKeys=eve*\nAllow={RIGHTS}\n")
 SUBJECT = "CN=CA,O=EXAMPLE"

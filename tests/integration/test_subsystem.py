@@ -21,12 +21,12 @@ INSTANCES = f"""
 User=root
 Token=hsm
 Keys="* cert-{INSTANCE}" "* cert-{INSTANCE} CA"
-Allow=list sign verify generate delete request import check
+Allow=list sign verify generate delete delete-cert request import check
 [Instance second]
 User={SECOND}
 Token=hsm
 Keys="* cert-second" "* cert-second CA"
-Allow=list sign verify generate delete request import check
+Allow=list sign verify generate delete delete-cert request import check
 """
 C = "io.tokend.Certificates."
 

@@ -250,7 +250,7 @@ void certificates_delete(struct op *op)
 {
         const struct certificates_delete_parameters *p = (void *)op->parameters;
 
-        if (!op_find_certificate(op, p->certificate, certificates_delete) || !op_may(op, RIGHT_DELETE))
+        if (!op_find_certificate(op, p->certificate, certificates_delete) || !op_may(op, RIGHT_DELETE_CERT))
                 return;
         op->algorithm = "";
         op->invalid = "certificate";

@@ -119,6 +119,7 @@ void op_denied(struct op *op, const char *operation)
                 op->instance->denied++;
         else
                 op->broker->strangers_denied++;
+        op->denied = operation;
         log_denial(op, operation);
         op_fail_with(op, PROTO_PERMISSION_DENIED, "operation", operation);
 }

@@ -184,6 +184,7 @@ struct op {
         const char *text;          /* the worker's sentence, or NULL; good during then() */
         const char *refused; /* of END_INVALID: the parameter that the worker refused; good during then() */
         struct entry *made;  /* what was made, or found; counted */
+        const char *denied;  /* of PermissionDenied: the operation; static */
         enum proto_error error;
         char *error_parameters;    /* the JSON object; NULL: an empty one */
         bool answered;             /* its client's answer is known: op_done() or op_fail() was called */

@@ -121,9 +121,7 @@ static const char *answer_name(const struct op *op)
 
 bool record_is_withheld(const struct op *op)
 {
-        unsigned kind = op->method->audit;
-
-        return op->error == PROTO_OK && (kind == AUDIT_SIGN || kind == AUDIT_REQUEST || kind == AUDIT_PROBE);
+        return op->error == PROTO_OK && op->method->audit != 0 && !op_is(op, CLASS_CHANGES);
 }
 
 /* ---- who waits for a record ---- */
@@ -213,7 +211,7 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
         record.result = answer_name(op);
         if (denied) {
                 record.kind = AUDIT_DENIED;
-                record.operation = operation_of(op);
+                record.operation = op->denied;
         }
         if (op->error == PROTO_TOKEN_ERROR)
                 record.ckr = ckr_text(op->ckr, ckr);
