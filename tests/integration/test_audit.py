@@ -69,6 +69,17 @@ class Audited(Case):
     def state(self, daemon):
         return daemon.status()["audit"]
 
+    def auditor(self, daemon):
+        return until(lambda: daemon.children("tokend-audit"), "tokend-audit")[0]
+
+    def stopped(self, process):
+        """The process, every thread of which stands still."""
+        process.kill(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
+                          for task in tasks.iterdir()), "it stands still")
+        return process
+
 
 class Records(Audited):
     def test_every_kind(self):
@@ -161,19 +172,8 @@ class Load:
 
 
 class Faults(Audited):
-    def auditor(self, daemon):
-        return until(lambda: daemon.children("tokend-audit"), "tokend-audit")[0]
-
     def recorded(self, path, kind="sign", result="ok"):
         return [r["digest"] for r in read(path) if r["kind"] == kind and r["result"] == result]
-
-    def stopped(self, process):
-        """The process, every thread of which stands still."""
-        process.kill(signal.SIGSTOP)
-        tasks = pathlib.Path(f"/proc/{process.pid}/task")
-        until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
-                          for task in tasks.iterdir()), "it stands still")
-        return process
 
     def wait_out(self, daemon):
         """The one request is with the worker."""

@@ -53,7 +53,7 @@ static void put_config(char *text, size_t size, const struct bench_cell *cell, e
                 recorded ? audits[cell->records] : "none",
                 recorded && records_are_required(cell->records) ? "yes" : "no",
                 recorded && audits[cell->records][0] == 'f' && change != CHANGE_NO_TOKEN
-                        ? "AuditKey=hsm:plain\n"
+                        ? "AuditKey=hsm:audit\n"
                         : "",
                 change == CHANGE_NO_TOKEN ? "" : "[Token hsm]\nModule=/hsm.so\nRefresh=1d\n",
                 change != CHANGE_NO_TOKEN && accelerated ? "Accelerator=fast\n" : "",

@@ -21,6 +21,7 @@ enum object {
         OBJECT_PLAIN,    /* another, of which no accelerator gets a copy */
         OBJECT_NEW,
         OBJECT_CERT,
+        OBJECT_AUDIT, /* the key that AuditKey= names */
 };
 
 static const uint8_t certificate[] = {0x30, 0x1a, 0x30, 0x13, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30,
@@ -36,7 +37,8 @@ static void tell(struct stage *stage, const struct fake_worker *worker, enum obj
         static const char *const nicknames[] = {[OBJECT_OURS] = "key",
                 [OBJECT_PLAIN] = "plain",
                 [OBJECT_NEW] = "new",
-                [OBJECT_CERT] = "cert"};
+                [OBJECT_CERT] = "cert",
+                [OBJECT_AUDIT] = "audit"};
         struct message_entry entry = {.number = number_of(worker, object),
                 .kind = OBJECT_KEY,
                 .nickname = nicknames[object],
@@ -69,6 +71,7 @@ static void tell_all(struct stage *stage, const struct fake_worker *worker)
                 if (stage->token.has_key)
                         tell(stage, worker, OBJECT_OURS);
                 tell(stage, worker, OBJECT_PLAIN);
+                tell(stage, worker, OBJECT_AUDIT);
                 if (stage->token.has_new)
                         tell(stage, worker, OBJECT_NEW);
                 if (stage->token.has_certificate)

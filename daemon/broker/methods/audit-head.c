@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/broker/audit/to-file.h"
+#include "daemon/broker/model/audit-key.h"
 #include "daemon/broker/token/live.h"
 #include "daemon/util/algorithm.h"
 
@@ -49,41 +50,12 @@ static uint8_t algorithm_of(const struct entry *key)
                        : 0;
 }
 
-/* The one key of that nickname; or what is wrong. */
-static const char *find_key(struct broker *broker, struct token **ret_token, struct entry **ret)
-{
-        const char *name = broker->config->audit_key, *nickname = name ? strchr(name, ':') + 1 : NULL;
-        struct entry *entry = NULL, *found = NULL;
-        char text[LIMIT_NICKNAME + 1];
-        struct token *token;
-
-        if (!name || (size_t)(nickname - name) > sizeof(text))
-                return "no AuditKey= is set";
-        memcpy(text, name, (size_t)(nickname - name - 1));
-        text[nickname - name - 1] = '\0';
-        token = registry_token(broker, text);
-        if (!token || !token->directory)
-                return "the token of AuditKey= is not ready";
-        while ((entry = directory_nickname(token->directory, nickname, entry))) {
-                if (entry->kind != OBJECT_KEY)
-                        continue;
-                if (found)
-                        return "several keys bear the nickname of AuditKey=";
-                found = entry;
-        }
-        if (!found)
-                return "the key of AuditKey= is not on its token";
-        *ret_token = token;
-        *ret = found;
-        return NULL;
-}
-
 void audit_head(struct audit *audit, const struct message_head *head)
 {
         _cleanup_(op_unrefp) struct op *op = NULL;
         struct token *token;
         struct entry *key;
-        const char *reason = find_key(audit->broker, &token, &key);
+        const char *reason = audit_key_find(audit->broker, &token, &key);
 
         if (!reason && algorithm_of(key) == 0)
                 reason = "the key of AuditKey= cannot sign";

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/broker/methods/steps.h"
+#include "daemon/broker/model/audit-key.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
@@ -202,7 +203,8 @@ static bool may_import(struct op *op, const struct certificates_import_parameter
                 return false;
         }
         owner = find_owner(op, spki, p->nickname);
-        if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname))
+        if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname) || op_is_for_audit_key(op) ||
+                audit_key_is_same(op->broker, spki))
                 op_denied(op, config_right_name(RIGHT_IMPORT));
         else if (!owner.key && owner.seen)
                 op_invalid(op, "nickname");

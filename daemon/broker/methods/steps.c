@@ -210,8 +210,8 @@ static void send_off(struct op *op)
         token_submit(route_choose(op), op);
 }
 
-/* The record that the op begins is safe, or could not be made so. Meanwhile a reload may have taken the right; a oneway whose
- * client has gone is done as it was let begin. */
+/* The record that the op begins is safe, or could not be made so. Meanwhile a reload may have taken the right, or have made
+ * the key the audit's; a oneway whose client has gone is done as it was let begin. */
 static void on_begun(struct op *op, bool may)
 {
         _cleanup_(op_unrefp) struct op *held = NULL;
@@ -220,7 +220,7 @@ static void on_begun(struct op *op, bool may)
                 return;
         if (!may)
                 backlog_end(op, END_UNRECORDED);
-        else if (op->client && op->method->right && !op_policy(op))
+        else if ((op->client && op->method->right && !op_policy(op)) || op_is_for_audit_key(op))
                 backlog_end(op, END_DENIED);
         else {
                 held = backlog_take(op);

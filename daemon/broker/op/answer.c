@@ -5,6 +5,7 @@
 
 #include "daemon/broker/op/op.h"
 #include "daemon/broker/audit/records.h"
+#include "daemon/broker/model/audit-key.h"
 #include "daemon/broker/op/record.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -124,11 +125,27 @@ void op_denied(struct op *op, const char *operation)
         op_fail_with(op, PROTO_PERMISSION_DENIED, "operation", operation);
 }
 
+bool op_is_for_audit_key(const struct op *op)
+{
+        const unsigned uses = RIGHT_SIGN | RIGHT_REQUEST | RIGHT_DELETE | RIGHT_IMPORT;
+        const struct entry *entry = op->entry;
+
+        if (!op->token || !op->method || !(op->method->right & uses))
+                return false;
+        if (audit_key_is_named(op->broker, op->token,
+                    entry          ? entry->nickname
+                    : op->nickname ? op->nickname
+                                   : ""))
+                return true;
+        return entry && entry->kind == OBJECT_KEY &&
+               audit_key_is_same(op->broker, (struct der){entry->der, entry->der_length});
+}
+
 bool op_may(struct op *op, unsigned right)
 {
         const struct config_instance *policy = op_policy(op);
 
-        if (policy && (policy->allow & right))
+        if (policy && (policy->allow & right) && !op_is_for_audit_key(op))
                 return true;
         op_denied(op, config_right_name(right));
         return false;

@@ -282,7 +282,9 @@ void op_fail_with_two(struct op *op, enum proto_error error, const char *name, c
 void op_invalid(struct op *op, const char *parameter);
 /* PermissionDenied, counted and logged. */
 void op_denied(struct op *op, const char *operation);
-/* Whether its client has the right; else it has failed. */
+/* Whether it would use or change the key of AuditKey=, or what bears its name. */
+bool op_is_for_audit_key(const struct op *op);
+/* Whether its client has the right, which nobody has to the audit's key; else it has failed. */
 bool op_may(struct op *op, unsigned right);
 /* AuditUnavailable. */
 void op_fail_unrecorded(struct op *op);
