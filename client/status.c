@@ -152,6 +152,7 @@ static enum tokend_error parse_audit(
                         .signed_seq = parts.signed_seq,
                         .signed_usec = parts.signed_usec,
                         .lost = parts.lost,
+                        .file = parts.file,
                 };
         return error;
 }

@@ -351,6 +351,7 @@ struct tokend_audit_status {
         const char *reason; /* why ok is false */
         int64_t since_usec; /* microseconds since 1970: since when ok is what it is */
         int64_t seq, signed_seq, signed_usec, lost;
+        const char *file; /* its path; "" or NULL: there is none, or the daemon is older */
 };
 
 struct tokend_status {

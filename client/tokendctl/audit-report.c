@@ -66,6 +66,8 @@ void audit_report_fault(struct audit_report *report, const struct chain_check *c
 
 static void print_protection(const struct chain_check *check)
 {
+        _cleanup_(freep) char *time = terminal_escape(check->signed_time);
+
         if (!check->signature)
                 printf("signatures were not checked\n");
         else if (check->signed_seq == 0)
@@ -73,7 +75,7 @@ static void print_protection(const struct chain_check *check)
                        "them\n");
         else
                 printf("signed up to record %" PRIu64 ", at %s; %" PRIu64 " signatures are good\n",
-                        check->signed_seq, check->signed_time, check->n_heads);
+                        check->signed_seq, time ? time : "?", check->n_heads);
         if (check->signature && check->signed_seq > 0 && check->last_seq > check->signed_seq)
                 printf("records %" PRIu64 " to %" PRIu64 " come after the last signed head: they are not yet "
                        "protected against a cut or a rewrite\n",

@@ -41,6 +41,8 @@ const char *chain_fault_text(enum chain_fault fault)
                 [CHAIN_REORDERED] = "reordered: it stands after a later record, or twice",
                 [CHAIN_RESTARTED] = "a second chain begins here",
                 [CHAIN_BAD_HEAD] = "the head signs another hash than the chain has there",
+                [CHAIN_NO_SIGNATURE] = "the head has no whole signature: something of it is missing or cut",
+                [CHAIN_REPEATED_HEAD] = "the head signs what a head before it signs: it is doubled, or old",
                 [CHAIN_OTHER_KEY] = "signed with another key",
                 [CHAIN_BAD_SIGNATURE] = "the signature is not good",
         };
@@ -192,15 +194,21 @@ static int head_check(struct chain_check *check, struct json_object *json)
 
         if (!member_number(json, "signedSeq", &head.signed_seq) || !hash || !public_key || !signature ||
                 !time || !head.algorithm || !head.key)
-                return CHAIN_BAD_HEAD;
+                return CHAIN_NO_SIGNATURE;
         r = hex_parse(public_key, &public_key_bytes, &head.public_key_length);
         if (r == 0)
                 r = hex_parse(signature, &signature_bytes, &head.signature_length);
-        if (r < 0)
-                return r == -ENOMEM ? r : CHAIN_BAD_HEAD;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || head.public_key_length == 0 || head.signature_length == 0)
+                return CHAIN_NO_SIGNATURE;
         r = (int)head_fits(check, hash, head.signed_seq, &known);
         if (r != CHAIN_GOOD)
                 return r;
+        /* tokend-audit signs only what came after the last head. */
+        if (head.signed_seq <= check->head_seq)
+                return CHAIN_REPEATED_HEAD;
+        check->head_seq = head.signed_seq;
         head.public_key = public_key_bytes;
         head.signature = signature_bytes;
         head.message_length = (size_t)snprintf(head.message, sizeof(head.message),
@@ -245,7 +253,7 @@ static int move_to(struct chain_check *check, const struct record *record, enum 
                 return 0;
         if (check->last_seq == 0 || fault == CHAIN_RESTARTED) {
                 check->first_seq = record->seq;
-                check->signed_seq = 0;
+                check->signed_seq = check->head_seq = 0;
                 free(check->hashes);
                 check->hashes = NULL;
                 check->n_hashes = 0;

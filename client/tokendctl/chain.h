@@ -25,6 +25,8 @@ enum chain_fault {
         CHAIN_BAD_HEAD,  /* the head signs another hash than the chain has there */
         CHAIN_OTHER_KEY, /* the head is signed with a key that the caller does not accept */
         CHAIN_BAD_SIGNATURE,
+        CHAIN_NO_SIGNATURE,  /* the head lacks its signature, or a part of it */
+        CHAIN_REPEATED_HEAD, /* the head signs no later record than one before it */
 };
 
 /* A signed head, for the caller to check. */
@@ -47,12 +49,13 @@ struct chain_check {
         /* The result. The records first_seq to last_seq were read; 0: there was none. */
         uint64_t first_seq, last_seq;
         uint64_t signed_seq;  /* the last record that a good head signs; 0: there is none */
-        char signed_time[40]; /* of that head */
+        char signed_time[40]; /* of that head: any text, as it stands in the file */
         uint64_t n_records, n_heads, n_faults;
         uint64_t
                 missing_from; /* with CHAIN_MISSING: the first of the records that are missing before this line */
 
         /* Private. */
+        uint64_t head_seq;                   /* the record that the last head signs, good or not */
         unsigned char hash[CHAIN_HASH];      /* that the record last_seq has */
         unsigned char (*hashes)[CHAIN_HASH]; /* of record seq at seq % n_hashes */
         size_t n_hashes;

@@ -328,6 +328,27 @@ class Faults(Audited):
         done = self.verifier.ctl("audit", "verify", *files, path, "--pubkey", self.key, "--expect-seq", seq, check=False)
         self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
 
+    def test_cut_at_the_end(self):
+        """verify asks the daemon that writes the file how far it reaches: an end that was cut off is named"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, "AuditKey=hsm:audit\nAuditSignInterval=1h")
+        for _ in range(5):
+            self.sign(daemon)
+        self.assertEqual(self.state(daemon)["file"], str(path))
+        done = daemon.ctl("audit", "verify", path, "--pubkey", self.key, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
+        copy = self.place.write("copy", b"".join(path.read_bytes().splitlines(True)[:-2]))
+        self.assertEqual(daemon.ctl("audit", "verify", copy, "--pubkey", self.key, check=False).returncode, 0)
+        with open(path, "r+b") as file:
+            file.truncate(sum(map(len, file.read().splitlines(True)[:-2])))
+        done = daemon.ctl("audit", "verify", path, "--pubkey", self.key, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout.decode())
+        self.assertIn(b"the end was cut off", done.stderr)
+        # The next record comes to a new file, and the gap shows.
+        self.sign(daemon)
+        aside, = path.parent.glob("audit.*.damaged")
+        self.assertIn(b"are missing", daemon.ctl("audit", "verify", aside, path, "--pubkey", self.key, check=False).stdout)
+
     def test_repeat(self):
         """a signature that is made a second time, because the worker died, is recorded as a repeat"""
         path = self.directory() / "audit"

@@ -200,6 +200,44 @@ class Verify(audit_process.Signing):
         self.edit(0, forge)
         self.expect(1, "the signature is not good", files=[self.files[0]])
 
+    def rechain(self, index, change):
+        """The last line of a file, a head, through a function of its members; the hash fits again."""
+        def edit(lines):
+            head = json.loads(lines[-1])
+            body = lines[-1].rsplit(b',"hash":', 1)[0].decode()
+            body = change(body, head).encode()
+            return [*lines[:-1], body + b',"hash":"%s"}' % hashlib.sha256(body).hexdigest().encode()]
+        self.edit(index, edit)
+
+    def test_no_signature(self):
+        """a head whose signature is missing or cut is named"""
+        original = pathlib.Path(self.files[0]).read_bytes()
+        for to, word in (("", "no whole signature"), (',"signature":""', "no whole signature"),
+                         (',"signature":"%.21s"', "no whole signature"), (',"signature":"%.20s"', "the signature is not good"),
+                         (',"signature":null', "no whole signature")):
+            pathlib.Path(self.files[0]).write_bytes(original)
+            self.rechain(0, lambda body, head, to=to: body.replace(
+                f',"signature":"{head["signature"]}"', to % head["signature"] if "%" in to else to))
+            self.expect(1, word, "NOT GOOD", files=[self.files[0]])
+
+    def test_doubled_head(self):
+        """a good head that is chained a second time is named"""
+        def double(lines):
+            head = json.loads(lines[-1])
+            body = lines[-1].rsplit(b',"hash":', 1)[0].decode().replace(
+                f'"seq":{head["seq"]},', f'"seq":{head["seq"] + 1},', 1).replace(head["prev"], head["hash"], 1).encode()
+            return [*lines, body + b',"hash":"%s"}' % hashlib.sha256(body).hexdigest().encode()]
+
+        self.edit(0, double)
+        self.expect(1, "it is doubled, or old", "1 signatures are good", "NOT GOOD", files=[self.files[0]])
+
+    def test_time_of_head(self):
+        """the time of a head is not signed: a terminal is not told to act on it"""
+        self.rechain(0, lambda body, head: body.replace(head["time"], "\\u001b[2J\\u202e", 1))
+        got, text = self.ctl("--key", "hsm:audit", files=[self.files[0]])
+        self.assertEqual(got, 0, text)
+        self.assertIn(r"at \x1b[2J\xe2\x80\xae;", text)
+
     def test_cut(self):
         """a cut in a line is seen; one at the end shows where the last number is known"""
         self.expect(0, "GOOD", arguments=["--key", "hsm:audit", "--expect-seq", str(self.last)])

@@ -231,10 +231,16 @@ static void test_twice(void)
 static void test_heads(void)
 {
         static const struct {
-                const char *from, *to;
-        } changes[] = {{"\"signedSeq\":4", "\"signedSeq\":5"}, {"\"signedSeq\":4", "\"signedSeq\":6"},
-                {"\"signedSeq\":4", "\"signedSeq\":\"4\""}, {"\"signature\":\"aa\"", "\"signature\":\"a\""},
-                {"\"publicKey\":\"30\"", "\"publicKey\":30"}, {"\"signedSeq\":4", "\"signedSeq\":0"}};
+                const char *from, *to, *faults;
+        } changes[] = {{"\"signedSeq\":4", "\"signedSeq\":5", "6:7 "},
+                {"\"signedSeq\":4", "\"signedSeq\":6", "6:7 "},
+                {"\"signedSeq\":4", "\"signedSeq\":0", "6:7 "},
+                {"\"signedSeq\":4", "\"signedSeq\":\"4\"", "6:10 "},
+                {"\"signature\":\"aa\"", "\"signature\":\"a\"", "6:10 "},
+                {"\"signature\":\"aa\"", "\"signature\":\"\"", "6:10 "},
+                {"\"signature\":\"aa\"", "\"signature\":\"ag\"", "6:10 "},
+                {",\"signature\":\"aa\"", "", "6:10 "}, {"\"publicKey\":\"30\"", "\"publicKey\":30", "6:10 "},
+                {"\"publicKey\":\"30\"", "\"publicKey\":\"\"", "6:10 "}};
         struct chain_check check;
         struct file file;
 
@@ -248,9 +254,24 @@ static void test_heads(void)
                         strstr(file.lines[5], changes[i].from) + strlen(changes[i].from));
                 *strstr(members, ",\"hash\"") = '\0';
                 put_line(file.lines[5], file.hashes[5], 6, file.hashes[4], members);
-                CU_ASSERT_STRING_EQUAL(check_lines(&file, "123456", &check), "6:7 ");
+                CU_ASSERT_STRING_EQUAL(check_lines(&file, "123456", &check), changes[i].faults);
                 CU_ASSERT_EQUAL(check.signed_seq, 0);
         }
+}
+
+/* The head once more, chained as it should be: its signature is good, and says nothing new. */
+static void test_repeated_head(void)
+{
+        struct chain_check check;
+        struct file file;
+        char members[LINE_SIZE];
+
+        put_file(&file, "");
+        (void)snprintf(members, sizeof(members), "%s", strstr(file.lines[5], "\"time\""));
+        *strstr(members, ",\"hash\"") = '\0';
+        put_line(file.lines[6], file.hashes[6], 7, file.hashes[5], members);
+        CU_ASSERT_STRING_EQUAL(check_lines(&file, "1234567", &check), "7:11 ");
+        CU_ASSERT_EQUAL(check.n_heads, 1);
 }
 
 static void test_signatures(void)
@@ -309,5 +330,6 @@ SUITE(tokendctl_chain, {"a chain that nobody touched is good", test_good},
         {"a line that is not a record, or is cut anywhere, is found", test_no_record},
         {"a member that stands twice does not deceive", test_twice},
         {"a head that does not fit the chain is named", test_heads},
+        {"a head that signs nothing new is named", test_repeated_head},
         {"a bad signature, another key, and no answer are told apart", test_signatures},
         {"a head may sign a record from thousands before", test_long});

@@ -141,6 +141,7 @@ void audit_put_status(struct output *output, void *userdata)
                 [AUDIT_MODE_NONE] = "none", [AUDIT_MODE_JOURNAL] = "journal", [AUDIT_MODE_FILE] = "file"};
         const struct broker *broker = userdata;
         const struct audit *audit = broker->audit;
+        const char *path = config_audit_path(broker->config);
 
         status_audit_put(output, &(struct status_audit){
                                          .mode = modes[audit->mode],
@@ -152,5 +153,6 @@ void audit_put_status(struct output *output, void *userdata)
                                          .signed_seq = audit->signed_seq,
                                          .signed_usec = audit->signed_usec,
                                          .lost = audit_lost(audit),
+                                         .file = path ? path : "",
                                  });
 }
