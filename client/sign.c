@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* tokend_sign(), tokend_verify() and tokend_verify_with(). */
+/* tokend_sign(), tokend_sign_salted(), tokend_verify() and tokend_verify_with(). */
 #include "gen/client/stubs.h"
 
 /* Puts the bytes that are to be signed or verified into one of the two. */
@@ -27,7 +27,16 @@ enum tokend_error tokend_sign(struct tokend *handle, const char *key, const char
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
         size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        struct keys_sign_arguments arguments = {.key = key, .algorithm = algorithm};
+        return tokend_sign_salted(
+                handle, key, algorithm, kind, input, length, -1, timeout_ms, ret, ret_length, ret_failure);
+}
+
+enum tokend_error tokend_sign_salted(struct tokend *handle, const char *key, const char *algorithm,
+        enum tokend_input kind, const void *input, size_t length, int salt_length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
+{
+        struct keys_sign_arguments arguments = {
+                .key = key, .algorithm = algorithm, .salt_length = salt_length};
         struct keys_sign_result result = {0};
         struct call call;
         enum tokend_error error =

@@ -183,16 +183,23 @@ enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_tem
         struct tokend_key **ret, struct tokend_failure *ret_failure);
 
 enum tokend_input {
-        TOKEND_DIGEST,  /* made with the hash in the algorithm's name: 32, 48 or 64 bytes */
+        TOKEND_DIGEST, /* made with the hash in the algorithm's name: 20, 32, 48 or 64 bytes; see tokend_sign() for the rest */
         TOKEND_MESSAGE, /* the whole message, at most about 96 KiB; ed25519 takes only this */
 };
 
-/* Signs. key: as the name in tokend_get(). algorithm: rsa_pkcs1_, rsa_pss_ or ecdsa_ with sha256, sha384 or sha512; or ed25519.
- * input: length bytes. A signature of ecdsa is a DER ECDSA-Sig-Value. The request is repeated if the daemon goes away. Free *ret,
+/* Signs. key: as the name in tokend_get(). algorithm: rsa_pkcs1_, rsa_pss_ or ecdsa_ with sha256, sha384 or sha512; or ed25519. With the
+ * right sign-raw also: rsa_pss_sha1; rsa_pkcs1, whose digest is whatever PKCS #1 is to pad (1 byte to 11 less than the modulus
+ * has); ecdsa, whose digest has 1 to 64 bytes. input: length bytes. A signature of ecdsa is a DER ECDSA-Sig-Value. The request is repeated if the daemon goes away. Free *ret,
  * of *ret_length bytes, with tokend_free(). */
 enum tokend_error tokend_sign(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
         size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* Likewise, with a salt of that many bytes, for an algorithm of rsa_pss_. salt_length: 0 to what the key has room for; -1: as many as
+ * the hash has, as in tokend_sign(). */
+enum tokend_error tokend_sign_salted(struct tokend *handle, const char *key, const char *algorithm,
+        enum tokend_input kind, const void *input, size_t length, int salt_length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
 /* Verifies with a key that the daemon holds. *ret_valid: whether the signature is good. */
 enum tokend_error tokend_verify(struct tokend *handle, const char *key, const char *algorithm,

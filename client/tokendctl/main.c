@@ -27,8 +27,10 @@ static const struct verb verbs[] = {
         {"generate", verb_generate, 1, 1, BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE),
                 "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable]",
                 "make a key"},
-        {"sign", verb_sign, 1, 1, BIT(ALGORITHM) | BIT(DIGEST) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY --algorithm NAME [--digest HEX | --in FILE|-] [--out FILE] [--base64]",
+        {"sign", verb_sign, 1, 1,
+                BIT(ALGORITHM) | BIT(SALT_LENGTH) | BIT(DIGEST) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "
+                "[--base64]",
                 "sign a file or a digest"},
         {"pubkey", verb_pubkey, 1, 1, BIT(DER), "KEY [--der]", "print the public key in PEM"},
         {"verify", verb_verify, 1, 1, BIT(ALGORITHM) | BIT(DIGEST) | BIT(IN) | BIT(SIGNATURE) | BIT(BASE64),

@@ -85,6 +85,17 @@ static int parse_algorithm(struct ctl_options *o, const char *text)
         return parse_word("algorithm", algorithms + strlen(", "), text, &o->algorithm);
 }
 
+static int parse_salt_length(struct ctl_options *o, const char *text)
+{
+        uint64_t length;
+
+        if (!parse_number(text, 0, LIMIT_SIGNATURE, &length))
+                return usage("--salt-length: expected a number of bytes, not '%s'", text);
+        o->salted = true;
+        o->salt_length = (int)length;
+        return EXIT_DONE;
+}
+
 static int parse_seq(const char *option, const char *text, uint64_t *ret)
 {
         return parse_number(text, 1, UINT64_MAX, ret)
@@ -153,6 +164,7 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_USAGE] = {"usage", true, PLACE(usage), NULL},
         [OPTION_LOADABLE] = {"loadable", false, PLACE(loadable), NULL},
         [OPTION_ALGORITHM] = {"algorithm", true, 0, parse_algorithm},
+        [OPTION_SALT_LENGTH] = {"salt-length", true, 0, parse_salt_length},
         [OPTION_DIGEST] = {"digest", true, PLACE(digest), NULL},
         [OPTION_IN] = {"in", true, PLACE(in), NULL},
         [OPTION_OUT] = {"out", true, PLACE(out), NULL},

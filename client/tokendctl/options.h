@@ -18,6 +18,7 @@ enum ctl_option {
         OPTION_USAGE,
         OPTION_LOADABLE,
         OPTION_ALGORITHM,
+        OPTION_SALT_LENGTH,
         OPTION_DIGEST,
         OPTION_IN,
         OPTION_OUT,

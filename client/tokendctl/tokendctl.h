@@ -35,6 +35,8 @@ struct ctl_options {
         const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature;
         int size; /* bits; 0: not given */
         bool loadable, base64, der, yes, watch;
+        bool salted; /* salt_length was given */
+        int salt_length;
 
         /* audit: the keys that may have signed, from --key and --pubkey. */
         struct audit_key {

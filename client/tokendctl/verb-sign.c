@@ -44,34 +44,37 @@ static int input_refused(
 }
 
 /* options.c took the name of the algorithm from the table. */
-static enum hash hash_of(const char *algorithm)
+static const struct algorithm_info *info_of(const char *algorithm)
 {
-        return algorithm_info(algorithm_from_name(algorithm))->hash;
+        return algorithm_info(algorithm_from_name(algorithm));
 }
 
 static int take_digest(const struct ctl_options *o, struct input *input)
 {
-        size_t length = hash_length(hash_of(o->algorithm));
+        size_t length = hash_length(info_of(o->algorithm)->hash);
 
-        if (hex_parse(o->digest, &input->bytes, &input->length) < 0 || input->length != length)
+        if (hex_parse(o->digest, &input->bytes, &input->length) < 0)
+                return usage("--digest: expected hexadecimal digits");
+        if (length > 0 && input->length != length)
                 return usage("--digest: expected %zu hexadecimal digits for %s", 2 * length, o->algorithm);
         return EXIT_DONE;
 }
 
-/* What is signed: the digest that was given, or that of the file; for ed25519, the whole file. */
+/* What is signed: the digest that was given, or that of the file; for ed25519, the whole file; for what has no hash in its name, the
+ * file is the digest. */
 static int take_input(const struct ctl_options *o, struct input *input)
 {
-        bool whole = hash_of(o->algorithm) == HASH_NONE;
+        bool message = info_of(o->algorithm)->scheme == SCHEME_EDDSA;
         int r;
 
         if (o->digest && o->in)
                 return usage("give either --digest or --in, not both");
-        if (o->digest && whole)
+        if (o->digest && message)
                 return usage("%s signs a message, not a digest: give --in and not --digest", o->algorithm);
         if (o->digest)
                 return take_digest(o, input);
-        if (whole) {
-                input->kind = TOKEND_MESSAGE;
+        if (info_of(o->algorithm)->hash == HASH_NONE) {
+                input->kind = message ? TOKEND_MESSAGE : TOKEND_DIGEST;
                 r = file_read(o->in, MESSAGE_MAX, &input->bytes, &input->length);
                 return r < 0 ? bad_file(o->in, r) : EXIT_DONE;
         }
@@ -118,8 +121,9 @@ int verb_sign(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_sign(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
-                    o->timeout_ms, &signature, &length, &failure) != TOKEND_OK)
+        if (tokend_sign_salted(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
+                    o->salted ? o->salt_length : -1, o->timeout_ms, &signature, &length,
+                    &failure) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
         return put_bytes(o, &output, "signature", signature, length);
 }

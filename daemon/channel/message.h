@@ -131,12 +131,13 @@ enum listen_kind {
  */
 #define OPERATION_HEAD(F) F(u64, request) F(u64, key) F(u8, again)
 #define OPERATIONS(O, F) \
-        /* A digest (prehashed, of the algorithm's length) or a message. */ \
+        /* A digest (prehashed, of a length that the algorithm takes) or a message. salted: the salt of PSS has salt bytes, and \
+         * not the hash's. */ \
         O(SIGN, sign, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_SIGNATURE, \
-          F(u8, algorithm) F(u8, prehashed) F(bytes, data)) \
+          F(u8, algorithm) F(u8, prehashed) F(u8, salted) F(u32, salt) F(bytes, data)) \
         /* To an accelerator: SIGN with a copy. REPLY_KEY_GONE: it has no copy of that number. */ \
         O(SIGN_COPY, sign_copy, CLASS_REQUEST, ANSWER_SIGNATURE, F(u8, algorithm) F(u8, prehashed) \
-          F(bytes, data)) \
+          F(u8, salted) F(u32, salt) F(bytes, data)) \
         /* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */ \
         O(VERIFY, verify, CLASS_REQUEST | CLASS_REPEATED, ANSWER_FLAG, F(bytes, spki) \
           F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)) \

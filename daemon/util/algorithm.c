@@ -2,6 +2,7 @@
 /* See algorithm.h. */
 #include "daemon/util/algorithm.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "daemon/util/ckm.h"
@@ -27,6 +28,7 @@ static const struct hash_info hashes[HASH_MAX_] = {
         [HASH_SHA256] = {32, CKM_SHA256, CKG_MGF1_SHA256, 1},
         [HASH_SHA384] = {48, CKM_SHA384, CKG_MGF1_SHA384, 2},
         [HASH_SHA512] = {64, CKM_SHA512, CKG_MGF1_SHA512, 3},
+        [HASH_SHA1] = {20, CKM_SHA_1, CKG_MGF1_SHA1, 0},
 };
 
 static const struct key_type_info key_types[KEY_TYPE_MAX_] = {
@@ -93,27 +95,73 @@ size_t hash_length(unsigned hash)
         return hash < HASH_MAX_ ? hashes[hash].length : 0;
 }
 
+/* What PKCS #1 can pad (RFC 8017, 9.2): at least 11 bytes are the padding. */
+static size_t pkcs1_room(unsigned bits)
+{
+        size_t bytes = (bits + 7U) / 8U;
+
+        return bytes > 11 ? bytes - 11 : 0;
+}
+
+/* What is left for the salt of PSS (9.1.1); the encoded message has one bit less than the modulus. -1: not even nothing. */
+static long pss_room(unsigned bits, size_t hash)
+{
+        return MAX_OF((long)((bits + 6U) / 8U) - (long)hash - 2, -1L);
+}
+
 bool algorithm_fits(unsigned algorithm, unsigned key_type, unsigned bits)
 {
         const struct algorithm_info *info = algorithm_info(algorithm);
-        size_t hash, bytes = (bits + 7U) / 8U;
+        size_t hash;
 
         if (!info || info->key_type != key_type)
                 return false;
         hash = hash_length(info->hash);
         switch (info->scheme) {
         case SCHEME_PKCS1:
-                /* 19 bytes of DigestInfo before the digest (SHA-2, all three), 11 of padding. */
-                return bytes >= hash + 19 + 11;
+                /* 19 bytes of DigestInfo before the digest (SHA-2, all three); a raw one may have one byte. */
+                return pkcs1_room(bits) >= (hash > 0 ? hash + 19 : 1);
         case SCHEME_PSS:
-                /* The encoded message has one bit less than the modulus. */
-                return (bits + 6U) / 8U >= 2 * hash + 2;
+                return pss_room(bits, hash) >= (long)hash;
         case SCHEME_ECDSA:
                 return curve_name(bits) != NULL && bits != 255;
         case SCHEME_EDDSA:
                 return true;
         }
         return false;
+}
+
+bool algorithm_is_raw(unsigned algorithm)
+{
+        const struct algorithm_info *info = algorithm_info(algorithm);
+
+        return info && !info->identifier;
+}
+
+bool algorithm_takes_digest(unsigned algorithm, unsigned bits, size_t length)
+{
+        const struct algorithm_info *info = algorithm_info(algorithm);
+
+        if (!info || info->scheme == SCHEME_EDDSA)
+                return false;
+        if (info->hash != HASH_NONE)
+                return length == hash_length(info->hash);
+        return length >= 1 && length <= (info->scheme == SCHEME_PKCS1 ? pkcs1_room(bits) : DIGEST_MAX);
+}
+
+bool algorithm_takes_message(unsigned algorithm)
+{
+        const struct algorithm_info *info = algorithm_info(algorithm);
+
+        return info && (info->hash != HASH_NONE || info->scheme == SCHEME_EDDSA);
+}
+
+bool algorithm_takes_salt(unsigned algorithm, unsigned bits, size_t salt)
+{
+        const struct algorithm_info *info = algorithm_info(algorithm);
+
+        return info && info->scheme == SCHEME_PSS && salt <= LONG_MAX &&
+               pss_room(bits, hash_length(info->hash)) >= (long)salt;
 }
 
 const struct key_type_info *key_type_info(unsigned key_type)

@@ -19,16 +19,17 @@ enum key_type {
 };
 
 enum hash {
-        HASH_NONE = 0, /* Ed25519 hashes the message itself */
+        HASH_NONE = 0, /* Ed25519 hashes the message itself; of a raw algorithm, the caller has hashed */
         HASH_SHA256,
         HASH_SHA384,
         HASH_SHA512,
+        HASH_SHA1,
         HASH_MAX_,
 };
 
 /* How the bytes that C_Sign gets are made from the digest. */
 enum scheme {
-        SCHEME_PKCS1, /* a DigestInfo around it */
+        SCHEME_PKCS1, /* a DigestInfo around it; without a hash, as it is */
         SCHEME_PSS,   /* the digest, and the hash in the mechanism's parameters */
         SCHEME_ECDSA, /* the digest, cut to the length of the curve */
         SCHEME_EDDSA, /* no digest: the message itself */
@@ -37,6 +38,9 @@ enum scheme {
 /*
  * The signature algorithms. A new algorithm that uses a hash and a scheme of the above needs a row here and its name in
  * proto/io.tokend.Keys.varlink. Append it: the position is the number that travels between our processes.
+ *
+ * A row without an AlgorithmIdentifier is a raw algorithm: what it signs cannot be told from the name, or the hash is
+ * broken. It wants a right of its own, and signs no certificate.
  *
  *      X(constant, name on the wire, key type, scheme, hash, mechanism, default for, AlgorithmIdentifier)
  *
@@ -55,7 +59,10 @@ enum scheme {
         X(ECDSA_SHA256, "ecdsa_sha256", KEY_EC, SCHEME_ECDSA, HASH_SHA256, CKM_ECDSA, 256, ECDSA_ID("\x02")) \
         X(ECDSA_SHA384, "ecdsa_sha384", KEY_EC, SCHEME_ECDSA, HASH_SHA384, CKM_ECDSA, 384, ECDSA_ID("\x03")) \
         X(ECDSA_SHA512, "ecdsa_sha512", KEY_EC, SCHEME_ECDSA, HASH_SHA512, CKM_ECDSA, 521, ECDSA_ID("\x04")) \
-        X(ED25519, "ed25519", KEY_ED25519, SCHEME_EDDSA, HASH_NONE, CKM_EDDSA, 255, ED25519_ID)
+        X(ED25519, "ed25519", KEY_ED25519, SCHEME_EDDSA, HASH_NONE, CKM_EDDSA, 255, ED25519_ID) \
+        X(RSA_PKCS1, "rsa_pkcs1", KEY_RSA, SCHEME_PKCS1, HASH_NONE, CKM_RSA_PKCS, 0, NULL) \
+        X(RSA_PSS_SHA1, "rsa_pss_sha1", KEY_RSA, SCHEME_PSS, HASH_SHA1, CKM_RSA_PKCS_PSS, 0, NULL) \
+        X(ECDSA, "ecdsa", KEY_EC, SCHEME_ECDSA, HASH_NONE, CKM_ECDSA, 0, NULL)
 /* clang-format on */
 
 #define ALGORITHM_CONSTANT(constant, ...) constant,
@@ -72,7 +79,7 @@ struct algorithm_info {
         enum hash hash;
         uint64_t mechanism;   /* CKM_ */
         unsigned default_for; /* bits; ANY_SIZE; 0 */
-        /* AlgorithmIdentifier, a SEQUENCE in DER of 2 + identifier[1] bytes. */
+        /* AlgorithmIdentifier, a SEQUENCE in DER of 2 + identifier[1] bytes; NULL: a raw algorithm. */
         const uint8_t *identifier;
 };
 
@@ -80,7 +87,7 @@ struct hash_info {
         size_t length;      /* bytes of the digest */
         uint64_t mechanism; /* CKM_ */
         uint64_t mgf;       /* CKG_, the mask generation function of PSS with this hash */
-        uint8_t arc;        /* the last arc of its OID, below 2.16.840.1.101.3.4.2 */
+        uint8_t arc;        /* the last arc of its OID, below 2.16.840.1.101.3.4.2; 0: it is not there */
 };
 
 /* A mask. */
@@ -110,9 +117,20 @@ unsigned algorithm_default(unsigned key_type, unsigned bits);
  * same length (RFC 8017, 9.1.1), PKCS #1 for the DigestInfo (9.2). */
 bool algorithm_fits(unsigned algorithm, unsigned key_type, unsigned bits);
 
+/* false where there is no such algorithm. */
+bool algorithm_is_raw(unsigned algorithm);
+
+/* Whether it signs a digest of that length with a key of that size (bits); whether it signs a message. For one that has no hash
+ * in its name, what the caller has hashed may have 1 byte to DIGEST_MAX, or to all that PKCS #1 can pad. */
+bool algorithm_takes_digest(unsigned algorithm, unsigned bits, size_t length);
+bool algorithm_takes_message(unsigned algorithm);
+
+/* Whether it is of PSS, and its salt may have so many bytes with a key of that size (bits). */
+bool algorithm_takes_salt(unsigned algorithm, unsigned bits, size_t salt);
+
 /* NULL for HASH_NONE, and where there is no hash of this number. */
 const struct hash_info *hash_info(unsigned hash);
-/* Bytes of the digest: 32, 48, at most DIGEST_MAX; 0 for HASH_NONE. */
+/* Bytes of the digest: 20, 32, 48, at most DIGEST_MAX; 0 for HASH_NONE. */
 #define DIGEST_MAX 64U
 size_t hash_length(unsigned hash);
 

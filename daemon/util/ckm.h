@@ -233,6 +233,7 @@ enum {
 /* The functions that generate masks for RSA PSS (CK_RSA_PKCS_MGF_TYPE). */
 #ifndef CKG_MGF1_SHA256
 enum {
+        CKG_MGF1_SHA1 = 1,
         CKG_MGF1_SHA256 = 2,
         CKG_MGF1_SHA384 = 3,
         CKG_MGF1_SHA512 = 4,

@@ -8,7 +8,8 @@ from idl import snake
 HELD = {"FIELD_STRING": "const char *{}", "FIELD_BYTES": "struct call_bytes {}", "FIELD_INT": "int64_t {}",
         "FIELD_BOOL": "bool {}", "FIELD_STRINGS": "struct call_strings {}"}
 ADD = {"FIELD_STRING": "string", "FIELD_BYTES": "bytes", "FIELD_INT": "int", "FIELD_BOOL": "bool", "FIELD_STRINGS": "strings"}
-# Whether one that may be left out is given. A string that is NULL is left out in any case.
+# Whether one that may be left out is given. A string that is NULL is left out in any case, and an int that is what its @range has for
+# where it is left out.
 GIVEN = {"FIELD_BYTES": "{}.data", "FIELD_INT": "{} != 0", "FIELD_BOOL": "{}", "FIELD_STRINGS": "{}.n > 0"}
 
 
@@ -78,7 +79,10 @@ def begin_body(interface, method):
     for field in arguments(method):
         what, place = kind(interface, field), f"arguments->{snake(field.name)}"
         if field.optional and what in GIVEN:
-            yield f"        if ({GIVEN[what].format(place)})"
+            given = GIVEN[what].format(place)
+            if what == "FIELD_INT" and len(field.range) > 2:
+                given = f"{place} != {field.range[2]}"
+            yield f"        if ({given})"
             yield f'                call_add_{ADD[what]}(call, "{field.name}", {place});'
         else:
             yield f'        call_add_{ADD[what]}(call, "{field.name}", {place});'

@@ -29,8 +29,8 @@ def rights_mdoc(interfaces):
         lines = {}
         for interface, method in needing:
             others = [other for other in method.right if other != word]
-            beside = f" (with {', '.join(others)})" if others else ""
-            beside += " in part" if word in method.may else ""
+            beside = " in part" if word in method.may else ""
+            beside += f" (with {', '.join(others)})" if others else ""
             lines.setdefault(interface.name, []).append(method.name + beside)
         out.append(f".It Li {word}")
         out.append(";\n".join(f"{name}: {', '.join(names)}" for name, names in lines.items()))

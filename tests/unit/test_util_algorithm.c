@@ -78,6 +78,15 @@ static void test_fits(void)
         CU_ASSERT_TRUE(algorithm_fits(ED25519, KEY_ED25519, 255));
         CU_ASSERT_FALSE(algorithm_fits(0, KEY_RSA, 2048));
         CU_ASSERT_FALSE(algorithm_fits(ALGORITHM_MAX_, KEY_RSA, 2048));
+        CU_ASSERT_FALSE(algorithm_is_raw(0));
+        CU_ASSERT_FALSE(algorithm_takes_digest(0, 2048, 32));
+        CU_ASSERT_FALSE(algorithm_takes_message(ALGORITHM_MAX_));
+        CU_ASSERT_TRUE(algorithm_takes_salt(RSA_PSS_SHA512, 1034, 64));
+        CU_ASSERT_FALSE(algorithm_takes_salt(RSA_PSS_SHA512, 1034, 65));
+        CU_ASSERT_FALSE(algorithm_takes_salt(RSA_PSS_SHA512, 512, 0));
+        CU_ASSERT_FALSE(algorithm_takes_salt(RSA_PSS_SHA256, 2048, SIZE_MAX));
+        CU_ASSERT_FALSE(algorithm_takes_salt(RSA_PKCS1_SHA256, 2048, 0));
+        CU_ASSERT_FALSE(algorithm_takes_salt(0, 2048, 0));
 }
 
 /* The mechanism follows from the scheme, and the AlgorithmIdentifier is one SEQUENCE that begins with an OID. */
@@ -92,10 +101,15 @@ static void test_rows(void)
                 const struct algorithm_info *info = algorithm_info(i);
 
                 CU_ASSERT_EQUAL(info->mechanism, mechanisms[info->scheme]);
+                CU_ASSERT_EQUAL(algorithm_is_raw(i), i > ED25519);
+                CU_ASSERT_EQUAL(algorithm_takes_message(i), i != RSA_PKCS1 && i != ECDSA);
+                CU_ASSERT_EQUAL(hash_info(info->hash) == NULL,
+                        info->scheme == SCHEME_EDDSA || i == RSA_PKCS1 || i == ECDSA);
+                if (algorithm_is_raw(i))
+                        continue;
                 CU_ASSERT_EQUAL(info->identifier[0], 0x30);
                 CU_ASSERT_EQUAL(info->identifier[2], 0x06);
                 CU_ASSERT_TRUE(info->identifier[3] + 2 <= info->identifier[1]);
-                CU_ASSERT_EQUAL(hash_info(info->hash) == NULL, info->scheme == SCHEME_EDDSA);
         }
         CU_ASSERT_EQUAL(hash_length(HASH_SHA384), 48);
         CU_ASSERT_EQUAL(hash_length(HASH_NONE), 0);

@@ -75,8 +75,8 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
         op->algorithm = algorithm_info(algorithm)->name;
         op->invalid = "subject";
         /* X.509 has Ed25519; the library that makes the certificates does not. */
-        if (algorithm == ED25519 || !algorithm_fits(algorithm, key->key_type, key->size) ||
-                !(key->usage & USAGE_SIGN)) {
+        if (algorithm == ED25519 || algorithm_is_raw(algorithm) ||
+                !algorithm_fits(algorithm, key->key_type, key->size) || !(key->usage & USAGE_SIGN)) {
                 op_refuse(op, END_NOT_SUPPORTED);
                 return false;
         }

@@ -16,14 +16,18 @@ static const char *take_input(struct op *op, const char *algorithm, const struct
                 return "digest";
         if (!digest->data && !message->data)
                 return number == ED25519 ? "message" : "digest";
+        if (message->data && !algorithm_takes_message(number))
+                return "message";
         op->algorithm = algorithm;
         *ret_algorithm = number;
         return NULL;
 }
 
-static bool digest_fits(unsigned algorithm, const struct field_bytes *digest)
+/* Whether a digest, if there is one, is of a length that the algorithm takes with such a key (NULL: not known). */
+static bool digest_fits(unsigned algorithm, const struct field_bytes *digest, const struct entry *key)
 {
-        return !digest->data || digest->length == hash_length(algorithm_info(algorithm)->hash);
+        return !digest->data ||
+               algorithm_takes_digest(algorithm, key ? key->size : LIMIT_SIGNATURE * 8U, digest->length);
 }
 
 static struct wire_bytes bytes_of(const struct field_bytes *bytes)
@@ -45,20 +49,28 @@ void keys_sign(struct op *op)
         }
         op->invalid = p->digest.data ? "digest" : "message";
         op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
-        if (!op_find_key(op, p->key, "key", keys_sign) || !op_may(op, RIGHT_SIGN))
+        if (!op_find_key(op, p->key, "key", keys_sign) || !op_may(op, RIGHT_SIGN) ||
+                (algorithm_is_raw(algorithm) && !op_may(op, RIGHT_SIGN_RAW)))
                 return;
         if (!algorithm_fits(algorithm, op->entry->key_type, op->entry->size) ||
                 !(op->entry->usage & USAGE_SIGN)) {
                 op_refuse(op, END_NOT_SUPPORTED);
                 return;
         }
-        if (!digest_fits(algorithm, &p->digest)) {
+        if (!digest_fits(algorithm, &p->digest, op->entry)) {
                 op_invalid(op, "digest");
+                return;
+        }
+        if (p->salt_length >= 0 &&
+                !algorithm_takes_salt(algorithm, op->entry->size, (size_t)p->salt_length)) {
+                op_invalid(op, "saltLength");
                 return;
         }
         op->kind = MESSAGE_TYPE_SIGN;
         op->input.sign = (struct message_sign){.algorithm = (uint8_t)algorithm,
                 .prehashed = p->digest.data != NULL,
+                .salted = p->salt_length >= 0,
+                .salt = p->salt_length >= 0 ? (uint32_t)p->salt_length : 0,
                 .data = bytes_of(p->digest.data ? &p->digest : &p->message)};
         op_submit(op, op_finish_payload);
 }
@@ -100,7 +112,7 @@ void keys_verify(struct op *op)
                 op_refuse(op, END_NOT_SUPPORTED);
                 return;
         }
-        if (!digest_fits(algorithm, &p->digest)) {
+        if (!digest_fits(algorithm, &p->digest, key)) {
                 op_invalid(op, "digest");
                 return;
         }

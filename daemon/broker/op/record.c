@@ -21,7 +21,8 @@ static void put_signing(struct audit_record *record, const struct op *op)
         const struct algorithm_info *algorithm = algorithm_info(sign->algorithm);
 
         record->algorithm = algorithm ? algorithm->name : NULL;
-        if (sign->prehashed) {
+        /* What rsa_pkcs1 signs may be as long as the modulus. */
+        if (sign->prehashed && sign->data.length <= LIMIT_KEY_ID) {
                 record->digest = sign->data.data;
                 record->digest_length = sign->data.length;
         } else {

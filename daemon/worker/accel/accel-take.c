@@ -212,7 +212,9 @@ static int prove(struct session *session, CK_OBJECT_HANDLE handle, struct wire_b
         CK_ULONG length = sizeof(signature);
         int r;
 
-        r = signing_init(&signing, algorithm_default(type, bits), false, wire_bytes(message, sizeof(message)),
+        r = signing_init(&signing,
+                &(struct to_sign){.algorithm = algorithm_default(type, bits),
+                        .data = wire_bytes(message, sizeof(message))},
                 type, bits);
         if (r != 0)
                 return r < 0 ? r : session_fail(session, CKR_KEY_SIZE_RANGE, "C_Sign");

@@ -64,8 +64,7 @@ static int sign_with(
 {
         struct session *session = operation->session;
         struct signing signing;
-        int r = operation_prepare(operation, &signing, message->algorithm, message->prehashed, message->data,
-                key->key_type, key->size);
+        int r = operation_prepare(operation, &signing, &TO_SIGN(message), key->key_type, key->size);
 
         if (r != 0)
                 return r;

@@ -267,15 +267,18 @@ static int put_signature(
                 "the token returned %zu bytes, which are not a signature of this key", length);
 }
 
-int operation_prepare(struct operation *operation, struct signing *signing, unsigned algorithm,
-        bool prehashed, struct wire_bytes data, unsigned key_type, unsigned bits)
+int operation_prepare(struct operation *operation, struct signing *signing, const struct to_sign *what,
+        unsigned key_type, unsigned bits)
 {
-        int r = signing_init(signing, algorithm, prehashed, data, key_type, bits);
+        int r = signing_init(signing, what, key_type, bits);
 
         if (r == SIGNING_UNFIT)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
         if (r == SIGNING_BAD_DIGEST)
                 return operation_invalid(operation, NULL, "the data does not fit the algorithm");
+        if (r == SIGNING_BAD_SALT)
+                return operation_invalid(
+                        operation, "saltLength", "the salt does not fit the algorithm and the key");
         return r;
 }
 

@@ -95,8 +95,8 @@ int operation_renew(struct operation *operation);
 int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* signing_init(), and the answer if the algorithm or the data does not fit. */
-int operation_prepare(struct operation *operation, struct signing *signing, unsigned algorithm,
-        bool prehashed, struct wire_bytes data, unsigned key_type, unsigned bits);
+int operation_prepare(struct operation *operation, struct signing *signing, const struct to_sign *what,
+        unsigned key_type, unsigned bits);
 
 /* C_SignInit and C_Sign with that object. The payload is the signature, checked for its length and in the
  * form in which it leaves. */

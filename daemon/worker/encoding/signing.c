@@ -15,17 +15,18 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
 }
 
 /* ECDSA signs the leftmost bytes of the digest, no more than the order of the curve has (FIPS 186-4, 6.4).
- * With our curves and hashes a byte is never cut. */
+ * With our curves a byte is never cut. */
 static size_t truncated(size_t digest_length, unsigned bits)
 {
         return MIN_OF(digest_length, (size_t)(bits + 7U) / 8U);
 }
 
-static void init_pss(struct signing *signing)
+static void init_pss(struct signing *signing, const struct to_sign *what)
 {
         const struct hash_info *hash = hash_info(signing->info->hash);
 
-        signing->pss = (CK_RSA_PKCS_PSS_PARAMS){hash->mechanism, hash->mgf, hash->length};
+        signing->pss = (CK_RSA_PKCS_PSS_PARAMS){
+                hash->mechanism, hash->mgf, what->salted ? what->salt : hash->length};
         signing->mechanism.pParameter = &signing->pss;
         signing->mechanism.ulParameterLen = sizeof(signing->pss);
 }
@@ -42,36 +43,45 @@ static int hash_data(unsigned hash, struct wire_bytes data, uint8_t *ret)
         return 0;
 }
 
-int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
-        unsigned key_type, unsigned bits)
+/* The digest, as it is or hashed here: *ret points into the caller's data, or to buffer. */
+static int take_digest(const struct to_sign *what, unsigned hash, uint8_t *buffer, struct der *ret)
 {
-        uint8_t digest[DIGEST_MAX];
+        if (what->prehashed) {
+                *ret = (struct der){what->data.data, what->data.length};
+                return 0;
+        }
+        *ret = (struct der){buffer, hash_length(hash)};
+        return hash_data(hash, what->data, buffer);
+}
+
+int signing_init(struct signing *signing, const struct to_sign *what, unsigned key_type, unsigned bits)
+{
+        const struct algorithm_info *info = algorithm_info(what->algorithm);
+        uint8_t buffer[DIGEST_MAX];
+        struct der digest;
         size_t length;
 
-        *signing = (struct signing){
-                .info = algorithm_info(algorithm), .mechanism = {signing_mechanism(algorithm), NULL, 0}};
-        if (!signing->info || !algorithm_fits(algorithm, key_type, bits))
+        *signing = (struct signing){.info = info, .mechanism = {signing_mechanism(what->algorithm), NULL, 0}};
+        if (!info || !algorithm_fits(what->algorithm, key_type, bits))
                 return SIGNING_UNFIT;
-        signing->input = (struct der){data.data, data.length};
-        signing->signature_length =
-                signing->info->key_type == KEY_RSA ? (bits + 7U) / 8U : 2 * ((bits + 7U) / 8U);
-        if (signing->info->scheme == SCHEME_EDDSA)
-                return prehashed ? SIGNING_BAD_DIGEST : 0;
-        length = hash_length(signing->info->hash);
-        if (prehashed && data.length != length)
+        if (what->prehashed ? !algorithm_takes_digest(what->algorithm, bits, what->data.length)
+                            : !algorithm_takes_message(what->algorithm))
                 return SIGNING_BAD_DIGEST;
-        if (prehashed)
-                memcpy(digest, data.data, length);
-        else if (hash_data(signing->info->hash, data, digest) < 0)
+        if (what->salted && !algorithm_takes_salt(what->algorithm, bits, what->salt))
+                return SIGNING_BAD_SALT;
+        signing->signature_length = info->key_type == KEY_RSA ? (bits + 7U) / 8U : 2 * ((bits + 7U) / 8U);
+        if (info->scheme == SCHEME_PSS)
+                init_pss(signing, what);
+        signing->input = (struct der){what->data.data, what->data.length};
+        if (info->scheme == SCHEME_EDDSA || (info->scheme == SCHEME_PKCS1 && info->hash == HASH_NONE))
+                return 0;
+        if (take_digest(what, info->hash, buffer, &digest) < 0)
                 return -EIO;
-        if (signing->info->scheme == SCHEME_PKCS1) {
-                length = signature_digest_info(signing->info->hash, digest, signing->buffer);
+        if (info->scheme == SCHEME_PKCS1) {
+                length = signature_digest_info(info->hash, digest.data, signing->buffer);
         } else {
-                if (signing->info->scheme == SCHEME_PSS)
-                        init_pss(signing);
-                else
-                        length = truncated(length, bits);
-                memcpy(signing->buffer, digest, length);
+                length = info->scheme == SCHEME_ECDSA ? truncated(digest.length, bits) : digest.length;
+                memcpy(signing->buffer, digest.data, length);
         }
         signing->input = (struct der){signing->buffer, length};
         return 0;

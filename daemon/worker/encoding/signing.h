@@ -10,6 +10,23 @@
 #include "daemon/channel/message.h"
 #include "daemon/worker/encoding/signature.h"
 
+/* What is to be signed or verified. */
+struct to_sign {
+        unsigned algorithm;
+        bool prehashed;         /* data is a digest, and not a message */
+        bool salted;            /* salt is the length of the salt of PSS, and not the hash's */
+        unsigned salt;          /* bytes */
+        struct wire_bytes data; /* borrowed */
+};
+
+/* Of a SIGN or a SIGN_COPY. */
+#define TO_SIGN(message)                                                                                     \
+        ((struct to_sign){.algorithm = (message)->algorithm,                                                 \
+                .prehashed = (message)->prehashed,                                                           \
+                .salted = (message)->salted,                                                                 \
+                .salt = (message)->salt,                                                                     \
+                .data = (message)->data})
+
 struct signing {
         const struct algorithm_info *info;
         CK_MECHANISM mechanism; /* its parameter points into this struct, which must not be copied */
@@ -25,9 +42,9 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm);
 /* What signing_init() returns instead of 0. */
 enum {
         SIGNING_UNFIT = 1, /* there is no such algorithm, or it does not fit such a key */
-        SIGNING_BAD_DIGEST, /* a digest of the wrong length, or a digest for Ed25519, which signs messages only */
+        SIGNING_BAD_DIGEST, /* a digest of the wrong length, or one where a message is signed, or the other way round */
+        SIGNING_BAD_SALT, /* the algorithm has no salt, or not so long a one */
 };
 
-/* bits: of the key's modulus or curve. data stays borrowed. -EIO: NSS cannot hash. */
-int signing_init(struct signing *signing, unsigned algorithm, bool prehashed, struct wire_bytes data,
-        unsigned key_type, unsigned bits);
+/* bits: of the key's modulus or curve. The data stays borrowed. -EIO: NSS cannot hash. */
+int signing_init(struct signing *signing, const struct to_sign *what, unsigned key_type, unsigned bits);

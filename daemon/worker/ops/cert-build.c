@@ -58,7 +58,8 @@ static int get_key(struct operation *operation, struct cert_build *build, unsign
                 .bits = key.size,
                 .usage = key.usage,
                 .algorithm = algorithm ? algorithm : algorithm_default(key.key_type, key.size)};
-        if (!algorithm_fits(build->key.algorithm, key.key_type, key.size))
+        if (!algorithm_fits(build->key.algorithm, key.key_type, key.size) ||
+                algorithm_is_raw(build->key.algorithm))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the algorithm does not fit the key");
         return 0;
 }

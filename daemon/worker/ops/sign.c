@@ -52,8 +52,7 @@ static int sign_with(
 
         r = check_key(operation, key, message->algorithm);
         if (r == 0)
-                r = operation_prepare(operation, &signing, message->algorithm, message->prehashed,
-                        message->data, key->key_type, key->size);
+                r = operation_prepare(operation, &signing, &TO_SIGN(message), key->key_type, key->size);
         if (r == 0 && session->token->internal && key->copy == CK_INVALID_HANDLE && !key->no_copy)
                 r = make_copy(operation, key);
         if (r != 0)

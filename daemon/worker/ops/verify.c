@@ -112,8 +112,11 @@ int verify_attempt(struct operation *operation, const void *request)
         if (type == 0 || (type == KEY_RSA ? !rsa_is_bounded(key, bits) : !spki_point(bits, key, &key)))
                 return operation_invalid(operation, NULL,
                         "the public key cannot be parsed, or is of no supported type or size");
-        r = operation_prepare(
-                operation, &signing, message->algorithm, message->prehashed, message->data, type, bits);
+        r = operation_prepare(operation, &signing,
+                &(struct to_sign){.algorithm = message->algorithm,
+                        .prehashed = message->prehashed,
+                        .data = message->data},
+                type, bits);
         if (r != 0)
                 return r;
         if (type == KEY_EC) {
