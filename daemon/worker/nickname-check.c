@@ -10,9 +10,10 @@
 #include "daemon/worker/device/module.h"
 #include "daemon/worker/ops/pair.h"
 
-/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login.
- * Another try, from C_Initialize on, costs nothing. */
-#define TRIES      5U
+/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login, and
+ * tpm2-pkcs11 may fail in C_Initialize for half a second. Another try, from C_Initialize on, costs nothing. The wait
+ * doubles with each: 620 ms in all. */
+#define TRIES      6U
 #define RETRY_USEC 20000U
 
 /* Keys of one nickname that are looked at one by one. */
@@ -134,7 +135,7 @@ static int look(struct slot_token *token, const struct message_seek *seek, bool 
                         r = look_once(token, seek, objects, ret, failure);
                 if (r <= 0 || i == TRIES || r == WORKER_END_PIN || !token->p11)
                         return r;
-                usleep(RETRY_USEC);
+                usleep(RETRY_USEC << (i - 1));
         }
 }
 

@@ -30,7 +30,9 @@
  *     absent        C_GetSlotList: no slot
  *     short         C_Sign: one byte of the signature is missing
  *     garbage       C_Sign: the signature's first byte is flipped
- *     weaken        C_UnwrapKey: what is made is extractable
+ *     weaken        C_UnwrapKey, C_GenerateKeyPair: what is made is extractable
+ *     nofalse=0x5   C_GenerateKeyPair: returns that where the template says of a usage that it is false
+ *     alias         C_CreateObject: of a data object, the handle that is returned is a private key's
  *     drop          C_GetSessionInfo: CKR_SESSION_HANDLE_INVALID, and C_OpenSession gives that handle again
  *     max=4         C_OpenSession: CKR_SESSION_COUNT while that many are open
  *     flags=0x20000 C_GetTokenInfo: these flags are set beside the token's own
@@ -84,6 +86,8 @@ enum action {
         ACTION_LIMIT,
         ACTION_NULS,
         ACTION_ENDLESS,
+        ACTION_NOFALSE,
+        ACTION_ALIAS,
 };
 
 static const struct {
@@ -108,6 +112,8 @@ static const struct {
         {"limit", ACTION_LIMIT},
         {"nuls", ACTION_NULS},
         {"endless", ACTION_ENDLESS},
+        {"nofalse", ACTION_NOFALSE},
+        {"alias", ACTION_ALIAS},
 };
 
 struct fault {
@@ -523,6 +529,73 @@ static CK_RV unwrap_key(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, C
         return rv;
 }
 
+/* ---- what is made ---- */
+
+static bool is_usage(CK_ATTRIBUTE_TYPE type)
+{
+        return (type >= CKA_ENCRYPT && type <= CKA_VERIFY_RECOVER) || type == CKA_DERIVE;
+}
+
+static bool says_false(const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        for (CK_ULONG i = 0; i < n; i++)
+                if (is_usage(template[i].type) && template[i].ulValueLen == sizeof(CK_BBOOL) &&
+                        *(const CK_BBOOL *)template[i].pValue == CK_FALSE)
+                        return true;
+        return false;
+}
+
+static CK_RV generate_key_pair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR public,
+        CK_ULONG n_public, CK_ATTRIBUTE_PTR private, CK_ULONG n_private, CK_OBJECT_HANDLE_PTR ret_public,
+        CK_OBJECT_HANDLE_PTR ret_private)
+{
+        CK_BBOOL yes = CK_TRUE;
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GenerateKeyPair, "C_GenerateKeyPair", &fault, &rv))
+                return rv;
+        if (fault.action == ACTION_NOFALSE &&
+                (says_false(public, n_public) || says_false(private, n_private)))
+                return fault.value;
+        for (CK_ULONG i = 0; i < n_private && fault.action == ACTION_WEAKEN; i++)
+                if (private[i].type == CKA_EXTRACTABLE)
+        private[i].pValue = &yes;
+        rv = module.target->C_GenerateKeyPair(
+                session, mechanism, public, n_public, private, n_private, ret_public, ret_private);
+        after("C_GenerateKeyPair", &rv);
+        return rv;
+}
+
+static bool makes_data(const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        for (CK_ULONG i = 0; i < n; i++)
+                if (template[i].type == CKA_CLASS)
+                        return *(const CK_OBJECT_CLASS *)template[i].pValue == CKO_DATA;
+        return false;
+}
+
+static CK_RV create_object(
+        CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR template, CK_ULONG n, CK_OBJECT_HANDLE_PTR ret)
+{
+        CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+        CK_ATTRIBUTE key = {CKA_CLASS, &class, sizeof(class)};
+        CK_ULONG found = 0;
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_CreateObject, "C_CreateObject", &fault, &rv))
+                return rv;
+        rv = module.target->C_CreateObject(session, template, n, ret);
+        if (rv == CKR_OK && fault.action == ACTION_ALIAS && makes_data(template, n) &&
+                module.target->C_FindObjectsInit(session, &key, 1) == CKR_OK) {
+                (void)module.target->C_FindObjects(session, ret, 1, &found);
+                (void)module.target->C_FindObjectsFinal(session);
+        }
+        after("C_CreateObject", &rv);
+        return rv;
+}
+
 /* ---- loading ---- */
 
 static void map_counters(void)
@@ -597,6 +670,8 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetSessionInfo = get_session_info;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;
+        list.C_GenerateKeyPair = generate_key_pair;
+        list.C_CreateObject = create_object;
         *ret = &list;
         return CKR_OK;
 }

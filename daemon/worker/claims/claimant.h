@@ -15,6 +15,8 @@ struct claimant {
         uint8_t id[CLAIMANT_LENGTH];
         char host[CLAIM_HOST_MAX];
         atomic_bool holds; /* the token accepts data objects, as far as we know */
+        atomic_bool
+                left; /* a claim of this process may lie on the token that only another process can remove */
 
         pthread_mutex_t lock; /* for what follows */
         pthread_cond_t answered;

@@ -65,12 +65,19 @@ static bool is_unreadable(const struct session *session, int r)
 int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret)
 {
         struct claim_object object = {.handle = handle};
+        CK_OBJECT_CLASS class = CKO_DATA;
         char label[LIMIT_NICKNAME];
         uint8_t value[CLAIM_MAX];
         CK_ATTRIBUTE name = ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
-                     content = ATTRIBUTE(CKA_VALUE, value, sizeof(value));
+                     content = ATTRIBUTE(CKA_VALUE, value, sizeof(value)),
+                     what = ATTRIBUTE(CKA_CLASS, &class, sizeof(class));
         int r;
 
+        r = P11(session, C_GetAttributeValue, session->handle, handle, &what, 1);
+        if (r == 0 && class != CKO_DATA)
+                r = session_fail(session, CKR_OBJECT_HANDLE_INVALID, "C_GetAttributeValue");
+        if (r != 0)
+                return r;
         r = P11(session, C_GetAttributeValue, session->handle, handle, &name, 1);
         if (r == 0 && name.ulValueLen <= sizeof(label) && text_is_listable(label, name.ulValueLen))
                 memcpy(object.nickname, label, name.ulValueLen);
@@ -85,6 +92,20 @@ int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_o
         return 0;
 }
 
+int claims_destroy_at(struct session *session, CK_OBJECT_HANDLE handle, const struct claim_record *claim,
+        bool *ret_was_there)
+{
+        struct claim_object object;
+        int r = claims_read(session, handle, &object);
+
+        if (r == 0 && object.readable &&
+                claim_record_is(&object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number)) {
+                *ret_was_there = true;
+                r = P11(session, C_DestroyObject, session->handle, handle);
+        }
+        return r;
+}
+
 int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
@@ -92,13 +113,9 @@ int claims_destroy(struct session *session, const char *nickname, const struct c
         int r = claims_find(session, nickname, handles, &n);
 
         for (size_t i = 0; i < n && r == 0; i++) {
-                struct claim_object object;
+                bool ignored;
 
-                r = claims_read(session, handles[i], &object);
-                if (r == 0 && object.readable &&
-                        claim_record_is(
-                                &object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number))
-                        r = P11(session, C_DestroyObject, session->handle, handles[i]);
+                r = claims_destroy_at(session, handles[i], claim, &ignored);
                 if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                         r = 0;
         }

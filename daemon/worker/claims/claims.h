@@ -33,8 +33,13 @@ bool claims_not_held(const struct session *session, int r);
 int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
         size_t *ret_n);
 
-/* CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile. */
+/* CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile, or the handle is another object's. */
 int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret);
+
+/* Destroys the claim with this claimant and number if it is what the handle stands for (*ret_was_there, else untouched).
+ * A module may give a new object the handle of another one (docs/tokens.md), which must not be destroyed instead. */
+int claims_destroy_at(struct session *session, CK_OBJECT_HANDLE handle, const struct claim_record *claim,
+        bool *ret_was_there);
 
 /* Destroys every claim on the nickname with this claimant and number. 0: none of them is left. */
 int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim);

@@ -72,6 +72,10 @@ static int answer_step(struct operation *operation, enum claim_step step)
 {
         if (step == CLAIM_TAKEN)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
+        /* The claim that is in the way may be one that this process left: the next one removes it, and tries again. */
+        if (atomic_load(&operation->claimant->left))
+                operation_end(operation, WORKER_END_ERROR, CKR_OBJECT_HANDLE_INVALID,
+                        "a claim of ours can be removed by another process only");
         return operation_answer(operation, REPLY_CLAIMED, "another host claims the nickname");
 }
 
@@ -106,17 +110,30 @@ static int write_claim(struct operation *operation, const struct creation *creat
         return claims_write(operation->session, creation->nickname, claim, &held->handle);
 }
 
+/* The claim's handle stands for something else: for this process its claim may be out of reach. */
+static void note_alias(struct operation *operation, const struct creation *creation)
+{
+        if (!atomic_exchange(&operation->claimant->left, true))
+                log_notice("token %s: the handle that the token gave for the claim on %s does not stand for "
+                           "it; the claim "
+                           "may stay until the worker's next start",
+                        operation->session->token->config->name, creation->nickname);
+}
+
 /* Takes it off the token, wherever it may be. */
 static int destroy_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
         struct session *session = operation->session;
         struct failure ignored;
+        bool was_there = false;
         int r;
 
         if (held->handle != CK_INVALID_HANDLE) {
-                r = P11(session, C_DestroyObject, session->handle, held->handle);
-                if (r == 0)
+                r = claims_destroy_at(session, held->handle, &held->claim, &was_there);
+                if (r == 0 && was_there)
                         return 0;
+                if (r == 0 || session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                        note_alias(operation, creation);
                 if (session_class(session, r) == CKR_CLASS_BUSY)
                         usleep(OPERATION_BUSY_WAIT_USEC);
                 else if (session_class(session, r) == CKR_CLASS_SESSION &&

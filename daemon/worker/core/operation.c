@@ -217,7 +217,10 @@ static int attempt_once(struct operation *operation, operation_attempt *attempt,
 
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request)
 {
-        int r = attempt_once(operation, attempt, request);
+        int r;
+
+        operation->destroy_failed = CKR_OK;
+        r = attempt_once(operation, attempt, request);
 
         switch (session_class(operation->session, r)) {
         case CKR_CLASS_BUSY:
@@ -241,12 +244,34 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
 int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
 {
         struct session *session = operation->session;
+        CK_RV first;
         int r;
 
         inventory_leave(operation->inventory, class, handle, LEAVE_NOW);
         r = P11(session, C_DestroyObject, session->handle, handle);
+        first = session->failed.ckr;
+        /* Another process may be writing: some modules keep it out of their database for half a second. */
+        for (unsigned wait = 1; wait <= 8 && session_is_vague(session, r) && session_check(session) == 0;
+                wait *= 2) {
+                usleep(wait * OPERATION_BUSY_WAIT_USEC);
+                r = P11(session, C_DestroyObject, session->handle, handle);
+        }
+        if (r != 0 && operation->destroy_failed == CKR_OK)
+                operation->destroy_failed = first;
         inventory_leave(operation->inventory, class, handle, r == 0 ? LEAVE_DONE : LEAVE_NOT);
         return r;
+}
+
+int operation_gone(struct operation *operation, const char *text)
+{
+        char name[CKR_TEXT];
+
+        if (operation->destroy_failed == CKR_OK || operation->destroy_failed == CKR_OBJECT_HANDLE_INVALID)
+                return operation_answer(operation, REPLY_KEY_GONE, "%s", text);
+        operation->result.ckr = operation->destroy_failed;
+        return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
+                "C_DestroyObject: %s, and the token does not show the object since",
+                ckr_text(operation->destroy_failed, name));
 }
 
 /* From the form of the device to that in which a signature leaves: ECDSA as DER. */

@@ -43,6 +43,7 @@ struct operation {
         struct accel *accel;
         const struct report *report;
         struct result result;
+        CK_RV destroy_failed; /* what the first C_DestroyObject of this request that failed returned; CKR_OK: none did */
         bool ending; /* the worker ends after the reply, because of failure */
         struct failure failure;
 };
@@ -90,9 +91,13 @@ int operation_recover(struct operation *operation);
  * operation_unknown(). */
 int operation_renew(struct operation *operation);
 
-/* C_DestroyObject of a token object. What other threads do with its handle meanwhile fails
- * inventory_has_still(). */
+/* C_DestroyObject of a token object, and again, for some 750 ms, while a session that is well gives a vague error. What other threads do
+ * with its handle meanwhile fails inventory_has_still(). */
 int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
+
+/* The answer where the object is not in the inventory: REPLY_KEY_GONE. If this request's C_DestroyObject failed before,
+ * it is not known whether the object is gone: some modules forget its handle, and show it again to the next process. */
+int operation_gone(struct operation *operation, const char *text);
 
 /* signing_init(), and the answer if the algorithm or the data does not fit. */
 int operation_prepare(struct operation *operation, struct signing *signing, const struct to_sign *what,

@@ -9,6 +9,18 @@
 /* A pair has one public key; others may have left a few more of its id. */
 #define PAIR_MAX 16U
 
+/* A handle that another process made invalid is looked up again, once. One that is invalid after a try that failed is no
+ * word on the object. */
+static int destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+{
+        int r = operation_destroy(operation, class, handle);
+
+        if (session_said(operation->session, r, CKR_OBJECT_HANDLE_INVALID) &&
+                operation->destroy_failed != CKR_OBJECT_HANDLE_INVALID)
+                return operation_gone(operation, "");
+        return r;
+}
+
 /* A public key that is left would keep its nickname in use: it is tried once more if the device was short of
  * something. */
 static int destroy_public(struct operation *operation, CK_OBJECT_HANDLE handle)
@@ -20,7 +32,10 @@ static int destroy_public(struct operation *operation, CK_OBJECT_HANDLE handle)
                 usleep(OPERATION_BUSY_WAIT_USEC);
                 r = operation_destroy(operation, CKO_PUBLIC_KEY, handle);
         }
-        return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) ? 0 : r;
+        return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) &&
+                               operation->destroy_failed == CKR_OBJECT_HANDLE_INVALID
+                       ? 0
+                       : r;
 }
 
 /* Not through operation_run() once more: that would find no such key. */
@@ -43,8 +58,8 @@ int delete_attempt(struct operation *operation, const void *request)
         int r;
 
         if (n == 0)
-                return operation_answer(operation, REPLY_KEY_GONE, "there is no such key");
-        r = operation_destroy(operation, CKO_PRIVATE_KEY, handles[0]);
+                return operation_gone(operation, "there is no such key");
+        r = destroy(operation, CKO_PRIVATE_KEY, handles[0]);
         if (r != 0)
                 return r;
         for (size_t i = 1; i < n; i++) {
@@ -62,7 +77,7 @@ int cert_delete_attempt(struct operation *operation, const void *request)
         int r;
 
         if (handle == CK_INVALID_HANDLE)
-                return operation_answer(operation, REPLY_KEY_GONE, "there is no such certificate");
-        r = operation_destroy(operation, CKO_CERTIFICATE, handle);
+                return operation_gone(operation, "there is no such certificate");
+        r = destroy(operation, CKO_CERTIFICATE, handle);
         return r == 0 ? operation_renew(operation) : r;
 }

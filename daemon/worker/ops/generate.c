@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/log.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/worker/accel/accel.h"
@@ -50,8 +51,26 @@ static int check(struct operation *operation, const struct message_generate *mes
 
 /* ---- the pair ---- */
 
-static int make(struct session *session, const struct message_generate *message, CK_OBJECT_HANDLE *public,
-        CK_OBJECT_HANDLE *private)
+/* The attributes of make() that a template has in any case: those before the usages. */
+#define ALWAYS_PUBLIC  4U
+#define ALWAYS_PRIVATE 6U
+
+/* A template without the usages that are said to be false. The first n_always attributes stay; returns how many
+ * there are. */
+static CK_ULONG without_false(CK_ATTRIBUTE *template, CK_ULONG n_always, CK_ULONG n)
+{
+        CK_ULONG kept = n_always;
+
+        for (CK_ULONG i = n_always; i < n; i++)
+                if (template[i].ulValueLen != sizeof(CK_BBOOL) ||
+                        *(const CK_BBOOL *)template[i].pValue != CK_FALSE)
+                        template[kept++] = template[i];
+        return kept;
+}
+
+/* whole: what the key may not do is said, too. */
+static int make(struct session *session, const struct message_generate *message, bool whole,
+        CK_OBJECT_HANDLE *public, CK_OBJECT_HANDLE *private)
 {
         static const CK_BYTE exponent[] = {0x01, 0x00, 0x01};
         CK_MECHANISM mechanism = {key_type_info(message->key_type)->generator, NULL, 0};
@@ -87,7 +106,6 @@ static int make(struct session *session, const struct message_generate *message,
         };
         CK_ULONG n_public = ARRAY_SIZE(for_public) - 2, n_private = ARRAY_SIZE(for_private) - 2,
                  bits = message->size;
-        int r;
 
         if (message->key_type == KEY_RSA) {
                 for_public[n_public++] = (CK_ATTRIBUTE)ATTRIBUTE(CKA_MODULUS_BITS, &bits, sizeof(bits));
@@ -103,11 +121,133 @@ static int make(struct session *session, const struct message_generate *message,
          * false. */
         if (session->token->internal)
                 for_private[n_private++] = (CK_ATTRIBUTE)ATTRIBUTE_BOOL(CKA_LOCAL, true);
-        atomic_store(&session->call_limit_usec, session->token->config->generate_timeout_usec);
-        r = P11(session, C_GenerateKeyPair, session->handle, &mechanism, for_public, n_public, for_private,
+        if (!whole) {
+                n_public = without_false(for_public, ALWAYS_PUBLIC, n_public);
+                n_private = without_false(for_private, ALWAYS_PRIVATE, n_private);
+        }
+        return P11(session, C_GenerateKeyPair, session->handle, &mechanism, for_public, n_public, for_private,
                 n_private, public, private);
+}
+
+/* make(), which may take long. */
+static int make_slowly(struct session *session, const struct message_generate *message, bool whole,
+        CK_OBJECT_HANDLE *public, CK_OBJECT_HANDLE *private)
+{
+        int r;
+
+        atomic_store(&session->call_limit_usec, session->token->config->generate_timeout_usec);
+        r = make(session, message, whole, public, private);
         atomic_store(&session->call_limit_usec, session->token->config->timeout_usec);
         return r;
+}
+
+/* What may as well be the answer to a template as to anything else. */
+static bool is_vague(const struct session *session, int r)
+{
+        return session_is_vague(session, r) || session_said(session, r, CKR_DEVICE_ERROR) ||
+               session_said(session, r, CKR_FUNCTION_FAILED) ||
+               (r == CALL_FAILED && session->failed.ckr >= CKR_VENDOR_DEFINED);
+}
+
+static bool refuses_template(const struct session *session, int r)
+{
+        return is_vague(session, r) || session_said(session, r, CKR_TEMPLATE_INCONSISTENT) ||
+               session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
+               session_said(session, r, CKR_ATTRIBUTE_READ_ONLY) ||
+               session_said(session, r, CKR_ARGUMENTS_BAD);
+}
+
+/* After a call that failed: nothing of the pair is left. Else the answer, or CALL_FAILED with the failure of that call
+ * if the session is lost, too: then nothing more is asked. */
+static int clear(struct operation *operation, const struct message_generate *message, int r)
+{
+        struct session *session = operation->session;
+        struct failed_call failed = session->failed;
+        enum ckr_class class = session_class(session, r);
+        int cleared;
+
+        if (r == CALL_FAILED && !is_vague(session, r) &&
+                (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION))
+                return r;
+        if (is_vague(session, r) && session_check(session) != 0) {
+                session->failed = failed;
+                return r;
+        }
+        cleared = pair_remove(operation, message->id, message->nickname);
+        session->failed = failed;
+        return cleared == 0 ? 0 : operation_unknown(operation, r, "a half of the pair may be left");
+}
+
+/* Tokens differ in what they accept. Some refuse a usage that is said to be false, and some of those say so with a
+ * vague error. That may also come of another process that wrote at the same moment, so after one the same is tried
+ * once more before anything is left out, and at the end. 0; else as clear(), or an answer. */
+static int make_as_accepted(struct operation *operation, const struct message_generate *message,
+        CK_OBJECT_HANDLE *public, CK_OBJECT_HANDLE *private)
+{
+        static const struct {
+                bool whole;
+                useconds_t wait_usec; /* 0: in any case; else only after a vague error */
+        } tries[] = {{true, 0}, {true, OPERATION_BUSY_WAIT_USEC}, {false, 0},
+                {false, 4 * OPERATION_BUSY_WAIT_USEC}};
+        struct session *session = operation->session;
+        int r = 0, cleared;
+
+        for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+                if (tries[i].wait_usec > 0 && !is_vague(session, r))
+                        continue;
+                usleep(tries[i].wait_usec);
+                r = make_slowly(session, message, tries[i].whole, public, private);
+                if (r == 0)
+                        return 0;
+                cleared = clear(operation, message, r);
+                if (cleared != 0)
+                        return cleared;
+                if (!refuses_template(session, r))
+                        return r;
+        }
+        /* The token is well, and nothing is left: it is this request that it refuses. */
+        return operation_refused(operation, session->failed.ckr, "the token refuses to make such a pair");
+}
+
+/* Whether the private key is as secret as it has to be. What the token does not tell is believed. */
+static bool is_secret(
+        struct session *session, const struct message_generate *message, CK_OBJECT_HANDLE private)
+{
+        CK_BBOOL sensitive = CK_TRUE, extractable = CK_FALSE;
+        CK_ATTRIBUTE attributes[] = {
+                ATTRIBUTE(CKA_SENSITIVE, &sensitive, sizeof(sensitive)),
+                ATTRIBUTE(CKA_EXTRACTABLE, &extractable, sizeof(extractable)),
+        };
+
+        (void)P11(session, C_GetAttributeValue, session->handle, private, attributes, ARRAY_SIZE(attributes));
+        return sensitive != CK_FALSE && (extractable == CK_FALSE || message->loadable);
+}
+
+static int remove_open(struct operation *operation, const struct message_generate *message)
+{
+        int r = pair_remove(operation, message->id, message->nickname);
+
+        if (r != 0)
+                return operation_unknown(
+                        operation, r, "the token made a key that can be read, and it may be left");
+        log_error("token %s: it made a key that is not sensitive, or that can be extracted, against the "
+                  "template; the "
+                  "key was destroyed",
+                operation->session->token->config->name);
+        return operation_refused(operation, CKR_TEMPLATE_INCONSISTENT,
+                "the token made a key that is not sensitive, or that can be extracted; it was destroyed");
+}
+
+/* A token that was not told what a key may not do may let it do more than was asked for. The broker is told by ENTRY. */
+static void log_surplus(struct operation *operation, const struct message_generate *message, uint64_t number)
+{
+        struct inventory_key key;
+
+        if (inventory_key(operation->inventory, number, &key) && (key.usage & ~message->usage) != 0)
+                log_notice("token %s: a new key may do more than was asked for, because the token accepts no "
+                           "template that says less",
+                        operation->session->token->config->name);
 }
 
 /* The pair is there: its number in the inventory is the answer. */
@@ -125,6 +265,7 @@ static int answer_made(
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "the pair was generated, but the token does not list it");
+        log_surplus(operation, message, number);
         return operation_answer_number(operation, number);
 }
 
@@ -135,22 +276,12 @@ static int create(struct operation *operation, const void *request)
         CK_OBJECT_HANDLE public, private;
         uint8_t own[KEY_ID_LENGTH];
         struct wire_bytes id = message->id;
-        int r = make(session, message, &public, &private);
+        int r = make_as_accepted(operation, message, &public, &private);
 
-        if (r != 0) {
-                enum ckr_class class = session_class(session, r);
-                struct failed_call failed = session->failed;
-
-                /* A device or a session that is lost is asked nothing now. */
-                if (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION)
-                        return r;
-                if (pair_remove(operation, message->id, message->nickname) != 0) {
-                        session->failed = failed;
-                        return operation_unknown(operation, r, "a half of the pair may be left");
-                }
-                session->failed = failed;
+        if (r != 0)
                 return r;
-        }
+        if (!is_secret(session, message, private))
+                return remove_open(operation, message);
         /* The same id that NSS gives: certutil and Dogtag find the key of a certificate by it. A token that
          * does not let ids be changed keeps ours, which joins the two halves as well. */
         if (pair_id(session, public, own) == 0 &&
