@@ -13,6 +13,7 @@ import threading
 import unittest
 
 from harness import BUILD, OneToken, Case, SoftToken, run, until
+from test_faults import FaultyToken
 import varlink
 
 DIGEST = hashlib.sha256(b"audit").digest()
@@ -79,6 +80,13 @@ class Audited(Case):
         until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
                           for task in tasks.iterdir()), "it stands still")
         return process
+
+    def wait_out(self, daemon):
+        """The one request is with the worker."""
+        def look():
+            token = daemon.token("hsm")
+            return token["requests"] == 1 and token["queued"] == 0 and token["inFlight"]
+        until(look, "it is out")
 
 
 class Records(Audited):
@@ -174,13 +182,6 @@ class Load:
 class Faults(Audited):
     def recorded(self, path, kind="sign", result="ok"):
         return [r["digest"] for r in read(path) if r["kind"] == kind and r["result"] == result]
-
-    def wait_out(self, daemon):
-        """The one request is with the worker."""
-        def look():
-            token = daemon.token("hsm")
-            return token["requests"] == 1 and token["queued"] == 0 and token["inFlight"]
-        until(look, "it is out")
 
     def test_killed(self):
         """tokend-audit is killed under load: no request fails, and no signature is without its record, required or not"""
@@ -500,6 +501,86 @@ class Faults(Audited):
         self.sign(daemon)
         for name in ("a", "b"):
             self.verify(directory / name)
+
+
+class Ends(Audited):
+    """What a client sent whole is done or denied, and recorded, although it closes at once."""
+
+    def send_and_close(self, daemon, *calls):
+        with daemon.client() as client:
+            client.send_raw(b"".join(json.dumps({"method": varlink.KEYS + method, "parameters": parameters, **flags}).encode() + b"\0"
+                                     for method, parameters, flags in calls))
+
+    def ends(self, path, kind):
+        return [(r["key"], r["result"]) for r in read(path) if r["kind"] == kind and r["result"] != "begun"]
+
+    def test_oneways(self):
+        """oneway calls that wait behind the first of their connection are done in their order, though the client closes at once"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        names = [f"one{n}" for n in range(5)]
+        self.send_and_close(daemon, *(("Generate", {"token": "hsm", "nickname": name, "type": "ec"}, {"oneway": True})
+                                      for name in names),
+                            ("Delete", {"key": "hsm:one0"}, {"oneway": True}))
+        until(lambda: self.ends(path, "delete"), "the last is done")
+        self.assertEqual(self.ends(path, "generate"), [(name, "ok") for name in names])
+        self.assertEqual(self.ends(path, "delete"), [("one0", "ok")])
+        for name in names[1:]:
+            daemon.call("Delete", key=f"hsm:{name}")
+
+    def test_behind_a_call(self):
+        """a oneway behind a call that is with the worker waits for its end; other calls behind it are dropped"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        generate = {"token": "hsm", "type": "ec"}
+        worker = self.stopped(daemon.worker())
+        with daemon.client() as client:
+            client.send("Generate", {**generate, "nickname": "first"})
+            self.wait_out(daemon)
+            client.send("Generate", {**generate, "nickname": "unwanted"})
+            client.send("Delete", {"key": "hsm:first"}, oneway=True)
+        worker.kill(signal.SIGCONT)
+        until(lambda: self.ends(path, "delete"), "the last is done")
+        self.assertEqual(self.ends(path, "delete"), [("first", "ok")])
+        self.assertIn(("first", "ok"), self.ends(path, "generate"))
+        self.assertNotIn(("unwanted", "ok"), self.ends(path, "generate"))
+        self.fails("KeyNotFound", daemon.call, "Get", key="hsm:unwanted")
+
+    def test_many(self):
+        """more oneways than are taken at a time, and more bytes than are read at a time: each is done"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path)
+        self.send_and_close(daemon, *(("Sign", {"key": "hsm:key", **SIGN}, {"oneway": True}) for _ in range(500)))
+        until(lambda: len(self.ends(path, "sign")) == 500, "each is recorded")
+        self.assertEqual(set(self.ends(path, "sign")), {("key", "ok")})
+        until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "the connection is gone")
+
+    def test_unit_awaited(self):
+        """a client that closes while its unit is asked for: what it sent is done, or denied, and recorded"""
+        path = self.directory() / "audit"
+        daemon = self.daemon_with(path, instances=f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list sign\n")
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            self.send_and_close(daemon, ("Sign", {"key": "hsm:key", **SIGN}, {"oneway": True}))
+            self.send_and_close(daemon, ("Delete", {"key": "hsm:key"}, {}))
+            until(lambda: self.ends(path, "sign") and self.ends(path, "denied"), "both are recorded")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        self.assertEqual(self.ends(path, "sign"), [("key", "ok")])
+        self.assertEqual(self.ends(path, "denied"), [("hsm:key", "PermissionDenied")])
+
+    def test_probe(self):
+        """a Probe whose device answered an error is recorded with that error"""
+        path = self.directory() / "audit"
+        token = FaultyToken(self.place, "probed")
+        daemon = self.own(f"Audit=file:{path}\n" + token.section("hsm", "KeepAlive=1h\n", refresh="1h"))
+        token.set("C_GetTokenInfo ckr=0x54")
+        done = json.loads(daemon.ctl("--json", "probe", "hsm", check=False).stdout)
+        self.assertFalse(done["ok"])
+        token.set()
+        daemon.ctl("probe", "hsm")
+        probes = [r for r in read(path) if r["kind"] == "probe"]
+        self.assertEqual([(r["result"], r.get("ckr")) for r in probes], [("TokenError", done["ckr"]), ("ok", None)])
 
 
 class Units(Audited):

@@ -93,6 +93,19 @@ static void check_recorded(struct stage *stage)
         bench_fault(stage, "the reply is %s, and nothing of the kind is recorded", name_of(error));
 }
 
+/* A oneway call that came whole is done, whether or not its client stays; but where its worker died over it, or nothing could be
+ * recorded. */
+static void check_oneway(struct stage *stage)
+{
+        const struct bench_cell *cell = &stage->cell;
+
+        if ((cell->event != EV_ONEWAY && cell->event != EV_CANCEL) || cell->then || stage->was_short ||
+                cell->what == DO_LIST || cell->where == AT_UNSETTLED || cell->where == AT_SETTLING ||
+                cell->records == REC_UNSAFE)
+                return;
+        BENCH_CHECK(stage, stage->token.n_done > 0);
+}
+
 static void check_connection(struct stage *stage)
 {
         const struct connection *c = client_connection(stage, &stage->a);
@@ -134,6 +147,7 @@ static void check_all(struct stage *stage, uint32_t right)
         check_reply(stage, right);
         check_records(stage);
         check_recorded(stage);
+        check_oneway(stage);
         check_connection(stage);
 }
 

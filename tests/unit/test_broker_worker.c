@@ -232,6 +232,26 @@ static void test_channel_closed(void)
         tear_down(&f);
 }
 
+/* A worker whose end the supervisor tells before its channel was read to its end. */
+static void test_gone_first(void)
+{
+        struct message_replace replace;
+        struct fixture f;
+        char reason[256];
+
+        set_up(&f);
+        greet(&f);
+        refreshed(&f);
+        CU_ASSERT_EQUAL(fcntl(f.control, F_SETFL, O_NONBLOCK), 0);
+        close(f.worker);
+        f.worker = -1;
+        worker_gone(f.token, LIFE);
+        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        CU_ASSERT_EQUAL(worker_tick(f.token, now_usec() + 2 * USEC_PER_SEC), USEC_NEVER);
+        CU_ASSERT_FALSE(replaced(&f, &replace, reason));
+        tear_down(&f);
+}
+
 /* ---- a client ---- */
 
 /* Asks for a List on a connection of its own; how many bytes came back. */
@@ -367,6 +387,7 @@ SUITE(broker_worker, {"a token with too many objects is given up, and told why",
         {"no memory is not blamed on the worker", test_no_memory},
         {"a worker that sends what it must not is replaced", test_invalid},
         {"a worker that lost its channel and lives on is replaced", test_channel_closed},
+        {"a worker whose end is told before its channel is read is not said to live on", test_gone_first},
         {"a List that there is no memory for is not an empty one", test_list},
         {"who ends another request when its own is late", test_ends_other},
         {"who waits again when its wait has ended", test_waits_again});

@@ -237,6 +237,11 @@ void op_submit(struct op *op, void (*then)(struct op *op))
                 op_refuse(op, END_DEADLINE);
                 return;
         }
+        /* Its client has closed behind it. */
+        if (!op_is_wanted(op)) {
+                op_refuse(op, END_DROPPED);
+                return;
+        }
         r = record_begin(op, on_begun);
         op->then = then;
         if (r < 0)

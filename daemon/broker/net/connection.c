@@ -174,6 +174,16 @@ static bool is_refused(struct connection *c)
         return true;
 }
 
+/* Its client has closed. What it sent before, to its last byte, is read all the same: a oneway call in it is done. */
+static void hang_up(struct connection *c)
+{
+        char byte;
+
+        c->client.deaf = true;
+        c->eof = c->eof || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+        output_done(&c->output);
+}
+
 static void read_some(struct connection *c)
 {
         unsigned n_reads = connection_is_stranger(c) ? 1 : READS_A_TURN;
@@ -189,11 +199,16 @@ static void read_some(struct connection *c)
                         return;
                 }
                 /* Plain recv: descriptors that a client passes along are dropped by the kernel. */
-                n = r < 0 ? -1 : recv(c->fd, room, size, MSG_DONTWAIT);
-                if (n < 0) {
-                        if (r < 0 || (errno != EAGAIN && errno != EINTR))
-                                c->client.gone = true;
+                if (r < 0) {
+                        c->client.gone = true;
                         return;
+                }
+                n = recv(c->fd, room, size, MSG_DONTWAIT);
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return;
+                if (n < 0) {
+                        hang_up(c);
+                        n = 0;
                 }
                 c->eof = n == 0;
                 frame_filled(&c->frame, (size_t)n);
@@ -223,7 +238,7 @@ static bool render_replies(struct connection *c)
 
                 if (!first->answered || first->record || is_early(c, first))
                         break;
-                more = op_render(first, &c->output);
+                more = c->client.deaf ? RENDER_LAST : op_render(first, &c->output);
                 rendered = true;
                 if (more == RENDER_LATER)
                         break;
@@ -246,10 +261,8 @@ static int send_output(struct connection *c)
                         output_sent(&c->output, (size_t)n);
                 else if (errno == EAGAIN)
                         return 1;
-                else if (errno != EINTR) {
-                        c->client.gone = true;
-                        return 1;
-                }
+                else if (errno != EINTR)
+                        hang_up(c);
         }
         return 0;
 }
@@ -257,7 +270,7 @@ static int send_output(struct connection *c)
 static void watch(struct connection *c)
 {
         uint32_t events = 0;
-        int r;
+        int r = 0;
 
         /* An idle connection of a user who is over his bound is watched: what he sends closes it. */
         if (!c->eof && !c->client.broker->draining && may_take(c) &&
@@ -265,12 +278,14 @@ static void watch(struct connection *c)
                 events |= EPOLLIN;
         if (output_pending(&c->output) > 0)
                 events |= EPOLLOUT;
-        if (events == c->events)
-                return;
-        r = sd_event_source_set_io_events(c->source, events);
+        if (events != c->events)
+                r = sd_event_source_set_io_events(c->source, events);
+        c->events = events;
+        /* That the client has closed is reported without end. */
+        if (r >= 0 && c->client.deaf)
+                r = sd_event_source_set_enabled(c->source, events ? SD_EVENT_ON : SD_EVENT_OFF);
         if (r < 0)
                 c->client.gone = true;
-        c->events = events;
 }
 
 static void drop_watch(struct connection *c)
@@ -279,6 +294,33 @@ static void drop_watch(struct connection *c)
 
         if (first && first->next_usec > 0)
                 op_leave_client(first);
+}
+
+/* Nobody reads the replies: what no worker has yet is dropped, but for what was sent oneway. What a worker has stays for the order. */
+static void drop_unread(struct connection *c)
+{
+        LINK_FOREACH_SAFE(at, &c->client.ops)
+        {
+                struct op *op = LINK_OF(at, struct op, in_client);
+
+                if (!op->oneway && !op_is_under_way(op))
+                        backlog_client_gone(op);
+        }
+}
+
+/* Nothing more is to be begun of it, and nobody to be answered. */
+static bool is_over(const struct connection *c)
+{
+        const struct op *last = last_op(c);
+
+        if (c->client.gone)
+                return true;
+        if (!c->client.deaf)
+                return (c->eof || c->broken) && connection_is_idle(c);
+        /* While the daemon ends nothing more is read. */
+        if (!c->eof && !c->broken && !c->client.broker->draining)
+                return false;
+        return (!last || last->state != OP_NEW) && (c->broken || frame_pending(&c->frame) == 0 || !last);
 }
 
 void connection_serve(struct connection *c)
@@ -297,10 +339,12 @@ void connection_serve(struct connection *c)
                         progress = false;
                 else if (full)
                         progress = true; /* there is room now for what had none */
+                if (c->client.deaf)
+                        drop_unread(c);
                 begin_last(c);
                 progress = take_requests(c) || progress;
         }
-        if (c->client.gone || ((c->eof || c->broken) && connection_is_idle(c))) {
+        if (is_over(c)) {
                 connection_free(c);
                 return;
         }
@@ -317,11 +361,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         struct connection *c = userdata;
         struct broker *broker = c->client.broker;
 
-        if (events & EPOLLIN)
-                read_some(c);
         /* Both ways are shut: nobody is there to be answered. */
         if (events & (EPOLLHUP | EPOLLERR))
-                c->client.gone = true;
+                hang_up(c);
+        if (events & EPOLLIN)
+                read_some(c);
         client_touch(&c->client);
         loop_settle(&broker->loop);
         return 0;
@@ -342,6 +386,8 @@ uint64_t connection_tick(struct connection *c, uint64_t now)
 
 void connection_read_last(struct connection *c)
 {
+        /* No record waits for the unit now. */
+        c->unit_awaited_usec = 0;
         read_some(c);
         client_touch(&c->client);
 }

@@ -106,7 +106,8 @@ struct client {
         struct link ops;           /* in the order of their receipt: the first one's reply is next */
         size_t n_ops;
         size_t n_bytes; /* of their messages */
-        bool gone;      /* nobody is there, or memory is short: freed when the event at hand is over */
+        bool deaf;      /* it has closed: no reply reaches it. What it sent oneway before is done */
+        bool gone;      /* it may not go on, or memory is short: freed when the event at hand is over */
 };
 
 /* What a List goes through, a few in each reply. */
@@ -239,10 +240,16 @@ static inline bool op_is_under_way(const struct op *op)
         return op->state == OP_OUT || op->state == OP_UNSETTLED || op->state == OP_SETTLING;
 }
 
-/* Whether somebody still waits for it: a client, or the daemon itself. */
+/* Whether a reply to it would reach anybody. */
+static inline bool op_has_reader(const struct op *op)
+{
+        return op->client && !op->client->deaf;
+}
+
+/* Whether it is still to be done: for a client that waits, for the daemon itself, or because it was sent oneway. */
 static inline bool op_is_wanted(const struct op *op)
 {
-        return !op->answered && (op->client || !op->caller);
+        return !op->answered && (op_has_reader(op) || op->oneway || !op->caller);
 }
 
 /* Where it is until it goes on: the try on an accelerator, or its own. */

@@ -113,10 +113,16 @@ static const char *end_name(const struct op *op)
         return op->end == END_DROPPED ? "dropped" : proto_error_name(errors[op->end]);
 }
 
+/* A Probe's reply says what the device answered, and is no error. */
+static bool is_probed(const struct op *op)
+{
+        return op->error == PROTO_OK && op->method->audit == AUDIT_PROBE;
+}
+
 static const char *answer_name(const struct op *op)
 {
-        if (op->end == END_DROPPED)
-                return "dropped";
+        if (op->end == END_DROPPED || is_probed(op))
+                return end_name(op);
         return op->error == PROTO_OK ? "ok" : proto_error_name(op->error);
 }
 
@@ -214,9 +220,9 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
                 record.kind = AUDIT_DENIED;
                 record.operation = op->denied;
         }
-        if (op->error == PROTO_TOKEN_ERROR)
+        if (op->error == PROTO_TOKEN_ERROR || (is_probed(op) && op->end == END_CKR))
                 record.ckr = ckr_text(op->ckr, ckr);
-        if (!op->client)
+        if (!op_has_reader(op))
                 record.reason = "nobody waited for it any more";
         r = put(op, &record, op->client && op->error != PROTO_AUDIT_UNAVAILABLE ? on_safe : NULL);
         return r < 0 && op->broker->audit->required && record_is_withheld(op) ? -EACCES : 0;

@@ -387,12 +387,12 @@ uint64_t worker_tick(struct token *token, uint64_t now)
 
 void worker_gone(struct token *token, uint64_t life)
 {
-        if (token->worker.life == life)
-                token->closed_usec = 0;
-        if (token->worker.phase == WORKER_NONE || token->worker.life != life)
+        if (token->worker.life != life)
                 return;
         /* What it answered before it died counts. A child of vendor code may hold the channel open, and even
          * write: no more than every session could have answered. */
         (void)worker_read(token, LIMIT_SESSIONS_MAX * 64U);
         worker_died(token);
+        /* Its process has ended, so that the end of its channel, read here or before, is as it should be. */
+        token->closed_usec = 0;
 }
