@@ -133,10 +133,10 @@ int nickname_check_ask(struct supervised_token *token, struct wire *wire)
         struct message_seek seek;
         int r = message_get_seek(wire, &seek);
 
-        if (r == 0 && question->message)
-                r = -EBADMSG;
         if (r < 0)
                 return r;
+        /* The worker waits for the answer to its last question only. */
+        nickname_check_end(token);
         question->message = malloc(wire->size);
         if (!question->message)
                 return -ENOMEM;

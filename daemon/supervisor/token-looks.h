@@ -21,7 +21,7 @@ void token_looks_done(struct supervised_token *token);
 void look_start(struct supervised_token *token);
 void look_end(struct supervised_token *token);
 
-/* A SEEK of the token's worker. -errno: it is invalid, or the one before has no answer yet. */
+/* A SEEK of the token's worker, instead of one that has no answer yet. -errno: it is invalid. */
 int nickname_check_ask(struct supervised_token *token, struct wire *wire);
 /* Nobody waits for the answer any more. */
 void nickname_check_end(struct supervised_token *token);

@@ -244,6 +244,25 @@ class Crash(Shared):
         self.assertEqual(self.objects(self.token), {})
         self.generate(two)
 
+    def test_refusal_is_of_one_request(self):
+        """a token that refuses one claim is asked for the next: nothing that one request met ends the protection of names"""
+        one, _ = self.begin_faulty()
+        self.token.set("C_CreateObject ckr=0xd1 count=1")
+        self.generate(one, "first")
+        self.daemon_says(one, False)
+        # What a token that takes claims refuses once is that request's error, and no name goes without protection.
+        self.generate(one, "second")
+        self.daemon_says(one, True)
+        self.token.set("C_CreateObject ckr=0xd1 count=1")
+        self.assertEqual(self.fails("TokenError", self.generate, one, "third")["ckr"], "CKR_TEMPLATE_INCONSISTENT")
+        before = self.token.counts()["C_CreateObject"]
+        self.generate(one, "third")
+        self.assertEqual(self.token.counts()["C_CreateObject"] - before, 1)
+        self.daemon_says(one, True)
+
+    def daemon_says(self, daemon, holds):
+        until(lambda: daemon.token("hsm").get("holdsClaims") is holds, f"holdsClaims is {holds}")
+
     def test_look_that_fails(self):
         """a look that fails twice: nothing is created, and nothing is left; one that fails once costs nothing"""
         one, _ = self.begin_faulty()

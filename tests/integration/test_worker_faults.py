@@ -55,6 +55,25 @@ class Told(Case):
         until(lambda: self.ids("new"), "it is listed")
         sign(self.daemon, "hsm:new")
 
+    def test_two_creations(self):
+        """a creation that a new broker sends waits for the one before it, whose look goes on; the worker lives"""
+        self.begin("two", "KeepAlive=1h\nTimeout=20s\n", sessions=6)
+        worker = worker_of(self.daemon, "hsm").pid
+        self.token.set("C_Initialize hold count=1")
+        client = self.daemon.client()
+        self.addCleanup(client.close)
+        client.send("Generate", {"token": "hsm", "nickname": "one", "type": "ec"})
+        until(lambda: self.token.counts()["held"] == 1, "its look is in C_Initialize")
+        replace_broker(self.daemon, "hsm")
+        with self.daemon.client() as other:
+            other.send("io.tokend.Certificates.SelfSign", {"key": "hsm:k", "subject": "CN=two", "validityDays": 1})
+            until(lambda: self.daemon.token("hsm")["inFlight"] == 2, "both are with the worker")
+            sign(self.daemon, "hsm:k")
+            self.token.set()
+            self.assertEqual(other.result()["certificate"]["subject"], "CN=two")
+        until(lambda: self.ids("one"), "the first is listed, too")
+        self.assertEqual(worker_of(self.daemon, "hsm").pid, worker, self.daemon.log_text())
+
     def test_changed_meanwhile(self):
         """a key that gets another id after a new broker read the directory is listed with that one, and signs"""
         self.generate_meanwhile("changed", "delay_ms=3000 after")

@@ -115,13 +115,13 @@ static bool hash_id(const char *id, const char *token, uint8_t ret[static CLAIMA
                                (PRInt32)strlen(text)) == SECSuccess;
 }
 
-void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool holds)
+void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool writes)
 {
         char id[ID_TEXT + 1];
         pthread_condattr_t attributes;
         int r;
 
-        *claimant = (struct claimant){.holds = holds};
+        *claimant = (struct claimant){.writes = writes, .holds = writes};
         pthread_mutex_init(&claimant->lock, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -129,7 +129,7 @@ void claimant_init(struct claimant *claimant, const char *state_directory, const
         pthread_condattr_destroy(&attributes);
         if (gethostname(claimant->host, sizeof(claimant->host) - 1) < 0)
                 claimant->host[0] = '\0';
-        if (!holds)
+        if (!writes)
                 return;
         r = get_id(state_directory, id);
         if (r == 0 && hash_id(id, token, claimant->id))
@@ -139,7 +139,7 @@ void claimant_init(struct claimant *claimant, const char *state_directory, const
                   "it leaves will not be recognized as its own, and an operator has to remove it",
                 token, state_directory, ID_FILE, r < 0 ? strerror(-r) : "NSS cannot hash");
         if (getrandom(claimant->id, sizeof(claimant->id), 0) != (ssize_t)sizeof(claimant->id))
-                atomic_store(&claimant->holds, false);
+                claimant->writes = claimant->holds = false;
 }
 
 /* ---- asking ---- */

@@ -14,7 +14,9 @@
 struct claimant {
         uint8_t id[CLAIMANT_LENGTH];
         char host[CLAIM_HOST_MAX];
-        atomic_bool holds; /* the token accepts data objects, as far as we know */
+        bool writes;       /* false: no claim is ever written: the token is internal, or there is no id */
+        atomic_bool holds; /* the token accepts data objects, by the last try */
+        atomic_bool held;  /* a claim of this process lay on the token: it does accept data objects */
         atomic_bool
                 left; /* a claim of this process may lie on the token that only another process can remove */
 
@@ -38,7 +40,7 @@ struct look_answer {
  * missing (0600, on disk when this returns), this machine's id, and the name of the [Token] section, so that
  * two sections for one token are two claimants. If the random id can be neither read nor made, the claimant
  * is good for this process only, and the log says what follows from that. NSS must be initialized. */
-void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool holds);
+void claimant_init(struct claimant *claimant, const char *state_directory, const char *token, bool writes);
 
 /* Asks for a look and waits for its answer, timeout_usec at most; fills in seek->number. If ret->ok is false,
  * ret->reason says why. Only the one session thread that creates something calls this. */

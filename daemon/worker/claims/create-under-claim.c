@@ -307,6 +307,7 @@ static int undo_claim(struct operation *operation, const struct creation *creati
 
 static int claim_and_settle(struct operation *operation, const struct creation *creation)
 {
+        struct claimant *claimant = operation->claimant;
         struct held held;
         int r = 0;
 
@@ -315,18 +316,22 @@ static int claim_and_settle(struct operation *operation, const struct creation *
         if (r != 0)
                 return r;
         r = write_claim(operation, creation, &held);
-        if (r == 0)
+        if (r == 0) {
+                atomic_store(&claimant->holds, true);
+                atomic_store(&claimant->held, true);
                 return settle(operation, creation, &held);
-        if (!claims_not_held(operation->session, r))
+        }
+        /* Once a claim lay on the token, a refusal is this request's. It is no word on the next one in any case. */
+        if (!claims_not_held(operation->session, r) || atomic_load(&claimant->held))
                 return undo_claim(operation, creation, &held, r);
-        atomic_store(&operation->claimant->holds, false);
-        log_warning(
-                "token %s accepts no data objects: nicknames are checked, but not protected from other hosts",
-                operation->session->token->config->name);
+        if (atomic_exchange(&claimant->holds, false))
+                log_warning("token %s accepts no data objects: nicknames are checked, but not protected from "
+                            "other hosts",
+                        operation->session->token->config->name);
         return without_claims(operation, creation);
 }
 
-int create_under_claim(struct operation *operation, const struct creation *creation)
+static int create_alone(struct operation *operation, const struct creation *creation)
 {
         int r = inventory_refresh(operation->inventory, operation->session, operation->report, false);
         bool taken;
@@ -338,6 +343,17 @@ int create_under_claim(struct operation *operation, const struct creation *creat
                                  : inventory_has_nickname(operation->inventory, creation->nickname);
         if (taken)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
-        return atomic_load(&operation->claimant->holds) ? claim_and_settle(operation, creation)
-                                                        : without_claims(operation, creation);
+        return operation->claimant->writes ? claim_and_settle(operation, creation)
+                                           : without_claims(operation, creation);
+}
+
+int create_under_claim(struct operation *operation, const struct creation *creation)
+{
+        struct slot_token *token = operation->session->token;
+        int r;
+
+        pthread_mutex_lock(&token->create_lock);
+        r = create_alone(operation, creation);
+        pthread_mutex_unlock(&token->create_lock);
+        return r;
 }

@@ -24,5 +24,5 @@ struct creation {
         const void *request;
 };
 
-/* As an operation_attempt. */
+/* As an operation_attempt. One creation at a time: another waits, whichever broker sent it. */
 int create_under_claim(struct operation *operation, const struct creation *creation);

@@ -13,7 +13,7 @@ void slot_token_init(struct slot_token *token, const struct config_token *config
                 .config = config, .look = look, .internal = strcmp(config->module, "internal") == 0};
         call_gate_init(&token->gate);
         pthread_mutex_init(&token->login_lock, NULL);
-        pthread_mutex_init(&token->generate_lock, NULL);
+        pthread_mutex_init(&token->create_lock, NULL);
 }
 
 /* The maximum that the token states; 0 if it states none. */

@@ -33,9 +33,11 @@ struct slot_token {
         struct call_gate gate;
 
         pthread_mutex_t login_lock;
-        bool pin_refused;              /* under login_lock: no thread of this process tries the PIN again */
-        pthread_mutex_t generate_lock; /* SoftHSM fails at two generations at once (docs/tokens.md) */
-        atomic_uint n_open;            /* our sessions, without NSS's own */
+        bool pin_refused; /* under login_lock: no thread of this process tries the PIN again */
+        /* Of create_under_claim(): a worker asks for one look at a time, and SoftHSM fails at two generations at
+         * once (docs/tokens.md). */
+        pthread_mutex_t create_lock;
+        atomic_uint n_open; /* our sessions, without NSS's own */
         atomic_uint n_logins;
 };
 

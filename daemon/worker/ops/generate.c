@@ -303,7 +303,6 @@ static int remove_half(struct operation *operation, const void *request)
 int generate_attempt(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
-        struct slot_token *token = operation->session->token;
         const struct creation creation = {.nickname = message->nickname,
                 .kind = CLAIM_PAIR,
                 .id = message->id,
@@ -313,12 +312,7 @@ int generate_attempt(struct operation *operation, const void *request)
                 .request = message};
         int r = check(operation, message);
 
-        if (r != 0)
-                return r;
-        pthread_mutex_lock(&token->generate_lock);
-        r = create_under_claim(operation, &creation);
-        pthread_mutex_unlock(&token->generate_lock);
-        return r;
+        return r == 0 ? create_under_claim(operation, &creation) : r;
 }
 
 int settle_attempt(struct operation *operation, const void *request)

@@ -83,7 +83,7 @@ int reclaim(struct operation *operation, struct failure *failure)
         int r;
 
         /* A worker that could write nothing can have left nothing. */
-        if (!atomic_load(&operation->claimant->holds) || operation->session->read_only)
+        if (!operation->claimant->writes || operation->session->read_only)
                 return 0;
         /* Nothing is reported: the broker asks for everything when it is there. */
         operation->report = NULL;
