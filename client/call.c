@@ -9,6 +9,7 @@
 
 #include "client/internal.h"
 #include "daemon/util/text.h"
+#include "daemon/util/wipe.h"
 #include "proto/base64.h"
 #include "proto/json.h"
 #include "proto/limits.h"
@@ -51,6 +52,8 @@ enum tokend_error call_init(struct call *call, const char *method, enum call_kin
 
 void call_done(struct call *call)
 {
+        if (call->secret)
+                json_wipe(call->parameters);
         json_object_put(call->parameters);
         call->parameters = NULL;
 }
@@ -81,11 +84,13 @@ void call_add_bytes(struct call *call, const char *name, struct call_bytes value
 {
         /* A longer one cannot be sent, and call_run() refuses one that is cut here as well. */
         size_t n = value.length <= LIMIT_MESSAGE ? value.length : LIMIT_MESSAGE;
-        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(n) + 1);
+        size_t size = BASE64_LENGTH(n) + 1;
+        char *text = malloc(size);
 
         if (text)
                 base64_encode(value.data, n, text);
         add(call, name, text ? json_object_new_string(text) : NULL);
+        wipe_free(text, size);
 }
 
 void call_add_int(struct call *call, const char *name, int64_t value)
@@ -151,7 +156,10 @@ static int send_request(struct call *call, struct pool_connection *connection, s
                 a->error = fail(&a->failure, TOKEND_INVALID_ARGUMENT,
                         "the request has more than the %u bytes that the daemon accepts", LIMIT_MESSAGE);
         } else {
-                return socket_send(connection, text, call->deadline, &a->sent);
+                r = socket_send(connection, text, call->deadline, &a->sent);
+                if (call->secret)
+                        explicit_bzero(text, strlen(text));
+                return r;
         }
         return 0;
 }
@@ -211,6 +219,8 @@ static enum verdict take_reply(
                 a->error = call->take ? call->take(call->userdata, reply.parameters, false, &a->failure)
                                       : TOKEND_OK;
         *ret_more = a->error == TOKEND_OK && reply.continues;
+        if (call->secret)
+                json_wipe(object);
         return a->error == TOKEND_OVERLOADED ? VERDICT_BUSY : VERDICT_DONE;
 }
 
@@ -249,6 +259,8 @@ static enum verdict receive_replies(struct call *call, struct pool_connection *c
                 if (r < 0)
                         return receive_failed(r, a);
                 verdict = take_reply(call, text, length, a, &more);
+                if (call->secret)
+                        explicit_bzero(text, length);
                 if (!more)
                         return verdict;
                 total += length;

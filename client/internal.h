@@ -112,6 +112,7 @@ struct call {
         struct json_object *parameters; /* owned; NULL: memory was short, which call_run() reports */
         enum call_kind kind;
         bool more;
+        bool secret;       /* what it sends or gets is wiped by whoever held it */
         bool with_timeout; /* the method has the parameter timeoutMs */
         int64_t deadline;  /* set by call_init() */
         int gap_ms; /* Watch: each reply may come so long after the one before; 0: the deadline holds for all */

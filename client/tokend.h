@@ -201,6 +201,23 @@ enum tokend_error tokend_sign_salted(struct tokend *handle, const char *key, con
         enum tokend_input kind, const void *input, size_t length, int salt_length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
+/* Decrypts with an RSA key. algorithm: rsa_pkcs1, or rsa_oaep_ with sha1, sha256, sha384 or sha512. ciphertext: length bytes, as many as
+ * the modulus has. label: of OAEP; NULL and 0: none. A wrong padding is TOKEND_INVALID_PARAMETER, whatever is wrong with it; some
+ * tokens give other bytes instead for rsa_pkcs1. The request is repeated if the daemon goes away. Nothing of the plaintext stays in
+ * the library. Free *ret, of *ret_length bytes (0 for an empty plaintext), with tokend_secret_free(). */
+enum tokend_error tokend_decrypt(struct tokend *handle, const char *key, const char *algorithm,
+        const void *ciphertext, size_t length, const void *label, size_t label_length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* ECDH with an EC key. public_key: of the peer, an uncompressed point or a SubjectPublicKeyInfo in DER. *ret: the x coordinate of the
+ * common point, as many bytes as the curve's field has. Otherwise as tokend_decrypt(). */
+enum tokend_error tokend_derive(struct tokend *handle, const char *key, const void *public_key,
+        size_t public_key_length, int timeout_ms, unsigned char **ret, size_t *ret_length,
+        struct tokend_failure *ret_failure);
+
+/* Overwrites and frees a plaintext or a derived secret of length bytes. NULL is allowed. Does not change errno. */
+void tokend_secret_free(void *secret, size_t length);
+
 /* Verifies with a key that the daemon holds. *ret_valid: whether the signature is good. */
 enum tokend_error tokend_verify(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, const void *signature,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/wipe.h"
 #include "proto/base64.h"
 
 static void *place_of(const struct field *field, void *out)
@@ -199,7 +200,7 @@ void fields_done(const struct field *fields, size_t n_fields, void *out)
 
                 if (fields[i].kind != FIELD_BYTES)
                         continue;
-                free(bytes->data);
+                wipe_free(bytes->data, bytes->length);
                 *bytes = (struct field_bytes){0};
         }
 }

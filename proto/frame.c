@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/wipe.h"
+
 /* Most requests fit, so a connection needs one allocation. */
 #define FIRST_SIZE 4096U
 
@@ -16,7 +18,7 @@ void frame_init(struct frame *frame, size_t limit)
 
 void frame_done(struct frame *frame)
 {
-        free(frame->data);
+        wipe_free(frame->data, frame->size);
         frame_init(frame, frame->limit);
 }
 
@@ -41,7 +43,7 @@ static int frame_grow(struct frame *frame)
                 size = frame->limit + 1;
         if (size <= frame->size)
                 return -EMSGSIZE;
-        data = realloc(frame->data, size);
+        data = wipe_realloc(frame->data, frame->size, size);
         if (!data)
                 return -ENOMEM;
         frame->data = data;

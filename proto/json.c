@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "daemon/util/json-string.h"
+#include "daemon/util/wipe.h"
 #include "proto/limits.h"
 
 struct scanner {
@@ -63,7 +64,7 @@ static int reserve(struct scanner *s, size_t length)
 
         if (length < s->decoded_size)
                 return 0;
-        larger = realloc(s->decoded, length + 1);
+        larger = wipe_realloc(s->decoded, s->decoded_size, length + 1);
         if (!larger)
                 return -ENOMEM;
         s->decoded = larger;
@@ -277,7 +278,7 @@ int json_parse_bounded(const char *text, size_t length, size_t max_containers, s
         if (peek(&s) != '{')
                 return -EBADMSG;
         r = scan_container(&s, '}', 1, &object);
-        free(s.decoded);
+        wipe_free(s.decoded, s.decoded_size);
         if (r < 0)
                 return r;
         skip_space(&s);
@@ -292,4 +293,28 @@ int json_parse_bounded(const char *text, size_t length, size_t max_containers, s
 int json_parse(const char *text, size_t length, struct json_object **ret)
 {
         return json_parse_bounded(text, length, LIMIT_JSON_CONTAINERS, ret);
+}
+
+void json_wipe(struct json_object *value)
+{
+        switch (json_object_get_type(value)) {
+        case json_type_string:
+                explicit_bzero((char *)(uintptr_t)json_object_get_string(value),
+                        (size_t)json_object_get_string_len(value));
+                break;
+        case json_type_array:
+                for (size_t i = 0; i < json_object_array_length(value); i++)
+                        json_wipe(json_object_array_get_idx(value, i));
+                break;
+        case json_type_object: {
+                struct json_object_iterator i = json_object_iter_begin(value),
+                                            end = json_object_iter_end(value);
+
+                for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+                        json_wipe(json_object_iter_peek_value(&i));
+                break;
+        }
+        default:
+                break;
+        }
 }

@@ -17,6 +17,9 @@ int json_parse_bounded(const char *text, size_t length, size_t max_containers, s
 /* Likewise with LIMIT_JSON_CONTAINERS. */
 int json_parse(const char *text, size_t length, struct json_object **ret);
 
+/* Overwrites all strings in the value, which is only to be released then. NULL is fine. */
+void json_wipe(struct json_object *value);
+
 /* Writes a value on one line, with a NUL behind it. The caller frees *ret. A number that is not an integer must come from
  * json_parse(). -EBADMSG: a string is not UTF-8; -ENOMEM. */
 int json_print(struct json_object *value, char **ret);

@@ -80,6 +80,12 @@
 /* The default curve of an EC key: secp256r1. proto/io.tokend.Keys.varlink promises it. */
 #define DEFAULT_EC_BITS 256U
 
+/* Bytes of OAEP's label, which most leave out. */
+#define LIMIT_OAEP_LABEL 1024U
+
+/* Bytes of a point of a curve, or of its SubjectPublicKeyInfo, with room to spare: that of secp521r1 has 158. */
+#define LIMIT_PUBLIC_POINT 256U
+
 /* Bytes of a signature. An RSA key of 16384 bits that was made elsewhere gives so many. */
 #define LIMIT_SIGNATURE 2048U
 

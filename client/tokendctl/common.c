@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
 #include "daemon/util/uri.h"
 
@@ -67,6 +68,13 @@ int refused_for(const struct tokend_failure *failure, const char *name)
                 uri_fault(name, &fault) == 0)
                 complain("%s: %s", name, fault);
         return status;
+}
+
+int signature_algorithm(const struct ctl_options *o)
+{
+        return algorithm_from_name(o->algorithm)
+                       ? EXIT_DONE
+                       : usage("%s is not an algorithm of signatures", o->algorithm);
 }
 
 int split_name(const char *name, char **ret_token, const char **ret_nickname)

@@ -2,12 +2,13 @@
 /* Whole files, read and written. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
-#include "daemon/util/text.h"
+#include "daemon/util/wipe.h"
 #include "proto/base64.h"
 
 bool file_is_standard(const char *path)
@@ -74,14 +75,16 @@ static int write_all(int fd, const unsigned char *bytes, size_t length)
 
 int ctl_output_open(const char *path, struct ctl_output *output)
 {
-        *output = (struct ctl_output){.path = path, .fd = -1};
+        mode_t mode = output->secret ? 0600 : 0666;
+
+        output->path = path;
         if (file_is_standard(path))
                 return EXIT_DONE;
-        output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         output->made = output->fd >= 0;
         /* The content of a file that exists stays until there is something to replace it. */
         if (output->fd < 0 && errno == EEXIST)
-                output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+                output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
         return output->fd < 0 ? usage("%s: %s", path, strerror(errno)) : EXIT_DONE;
 }
 
@@ -127,13 +130,18 @@ void ctl_output_done(struct ctl_output *output)
 
 int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length)
 {
-        _cleanup_(freep) char *text = malloc(BASE64_LENGTH(length) + 1), *line = NULL;
+        size_t before = strlen("{\"\":\"") + strlen(name), size = before + BASE64_LENGTH(length) + 4;
+        char *line = malloc(size);
+        int r;
 
-        if (!text)
+        if (!line)
                 return no_memory();
-        base64_encode(bytes, length, text);
-        line = text_format("{\"%s\":\"%s\"}\n", name, text);
-        return line ? ctl_output_write(output, line, strlen(line)) : no_memory();
+        sprintf(line, "{\"%s\":\"", name);
+        base64_encode(bytes, length, line + before);
+        memcpy(line + size - 4, "\"}\n", 4);
+        r = ctl_output_write(output, line, size - 1);
+        wipe_free(line, size);
+        return r;
 }
 
 int ctl_output_pem(struct ctl_output *output, const char *label, const void *der, size_t length)
@@ -141,4 +149,25 @@ int ctl_output_pem(struct ctl_output *output, const char *label, const void *der
         _cleanup_(freep) char *text = pem_text(label, der, length);
 
         return text ? ctl_output_write(output, text, strlen(text)) : no_memory();
+}
+
+int ctl_output_result(const struct ctl_options *o, struct ctl_output *output, const char *name,
+        const void *bytes, size_t length)
+{
+        size_t size = BASE64_LENGTH(length) + 2;
+        char *text;
+        int r;
+
+        if (o->json)
+                return ctl_output_json_bytes(output, name, bytes, length);
+        if (!o->base64)
+                return ctl_output_write(output, bytes, length);
+        text = malloc(size);
+        if (!text)
+                return no_memory();
+        base64_encode(bytes, length, text);
+        text[size - 2] = '\n';
+        r = ctl_output_write(output, text, size - 1);
+        wipe_free(text, size);
+        return r;
 }

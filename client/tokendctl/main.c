@@ -32,6 +32,11 @@ static const struct verb verbs[] = {
                 "KEY --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "
                 "[--base64]",
                 "sign a file or a digest"},
+        {"decrypt", verb_decrypt, 1, 1, BIT(ALGORITHM) | BIT(LABEL) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY --algorithm NAME [--label HEX] [--in FILE|-] [--out FILE] [--base64]",
+                "decrypt with an RSA key"},
+        {"derive", verb_derive, 1, 1, BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64),
+                "KEY --public-key FILE|- [--out FILE] [--base64]", "agree on a secret with an EC key (ECDH)"},
         {"pubkey", verb_pubkey, 1, 1, BIT(DER), "KEY [--der]", "print the public key in PEM"},
         {"verify", verb_verify, 1, 1, BIT(ALGORITHM) | BIT(DIGEST) | BIT(IN) | BIT(SIGNATURE) | BIT(BASE64),
                 "KEY --algorithm NAME --signature FILE [--digest HEX | --in FILE|-] [--base64]",

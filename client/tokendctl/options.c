@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "daemon/util/algorithm.h"
+#include "daemon/util/decryption.h"
 #include "daemon/util/duration.h"
 #include "daemon/util/text.h"
 #include "gen/proto/enums.h"
@@ -20,7 +20,7 @@ struct option_row {
 
 /* A comma and a blank stand before each name, also before the first. */
 #define ALGORITHM_WORD(constant, name, ...) ", " name
-static const char algorithms[] = ALGORITHM_LIST(ALGORITHM_WORD);
+static const char algorithms[] = ALGORITHM_LIST(ALGORITHM_WORD) DECRYPTION_LIST(ALGORITHM_WORD);
 
 /* words: "rsa, ec"; text into *ret if it is one of them. */
 static int parse_word(const char *option, const char *words, const char *text, const char **ret)
@@ -170,6 +170,8 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_OUT] = {"out", true, PLACE(out), NULL},
         [OPTION_BASE64] = {"base64", false, PLACE(base64), NULL},
         [OPTION_SIGNATURE] = {"signature", true, PLACE(signature), NULL},
+        [OPTION_LABEL] = {"label", true, PLACE(label), NULL},
+        [OPTION_PUBLIC_KEY] = {"public-key", true, PLACE(peer), NULL},
         [OPTION_DER] = {"der", false, PLACE(der), NULL},
         [OPTION_YES] = {"yes", false, PLACE(yes), NULL},
         [OPTION_WATCH] = {"watch", false, PLACE(watch), NULL},

@@ -24,6 +24,8 @@ enum ctl_option {
         OPTION_OUT,
         OPTION_BASE64,
         OPTION_SIGNATURE,
+        OPTION_LABEL,
+        OPTION_PUBLIC_KEY,
         OPTION_DER,
         OPTION_YES,
         OPTION_WATCH,

@@ -32,7 +32,7 @@ struct ctl_options {
         bool json, help, version;
         int timeout_ms; /* 0: the library's default */
 
-        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature;
+        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer;
         int size; /* bits; 0: not given */
         bool loadable, base64, der, yes, watch;
         bool salted; /* salt_length was given */
@@ -66,6 +66,8 @@ int verb_pubkey(const struct ctl_options *o);
 int verb_delete(const struct ctl_options *o);
 int verb_sign(const struct ctl_options *o);
 int verb_verify(const struct ctl_options *o);
+int verb_decrypt(const struct ctl_options *o);
+int verb_derive(const struct ctl_options *o);
 int verb_random(const struct ctl_options *o);
 int verb_certs(const struct ctl_options *o);
 int verb_request(const struct ctl_options *o);
@@ -91,6 +93,9 @@ int refused(const struct tokend_failure *failure);
 
 /* Like refused(). If the name of a key or certificate is a URI that cannot be parsed, it says what is wrong with it. */
 int refused_for(const struct tokend_failure *failure, const char *name);
+
+/* Whether --algorithm, which was given, is of signatures; else it complains. An exit status. */
+int signature_algorithm(const struct ctl_options *o);
 
 /* The parts of the name of a key to be made: "token:nickname" or "nickname". *ret_token: NULL, or a string that the caller
  * frees. *ret_nickname: inside name. An exit status. */
@@ -173,11 +178,13 @@ struct ctl_output {
         const char *path; /* NULL or "-": standard output */
         int fd;           /* -1: standard output, or the file was written */
         bool made;        /* the file is new, and its content is not complete */
+        bool secret;      /* a new file is the user's alone */
 };
 
 #define CTL_OUTPUT_STANDARD ((struct ctl_output){.fd = -1})
+#define CTL_OUTPUT_SECRET   ((struct ctl_output){.fd = -1, .secret = true})
 
-/* Opens the file. A file that exists keeps its content until ctl_output_write(). An exit status. */
+/* Opens the file; output is one of these two. A file that exists keeps its content until ctl_output_write(). An exit status. */
 int ctl_output_open(const char *path, struct ctl_output *output);
 
 /* Writes the whole content of the file; to standard output it may be called again. An exit status. */
@@ -185,6 +192,10 @@ int ctl_output_write(struct ctl_output *output, const void *bytes, size_t length
 
 /* Likewise {"name":"base64 of the bytes"}. */
 int ctl_output_json_bytes(struct ctl_output *output, const char *name, const void *bytes, size_t length);
+
+/* Likewise the bytes as they are, as a line of base64, or as that JSON, as the options say. No copy stays in memory. */
+int ctl_output_result(const struct ctl_options *o, struct ctl_output *output, const char *name,
+        const void *bytes, size_t length);
 
 /* Likewise the bytes in PEM; see pem_text(). */
 int ctl_output_pem(struct ctl_output *output, const char *label, const void *der, size_t length);

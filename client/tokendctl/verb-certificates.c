@@ -80,6 +80,8 @@ static int take_subject(const struct ctl_options *o, const char *verb, struct to
 {
         if (!o->subject)
                 return usage("%s needs --subject, such as 'CN=CA Signing Certificate,O=EXAMPLE'", verb);
+        if (o->algorithm && signature_algorithm(o) != EXIT_DONE)
+                return EXIT_USAGE;
         *ret = (struct tokend_subject){.key = o->arguments[0],
                 .subject = o->subject,
                 .algorithm = o->algorithm,

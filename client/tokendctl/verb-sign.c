@@ -43,7 +43,7 @@ static int input_refused(
         return refused_for(failure, o->arguments[0]);
 }
 
-/* options.c took the name of the algorithm from the table. */
+/* Of a name that signature_algorithm() took. */
 static const struct algorithm_info *info_of(const char *algorithm)
 {
         return algorithm_info(algorithm_from_name(algorithm));
@@ -64,9 +64,12 @@ static int take_digest(const struct ctl_options *o, struct input *input)
  * file is the digest. */
 static int take_input(const struct ctl_options *o, struct input *input)
 {
-        bool message = info_of(o->algorithm)->scheme == SCHEME_EDDSA;
-        int r;
+        bool message;
+        int r = signature_algorithm(o);
 
+        if (r != EXIT_DONE)
+                return r;
+        message = info_of(o->algorithm)->scheme == SCHEME_EDDSA;
         if (o->digest && o->in)
                 return usage("give either --digest or --in, not both");
         if (o->digest && message)
@@ -81,24 +84,6 @@ static int take_input(const struct ctl_options *o, struct input *input)
         input->bytes = malloc(DIGEST_MAX);
         r = input->bytes ? hash_file(o->in, o->algorithm, input->bytes, &input->length) : -ENOMEM;
         return r < 0 ? bad_file(o->in, r) : EXIT_DONE;
-}
-
-/* Writes bytes as they are, as a line of base64, or as JSON. */
-static int put_bytes(const struct ctl_options *o, struct ctl_output *output, const char *name,
-        const unsigned char *bytes, size_t length)
-{
-        _cleanup_(freep) char *text = NULL, *line = NULL;
-
-        if (o->json)
-                return ctl_output_json_bytes(output, name, bytes, length);
-        if (!o->base64)
-                return ctl_output_write(output, bytes, length);
-        text = malloc(BASE64_LENGTH(length) + 1);
-        if (!text)
-                return no_memory();
-        base64_encode(bytes, length, text);
-        line = text_format("%s\n", text);
-        return line ? ctl_output_write(output, line, strlen(line)) : no_memory();
 }
 
 int verb_sign(const struct ctl_options *o)
@@ -125,7 +110,7 @@ int verb_sign(const struct ctl_options *o)
                     o->salted ? o->salt_length : -1, o->timeout_ms, &signature, &length,
                     &failure) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
-        return put_bytes(o, &output, "signature", signature, length);
+        return ctl_output_result(o, &output, "signature", signature, length);
 }
 
 /* The signature in the file, as bytes or as a line of base64. */
@@ -205,7 +190,7 @@ int verb_random(const struct ctl_options *o)
                 n = left < RANDOM_PIECE ? (size_t)left : RANDOM_PIECE;
                 if (tokend_random(handle, bytes, n, o->timeout_ms, &failure) != TOKEND_OK)
                         return refused(&failure);
-                r = put_bytes(o, &CTL_OUTPUT_STANDARD, "bytes", bytes, n);
+                r = ctl_output_result(o, &CTL_OUTPUT_STANDARD, "bytes", bytes, n);
         }
         explicit_bzero(bytes, RANDOM_PIECE);
         return r;

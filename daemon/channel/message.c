@@ -2,6 +2,8 @@
 /* See message.h. All of it comes out of the two lists there. */
 #include "daemon/channel/message.h"
 
+#include <string.h>
+
 /* clang-format off */
 
 /* A whole message fits on the stack of every thread (NSPR's have 8 MiB as the system's do). */
@@ -16,8 +18,12 @@
         {                                                                                                     \
                 uint8_t buffer[LIMIT_CHANNEL_MESSAGE];                                                        \
                 struct wire wire = {.data = buffer, .size = sizeof(buffer)};                                  \
+                int r;                                                                                        \
                 message_put_##lower(&wire, message);                                                          \
-                return wire.bad ? -EMSGSIZE : channel_send(fd, buffer, wire.at, fds, n_fds);                  \
+                r = wire.bad ? -EMSGSIZE : channel_send(fd, buffer, wire.at, fds, n_fds);                     \
+                /* It may have had something secret. */                                                       \
+                explicit_bzero(buffer, wire.at);                                                              \
+                return r;                                                                                     \
         }
 #define PUT_OPERATION_(NAME, lower, class, answer, puts)                                                      \
         PUT_(NAME, lower, OPERATION_HEAD(PUT_FIELD_) puts)                                                    \

@@ -54,6 +54,8 @@ enum operation_class {
 enum operation_answer {
         ANSWER_NOTHING,
         ANSWER_SIGNATURE,
+        ANSWER_PLAINTEXT,   /* of an RSA key: less than its modulus has, or nothing */
+        ANSWER_COORDINATE,  /* as long as one of the key's curve */
         ANSWER_FLAG,        /* one byte, 0 or 1 */
         ANSWER_RANDOM,      /* as many bytes as were asked for */
         ANSWER_DER,         /* a SEQUENCE */
@@ -138,6 +140,12 @@ enum listen_kind {
         /* To an accelerator: SIGN with a copy. REPLY_KEY_GONE: it has no copy of that number. */ \
         O(SIGN_COPY, sign_copy, CLASS_REQUEST, ANSWER_SIGNATURE, F(u8, algorithm) F(u8, prehashed) \
           F(u8, salted) F(u32, salt) F(bytes, data)) \
+        /* With an RSA key; decryption: enum decryption; label: of OAEP. REPLY_INVALID (ciphertext) says the same, as late, whatever is
+         * wrong with the padding. */ \
+        O(DECRYPT, decrypt, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_PLAINTEXT, \
+          F(u8, decryption) F(bytes, label) F(bytes, ciphertext)) \
+        /* ECDH. peer: an uncompressed point, or SubjectPublicKeyInfo. */ \
+        O(DERIVE, derive, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_COORDINATE, F(bytes, peer)) \
         /* By the device's own C_Verify where the mechanism is there, else by NSS. Reply payload: one byte, 0 or 1. */ \
         O(VERIFY, verify, CLASS_REQUEST | CLASS_REPEATED, ANSWER_FLAG, F(bytes, spki) \
           F(u8, algorithm) F(u8, prehashed) F(bytes, data) F(bytes, signature)) \

@@ -199,3 +199,22 @@ bool curve_point_y(unsigned bits, const uint8_t *x_bytes, bool odd, uint8_t *ret
         write_number(y, length, ret_y);
         return true;
 }
+
+bool curve_point_is_there(unsigned bits, const uint8_t *x_bytes, const uint8_t *y_bytes)
+{
+        const struct prime_field *f = field_of(bits);
+        uint32_t x[WORDS] = {0}, y[WORDS] = {0}, left[WORDS], right[WORDS];
+        size_t length = (bits + 7U) / 8U;
+
+        if (!f)
+                return false;
+        read_number(x_bytes, length, x);
+        read_number(y_bytes, length, y);
+        if (compare(f, x, f->p) >= 0 || compare(f, y, f->p) >= 0)
+                return false;
+        enter(f, x, x);
+        enter(f, y, y);
+        right_side(f, x, right);
+        multiply(f, y, y, left);
+        return compare(f, left, right) == 0;
+}

@@ -97,6 +97,9 @@ static void handle(struct thread *thread, size_t length)
                 dispatch(operation, type, &wire);
         }
         give(thread);
+        /* What came and what went may have been secret. */
+        explicit_bzero(thread->buffer, length);
+        explicit_bzero(operation->result.payload, operation->result.payload_length);
         if (operation->ending)
                 threads_end(thread->threads, &operation->failure);
 }

@@ -10,6 +10,7 @@ its name in proto/limits.h.
     @right WORD [WORD...]       method: the words of Allow= that it needs; errors name the first
     @may WORD [WORD...]         method: words of Allow= that some of what it does needs beside those; it looks for these itself
     @audit KIND                 method: it is recorded, as this kind of record
+    @secret                     method: what it is given or gives is secret, and wiped by whoever held it
     @parallel                   method: it runs beside others of its connection that were sent ahead
     @once                       method: it must not be done twice for one request, so a client does not repeat it by itself
     @needs [FIELD...]           method, type: what a reader of the reply cannot do without; where this is not said, all that is

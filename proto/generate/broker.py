@@ -49,6 +49,7 @@ def methods_c(interfaces):
         row = [f'.interface = "{interface.name}"', f'.name = "{method.name}"', f".socket = ON_{constant(interface.socket)}"]
         row += [f".right = RIGHT_{constant(method.right[0])}"] if method.right else []
         row += [f".audit = AUDIT_{constant(method.audit)}"] if method.audit else []
+        row += [".secret = true"] if method.secret else []
         row += [".parallel = true"] if method.parallel else []
         if method.fields:
             row += [f".fields = {name}_fields", f".n_fields = {len(method.fields)}",

@@ -86,6 +86,8 @@ def begin_body(interface, method):
             yield f'                call_add_{ADD[what]}(call, "{field.name}", {place});'
         else:
             yield f'        call_add_{ADD[what]}(call, "{field.name}", {place});'
+    if method.secret:
+        yield "        call->secret = true;"
     if timeout:
         yield "        call->with_timeout = true;"
     yield "        return TOKEND_OK;"

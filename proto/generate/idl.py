@@ -9,6 +9,7 @@ ANNOTATIONS = {
     "right": ("method", 1, 9, "@right WORD [WORD...]"),
     "may": ("method", 1, 9, "@may WORD [WORD...]"),
     "audit": ("method", 1, 1, "@audit KIND"),
+    "secret": ("method", 0, 0, "@secret"),
     "parallel": ("method", 0, 0, "@parallel"),
     "once": ("method", 0, 0, "@once"),
     "needs": ("method type", 0, 99, "@needs [FIELD...]"),
@@ -46,7 +47,8 @@ class Member:
     def __init__(self, kind, name, line):
         self.kind, self.name, self.line = kind, name, line
         self.fields, self.reply, self.values = [], [], []
-        self.right, self.may, self.audit, self.parallel, self.once = [], [], None, False, False
+        self.right, self.may, self.audit = [], [], None
+        self.parallel, self.once, self.secret = False, False, False
 
 
 class Interface:
@@ -231,7 +233,7 @@ class Parser:
         member.right = notes["right"][0][1] if "right" in notes else []
         member.may = notes["may"][0][1] if "may" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
-        member.parallel, member.once = "parallel" in notes, "once" in notes
+        member.parallel, member.once, member.secret = "parallel" in notes, "once" in notes, "secret" in notes
         objects = ["object"] + [other.name for other in interface.of("type")]
         for field in member.fields:
             if field.type in objects or (field.array and field.type in ("int", "bool")):

@@ -26,6 +26,7 @@
 
 #include "client/tokend.h"
 #include "tests/bench/accelerated.h"
+#include "tests/bench/secrets.h"
 
 #define MAX_CLIENTS 4
 #define N_SLICES    6
@@ -271,7 +272,7 @@ static int set_up(char **argv, struct setup *setup)
 int main(int argc, char **argv)
 {
         struct setup setup = {0};
-        int failed = 0, accelerated;
+        int failed = 0, accelerated, secrets;
 
         if (argc != 5 + N_WAYS - TOKEND || set_up(argv, &setup) < 0) {
                 fprintf(stderr, "bench: could not be set up\n");
@@ -287,6 +288,10 @@ int main(int argc, char **argv)
         if (accelerated < 0)
                 fprintf(stderr, "bench: the accelerator could not be measured\n");
         failed += accelerated < 0 ? 1 : accelerated;
+        secrets = secrets_run(setup.handles[0], setup.slot);
+        if (secrets < 0)
+                fprintf(stderr, "bench: decryptions and ECDH could not be measured\n");
+        failed += secrets < 0 ? 1 : secrets;
         for (size_t i = 0; i < N_WAYS - TOKEND; i++)
                 tokend_close(setup.handles[i]);
         if (failed)

@@ -30,6 +30,8 @@ static const struct table {
         TABLE(keys_get),
         TABLE(keys_generate),
         TABLE(keys_sign),
+        TABLE(keys_decrypt),
+        TABLE(keys_derive),
         TABLE(keys_verify),
         TABLE(keys_random),
         TABLE(certificates_get),

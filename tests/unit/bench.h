@@ -23,6 +23,8 @@
 
 enum bench_what {
         DO_SIGN, /* of a digest */
+        DO_DECRYPT,
+        DO_DERIVE,
         DO_VERIFY,
         DO_GENERATE,
         DO_DELETE,
@@ -109,15 +111,27 @@ static inline bool what_changes(enum bench_what what)
         return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT;
 }
 
-/* What may go to an accelerator; and what is sent once more where its worker dies. */
+/* What may go to an accelerator. */
 static inline bool what_is_accelerated(enum bench_what what)
 {
         return what == DO_SIGN || what == DO_VERIFY || what == DO_RANDOM;
 }
 
+/* What gives something away: it is recorded once, at its end, and withheld where it could not be. */
+static inline bool what_is_withheld(enum bench_what what)
+{
+        return what == DO_SIGN || what == DO_DECRYPT || what == DO_DERIVE;
+}
+
+/* What is sent once more where its worker dies. */
+static inline bool what_is_repeated(enum bench_what what)
+{
+        return what_is_accelerated(what) || what_is_withheld(what);
+}
+
 static inline bool what_is_audited(enum bench_what what)
 {
-        return what == DO_SIGN || what_changes(what);
+        return what_is_withheld(what) || what_changes(what);
 }
 
 /* Whether it runs beside others of its connection. */

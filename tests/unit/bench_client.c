@@ -11,6 +11,9 @@
 
 /* Of 32 bytes. */
 #define DIGEST "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+/* Of 256. */
+#define A64        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define CIPHERTEXT A64 A64 A64 A64 A64 "AAAAAAAAAAAAAAAAAAAAAA=="
 /* As far as the broker reads it: SubjectPublicKeyInfo in its place, all else empty. */
 #define CERTIFICATE "MBowEwIBATAAMAAwADAAMAYwAAMCAFUwAAMBAA=="
 
@@ -21,6 +24,9 @@
 static const char *const calls[] = {
         [DO_SIGN] = CALL("Keys", "Sign",
                 TEXT("key", "hsm:key") "," TEXT("algorithm", "ecdsa_sha256") "," TEXT("digest", DIGEST)),
+        [DO_DECRYPT] = CALL("Keys", "Decrypt",
+                TEXT("key", "hsm:rsa") "," TEXT("algorithm", "rsa_pkcs1") "," TEXT("ciphertext", CIPHERTEXT)),
+        [DO_DERIVE] = CALL("Keys", "Derive", TEXT("key", "hsm:key") "," TEXT("publicKey", DIGEST)),
         [DO_VERIFY] = CALL("Keys", "Verify",
                 TEXT("key", "hsm:key") "," TEXT("algorithm", "ecdsa_sha256") "," TEXT(
                         "digest", DIGEST) "," TEXT("signature", "AAAA")),

@@ -46,7 +46,7 @@ static const char *where_absent(const struct bench_cell *cell)
         case AT_OUT:
                 return what == DO_LIST ? "it goes to no worker" : NULL;
         case AT_FIRST:
-                return !what_is_accelerated(what) ? "it is not repeated" : NULL;
+                return !what_is_repeated(what) ? "it is not repeated" : NULL;
         case AT_PAUSED:
                 return what != DO_GENERATE && what != DO_IMPORT ? "it gives no nickname" : NULL;
         case AT_ACCEL_QUEUED:
@@ -242,7 +242,7 @@ static uint32_t unkept_name(const struct bench_cell *cell, uint32_t name)
         }
         if (where <= AT_HELD)
                 return NAME(PROTO_AUDIT_UNAVAILABLE);
-        if (cell->what == DO_SIGN)
+        if (what_is_withheld(cell->what))
                 return where == AT_UNREAD || where == AT_TURN ? name : NAME(PROTO_AUDIT_UNAVAILABLE);
         /* What was done is said. What was not sent yet is not sent where it is known that nobody records it. */
         return gone && where == AT_QUEUED ? NAME(PROTO_AUDIT_UNAVAILABLE) : name;
@@ -260,7 +260,7 @@ uint32_t bench_right_names(const struct bench_cell *cell)
         if (cell->records == REC_UNSAFE || cell->event == EV_AUDIT_GONE)
                 return unkept_name(cell, name);
         /* Its deadline passes while its record is waited for. */
-        if (cell->where == AT_RECORD && cell->what == DO_SIGN && cell->event == EV_DEADLINE)
+        if (cell->where == AT_RECORD && what_is_withheld(cell->what) && cell->event == EV_DEADLINE)
                 return NAME(PROTO_AUDIT_UNAVAILABLE);
         return name;
 }

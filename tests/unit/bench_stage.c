@@ -35,7 +35,7 @@ static void put_instance(char *text, size_t size, enum bench_change change)
 
         snprintf(text, size, "[Instance %s]\nUser=%u\nKeys=*\nAllow=%s\n", name,
                 change == CHANGE_NO_INSTANCE ? 4243U : 4242U,
-                "list sign verify random generate delete request import check");
+                "list sign decrypt derive verify random generate delete request import check");
 }
 
 static void put_config(char *text, size_t size, const struct bench_cell *cell, enum bench_change change)

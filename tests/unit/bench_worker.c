@@ -22,6 +22,7 @@ enum object {
         OBJECT_NEW,
         OBJECT_CERT,
         OBJECT_AUDIT, /* the key that AuditKey= names */
+        OBJECT_RSA,   /* it decrypts */
 };
 
 static const uint8_t certificate[] = {0x30, 0x1a, 0x30, 0x13, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30,
@@ -38,19 +39,25 @@ static void tell(struct stage *stage, const struct fake_worker *worker, enum obj
                 [OBJECT_PLAIN] = "plain",
                 [OBJECT_NEW] = "new",
                 [OBJECT_CERT] = "cert",
-                [OBJECT_AUDIT] = "audit"};
+                [OBJECT_AUDIT] = "audit",
+                [OBJECT_RSA] = "rsa"};
         struct message_entry entry = {.number = number_of(worker, object),
                 .kind = OBJECT_KEY,
                 .nickname = nicknames[object],
                 .id = wire_bytes(nicknames[object], 3),
                 .key_type = KEY_EC,
                 .size = 256,
-                .usage = USAGE_SIGN,
+                .usage = USAGE_SIGN | USAGE_DERIVE,
                 .der = wire_bytes(nicknames[object], 3),
                 .subject = "",
                 .issuer = "",
                 .serial = ""};
 
+        if (object == OBJECT_RSA) {
+                entry.key_type = KEY_RSA;
+                entry.size = 2048;
+                entry.usage = USAGE_DECRYPT;
+        }
         if (object == OBJECT_OURS)
                 entry.flags = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
         if (object == OBJECT_NEW)
@@ -72,6 +79,7 @@ static void tell_all(struct stage *stage, const struct fake_worker *worker)
                         tell(stage, worker, OBJECT_OURS);
                 tell(stage, worker, OBJECT_PLAIN);
                 tell(stage, worker, OBJECT_AUDIT);
+                tell(stage, worker, OBJECT_RSA);
                 if (stage->token.has_new)
                         tell(stage, worker, OBJECT_NEW);
                 if (stage->token.has_certificate)
@@ -91,6 +99,8 @@ static bool is_ours(
         case MESSAGE_TYPE_RANDOM:
                 return request->length == 16;
         case MESSAGE_TYPE_SIGN_COPY:
+        case MESSAGE_TYPE_DECRYPT:
+        case MESSAGE_TYPE_DERIVE:
         case MESSAGE_TYPE_VERIFY:
         case MESSAGE_TYPE_GENERATE:
         case MESSAGE_TYPE_DELETE:
@@ -227,6 +237,10 @@ static struct wire_bytes payload_of(
         case MESSAGE_TYPE_SIGN:
         case MESSAGE_TYPE_SIGN_COPY:
                 return wire_bytes(signature, sizeof(signature));
+        case MESSAGE_TYPE_DECRYPT:
+                return wire_bytes(zeros, 48);
+        case MESSAGE_TYPE_DERIVE:
+                return wire_bytes(zeros, 32);
         case MESSAGE_TYPE_VERIFY:
                 return wire_bytes("\1", 1);
         case MESSAGE_TYPE_RANDOM:
@@ -292,7 +306,7 @@ void worker_answer(struct stage *stage, struct fake_worker *worker, size_t i, en
 /* An OK that is not a possible answer, where there is such a thing; and what is not a message at all. */
 void worker_rave(struct fake_worker *worker)
 {
-        static const uint8_t nonsense[] = {0xee, 1, 2, 3};
+        static const uint8_t nonsense[LIMIT_SIGNATURE + 1] = {0xee, 1, 2, 3};
         size_t i = worker_ours(worker);
         const struct operation_info *info = i < worker->n_out ? operation_info(worker->out[i].type) : NULL;
 

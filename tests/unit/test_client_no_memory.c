@@ -40,6 +40,8 @@ static bool answers(struct fake *f, int fd, const char *request)
                 const char *method, *reply;
         } replies[] = {
                 {"Keys.Sign", "{\"parameters\":{\"signature\":\"c2lnbmVk\"}}"},
+                {"Keys.Decrypt", "{\"parameters\":{\"plaintext\":\"cGxhaW4=\"}}"},
+                {"Keys.Derive", "{\"parameters\":{\"secret\":\"c2VjcmV0\"}}"},
                 {"Keys.Get", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Generate", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Random", "{\"parameters\":{\"bytes\":\"AQIDBA==\"}}"},
@@ -98,6 +100,32 @@ static int sign(void *userdata)
         if (!error)
                 CU_ASSERT(length == 6 && !memcmp(signature, "signed", 6));
         tokend_free(signature);
+        return (int)error;
+}
+
+static int decrypt(void *userdata)
+{
+        unsigned char *plaintext = NULL;
+        size_t length = 0;
+        enum tokend_error error = tokend_decrypt(handle, "hsm:kra", "rsa_oaep_sha1", "cipher", 6, "label", 5,
+                LONG_MS, &plaintext, &length, NULL);
+
+        if (!error)
+                CU_ASSERT(length == 5 && !memcmp(plaintext, "plain", 5));
+        tokend_secret_free(plaintext, length);
+        return (int)error;
+}
+
+static int derive(void *userdata)
+{
+        unsigned char *secret = NULL;
+        size_t length = 0;
+        enum tokend_error error =
+                tokend_derive(handle, "hsm:ec", "point", 5, LONG_MS, &secret, &length, NULL);
+
+        if (!error)
+                CU_ASSERT(length == 6 && !memcmp(secret, "secret", 6));
+        tokend_secret_free(secret, length);
         return (int)error;
 }
 
@@ -266,6 +294,8 @@ static void test_open(void)
 static void test_keys(void)
 {
         each(sign);
+        each(decrypt);
+        each(derive);
         each(get);
         each(list);
         each(draw);

@@ -164,7 +164,7 @@ static const struct {
         {"[Instance i]\nUnit=.service\nKeys=*\n", 2, "whole name"},
         {"[Instance i]\nUnit=x.services\nKeys=*\n", 2, "whole name"},
         {"[Instance i]\nUnit=x@*.service\nKeys=*\n", 2, "whole name"},
-        {INSTANCE "Allow=list fly\n", 4, "a list of: check delete delete-cert generate"},
+        {INSTANCE "Allow=list fly\n", 4, "a list of: check decrypt "},
         {INSTANCE "Token=nowhere\n", 4, "[Token nowhere] does not exist"},
         {INSTANCE "Token=a\n" ACCEL, 4, "accelerator"},
         {TOKEN INSTANCE "OtherTokens=t nowhere\n", 6, "[Token nowhere] does not exist"},

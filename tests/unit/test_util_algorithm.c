@@ -4,6 +4,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckm.h"
+#include "daemon/util/decryption.h"
 #include "gen/proto/enums.h"
 #include "tests/unit/suite.h"
 
@@ -118,8 +119,31 @@ static void test_rows(void)
         CU_ASSERT_EQUAL(key_type_info(KEY_ED25519)->usages, USAGE_SIGN);
 }
 
+static void test_decryption(void)
+{
+        CU_ASSERT_EQUAL(
+                count_words(KEYS_DECRYPTION_ALGORITHM_WORDS, decryption_from_name), DECRYPTION_MAX_ - 1);
+        for (unsigned i = 1; i < DECRYPTION_MAX_; i++) {
+                const struct decryption_info *info = decryption_info(i);
+
+                CU_ASSERT_EQUAL(decryption_from_name(info->name), i);
+                CU_ASSERT_EQUAL(info->mechanism == CKM_RSA_PKCS_OAEP, hash_info(info->hash) != NULL);
+                CU_ASSERT_TRUE(decryption_fits(i, KEY_RSA, 2048));
+                CU_ASSERT_FALSE(decryption_fits(i, KEY_EC, 256));
+        }
+        CU_ASSERT_PTR_NULL(decryption_info(0));
+        CU_ASSERT_PTR_NULL(decryption_info(DECRYPTION_MAX_));
+        CU_ASSERT_EQUAL(decryption_from_name("rsa_oaep_md5"), 0);
+        CU_ASSERT_TRUE(decryption_fits(DECRYPT_RSA_OAEP_SHA512, KEY_RSA, 1040));
+        CU_ASSERT_FALSE(decryption_fits(DECRYPT_RSA_OAEP_SHA512, KEY_RSA, 1032));
+        CU_ASSERT_FALSE(decryption_fits(DECRYPT_RSA_PKCS1, KEY_RSA, 80));
+        CU_ASSERT_FALSE(decryption_fits(0, KEY_RSA, 2048));
+}
+
 SUITE(util_algorithm, {"every algorithm, key type and usage is found by its name", test_names},
         {"the interface has the algorithms and the key types of the table, and no others", test_interface},
         {"the default algorithm has a digest as strong as the key", test_default},
         {"an algorithm fits the keys that have room for its digest", test_fits},
-        {"the rows agree with each other", test_rows});
+        {"the rows agree with each other", test_rows},
+        {"the algorithms of decryption are those of the interface, and fit keys that have room",
+                test_decryption});

@@ -173,7 +173,12 @@ static void test_no_such_point(void)
         for (unsigned i = 1; i <= 100; i++) {
                 memset(point, 0, 33);
                 point[32] = (uint8_t)i;
-                n_points += curve_point_y(256, point + 1, i & 1, y);
+                if (!curve_point_y(256, point + 1, i & 1, y))
+                        continue;
+                n_points++;
+                CU_ASSERT_TRUE(curve_point_is_there(256, point + 1, y));
+                y[31] ^= 1;
+                CU_ASSERT_FALSE(curve_point_is_there(256, point + 1, y));
         }
         /* As Euler's criterion says of them. */
         CU_ASSERT_EQUAL(n_points, 48U);
@@ -186,6 +191,11 @@ static void test_no_such_point(void)
                         -EINVAL);
         }
         CU_ASSERT_FALSE(curve_point_y(255, point, true, y));
+        CU_ASSERT_FALSE(curve_point_is_there(255, point, y));
+        memset(y, 0xff, sizeof(y));
+        CU_ASSERT_FALSE(curve_point_is_there(521, y, y));
+        memset(y, 0, sizeof(y));
+        CU_ASSERT_FALSE(curve_point_is_there(384, y, y));
         CU_ASSERT_PTR_NULL(spki);
 }
 

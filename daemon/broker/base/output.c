@@ -7,11 +7,15 @@
 #include <string.h>
 
 #include "daemon/util/json-string.h"
+#include "daemon/util/wipe.h"
 #include "proto/base64.h"
 
 void output_done(struct output *output)
 {
-        free(output->data);
+        if (output->secret)
+                wipe_free(output->data, output->size);
+        else
+                free(output->data);
         *output = (struct output){0};
 }
 
@@ -46,7 +50,8 @@ static char *output_room(struct output *output, size_t n)
         while (size - output->end <= n)
                 size *= 2;
         if (size != output->size) {
-                data = realloc(output->data, size);
+                data = output->secret ? wipe_realloc(output->data, output->size, size)
+                                      : realloc(output->data, size);
                 if (!data) {
                         output->failed = true;
                         return NULL;

@@ -11,6 +11,7 @@ struct output {
         char *data;
         size_t begin, end, size; /* what is unsent lies between begin and end */
         bool failed;
+        bool secret; /* it has something that is to be wiped, until it is sent */
 };
 
 void output_done(struct output *output);

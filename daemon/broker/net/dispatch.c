@@ -94,6 +94,8 @@ static void keep_parameters(struct op *op, struct json_object *parameters)
 {
         struct json_object *message = op->message;
 
+        if (op->answered)
+                op_wipe(op);
         op->message = op->answered ? NULL : json_object_get(parameters);
         json_object_put(message);
 }
@@ -126,6 +128,8 @@ int dispatch(struct client *client, char *text, size_t length)
         else
                 r = take_parameters(op, &envelope);
         keep_parameters(op, envelope.parameters);
+        if (method && method->secret)
+                explicit_bzero(text, length);
         return r;
 }
 

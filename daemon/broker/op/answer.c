@@ -326,6 +326,7 @@ enum render op_render(struct op *op, struct output *output)
         /* One reply at most would be of use to nobody; a stream to nobody must not go on. */
         if (op->oneway)
                 return RENDER_LAST;
+        output->secret |= op->method && op->method->secret;
         if (op->error == PROTO_OK) {
                 output_text(output, "{\"parameters\":");
                 if (op->method->render)

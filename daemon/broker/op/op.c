@@ -2,7 +2,9 @@
 /* See op.h: the object, and the one way by which it goes on. */
 #include "daemon/broker/op/op.h"
 
-#include <json-c/json.h>
+#include <string.h>
+
+#include "proto/json.h"
 
 static struct op *make(struct broker *broker, size_t parameters_size)
 {
@@ -85,6 +87,7 @@ void op_unref(struct op *op)
                 return;
         if (op->method)
                 fields_done(op->method->fields, op->method->n_fields, op->parameters);
+        op_wipe(op);
         json_object_put(op->message);
         listing_free(op->listing);
         entry_unref(op->entry);
@@ -98,6 +101,15 @@ void op_unref(struct op *op)
         free(op->result);
         free(op->reply_text);
         free(op);
+}
+
+void op_wipe(struct op *op)
+{
+        if (!op->method || !op->method->secret)
+                return;
+        json_wipe(op->message);
+        if (op->result)
+                explicit_bzero(op->result, op->n_result);
 }
 
 void op_leave_client(struct op *op)

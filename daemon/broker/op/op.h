@@ -87,6 +87,7 @@ struct method {
         enum method_socket socket;
         unsigned right; /* enum config_right; 0: nobody's to give */
         unsigned audit; /* enum audit_kind of its records; 0: none are made */
+        bool secret;    /* what it is given or gives is wiped by whoever held it */
         bool parallel;  /* runs beside others of its connection that are parallel */
         const struct field *fields;
         size_t n_fields, parameters_size;
@@ -217,6 +218,9 @@ struct op *op_ref(struct op *op);
 /* NULL is fine. */
 void op_unref(struct op *op);
 DEFINE_CLEANUP(struct op *, op_unref);
+
+/* Overwrites what its message and its result say, where its method's are secret. */
+void op_wipe(struct op *op);
 
 /* Takes it out of its client's list: its reply was written, or its client is gone. */
 void op_leave_client(struct op *op);

@@ -44,6 +44,10 @@ static bool is_possible(const struct op *op)
         switch (operation_info(op->kind)->answer) {
         case ANSWER_SIGNATURE:
                 return signature_is_possible(op->entry, payload);
+        case ANSWER_PLAINTEXT:
+                return payload.length < (op->entry->size + 7U) / 8U;
+        case ANSWER_COORDINATE:
+                return payload.length == (op->entry->size + 7U) / 8U;
         case ANSWER_FLAG:
                 return payload.length == 1 && payload.data[0] <= 1;
         case ANSWER_RANDOM:

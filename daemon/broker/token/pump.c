@@ -2,6 +2,8 @@
 /* See pump.h. */
 #include "daemon/broker/token/pump.h"
 
+#include <string.h>
+
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/op/record.h"
 #include "daemon/broker/token/worker.h"
@@ -192,6 +194,7 @@ static int send_one(struct token *token)
         number = (uint64_t)worker->epoch << 32 | ++worker->counter;
         kind = put(op, number, key, &wire);
         r = wire.bad ? -EMSGSIZE : channel_send(worker->fd, buffer, wire.at, NULL, 0);
+        explicit_bzero(buffer, wire.at);
         if (r == 0) {
                 is_out(token, op, number, kind);
                 return 0;

@@ -310,8 +310,10 @@ static int worker_read(struct token *token, unsigned n)
                         worker_died(token);
                         return 0;
                 }
-                if (r == 0)
+                if (r == 0) {
                         r = on_message(token, &wire, &type);
+                        explicit_bzero(buffer, wire.size);
+                }
                 if (r < 0)
                         refuse(token, r, type);
                 /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */

@@ -113,6 +113,7 @@ int operation_conclude(struct operation *operation, int r)
         struct result *result = &operation->result;
         char name[CKR_TEXT];
 
+        explicit_bzero(result->payload, result->payload_length);
         result->payload_length = 0;
         if (r == CALL_FAILED) {
                 result->ckr = operation->session->failed.ckr;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The token of this worker: which module, which slot, what it can do. The loader thread fills it once
- * (module.c); then every thread reads it. Only the counters, the gate and what login_lock guards change
- * later.
+ * (module.c); then every thread reads it. Only the counters, the gate, oaep_labels and what login_lock
+ * guards change later.
  */
 #pragma once
 
@@ -14,6 +14,13 @@
 #include "daemon/util/uri.h"
 #include "daemon/worker/device/call-gate.h"
 #include "daemon/worker/device/failure.h"
+
+/* What the token does with a label of OAEP. SoftHSM2 takes one, and leaves it out. */
+enum oaep_labels {
+        OAEP_LABELS_UNKNOWN,
+        OAEP_LABELS_HEEDED,
+        OAEP_LABELS_LACKING,
+};
 
 struct slot_token {
         const struct config_token *config; /* borrowed, for the process's life */
@@ -39,6 +46,7 @@ struct slot_token {
         pthread_mutex_t create_lock;
         atomic_uint n_open; /* our sessions, without NSS's own */
         atomic_uint n_logins;
+        atomic_uint oaep_labels; /* enum oaep_labels */
 };
 
 void slot_token_init(struct slot_token *token, const struct config_token *config, bool look);

@@ -8,7 +8,6 @@
  * know, goes by the token's own C_Verify. All of the input comes from a client.
  */
 #include <nspr/prerror.h>
-#include <nss/keyhi.h>
 #include <nss/pk11pub.h>
 #include <nss/secerr.h>
 
@@ -16,6 +15,7 @@
 #include "daemon/util/spki.h"
 #include "daemon/worker/accel/accel-public.h"
 #include "daemon/worker/core/operation.h"
+#include "daemon/worker/encoding/public-key.h"
 
 /* Bytes. An exponent as long as the modulus would cost seconds. */
 #define EXPONENT_MAX 8U
@@ -23,8 +23,6 @@
 #define RSA_BITS_MAX 16384U
 
 /* ---- VERIFY ---- */
-
-DEFINE_CLEANUP(SECKEYPublicKey *, SECKEY_DestroyPublicKey);
 
 static int answer(struct operation *operation, bool valid)
 {
@@ -47,21 +45,10 @@ static bool rsa_is_bounded(struct der key, unsigned bits)
         return (exponent.data[exponent.length - 1] & 1) && (exponent.length > 1 || exponent.data[0] > 1);
 }
 
-static SECKEYPublicKey *import_spki(struct wire_bytes spki)
-{
-        SECItem item = {siBuffer, (unsigned char *)(uintptr_t)spki.data, (unsigned)spki.length};
-        CERTSubjectPublicKeyInfo *info = SECKEY_DecodeDERSubjectPublicKeyInfo(&item);
-        SECKEYPublicKey *key = info ? SECKEY_ExtractPublicKey(info) : NULL;
-
-        if (info)
-                SECKEY_DestroySubjectPublicKeyInfo(info);
-        return key;
-}
-
 static int verify_by_nss(struct operation *operation, struct signing *signing, struct wire_bytes spki,
         const uint8_t *raw, size_t length)
 {
-        _cleanup_(SECKEY_DestroyPublicKeyp) SECKEYPublicKey *key = import_spki(spki);
+        _cleanup_(SECKEY_DestroyPublicKeyp) SECKEYPublicKey *key = public_key_import(spki);
         SECItem parameter = {
                 siBuffer, signing->mechanism.pParameter, (unsigned)signing->mechanism.ulParameterLen};
         SECItem signature = {siBuffer, (unsigned char *)(uintptr_t)raw, (unsigned)length};

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A private key of the token in use: whether it may be used so, with which object, and whether it was this key all the time. SIGN,
+ * DECRYPT and DERIVE are uses. Called by a session thread within an attempt.
+ */
+#pragma once
+
+#include "daemon/worker/core/operation.h"
+
+struct private_use {
+        uint64_t number; /* of the key in the inventory */
+        unsigned usage;  /* one bit of enum key_usage */
+        CK_MECHANISM_TYPE mechanism;
+        /* The use. It takes the object from private_key_object(), and puts what it made into the result. As an attempt. */
+        int (*run)(struct operation *operation, struct inventory_key *key, const void *request);
+        const void *request;
+};
+
+/* Refuses what the key or the token does not do, else runs the use; again where the key was deleted or got another handle
+ * meanwhile, because another key may have been used. As an attempt. */
+int private_key_use(struct operation *operation, const struct private_use *use);
+
+/* *ret: the object to use. The internal token is 25 times faster with a session copy of an RSA key than with the token object
+ * (docs/tokens.md). The copy is made at a key's first use, belongs to the session of the thread that made it, and is used by all
+ * threads. Softoken gives no handle of a session object twice. Errors as in session.h. */
+int private_key_object(struct operation *operation, struct inventory_key *key, CK_OBJECT_HANDLE *ret);
