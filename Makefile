@@ -91,6 +91,7 @@ help:
 	@echo 'make tsan       what has threads under ThreadSanitizer: all unit tests, and some of the whole (or T=…)'
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
+	@echo 'make test-no-memory  each allocation of each program fails once'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
 	@echo 'make lint-changed  of single files only those that differ from main (BASE=COMMIT: from that)'
 	@echo 'make cases DIR=…   runs the scripts DIR/NAME/run, and says how many hold'
@@ -135,7 +136,7 @@ $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/util.a
-$(BUILD)/tokendctl: LIBS = $(NSS_LIBS) $(JSON_LIBS) -lpthread
+$(BUILD)/tokendctl: LIBS = $(NETTLE_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -pie -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
@@ -154,7 +155,7 @@ $(BUILD)/libtokend.a: $(CLIENT) $(PROTO) $(BUILD)/lib/util.a
 
 # ---- compiling ----
 EXTRA_CFLAGS =
-$(BUILD)/obj/daemon/worker/% $(BUILD)/obj/client/tokendctl/hash.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
+$(BUILD)/obj/daemon/worker/%: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/daemon/broker/% $(BUILD)/obj/gen/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_CFLAGS += $(JSON_CFLAGS)
 $(BUILD)/obj/%.o: %.c | $(GENERATED_HEADERS)
 	$(say) CC $<

@@ -27,6 +27,11 @@ $(BUILD)/tests/libtestmodule.so: $(call objects,$(wildcard tests/module/*.c))
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -o $@ $^ -ldl -lpthread
 
+# A library to be preloaded, in which allocations fail.
+$(BUILD)/tests/libmemory.so: $(call objects,tests/memory/memory.c)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -o $@ $^ -ldl
+
 # A user database that does not answer while a file is there.
 $(BUILD)/tests/libslownames.so: $(call objects,tests/names/names.c)
 	$(say) LINK $@
@@ -50,9 +55,9 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims lint lint-build lint-changed lint-changed-build cases bench
+.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory lint lint-build lint-changed lint-changed-build cases bench
 # What the integration tests run, and with it those of single modules.
-whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(PROBES)
+whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES)
 test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
 tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker
@@ -86,6 +91,12 @@ test-claims:
 	@tests/deps build test
 	$(again) all
 	@cd tests/integration && CLAIM_ROUNDS=500 TOKEND_BUILD='$(abspath $(BUILD))' $(PYTHON) -B -m unittest -v test_claims.Race.test_generate
+
+# Each allocation of each program fails once; `make test` tries a sample of them.
+test-no-memory:
+	@tests/deps build test
+	$(again) whole-programs
+	@NO_MEMORY=whole TOKEND_BUILD='$(abspath $(BUILD))' TOKEND_PLAIN='$(abspath $(BUILD))' $(PYTHON) -B tests/integration/run.py test_no_memory
 
 # A folder of case scripts, DIR/NAME/run BUILD, each of which shows one behaviour on the plain build.
 cases: all

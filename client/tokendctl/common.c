@@ -42,6 +42,12 @@ int no_memory(void)
         return EXIT_UNREACHABLE;
 }
 
+int not_shown(void)
+{
+        complain("standard output cannot be written, or memory is short");
+        return EXIT_UNREACHABLE;
+}
+
 int refused(const struct tokend_failure *failure)
 {
         complain("%s: %s", failure->name, failure->text);

@@ -1,90 +1,94 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Hashes files with NSS, piece by piece, so that a file of any size is signed by its digest. */
+/* Hashes files piece by piece, so that a file of any size is signed by its digest. With libnettle: a hash that cannot fail, and needs
+ * no start. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <nettle/sha2.h>
 #include <unistd.h>
-
-#include <nss/nss.h>
-#include <nss/pk11pub.h>
-#include <nss/sechash.h>
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
 
 #define PIECE 65536U
 
-static int hash_descriptor(int fd, HASH_HashType type, unsigned char *digest, size_t *ret_length)
-{
-        static unsigned char piece[PIECE];
-        HASHContext *context = HASH_Create(type);
-        unsigned length = 0;
-        ssize_t n;
+/* All three by one context: SHA-384 is SHA-512 with another beginning. */
+struct hasher {
+        unsigned hash;
+        struct sha256_ctx sha256;
+        struct sha512_ctx sha512;
+};
 
-        if (!context)
-                return -EIO;
-        HASH_Begin(context);
-        while ((n = read(fd, piece, sizeof(piece))) != 0) {
-                if (n > 0)
-                        HASH_Update(context, piece, (unsigned)n);
-                else if (errno != EINTR)
-                        break;
-        }
-        if (n == 0)
-                HASH_End(context, digest, &length, DIGEST_MAX);
+static void hasher_init(struct hasher *hasher, unsigned hash)
+{
+        hasher->hash = hash;
+        if (hash == HASH_SHA256)
+                sha256_init(&hasher->sha256);
+        else if (hash == HASH_SHA384)
+                sha384_init(&hasher->sha512);
         else
-                n = -errno;
-        HASH_Destroy(context);
-        if (n < 0)
-                return (int)n;
-        *ret_length = length;
-        return length > 0 ? 0 : -EIO;
+                sha512_init(&hasher->sha512);
 }
 
-/* Between hash_begin() and hash_end(): NSS has no hash before. */
-static int hash_with(int fd, const struct hash_info *hash, unsigned char *digest, size_t *ret_length)
+static void hasher_update(struct hasher *hasher, const unsigned char *bytes, size_t length)
 {
-        SECOidTag tag = PK11_MechanismToAlgtag(hash->mechanism);
+        if (hasher->hash == HASH_SHA256)
+                sha256_update(&hasher->sha256, length, bytes);
+        else
+                sha512_update(&hasher->sha512, length, bytes);
+}
 
-        return hash_descriptor(fd, HASH_GetHashTypeByOidTag(tag), digest, ret_length);
+static void hasher_digest(struct hasher *hasher, unsigned char *digest)
+{
+        if (hasher->hash == HASH_SHA256)
+                sha256_digest(&hasher->sha256, SHA256_DIGEST_SIZE, digest);
+        else if (hasher->hash == HASH_SHA384)
+                sha384_digest(&hasher->sha512, SHA384_DIGEST_SIZE, digest);
+        else
+                sha512_digest(&hasher->sha512, SHA512_DIGEST_SIZE, digest);
+}
+
+static int hash_descriptor(int fd, unsigned hash, unsigned char *digest)
+{
+        static unsigned char piece[PIECE];
+        struct hasher hasher;
+        ssize_t n;
+
+        hasher_init(&hasher, hash);
+        while ((n = read(fd, piece, sizeof(piece))) != 0) {
+                if (n > 0)
+                        hasher_update(&hasher, piece, (size_t)n);
+                else if (errno != EINTR)
+                        return -errno;
+        }
+        hasher_digest(&hasher, digest);
+        return 0;
 }
 
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length)
 {
         const struct algorithm_info *info = algorithm_info(algorithm_from_name(algorithm));
-        const struct hash_info *hash = info ? hash_info(info->hash) : NULL;
         int fd = STDIN_FILENO, r;
 
-        if (!hash)
+        if (!info || hash_length(info->hash) == 0)
                 return -EINVAL;
         if (!file_is_standard(path))
                 fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        r = hash_begin();
-        if (r == 0) {
-                r = hash_with(fd, hash, digest, ret_length);
-                if (NSS_Shutdown() != SECSuccess && r == 0)
-                        r = -EIO;
-        }
+        r = hash_descriptor(fd, info->hash, digest);
+        if (r == 0)
+                *ret_length = hash_length(info->hash);
         if (fd != STDIN_FILENO)
                 close(fd);
         return r;
 }
 
-int hash_begin(void)
-{
-        return NSS_NoDB_Init(NULL) == SECSuccess ? 0 : -EIO;
-}
-
-void hash_end(void)
-{
-        (void)NSS_Shutdown();
-}
-
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32])
 {
-        if (length > INT32_MAX || HASH_HashBuf(HASH_AlgSHA256, digest, bytes, (unsigned)length) != SECSuccess)
-                return -EIO;
+        struct hasher hasher;
+
+        hasher_init(&hasher, HASH_SHA256);
+        hasher_update(&hasher, bytes, length);
+        hasher_digest(&hasher, digest);
         return 0;
 }

@@ -89,6 +89,7 @@ int usage(const char *format, ...) _printf_(1, 2);
 
 /* Complains that memory is short, or about what the library said, and returns the exit status for it. */
 int no_memory(void);
+int not_shown(void);
 int refused(const struct tokend_failure *failure);
 
 /* Like refused(). If the name of a key or certificate is a URI that cannot be parsed, it says what is wrong with it. */
@@ -203,15 +204,13 @@ int ctl_output_pem(struct ctl_output *output, const char *label, const void *der
 /* Closes the file, and removes it if it was made and not written. */
 void ctl_output_done(struct ctl_output *output);
 
-/* ---- hash.c: the only file that uses NSS ---- */
+/* ---- hash.c ---- */
 
 /* Hashes a file of any size, or standard input, with the hash of the signature algorithm. digest: DIGEST_MAX bytes.
- * -EINVAL: the algorithm is unknown or has no hash; -EIO: NSS did not hash; -errno of the file. */
+ * -EINVAL: the algorithm is unknown or has no hash; -errno of the file. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
 
-/* SHA-256 of bytes in memory, between hash_begin() and hash_end(). -EIO: NSS did not hash. */
-int hash_begin(void);
-void hash_end(void);
+/* SHA-256 of bytes in memory, as chain.h wants it: always 0. */
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32]);
 
 static inline void tokend_closep(struct tokend **handle)

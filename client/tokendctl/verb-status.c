@@ -357,10 +357,8 @@ static int watch(struct tokend *handle, const struct ctl_options *o, struct view
                 enum tokend_error error =
                         tokend_watch(handle, WATCH_INTERVAL_MS, o->timeout_ms, show_next, view, &failure);
 
-                if (error == TOKEND_OK) {
-                        complain("standard output cannot be written, or memory is short");
-                        return EXIT_UNREACHABLE;
-                }
+                if (error == TOKEND_OK)
+                        return not_shown();
                 if (view->last_usec == 0 || (error != TOKEND_CANNOT_CONNECT && error != TOKEND_TIMED_OUT))
                         return refused(&failure);
                 if (view->clear)
@@ -395,5 +393,5 @@ int verb_status(const struct ctl_options *o)
                 return refused(&failure);
         shown = show(status, &view);
         tokend_status_free(status);
-        return shown ? EXIT_DONE : EXIT_UNREACHABLE;
+        return shown ? EXIT_DONE : not_shown();
 }

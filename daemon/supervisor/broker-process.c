@@ -157,6 +157,9 @@ static int on_unit_please(struct broker_process *broker, struct wire *wire)
                                               message.accepted_usec, &unit);
         if (r < 0)
                 log_debug("the unit of process %u is not known: %s", message.pid, strerror(-r));
+        /* That it is in no unit would be wrong: the broker asks again. */
+        if (r == -ENOMEM)
+                return 0;
         (void)child_tell(&broker->child, unit, -1, .ticket = message.ticket, .unit = unit ? unit : "");
         return 0;
 }

@@ -137,12 +137,14 @@ int nickname_check_ask(struct supervised_token *token, struct wire *wire)
                 return r;
         /* The worker waits for the answer to its last question only. */
         nickname_check_end(token);
+        question->number = seek.number;
         question->message = malloc(wire->size);
-        if (!question->message)
-                return -ENOMEM;
+        if (!question->message) {
+                answer_failure(token, "tokend has no memory for a nickname check");
+                return 0;
+        }
         memcpy(question->message, wire->data, wire->size);
         question->length = wire->size;
-        question->number = seek.number;
         check_next(token);
         return 0;
 }

@@ -187,8 +187,8 @@ void certificates_check(struct op *op)
                 answer(op);
         else if (serving && op->looked && token->refresh_sent_usec >= op->received_usec &&
                  !worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH)) {
-                op->ckr = token->last_ckr;
-                op_refuse(op, END_CKR);
+                op->ckr = token->refresh_ckr;
+                op_refuse(op, op->ckr ? END_CKR : END_NO_MEMORY);
         } else {
                 token_refresh(token);
                 op_wait(op, token, certificates_check);

@@ -113,6 +113,7 @@ struct token {
         bool loading_key;                         /* a LOAD is under way */
         uint64_t load_after_usec, load_wait_usec; /* the next one, after one that failed */
         uint64_t last_ckr, last_ckr_usec;
+        uint64_t refresh_ckr;  /* of the last refresh that failed; 0: the worker had no memory */
         uint64_t latency_usec; /* of one request on the device, moving average */
         struct histogram device, whole;
 };

@@ -28,8 +28,11 @@
 static void decide(struct connection *c, const char *unit)
 {
         unit_forget(c);
-        if (unit && *unit)
+        if (unit && *unit) {
                 c->client.caller->unit = strdup(unit);
+                /* It would count as in no unit. */
+                c->client.gone |= !c->client.caller->unit;
+        }
         /* A reload may have brought a Unit= since it was asked. */
         if (c->unit_pending || policy_asks_unit(c->client.broker->config, c->client.caller))
                 connection_match(c);

@@ -264,6 +264,7 @@ int reply_take(struct token *token, struct wire *wire)
                 r = settled(token, op, &reply);
         else if (op->kind == MESSAGE_TYPE_REFRESH) {
                 backlog_end(op, END_OK);
+                token->refresh_ckr = reply.status == REPLY_OK ? token->refresh_ckr : reply.ckr;
                 refresh_done(token, reply.status == REPLY_OK);
         } else
                 r = answered(token, op, &reply);
