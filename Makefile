@@ -61,6 +61,8 @@ SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(patsubst %,$(BUILD)/obj/gen/broker/%.o,methods/methods methods/parameters base/replies)
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
+SANDBOX    := $(call objects,$(call sources,daemon/sandbox))
+FILTERS    := broker audit supervisor
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client)) $(BUILD)/obj/gen/client/stubs.o
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
@@ -120,20 +122,21 @@ $(BUILD)/lib/supervisor.a: $(SUPERVISOR)
 $(BUILD)/lib/broker.a: $(BROKER)
 $(BUILD)/lib/worker.a: $(WORKER)
 $(BUILD)/lib/audit.a: $(AUDIT)
+$(BUILD)/lib/sandbox.a: $(SANDBOX) $(FILTERS:%=$(BUILD)/obj/gen/sandbox/%.o)
 $(BUILD)/lib/proto.a: $(PROTO)
 $(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
 $(BUILD)/lib/%.a:
 	$(say) AR $@
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
-DAEMON_LIBS = $(BUILD)/lib/config.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
+DAEMON_LIBS = $(BUILD)/lib/config.a $(BUILD)/lib/channel.a $(BUILD)/lib/sandbox.a $(BUILD)/lib/util.a
 $(BUILD)/tokend: $(BUILD)/obj/daemon/supervisor/main.o $(BUILD)/lib/supervisor.a $(DAEMON_LIBS)
 $(BUILD)/tokend: LIBS = $(SYSTEMD_LIBS)
 $(BUILD)/tokend-broker: $(BUILD)/obj/daemon/broker/main.o $(BUILD)/lib/broker.a $(BUILD)/lib/proto.a $(DAEMON_LIBS)
-$(BUILD)/tokend-broker: LIBS = $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS)
+$(BUILD)/tokend-broker: LIBS = $(SYSTEMD_LIBS) $(JSON_LIBS)
 $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a $(DAEMON_LIBS)
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
-$(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/util.a
+$(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/sandbox.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/util.a
 $(BUILD)/tokendctl: LIBS = $(NETTLE_LIBS) $(JSON_LIBS) -lpthread
@@ -170,6 +173,15 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(GENERATED_HEADERS)
 $(GENERATED): $(INTERFACES) $(wildcard proto/generate/*.py)
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(patsubst $(BUILD)/gen/%,%,$@) $(INTERFACES) > $@
+
+# The seccomp filters, which libseccomp makes of their rules.
+COMPILE_FILTERS := $(BUILD)/lib/compile-filters
+$(COMPILE_FILTERS): $(call objects,$(wildcard daemon/sandbox/compile/*.c))
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $^ $(SECCOMP_LIBS)
+$(FILTERS:%=$(BUILD)/gen/sandbox/%.c): $(COMPILE_FILTERS)
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D) && ASAN_OPTIONS=detect_leaks=0 $(COMPILE_FILTERS) $(basename $(@F)) > $@
 
 # The interface files as C strings.
 $(BUILD)/gen/interfaces.c: $(INTERFACES) Makefile

@@ -19,7 +19,7 @@ $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(UNIT_WRAPPED) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
+		-Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(NSS_LIBS) $(NETTLE_LIBS) -lcunit -lpthread
 
 # A PKCS #11 module that stands before another one, counts its calls, and fails on demand.
 $(BUILD)/obj/tests/module/%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)

@@ -30,22 +30,6 @@ static void fail(struct audit_loop *loop, enum message_type type)
         loop->failed = true;
 }
 
-/* Receives one message. Descriptors that nobody asked for are closed. */
-static int receive(struct audit_loop *loop, int fd, struct wire *ret, int *ret_fd)
-{
-        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
-        size_t length;
-        int r;
-
-        r = channel_receive(fd, loop->buffer, sizeof(loop->buffer), &length, fds);
-        if (r != 0)
-                return r;
-        *ret = (struct wire){.data = loop->buffer, .size = length};
-        if (ret_fd)
-                *ret_fd = take_fd(&fds[0]);
-        return 0;
-}
-
 /* ---- the broker ---- */
 
 static void on_broker_message(struct audit_loop *loop, struct wire *wire)
@@ -73,12 +57,12 @@ static bool read_broker(struct audit_loop *loop)
         for (unsigned n = 0; n < MESSAGES_A_TURN && server->owed == ANSWER_NONE &&
                              keeper_has_room(&server->keeper) && server->broker_fd >= 0;
                 n++) {
-                r = receive(loop, server->broker_fd, &wire, NULL);
+                wire = (struct wire){.data = loop->buffer};
+                r = channel_receive_plain(server->broker_fd, loop->buffer, sizeof(loop->buffer), &wire.size);
                 if (r == 0)
                         on_broker_message(loop, &wire);
                 else if (r == -EMSGSIZE)
-                        audit_server_refuse(
-                                server, "a message that is too long, or has too many descriptors");
+                        audit_server_refuse(server, "a message that is too long");
                 else
                         break;
         }
@@ -166,14 +150,15 @@ static void on_control_message(struct audit_loop *loop, struct wire *wire, int *
 static void read_control(struct audit_loop *loop)
 {
         while (!loop->failed && loop->end_usec == 0) {
-                _cleanup_(closep) int fd = -1;
-                struct wire wire;
-                int r = receive(loop, loop->server.control_fd, &wire, &fd);
+                _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+                struct wire wire = {.data = loop->buffer};
+                int r = channel_receive(
+                        loop->server.control_fd, loop->buffer, sizeof(loop->buffer), &wire.size, fds);
 
                 if (r == -EAGAIN)
                         return;
                 if (r == 0)
-                        on_control_message(loop, &wire, &fd);
+                        on_control_message(loop, &wire, &fds[0]);
                 else if (r == 1)
                         loop->end_usec = now_usec() + END_WAIT_USEC;
                 else
@@ -225,8 +210,9 @@ static void step(struct audit_loop *loop)
 
 static bool ends(const struct audit_loop *loop)
 {
-        return loop->failed || (loop->end_usec > 0 && (!loop->server.started || loop->server.broker_fd < 0 ||
-                                                              now_usec() >= loop->end_usec));
+        return loop->failed || loop->server.keeper.over ||
+               (loop->end_usec > 0 &&
+                       (!loop->server.started || loop->server.broker_fd < 0 || now_usec() >= loop->end_usec));
 }
 
 int audit_loop_run(int broker_fd, int control_fd)
@@ -243,5 +229,5 @@ int audit_loop_run(int broker_fd, int control_fd)
         }
         /* What came before the end, or before the fault, is kept. */
         audit_server_done(&loop.server);
-        return loop.failed ? 1 : 0;
+        return loop.failed || loop.server.keeper.over ? 1 : 0;
 }

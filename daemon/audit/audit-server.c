@@ -7,6 +7,7 @@
 
 #include "daemon/audit/foreign-record.h"
 #include "daemon/audit/own-kind.h"
+#include "daemon/sandbox/landlock.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 
@@ -116,7 +117,8 @@ bool audit_server_commit(struct audit_server *server)
         bool was_ok = server->keeper.ok, done;
 
         done = keeper_commit(&server->keeper, now_usec());
-        if (server->unanswered) {
+        /* What this process cannot write any more gets its answer from the next one. */
+        if (server->unanswered && !server->keeper.over) {
                 server->owed = done && !server->refused ? ANSWER_SAFE : ANSWER_UNSAFE;
                 server->owed_number = server->last_number;
                 server->unanswered = server->refused = false;
@@ -138,7 +140,7 @@ int audit_server_start(struct audit_server *server, const struct message_audit_s
                 return -EPROTO;
         if (!server->started) {
                 server->path = strdup(start->path);
-                r = server->path ? keeper_init(&server->keeper, server->path) : -ENOMEM;
+                r = server->path ? keeper_init(&server->keeper, server->path, landlock_directory) : -ENOMEM;
                 if (r < 0)
                         return r;
                 server->started = true;
@@ -289,7 +291,7 @@ void audit_server_done(struct audit_server *server)
 {
         if (server->started) {
                 server->keeper.retry_usec = 0;
-                if (!audit_server_commit(server))
+                if (!audit_server_commit(server) && !server->keeper.over)
                         log_error("audit: %zu records could not be written", server->keeper.batch.n);
                 (void)audit_server_flush(server);
                 keeper_done(&server->keeper);

@@ -24,15 +24,16 @@ enum {
 
 struct file {
         char *path, *directory, *base;
-        int directory_fd, fd; /* -1: not open */
-        bool known;           /* the chain is: a file was open before */
+        struct confined_directory place; /* of that name */
+        int directory_fd, fd;            /* -1: not open */
+        bool known;                      /* the chain is: a file was open before */
         struct chain chain;
         uint64_t length; /* what is ours, on the disk, and was announced */
         bool dirty;      /* a write failed: bytes behind length are ours, and are to be cut off */
         struct batch notes;
 };
 
-int file_new(const char *path, struct file **ret)
+int file_new(const char *path, confine_directory *confine, struct file **ret)
 {
         const char *slash = strrchr(path, '/');
         _cleanup_(file_freep) struct file *file = NULL;
@@ -48,6 +49,7 @@ int file_new(const char *path, struct file **ret)
         file->base = strdup(slash + 1);
         if (!file->path || !file->directory || !file->base || batch_init(&file->notes, NOTES_SIZE) < 0)
                 return -ENOMEM;
+        file->place = (struct confined_directory){.path = file->directory, .confine = confine};
         *ret = TAKE_PTR(file);
         return 0;
 }
@@ -223,11 +225,11 @@ static int file_acquire_once(struct file *file)
 
 static int file_acquire(struct file *file)
 {
-        int r = 1;
+        int r = confined_directory_open(&file->place, &file->directory_fd);
 
-        file->directory_fd = open(file->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (file->directory_fd < 0)
-                return -errno;
+        if (r < 0)
+                return r;
+        r = 1;
         for (int i = 0; r == 1 && i < 3; i++)
                 r = file_acquire_once(file);
         if (r != 0)

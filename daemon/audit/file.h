@@ -9,18 +9,20 @@
 #pragma once
 
 #include "daemon/audit/batch.h"
+#include "daemon/audit/confined-directory.h"
 #include "daemon/audit/line.h"
 
 struct file;
 
-/* path: absolute; its directory must exist by the first append. Does not touch the disk. -EINVAL: path is not the path of a
- * file; -ENOMEM. */
-int file_new(const char *path, struct file **ret);
+/* path: absolute; its directory must exist by the first append. confine: as in confined-directory.h. Does not touch the disk. -EINVAL:
+ * path is not the path of a file; -ENOMEM. */
+int file_new(const char *path, confine_directory *confine, struct file **ret);
 void file_free(struct file *file);
 DEFINE_CLEANUP(struct file *, file_free);
 
 /* Appends the file's own notes (a start, a rotation), then first (or NULL), then the records (or NULL), in one write, and
- * returns when they are on the disk. -EBUSY: another process has locked the file; -errno. After a failure the file is as it
+ * returns when they are on the disk. -EBUSY: another process has locked the file; -ESTALE: only another process
+ * can write it now (confined-directory.h); -errno. After a failure the file is as it
  * was, or is cut back to that before the next write. */
 int file_append(struct file *file, const char *first, const struct batch *records);
 

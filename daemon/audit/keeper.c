@@ -15,12 +15,12 @@ enum {
         RECORDS_MAX = 4096
 };
 
-int keeper_init(struct keeper *keeper, const char *path)
+int keeper_init(struct keeper *keeper, const char *path, confine_directory *confine)
 {
         struct keeper new = {.ok = true};
         int r;
 
-        if ((r = file_new(path, &new.file)) < 0)
+        if ((r = file_new(path, confine, &new.file)) < 0)
                 return r;
         if ((r = batch_init(&new.batch, LIMIT_AUDIT_BACKLOG)) < 0) {
                 file_free(new.file);
@@ -60,6 +60,9 @@ static const char *reason_of(int error)
                 return "it is not a regular file";
         case ELOOP:
                 return "it is a symbolic link";
+        case ESTALE:
+                return "another directory is in the place of its directory: another tokend-audit begins "
+                       "there";
         default:
                 return strerror(-error);
         }
@@ -77,6 +80,7 @@ static void keeper_failed(struct keeper *keeper, int error, uint64_t now_usec)
         if (keeper->ok || strcmp(keeper->reason, reason) != 0)
                 log_error("audit: records cannot be written to %s: %s", file_path(keeper->file), reason);
         keeper->ok = false;
+        keeper->over = error == -ESTALE;
         (void)snprintf(keeper->reason, sizeof(keeper->reason), "%s", reason);
 }
 

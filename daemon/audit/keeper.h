@@ -14,6 +14,7 @@ struct keeper {
         struct file *file;
         struct batch batch;
         bool ok;
+        bool over;           /* only another process can write the file */
         char reason[128];    /* why not ok */
         uint64_t since_usec; /* wall clock, not ok since */
         uint64_t retry_usec; /* not ok: when to try again */
@@ -21,8 +22,8 @@ struct keeper {
         uint64_t lost;       /* records given up since the process started */
 };
 
-/* Does not touch the disk. -EINVAL: path is not the path of a file; -ENOMEM. The owner calls keeper_done(). */
-int keeper_init(struct keeper *keeper, const char *path);
+/* confine: as in confined-directory.h. Does not touch the disk. -EINVAL: path is not the path of a file; -ENOMEM. The owner calls keeper_done(). */
+int keeper_init(struct keeper *keeper, const char *path, confine_directory *confine);
 void keeper_done(struct keeper *keeper);
 
 /* Whether a record of any size fits, so that one more may be received before keeper_commit(). While the keeper is not ok this is

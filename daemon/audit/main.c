@@ -8,11 +8,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "daemon/audit/audit-loop.h"
+#include "daemon/sandbox/close-off.h"
+#include "daemon/sandbox/filter.h"
 #include "daemon/util/log.h"
 
 enum {
@@ -29,15 +29,13 @@ static int is_channel(int fd)
                fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-/* Processes of the same user, as a broker that was taken over, must neither trace this one nor read its memory. */
+/* Neither does a broker that was taken over, and runs as the same user, reach into this process, nor has this one, if it is taken
+ * over in turn, more than the calls that it makes. */
 static int harden(void)
 {
-        const struct rlimit none = {0, 0};
+        int r = close_off();
 
-        if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-                prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                return -errno;
-        return 0;
+        return r < 0 ? r : filter_enter(&filter_audit);
 }
 
 int main(void)

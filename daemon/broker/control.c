@@ -171,7 +171,7 @@ static int on_go(struct broker *broker)
 
         if (broker->sealed)
                 return 0;
-        r = sandbox_enter(broker->uplink.fd);
+        r = sandbox_enter();
         if (r < 0)
                 return r;
         broker->sealed = true;

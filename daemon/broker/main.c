@@ -10,6 +10,7 @@
 
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
+#include "daemon/broker/sandbox.h"
 #include "daemon/util/log.h"
 
 #define CONTROL_FD 3
@@ -29,6 +30,11 @@ int main(int argc, char *argv[])
         signal(SIGTERM, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
+        r = sandbox_close_off();
+        if (r < 0) {
+                log_error("cannot shut itself off from files and other processes: %s", strerror(-r));
+                return 1;
+        }
         r = broker_init(&broker, CONTROL_FD);
         if (r == 0)
                 r = control_start(&broker);

@@ -113,7 +113,19 @@ int channel_receive(
 
 int channel_receive_plain(int fd, void *data, size_t size, size_t *ret_length)
 {
-        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+        ssize_t n;
 
-        return channel_receive(fd, data, size, ret_length, fds);
+        /* The kernel drops the descriptors that come with it: none of them is here for a moment, not even to be closed. MSG_TRUNC: the
+         * length of the whole message. */
+        do
+                n = recv(fd, data, size, MSG_TRUNC);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+        if (n < 0)
+                return -errno;
+        if (n == 0)
+                return 1;
+        if ((size_t)n > size)
+                return -EMSGSIZE;
+        *ret_length = (size_t)n;
+        return 0;
 }

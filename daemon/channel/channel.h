@@ -21,7 +21,8 @@ int channel_send(int fd, const void *data, size_t length, const int *fds, size_t
 int channel_receive(
         int fd, void *data, size_t size, size_t *ret_length, int ret_fds[static LIMIT_CHANNEL_FDS]);
 
-/* Likewise for a channel on which no descriptors are expected: it closes those that come. */
+/* Likewise for a channel on which no descriptors are expected. Those that come are dropped before they are anything here: to close a
+ * descriptor of a hostile file system may take as long as that likes. */
 int channel_receive_plain(int fd, void *data, size_t size, size_t *ret_length);
 
 /* Closes the received descriptors that were not taken, and sets them to -1:

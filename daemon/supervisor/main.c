@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "daemon/supervisor/supervisor.h"
@@ -93,7 +92,6 @@ static int fill_standard(void)
 int main(int argc, char *argv[])
 {
         struct arguments options = {.config = DEFAULT_CONFIG};
-        const struct rlimit none = {0, 0};
         struct config *config = NULL;
         int config_fd = -1, r;
 
@@ -125,7 +123,6 @@ int main(int argc, char *argv[])
                 config_free(config);
                 return EXIT_FAILURE;
         }
-        (void)setrlimit(RLIMIT_CORE, &none);
         (void)signal(SIGPIPE, SIG_IGN);
         return supervisor_run(options.config, config, config_fd);
 }

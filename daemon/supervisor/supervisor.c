@@ -9,6 +9,9 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/sandbox/close-off.h"
+#include "daemon/sandbox/filter.h"
+#include "daemon/sandbox/landlock.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/reload.h"
 #include "daemon/supervisor/timer.h"
@@ -217,12 +220,29 @@ static int make_tokens(struct supervisor *supervisor)
         return 0;
 }
 
+/* Before there is a child or a thread: all inherit what is given up here. */
+static int shut_off(void)
+{
+        int r = close_off();
+
+        if (r < 0)
+                return r;
+        r = landlock_domain();
+        if (r > 0)
+                log_notice(
+                        "this kernel has no Landlock (Linux 5.19 or later, and `landlock` among its lsm=): "
+                        "the seccomp filters alone bound what a process that was taken over can reach");
+        return r < 0 ? r : filter_enter(&filter_supervisor);
+}
+
 /* 1: it cannot start, and the log says why. -errno. */
 static int start_everything(struct supervisor *supervisor)
 {
         int r;
 
-        r = start_loop(supervisor);
+        r = shut_off();
+        if (r == 0)
+                r = start_loop(supervisor);
         if (r < 0)
                 return r;
         broker_process_init(&supervisor->broker, supervisor);

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
+#include "daemon/sandbox/close-off.h"
+#include "daemon/sandbox/landlock.h"
 #include "daemon/util/log.h"
 #include "daemon/worker/device/module.h"
 #include "daemon/worker/look-list.h"
@@ -27,13 +27,16 @@ struct loader {
         uint8_t question[QUESTION_MAX];
 };
 
-static void harden(void)
+/* The PIN and the sessions are in this memory. The module may do what it likes with this process, and nothing to another. The
+ * seccomp filter is the supervisor's, which this process has inherited. */
+static int harden(void)
 {
-        const struct rlimit none = {0, 0};
+        int r = close_off();
 
-        /* The PIN and the sessions are in this memory. */
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)prctl(PR_SET_DUMPABLE, 0);
+        if (r == 0)
+                r = landlock_domain();
+        if (r < 0)
+                return r;
         /* Signals for the terminal's processes or for the whole service are the supervisor's to act on. */
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
@@ -41,6 +44,7 @@ static void harden(void)
         signal(SIGABRT, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
+        return 0;
 }
 
 static int check_nickname(struct loader *loader, struct failure *failure)
@@ -204,7 +208,11 @@ int monitor_run(void)
         struct wire wire;
         int r;
 
-        harden();
+        r = harden();
+        if (r < 0) {
+                log_error("cannot shut itself off from other processes: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
         r = receive(buffer, sizeof(buffer), &wire, fds);
         if (r == 1)
                 return EXIT_SUCCESS;

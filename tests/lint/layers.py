@@ -12,7 +12,7 @@ FOREIGN = {
     ("nss", "nspr", "pk11", "sec(?!comp)", "cert", "prio", "prtypes", "pkcs11"): {"daemon/worker"},
     ("json-c",): {"proto", "daemon/broker", "client"},
     ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker"},
-    ("seccomp",): {"daemon/broker"},
+    ("seccomp",): {"daemon/sandbox/compile"},
     ("nettle",): {"daemon/audit", "client/tokendctl/hash.c"},
 }
 EVERYWHERE = {"proto/limits.h"}

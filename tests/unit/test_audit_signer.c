@@ -137,7 +137,7 @@ static void test_backlog(void)
         uint64_t n = 0;
 
         place_new(&place);
-        CU_ASSERT_EQUAL_FATAL(keeper_init(&keeper, place.path), 0);
+        CU_ASSERT_EQUAL_FATAL(keeper_init(&keeper, place.path, NULL), 0);
         memset(big, 'x', sizeof(big));
         memcpy(big, "{\"a\":\"", 6);
         memcpy(big + sizeof(big) - 2, "\"}", 2);
@@ -173,7 +173,7 @@ static void test_room(void)
 
         place_new(&place);
         CU_ASSERT_EQUAL_FATAL(mkdir(place.later, 0700), 0);
-        CU_ASSERT_EQUAL_FATAL(keeper_init(&keeper, place.path), 0);
+        CU_ASSERT_EQUAL_FATAL(keeper_init(&keeper, place.path, NULL), 0);
         for (; keeper_has_room(&keeper); n++)
                 keeper_add(&keeper, "{\"a\":1}", 7);
         CU_ASSERT(n >= 1000);
@@ -192,7 +192,7 @@ static void test_paths(void)
         struct keeper keeper;
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-                CU_ASSERT_EQUAL(keeper_init(&keeper, bad[i]), -EINVAL);
+                CU_ASSERT_EQUAL(keeper_init(&keeper, bad[i], NULL), -EINVAL);
 }
 
 SUITE(audit_signer, {"the head is signed when the interval is over and there is somebody to ask", test_when},

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 #include <unistd.h>
 
 #include "daemon/channel/channel.h"
+#include "tests/unit/alloc.h"
 #include "tests/unit/suite.h"
+
+#define CONTROL_FD 3
 
 /* A control and another socket pair, made before the filter was. */
 struct sockets {
@@ -42,11 +46,11 @@ static int status_in_child(int (*function)(const struct sockets *))
         child = fork();
         CU_ASSERT_FATAL(child >= 0);
         if (child == 0) {
-                const struct sockets sockets = {.control = control[0], .other = other[0]};
-                const struct rlimit none = {0, 0};
+                const struct sockets sockets = {
+                        .control = CONTROL_FD, .other = fcntl(other[0], F_DUPFD_CLOEXEC, 10)};
 
-                setrlimit(RLIMIT_CORE, &none);
-                if (sandbox_enter(sockets.control) != 0)
+                if (sockets.other < 0 || dup2(control[0], CONTROL_FD) < 0 || sandbox_close_off() != 0 ||
+                        sandbox_enter() != 0)
                         _exit(255);
                 _exit(function(&sockets) % 255);
         }
@@ -68,6 +72,9 @@ static int needed(const struct sockets *sockets)
         EXPECT(channel_send(sockets->control, "x", 1, NULL, 0) == 0);
         EXPECT(channel_send(sockets->control, "x", 1, &sockets->other, 1) == 0);
         EXPECT(send(sockets->other, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1);
+        EXPECT(recv(sockets->other, &n, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+        EXPECT(channel_receive(sockets->control, &n, 1, &(size_t){0}, (int[LIMIT_CHANNEL_FDS]){0}) ==
+                -EAGAIN);
         EXPECT(ioctl(sockets->other, TIOCOUTQ, &n) == 0 && n > 0);
         EXPECT(getsockopt(sockets->control, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0);
         return 0;
@@ -115,6 +122,8 @@ static int sends(const struct sockets *sockets)
 
         REFUSED((int)sendto(sockets->other, "x", 1, 0, (const struct sockaddr *)&address, sizeof(address)));
         REFUSED((int)sendmsg(sockets->other, &msg, 0));
+        /* A client could give it a descriptor. */
+        REFUSED((int)recvmsg(sockets->other, &msg, 0));
         return 0;
 }
 
@@ -183,9 +192,26 @@ static void test_aborts(void)
         CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+/* The filter is as whole without memory as with it: libseccomp would crash, or leave rules out. */
+static void test_no_memory(void)
+{
+        pid_t child = fork();
+        int status;
+
+        CU_ASSERT_FATAL(child >= 0);
+        if (child == 0) {
+                alloc_fail(1, ULONG_MAX);
+                if (sandbox_close_off() != 0 || sandbox_enter() != 0)
+                        _exit(255);
+                _exit((errno = 0, kill(getppid(), 0)) == 0 || errno != EPERM || getpid() <= 0);
+        }
+        CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
+        CU_ASSERT_EQUAL(status, 0);
+}
+
 SUITE(broker_sandbox, {"under the filter the channels, the journal and the callers' names work", test_needed},
         {"no signal reaches another process, neither by kill nor by fcntl", test_signals},
-        {"nothing is sent to an address", test_sends},
+        {"nothing is sent to an address, and no client gives it a descriptor", test_sends},
         {"descriptors, options and limits are not changed, and no memory is executable", test_others},
         {"who makes or connects a socket, or opens a file, is killed", test_deadly},
-        {"abort still aborts", test_aborts});
+        {"abort still aborts", test_aborts}, {"no memory is needed for it", test_no_memory});
