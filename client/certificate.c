@@ -100,6 +100,7 @@ static void clear(struct tokend_certificates *list)
         for (size_t i = 0; i < list->n_certificates; i++)
                 tokend_certificate_free(list->certificates[i]);
         free(list->certificates);
+        list_end_done(&list->end);
         *list = (struct tokend_certificates){0};
 }
 
@@ -126,9 +127,10 @@ static enum tokend_error take_certificates(
         error = certificates_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
+        error = list_end_take(&list->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.certificates);
-        if (n == 0)
-                return TOKEND_OK;
+        if (error != TOKEND_OK || n == 0)
+                return error;
         room = reallocarray(list->certificates, list->n_certificates + n, sizeof(*room));
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
@@ -146,6 +148,13 @@ static enum tokend_error take_certificates(
 enum tokend_error tokend_list_certificates(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_certificates **ret, struct tokend_failure *ret_failure)
 {
+        return tokend_list_certificates_since(handle, token, nickname, NULL, timeout_ms, ret, ret_failure);
+}
+
+enum tokend_error tokend_list_certificates_since(struct tokend *handle, const char *token,
+        const char *nickname, const char *since, int timeout_ms, struct tokend_certificates **ret,
+        struct tokend_failure *ret_failure)
+{
         struct tokend_certificates *list = calloc(1, sizeof(*list));
         struct call call;
         enum tokend_error error;
@@ -153,8 +162,8 @@ enum tokend_error tokend_list_certificates(struct tokend *handle, const char *to
         if (!list)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
         error = certificates_list_begin(&call,
-                &(struct certificates_list_arguments){.token = token, .nickname = nickname}, timeout_ms,
-                ret_failure);
+                &(struct certificates_list_arguments){.token = token, .nickname = nickname, .since = since},
+                timeout_ms, ret_failure);
         if (error == TOKEND_OK) {
                 call.more = true;
                 error = call_finish(handle, &call, take_certificates, list, ret_failure);

@@ -173,6 +173,14 @@ enum tokend_error key_new(
 enum tokend_error key_take(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure);
 
+/* ---- list-end.c ---- */
+
+/* Takes what a reply of a List says beside its objects: state, which may be NULL, unchanged, and an array of what is unavailable, or
+ * NULL. TOKEND_PROTOCOL_VIOLATION, TOKEND_NO_MEMORY. */
+enum tokend_error list_end_take(struct tokend_list_end *end, const char *state, bool unchanged,
+        struct json_object *unavailable, struct tokend_failure *ret_failure);
+void list_end_done(struct tokend_list_end *end);
+
 /* ---- certificate.c ---- */
 
 /* take() of a reply {certificate: Certificate}; userdata: struct tokend_certificate **. */

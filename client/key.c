@@ -122,6 +122,7 @@ static void clear(struct tokend_keys *keys)
         for (size_t i = 0; i < keys->n_keys; i++)
                 tokend_key_free(keys->keys[i]);
         free(keys->keys);
+        list_end_done(&keys->end);
         *keys = (struct tokend_keys){0};
 }
 
@@ -148,9 +149,10 @@ static enum tokend_error take_keys(
         error = keys_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
+        error = list_end_take(&keys->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.keys);
-        if (n == 0)
-                return TOKEND_OK;
+        if (error != TOKEND_OK || n == 0)
+                return error;
         room = reallocarray(keys->keys, keys->n_keys + n, sizeof(*room));
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
@@ -168,13 +170,20 @@ static enum tokend_error take_keys(
 enum tokend_error tokend_list(struct tokend *handle, const char *token, const char *nickname, int timeout_ms,
         struct tokend_keys **ret, struct tokend_failure *ret_failure)
 {
+        return tokend_list_since(handle, token, nickname, NULL, timeout_ms, ret, ret_failure);
+}
+
+enum tokend_error tokend_list_since(struct tokend *handle, const char *token, const char *nickname,
+        const char *since, int timeout_ms, struct tokend_keys **ret, struct tokend_failure *ret_failure)
+{
         struct tokend_keys *keys = calloc(1, sizeof(*keys));
         struct call call;
         enum tokend_error error;
 
         if (!keys)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
-        error = keys_list_begin(&call, &(struct keys_list_arguments){.token = token, .nickname = nickname},
+        error = keys_list_begin(&call,
+                &(struct keys_list_arguments){.token = token, .nickname = nickname, .since = since},
                 timeout_ms, ret_failure);
         if (error == TOKEND_OK) {
                 call.more = true;

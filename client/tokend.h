@@ -143,9 +143,25 @@ struct tokend_key {
 /* Frees a key of tokend_get() or tokend_generate(). NULL is allowed. */
 void tokend_key_free(struct tokend_key *key);
 
+/* A token whose objects a list does not have, because none were read from it yet. */
+struct tokend_unavailable {
+        const char *token;
+        const char *state; /* "starting", "recovering", "failed" */
+        const char *reason;
+};
+
+/* What a list says beside its objects. Strings live as long as the list. */
+struct tokend_list_end {
+        const char *state; /* to be given as since; NULL: the daemon is older */
+        bool unchanged;    /* nothing changed since: the list is empty, and the one before is right */
+        size_t n_unavailable;
+        struct tokend_unavailable *unavailable;
+};
+
 struct tokend_keys {
         size_t n_keys;
         struct tokend_key **keys; /* they are freed with the list, not one by one */
+        struct tokend_list_end end;
 };
 /* NULL is allowed. */
 void tokend_keys_free(struct tokend_keys *keys);
@@ -154,6 +170,34 @@ void tokend_keys_free(struct tokend_keys *keys);
  * tokend_keys_free(). */
 enum tokend_error tokend_list(struct tokend *handle, const char *token, const char *nickname, int timeout_ms,
         struct tokend_keys **ret, struct tokend_failure *ret_failure);
+
+/* Likewise; since: the state of an earlier list of the same token and nickname, or NULL. */
+enum tokend_error tokend_list_since(struct tokend *handle, const char *token, const char *nickname,
+        const char *since, int timeout_ms, struct tokend_keys **ret, struct tokend_failure *ret_failure);
+
+/* A token that the caller may use. Strings and arrays live as long as the list. Fields may be added at the end. */
+struct tokend_token {
+        const char *name;
+        const char *state;                                 /* "starting", "ready", "recovering", "failed" */
+        const char *reason;                                /* NULL: it is ready */
+        const char *label, *manufacturer, *model, *serial; /* as the device says; empty: it has not yet */
+        size_t n_rights, n_mechanisms;
+        const char **rights; /* the words of Allow= that the caller has there */
+        const char **
+                mechanisms; /* of the device, by their names in PKCS #11 ("CKM_RSA_PKCS"), or 0x and hexadecimal */
+        const char *json; /* as the daemon sent it: an io.tokend.Keys.Token */
+};
+
+struct tokend_tokens {
+        size_t n_tokens;
+        struct tokend_token **tokens; /* they are freed with the list, not one by one */
+};
+/* NULL is allowed. */
+void tokend_tokens_free(struct tokend_tokens *tokens);
+
+/* Lists the tokens that the caller may use, its own first. No token is waited for. Free *ret with tokend_tokens_free(). */
+enum tokend_error tokend_tokens(struct tokend *handle, int timeout_ms, struct tokend_tokens **ret,
+        struct tokend_failure *ret_failure);
 
 /* Finds one key. name: "token:nickname", "nickname" or an RFC 7512 URI. Free *ret with tokend_key_free(). */
 enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeout_ms, struct tokend_key **ret,
@@ -262,6 +306,7 @@ void tokend_certificate_free(struct tokend_certificate *certificate);
 struct tokend_certificates {
         size_t n_certificates;
         struct tokend_certificate **certificates; /* they are freed with the list, not one by one */
+        struct tokend_list_end end;
 };
 /* NULL is allowed. */
 void tokend_certificates_free(struct tokend_certificates *certificates);
@@ -270,6 +315,11 @@ void tokend_certificates_free(struct tokend_certificates *certificates);
  * tokend_certificates_free(). */
 enum tokend_error tokend_list_certificates(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_certificates **ret, struct tokend_failure *ret_failure);
+
+/* Likewise; since: as in tokend_list_since(). */
+enum tokend_error tokend_list_certificates_since(struct tokend *handle, const char *token,
+        const char *nickname, const char *since, int timeout_ms, struct tokend_certificates **ret,
+        struct tokend_failure *ret_failure);
 
 /* Finds one certificate. name: as in tokend_get(). Free *ret with tokend_certificate_free(). */
 enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,

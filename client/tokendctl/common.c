@@ -99,6 +99,32 @@ int split_name(const char *name, char **ret_token, const char **ret_nickname)
         return EXIT_DONE;
 }
 
+int list_end_status(const struct tokend_list_end *end)
+{
+        for (size_t i = 0; i < end->n_unavailable; i++)
+                complain("the token %s is not listed, because it is not ready: %s%s%s",
+                        end->unavailable[i].token, end->unavailable[i].state,
+                        end->unavailable[i].reason[0] ? ", " : "", end->unavailable[i].reason);
+        return end->n_unavailable > 0 ? EXIT_INCOMPLETE : EXIT_DONE;
+}
+
+void list_end_print(const struct tokend_list_end *end)
+{
+        if (end->state) {
+                printf(",\"state\":");
+                json_string_print(stdout, end->state);
+        }
+        for (size_t i = 0; i < end->n_unavailable; i++) {
+                printf("%s{\"token\":", i > 0 ? "," : ",\"unavailable\":[");
+                json_string_print(stdout, end->unavailable[i].token);
+                printf(",\"state\":");
+                json_string_print(stdout, end->unavailable[i].state);
+                printf(",\"reason\":");
+                json_string_print(stdout, end->unavailable[i].reason);
+                printf("}%s", i + 1 == end->n_unavailable ? "]" : "");
+        }
+}
+
 static struct tokend *opened(struct tokend *handle, const char *option)
 {
         if (!handle)

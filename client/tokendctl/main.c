@@ -23,6 +23,7 @@ struct verb {
 
 #define BIT(option) OPTION_BIT(OPTION_##option)
 static const struct verb verbs[] = {
+        {"tokens", verb_tokens, 0, 0, 0, "", "print the tokens that you may use, and what you may do there"},
         {"list", verb_list, 0, 1, 0, "[TOKEN]", "print the keys that you may see"},
         {"generate", verb_generate, 1, 1, BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE),
                 "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable]",

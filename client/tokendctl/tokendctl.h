@@ -24,6 +24,7 @@ enum {
         EXIT_REFUSED = 1,     /* the daemon refused, or a signature is not good */
         EXIT_USAGE = 2,       /* the command line is wrong, or a file that it names */
         EXIT_UNREACHABLE = 3, /* the daemon could not be asked, or the output could not be written */
+        EXIT_INCOMPLETE = 4,  /* a listing lacks tokens that are not ready */
 };
 
 /* What the command line says. Strings that were not given are NULL. */
@@ -60,6 +61,7 @@ struct ctl_options {
 
 /* ---- the verbs: each returns an exit status ---- */
 
+int verb_tokens(const struct ctl_options *o);
 int verb_list(const struct ctl_options *o);
 int verb_generate(const struct ctl_options *o);
 int verb_pubkey(const struct ctl_options *o);
@@ -101,6 +103,12 @@ int signature_algorithm(const struct ctl_options *o);
 /* The parts of the name of a key to be made: "token:nickname" or "nickname". *ret_token: NULL, or a string that the caller
  * frees. *ret_nickname: inside name. An exit status. */
 int split_name(const char *name, char **ret_token, const char **ret_nickname);
+
+/* The exit status of a listing that was printed: EXIT_INCOMPLETE, with a line for each token that it lacks, or EXIT_DONE. */
+int list_end_status(const struct tokend_list_end *end);
+
+/* Prints what stands behind the array of a listing's JSON: its state, and what is unavailable. */
+void list_end_print(const struct tokend_list_end *end);
 
 /* A handle for the main socket or the status socket, which the caller tokend_close()s. NULL: it has complained, and the exit
  * status is EXIT_USAGE. */

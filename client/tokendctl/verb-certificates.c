@@ -63,7 +63,9 @@ int verb_certs(const struct ctl_options *o)
                 printf("{\"certificates\":[");
                 for (size_t i = 0; i < list->n_certificates; i++)
                         printf("%s%s", i > 0 ? ",\n" : "\n", list->certificates[i]->json);
-                printf("%s]}\n", list->n_certificates > 0 ? "\n" : "");
+                printf("%s]", list->n_certificates > 0 ? "\n" : "");
+                list_end_print(&list->end);
+                printf("}\n");
         } else if (o->pem) {
                 for (size_t i = 0; i < list->n_certificates && r == EXIT_DONE; i++)
                         r = ctl_output_pem(&CTL_OUTPUT_STANDARD, "CERTIFICATE", list->certificates[i]->der,
@@ -71,6 +73,8 @@ int verb_certs(const struct ctl_options *o)
         } else {
                 r = print_table(list->certificates, list->n_certificates);
         }
+        if (r == EXIT_DONE)
+                r = list_end_status(&list->end);
         tokend_certificates_free(list);
         return r;
 }

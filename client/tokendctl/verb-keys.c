@@ -75,10 +75,14 @@ int verb_list(const struct ctl_options *o)
                 printf("{\"keys\":[");
                 for (size_t i = 0; i < keys->n_keys; i++)
                         printf("%s%s", i > 0 ? ",\n" : "\n", keys->keys[i]->json);
-                printf("%s]}\n", keys->n_keys > 0 ? "\n" : "");
+                printf("%s]", keys->n_keys > 0 ? "\n" : "");
+                list_end_print(&keys->end);
+                printf("}\n");
         } else {
                 r = print_table(keys->keys, keys->n_keys);
         }
+        if (r == EXIT_DONE)
+                r = list_end_status(&keys->end);
         tokend_keys_free(keys);
         return r;
 }

@@ -3,6 +3,7 @@
 #include "daemon/broker/broker.h"
 
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 #include "daemon/broker/accel/copies.h"
@@ -135,6 +136,8 @@ int broker_init(struct broker *broker, int control_fd)
         link_init(&broker->units);
         accounts_init(&broker->accounts);
         uplink_init(&broker->uplink, control_fd);
+        if (getrandom(&broker->list_seed, sizeof(broker->list_seed), 0) < 0)
+                return -errno;
         r = loop_init(&broker->loop, tick, settle, broker);
         if (r < 0)
                 return r;

@@ -243,3 +243,7 @@ enum {
 /* The number of a mechanism by its name, as in "CKM_RSA_PKCS". false: the list does not have this name; *ret is untouched.
  * Pure, thread-safe. */
 bool ckm_from_name(const char *name, uint64_t *ret);
+
+/* Its name, or 0x and hexadecimal digits in the buffer. */
+#define CKM_TEXT 24
+const char *ckm_text(uint64_t mechanism, char buffer[static CKM_TEXT]);

@@ -34,6 +34,7 @@ static const struct table {
         TABLE(keys_derive),
         TABLE(keys_verify),
         TABLE(keys_random),
+        TABLE(certificates_list),
         TABLE(certificates_get),
         TABLE(certificates_request),
         TABLE(certificates_self_sign),

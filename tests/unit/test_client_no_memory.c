@@ -42,6 +42,11 @@ static bool answers(struct fake *f, int fd, const char *request)
                 {"Keys.Sign", "{\"parameters\":{\"signature\":\"c2lnbmVk\"}}"},
                 {"Keys.Decrypt", "{\"parameters\":{\"plaintext\":\"cGxhaW4=\"}}"},
                 {"Keys.Derive", "{\"parameters\":{\"secret\":\"c2VjcmV0\"}}"},
+                {"Keys.Tokens",
+                        "{\"parameters\":{\"tokens\":[{\"name\":\"hsm\",\"state\":\"ready\",\"label\":\"l\","
+                        "\"manufacturer\":\"m\",\"model\":\"n\",\"serial\":\"s\",\"rights\":[\"list\","
+                        "\"sign\"],"
+                        "\"mechanisms\":[\"CKM_X\"]}]}}"},
                 {"Keys.Get", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Generate", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Random", "{\"parameters\":{\"bytes\":\"AQIDBA==\"}}"},
@@ -60,7 +65,9 @@ static bool answers(struct fake *f, int fd, const char *request)
                                                               : "{\"parameters\":{\"keys\":[" KEY
                                                                 "]},\"continues\":true}");
                 if (!strstr(request, "\"nickname\""))
-                        fake_send(fd, "{\"parameters\":{\"keys\":[" KEY "," KEY "]}}");
+                        fake_send(fd, "{\"parameters\":{\"keys\":[" KEY "," KEY
+                                      "],\"state\":\"ab\",\"unavailable\":[{\"token\":\"soft\","
+                                      "\"state\":\"failed\",\"reason\":\"why\"}]}}");
                 return true;
         }
         for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
@@ -156,8 +163,26 @@ static int list(void *userdata)
                 CU_ASSERT_EQUAL(keys->n_keys, 3);
                 for (size_t i = 0; i < keys->n_keys; i++)
                         check_key(keys->keys[i]);
+                CU_ASSERT_STRING_EQUAL(keys->end.state, "ab");
+                CU_ASSERT_EQUAL(keys->end.n_unavailable, 1);
+                CU_ASSERT_STRING_EQUAL(keys->end.unavailable[0].reason, "why");
                 tokend_keys_free(keys);
         }
+        return (int)error;
+}
+
+static int tokens(void *userdata)
+{
+        struct tokend_tokens *all = NULL;
+        enum tokend_error error = tokend_tokens(handle, LONG_MS, &all, NULL);
+
+        if (!error) {
+                CU_ASSERT_EQUAL(all->n_tokens, 1);
+                CU_ASSERT_STRING_EQUAL(all->tokens[0]->rights[1], "sign");
+                CU_ASSERT_STRING_EQUAL(all->tokens[0]->mechanisms[0], "CKM_X");
+                CU_ASSERT_PTR_NULL(all->tokens[0]->reason);
+        }
+        tokend_tokens_free(all);
         return (int)error;
 }
 
@@ -298,6 +323,7 @@ static void test_keys(void)
         each(derive);
         each(get);
         each(list);
+        each(tokens);
         each(draw);
 }
 

@@ -59,6 +59,15 @@ static void test_header(void)
         CU_ASSERT_TRUE(n > 150);
 }
 
+static void test_text(void)
+{
+        char buffer[CKM_TEXT];
+
+        CU_ASSERT_STRING_EQUAL(ckm_text(0x1, buffer), "CKM_RSA_PKCS");
+        CU_ASSERT_STRING_EQUAL(ckm_text(0x1041, buffer), "CKM_ECDSA");
+        CU_ASSERT_STRING_EQUAL(ckm_text(UINT64_MAX, buffer), "0xffffffffffffffff");
+}
+
 static void test_dns_names(void)
 {
         static const char *const good[] = {"a", "localhost", "a.example", "*.a.example",
@@ -88,4 +97,5 @@ static void test_dns_names(void)
 
 SUITE(util_ckm, {"a mechanism's name has the number that PKCS #11 gives it", test_numbers},
         {"names and numbers are those of NSS's header", test_header},
+        {"a mechanism without a name is shown by its number", test_text},
         {"a name for a certificate is one that DNS has", test_dns_names});

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* List, of keys and of certificates: from the last directory, in one reply or in several, never from the device. */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/broker/methods/steps.h"
@@ -8,12 +9,14 @@
 
 /* A reply of several is not longer than this but by its last object, so that each fits whatever that takes. */
 #define LIST_REPLY (LIMIT_MESSAGE / 4)
-/* The envelope of a List's reply: {"parameters":{"certificates":[]},"continues":true}, and room to spare. */
-#define LIST_ENVELOPE 64U
+/* What a List's reply has beside its objects and what is unavailable: {"parameters":{"certificates":[],"state":"0123456789abcdef",
+ * "unchanged":true,"unavailable":[]},"continues":true}, and room to spare. */
+#define LIST_ENVELOPE 160U
 
 /* What both methods called List are asked for; NULL: left out. */
 struct list_wanted {
-        const char *token, *nickname;
+        enum object_kind kind;
+        const char *token, *nickname, *since;
 };
 
 static struct list_wanted list_wanted(const struct op *op)
@@ -22,8 +25,9 @@ static struct list_wanted list_wanted(const struct op *op)
         const struct certificates_list_parameters *certificates = (const void *)op->parameters;
 
         if (op->method->begin == keys_list)
-                return (struct list_wanted){keys->token, keys->nickname};
-        return (struct list_wanted){certificates->token, certificates->nickname};
+                return (struct list_wanted){OBJECT_KEY, keys->token, keys->nickname, keys->since};
+        return (struct list_wanted){
+                OBJECT_CERTIFICATE, certificates->token, certificates->nickname, certificates->since};
 }
 
 /* The token that a List has to wait for; NULL: it can be answered. only: the token that it names. */
@@ -86,15 +90,16 @@ void certificates_list(struct op *op)
         list(op);
 }
 
+/* ---- what there is ---- */
+
 static bool list_wants(const struct op *op, const struct config_instance *policy, const struct token *token)
 {
-        const struct list_wanted wanted = list_wanted(op);
+        const char *name = list_wanted(op).token;
 
-        return token->directory && policy_sees_token(policy, token->config) &&
-               (!wanted.token || strcmp(wanted.token, token->name) == 0);
+        return policy_sees_token(policy, token->config) && (!name || strcmp(name, token->name) == 0);
 }
 
-static size_t list_capacity(struct op *op, const struct config_instance *policy, enum object_kind kind)
+static size_t list_capacity(struct op *op, const struct config_instance *policy)
 {
         size_t n = 0;
 
@@ -102,43 +107,73 @@ static size_t list_capacity(struct op *op, const struct config_instance *policy,
         {
                 const struct token *token = LINK_OF(at, struct token, link);
 
-                if (list_wants(op, policy, token))
-                        n += directory_count(token->directory, kind);
+                if (token->directory && list_wants(op, policy, token))
+                        n += directory_count(token->directory, list_wanted(op).kind);
         }
         return n;
 }
 
-static int list_token(struct op *op, const struct config_instance *policy, struct token *token,
-        enum object_kind kind, struct listing *listing)
+static int list_token(
+        struct op *op, const struct config_instance *policy, struct token *token, uint64_t *content)
 {
         const struct list_wanted wanted = list_wanted(op);
+        struct listing *listing = op->listing;
         struct entry **sorted = NULL;
-        int r = directory_sorted(token->directory, kind, &sorted);
+        int r = directory_sorted(token->directory, wanted.kind, &sorted);
 
-        for (size_t i = 0; r == 0 && i < directory_count(token->directory, kind); i++) {
+        for (size_t i = 0; r == 0 && i < directory_count(token->directory, wanted.kind); i++) {
                 struct entry *entry = sorted[i];
 
                 if ((wanted.nickname && strcmp(wanted.nickname, entry->nickname) != 0) ||
                         !entry_is_listed(entry) || !policy_sees_nickname(policy, entry->nickname))
                         continue;
                 listing->entries[listing->n++] = entry_ref(entry);
+                *content = content_add(*content, &entry->content, sizeof(entry->content));
+                if (entry->copy)
+                        *content = content_add(*content, entry->accelerator, strlen(entry->accelerator) + 1);
         }
         return r;
 }
 
+/* Its objects are not shown. */
+static void list_unavailable(struct listing *listing, const struct token *token)
+{
+        /* A type of its own in each interface, and the same in both. */
+        const struct keys_unavailable unavailable = {
+                .token = token->name, .state = token_state_name(token->state), .reason = token->reason};
+
+        output_text(&listing->unavailable, output_pending(&listing->unavailable) > 0 ? "," : "");
+        keys_unavailable_put(&listing->unavailable, &unavailable);
+}
+
+/* The state, and whether it is the one that the caller has: then there is nothing to be listed. */
+static void list_compare(struct op *op, uint64_t content)
+{
+        const struct list_wanted wanted = list_wanted(op);
+        struct listing *listing = op->listing;
+        const struct output *unavailable = &listing->unavailable;
+
+        content = content_add(content, &wanted.kind, sizeof(wanted.kind));
+        if (output_pending(unavailable) > 0)
+                content = content_add(
+                        content, unavailable->data + unavailable->begin, output_pending(unavailable));
+        snprintf(listing->state, sizeof(listing->state), "%016llx", (unsigned long long)content);
+        listing->unchanged = wanted.since && strcmp(wanted.since, listing->state) == 0;
+        while (listing->unchanged && listing->n > 0)
+                entry_unref(listing->entries[--listing->n]);
+}
+
 /* What there is to be listed now, kept until it is all written: a reply of several is of one moment. */
-static int list_collect(struct op *op, enum object_kind kind)
+static int list_collect(struct op *op)
 {
         const struct config_instance *policy = op_policy(op);
-        struct listing *listing;
-        size_t n = policy ? list_capacity(op, policy, kind) : 0;
-        int r;
+        uint64_t content = op->broker->list_seed;
+        size_t n = policy ? list_capacity(op, policy) : 0;
 
-        listing = calloc(1, sizeof(*listing) + n * sizeof(struct entry *));
-        if (!listing)
+        op->listing = calloc(1, sizeof(*op->listing) + n * sizeof(struct entry *));
+        if (!op->listing)
                 return -ENOMEM;
-        op->listing = listing;
-        op_charge(op, sizeof(*listing) + n * sizeof(struct entry *));
+        op_charge(op, sizeof(*op->listing) + n * sizeof(struct entry *));
         if (!policy)
                 return 0;
         LINK_FOREACH(at, &op->broker->tokens)
@@ -147,32 +182,70 @@ static int list_collect(struct op *op, enum object_kind kind)
 
                 if (!list_wants(op, policy, token))
                         continue;
-                r = list_token(op, policy, token, kind, listing);
-                if (r < 0)
-                        return r;
+                if (!token->directory)
+                        list_unavailable(op->listing, token);
+                else if (list_token(op, policy, token, &content) < 0)
+                        return -ENOMEM;
         }
+        if (op->listing->unavailable.failed)
+                return -ENOMEM;
+        list_compare(op, content);
         return 0;
 }
 
-/* The elements of one reply: as many as it may have. */
-static void put_entries(struct output *output, void *userdata)
-{
-        const struct op *op = userdata;
-        struct listing *listing = op->listing;
-        size_t start = output_pending(output), first;
+/* ---- what is written ---- */
 
-        for (first = listing->at; listing->at < listing->n; listing->at++) {
+/* What only the last reply has, by its places in the reply's struct. */
+struct list_end {
+        struct op *op;
+        const char **state;
+        const bool **unchanged;
+        struct output_part *unavailable;
+};
+
+static void put_unavailable(struct output *output, void *userdata)
+{
+        const struct listing *listing = userdata;
+
+        output_bytes(output, listing->unavailable.data + listing->unavailable.begin,
+                output_pending(&listing->unavailable));
+}
+
+/* The elements of one reply: as many as it may have. */
+static void put_entries(struct output *output, struct op *op)
+{
+        struct listing *listing = op->listing;
+        size_t start = output_pending(output),
+               envelope = LIST_ENVELOPE + output_pending(&listing->unavailable);
+
+        for (size_t first = listing->at; listing->at < listing->n; listing->at++) {
                 struct entry *entry = listing->entries[listing->at];
                 size_t length = output_pending(output) - start;
 
                 if (op->more && length > LIST_REPLY)
                         break;
-                if (length + LIST_ENVELOPE > LIMIT_MESSAGE)
+                if (length + envelope > LIMIT_MESSAGE)
                         break;
                 output_text(output, listing->at > first ? "," : "");
                 entry_put(output, entry);
                 entry_unref(entry);
         }
+}
+
+/* The objects come first: it is known then whether it is the last reply. */
+static void put_list(struct output *output, void *userdata)
+{
+        static const bool yes = true;
+        struct list_end *end = userdata;
+        struct listing *listing = end->op->listing;
+
+        put_entries(output, end->op);
+        if (listing->at < listing->n)
+                return;
+        *end->state = listing->state;
+        *end->unchanged = listing->unchanged ? &yes : NULL;
+        if (output_pending(&listing->unavailable) > 0)
+                *end->unavailable = (struct output_part){put_unavailable, listing};
 }
 
 /* What the reply that has just been written means. length: of its parameters, in bytes. */
@@ -187,26 +260,34 @@ static enum render list_rendered(struct op *op, size_t length)
         return listing->at < listing->n ? RENDER_MORE : RENDER_LAST;
 }
 
+static bool list_is_collected(struct op *op, struct output *output)
+{
+        output->failed |= !op->listing && list_collect(op) < 0;
+        return !output->failed;
+}
+
 enum render keys_list_render(struct op *op, struct output *output)
 {
         size_t start = output_pending(output);
+        struct keys_list_reply reply = {0};
+        struct list_end end = {op, &reply.state, &reply.unchanged, &reply.unavailable};
 
-        if (!op->listing && list_collect(op, OBJECT_KEY) < 0) {
-                output->failed = true;
+        if (!list_is_collected(op, output))
                 return RENDER_LAST;
-        }
-        keys_list_reply_put(output, &(struct keys_list_reply){{put_entries, op}});
+        reply.keys = (struct output_part){put_list, &end};
+        keys_list_reply_put(output, &reply);
         return list_rendered(op, output_pending(output) - start);
 }
 
 enum render certificates_list_render(struct op *op, struct output *output)
 {
         size_t start = output_pending(output);
+        struct certificates_list_reply reply = {0};
+        struct list_end end = {op, &reply.state, &reply.unchanged, &reply.unavailable};
 
-        if (!op->listing && list_collect(op, OBJECT_CERTIFICATE) < 0) {
-                output->failed = true;
+        if (!list_is_collected(op, output))
                 return RENDER_LAST;
-        }
-        certificates_list_reply_put(output, &(struct certificates_list_reply){{put_entries, op}});
+        reply.certificates = (struct output_part){put_list, &end};
+        certificates_list_reply_put(output, &reply);
         return list_rendered(op, output_pending(output) - start);
 }

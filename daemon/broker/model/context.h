@@ -40,7 +40,8 @@ struct broker {
         uint64_t started_usec; /* of the daemon */
         uint64_t begun_usec;   /* of this process; both wall clock */
         uid_t own_uid;
-        bool sealed; /* the filter is in force */
+        uint64_t list_seed; /* random: what List's state begins with, so that nobody can know it before */
+        bool sealed;        /* the filter is in force */
 
         struct link tokens, instances; /* registry.h */
         struct accounts accounts;

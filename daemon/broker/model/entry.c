@@ -187,6 +187,31 @@ static void *store(char **at, const void *bytes, size_t n)
         return place;
 }
 
+uint64_t content_add(uint64_t content, const void *bytes, size_t n)
+{
+        const unsigned char *at = bytes;
+
+        /* FNV-1a. */
+        for (size_t i = 0; i < n; i++)
+                content = (content ^ at[i]) * UINT64_C(0x100000001b3);
+        return content;
+}
+
+/* Of a key its JSON; of a certificate what that is made of. */
+static uint64_t content_of(const struct entry *entry)
+{
+        uint64_t content = UINT64_C(0xcbf29ce484222325);
+
+        if (entry->json)
+                return content_add(content, entry->json, entry->json_length);
+        content = content_add(content, entry->token, strlen(entry->token) + 1);
+        content = content_add(content, entry->nickname, strlen(entry->nickname) + 1);
+        content = content_add(content, &entry->flags, sizeof(entry->flags));
+        content = content_add(content, &entry->id_length, sizeof(entry->id_length));
+        content = content_add(content, entry->id, entry->id_length);
+        return content_add(content, entry->der, entry->der_length);
+}
+
 static const char *store_text(char **at, const char *text)
 {
         return store(at, text, strlen(text) + 1);
@@ -229,6 +254,7 @@ int entry_new(const char *token, const struct message_entry *m, struct entry **r
                 return -ENOMEM;
         }
         entry->n_bytes = size + entry->json_length;
+        entry->content = content_of(entry);
         *ret = entry;
         return 0;
 }

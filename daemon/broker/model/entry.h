@@ -21,6 +21,8 @@ struct entry {
         uint32_t size, usage, flags;
         size_t id_length, der_length, json_length;
         size_t n_bytes; /* what it takes of the broker */
+        uint64_t
+                content; /* a hash of what List shows of it, but for its copy; never the same of another content, as far as chance goes */
         const unsigned char *id, *der;
         const char *nickname; /* "": listed without one */
         const char *token;    /* its name, as in the JSON */
@@ -53,6 +55,9 @@ int entry_compare(const struct entry *a, const struct entry *b);
 
 /* From what the worker said. token: its name, as it stands in the JSON. -EBADMSG: what was told is impossible; -ENOMEM. */
 int entry_new(const char *token, const struct message_entry *message, struct entry **ret);
+
+/* A hash that goes on with these bytes. */
+uint64_t content_add(uint64_t content, const void *bytes, size_t n);
 
 /* Whether two byte strings are equal. */
 bool bytes_equal(const void *a, size_t n_a, const void *b, size_t n_b);

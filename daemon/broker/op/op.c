@@ -78,6 +78,7 @@ static void listing_free(struct listing *listing)
                 return;
         for (size_t i = listing->at; i < listing->n; i++)
                 entry_unref(listing->entries[i]);
+        output_done(&listing->unavailable);
         free(listing);
 }
 

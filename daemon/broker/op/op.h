@@ -114,6 +114,9 @@ struct client {
 /* What a List goes through, a few in each reply. */
 struct listing {
         size_t n, at;
+        char state[2 * sizeof(uint64_t) + 1]; /* hexadecimal */
+        bool unchanged;
+        struct output unavailable; /* elements of an array, as JSON; no bytes where there are none */
         struct entry *entries[];
 };
 
