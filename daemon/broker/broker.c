@@ -216,10 +216,15 @@ static void match_again(struct broker *broker)
 {
         LINK_FOREACH(at, &broker->connections)
         {
-                struct connection *c = LINK_OF(at, struct connection, link);
+                connection_match_again(LINK_OF(at, struct connection, link));
+        }
+}
 
-                if (!c->unit_pending)
-                        connection_match(c);
+static void units_wanted(struct broker *broker)
+{
+        LINK_FOREACH(at, &broker->connections)
+        {
+                unit_wanted(LINK_OF(at, struct connection, link));
         }
 }
 
@@ -252,6 +257,7 @@ int broker_configure(struct broker *broker, struct config *config)
         configure_tokens(broker, config, &added);
         audit_configure(broker);
         broker->accounts.max_bytes = config->max_memory;
+        units_wanted(broker);
         broker->max_keys_connections = room_for_connections(broker, config);
         registry_forget(broker);
         config_free(old);

@@ -17,6 +17,11 @@ uint64_t now_usec(void)
         return clock_usec(CLOCK_MONOTONIC);
 }
 
+uint64_t boottime_usec(void)
+{
+        return clock_usec(CLOCK_BOOTTIME);
+}
+
 uint64_t wall_usec(void)
 {
         return clock_usec(CLOCK_REALTIME);

@@ -24,6 +24,9 @@ enum {
         LOST_MAX_BYTES = 128,
 };
 
+/* The time that log_may() counts in. */
+#define RATE_USEC (10 * USEC_PER_SEC)
+
 static const char *log_process = "tokend";
 static int log_fd = STDERR_FILENO;
 static bool log_journal;
@@ -73,6 +76,21 @@ _printf_(4, 0) static size_t put_line(char *line, size_t size, int priority, con
                         line[i] = '?';
         line[length++] = '\n';
         return length;
+}
+
+bool log_may(struct log_rate *rate, uint64_t now, unsigned max, unsigned *ret_dropped)
+{
+        *ret_dropped = 0;
+        if (rate->since_usec == 0 || now - rate->since_usec >= RATE_USEC) {
+                *ret_dropped = rate->n_dropped;
+                *rate = (struct log_rate){.since_usec = now};
+        }
+        if (rate->n_written >= max) {
+                rate->n_dropped++;
+                return false;
+        }
+        rate->n_written++;
+        return true;
 }
 
 static size_t put_lost(char *line, size_t size, unsigned lost)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "daemon/util/macros.h"
 
 /* Call it first, before a sandbox is entered, because it may open a file. process: the name in each line that is not for the journal; the
@@ -15,6 +17,16 @@ void log_open(const char *process);
 /* Writes one line with a syslog(3) priority. The format has no newline. Control characters become '?'. A line is cut at 1 KiB. errno does
  * not change. Thread-safe: each line is one write(2). */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
+
+/* Lines of one kind that others can cause at will. All zero: none yet. Not thread-safe. */
+struct log_rate {
+        uint64_t since_usec;
+        unsigned n_written, n_dropped;
+};
+
+/* Whether one more may be written at this time: max of them may in 10 s. The others are counted. *ret_dropped: how many were dropped in the
+ * 10 s before, once; else 0. */
+bool log_may(struct log_rate *rate, uint64_t now, unsigned max, unsigned *ret_dropped);
 
 #define log_error(...)   log_line(3, __VA_ARGS__)
 #define log_warning(...) log_line(4, __VA_ARGS__)

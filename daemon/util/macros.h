@@ -72,3 +72,5 @@ uint64_t now_usec(void);
 
 /* Microseconds since 1970, for people and for the wire. Thread-safe. */
 uint64_t wall_usec(void);
+/* CLOCK_BOOTTIME, to compare with when a process started. */
+uint64_t boottime_usec(void);

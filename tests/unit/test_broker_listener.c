@@ -68,23 +68,56 @@ static void turns(struct broker *broker, char *ret, size_t size)
         close(fds[1]);
 }
 
-static void test_no_descriptor(void)
+/* A broker that listens; returns the supervisor's end of its control. */
+static int set_up(struct broker *broker, struct sockaddr_un *ret)
 {
         static const char text[] = "[Daemon]\nAudit=none\n";
         struct config *config = NULL;
+        int fds[2];
+
+        CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_init(broker, fds[0]), 0);
+        CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(listener_set(broker, LISTEN_KEYS, listening(ret)), 0);
+        CU_ASSERT_EQUAL_FATAL(listener_start(broker), 0);
+        return fds[1];
+}
+
+static int connected(const struct sockaddr_un *address)
+{
+        int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        CU_ASSERT_EQUAL_FATAL(connect(client, (const struct sockaddr *)address, sizeof(*address)), 0);
+        return client;
+}
+
+/* All of one user, whatever else would let him in. */
+static void test_share(void)
+{
+        struct sockaddr_un address;
+        struct broker broker;
+        int clients[5], control = set_up(&broker, &address);
+
+        broker.max_keys_connections = ARRAY_SIZE(clients);
+        for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+                clients[i] = connected(&address);
+        while (sd_event_run(broker.loop.event, 0) > 0)
+                ;
+        CU_ASSERT_EQUAL(broker.keys.n_connections, 3);
+        for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+                close(clients[i]);
+        broker_done(&broker);
+        close(control);
+}
+
+static void test_no_descriptor(void)
+{
         struct sockaddr_un address;
         struct broker broker;
         char log[8192];
-        int fds[2], client;
+        int control = set_up(&broker, &address), client = connected(&address);
 
-        CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_init(&broker, fds[0]), 0);
-        CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&broker, config), 0);
-        CU_ASSERT_EQUAL_FATAL(listener_set(&broker, LISTEN_KEYS, listening(&address)), 0);
-        CU_ASSERT_EQUAL_FATAL(listener_start(&broker), 0);
-        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CU_ASSERT_EQUAL_FATAL(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
         turns(&broker, log, sizeof(log));
         CU_ASSERT_EQUAL(count(log, "cannot accept"), 1);
         /* With descriptors it is served. */
@@ -92,8 +125,9 @@ static void test_no_descriptor(void)
         CU_ASSERT_EQUAL(broker.keys.n_connections, 1);
         close(client);
         broker_done(&broker);
-        close(fds[1]);
+        close(control);
 }
 
-SUITE(broker_listener, {"without a descriptor left the log is not filled, and clients are served later",
-                               test_no_descriptor});
+SUITE(broker_listener, {"one user has half of the connections that others leave, and no more", test_share},
+        {"without a descriptor left the log is not filled, and clients are served later",
+                test_no_descriptor});

@@ -138,6 +138,22 @@ static void test_no_reader(void)
         tear_down(&f);
 }
 
-SUITE(util_log, {"a full pipe stops nobody; what was lost is counted, and the pipe's flags stay", test_pipe},
+static void test_rate(void)
+{
+        struct log_rate rate = {0};
+        unsigned n_dropped;
+
+        for (unsigned i = 0; i < 3; i++)
+                CU_ASSERT_TRUE(log_may(&rate, USEC_PER_SEC + i, 3, &n_dropped));
+        for (unsigned i = 0; i < 5; i++)
+                CU_ASSERT_FALSE(log_may(&rate, 2 * USEC_PER_SEC, 3, &n_dropped));
+        CU_ASSERT_TRUE(log_may(&rate, 11 * USEC_PER_SEC, 3, &n_dropped));
+        CU_ASSERT_EQUAL(n_dropped, 5);
+        CU_ASSERT_TRUE(log_may(&rate, 12 * USEC_PER_SEC, 3, &n_dropped));
+        CU_ASSERT_EQUAL(n_dropped, 0);
+}
+
+SUITE(util_log, {"so many lines of one kind are written in 10 s, and the others are counted", test_rate},
+        {"a full pipe stops nobody; what was lost is counted, and the pipe's flags stay", test_pipe},
         {"nor does a full socket", test_socket}, {"nor a terminal that nobody reads", test_terminal},
         {"a reader that is gone, and no standard error at all, are no trouble", test_no_reader});

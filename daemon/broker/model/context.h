@@ -6,6 +6,7 @@
 #include "daemon/broker/base/uplink.h"
 #include "daemon/broker/model/account.h"
 #include "daemon/broker/model/policy.h"
+#include "daemon/util/log.h"
 
 struct audit;
 struct entry;
@@ -57,14 +58,12 @@ struct broker {
         struct listener keys, status;
         struct link connections, dirty; /* dirty: those with something to render, send or begin */
         uint64_t strangers_denied, requests_broken;
-        uint64_t log_usec; /* since when denials are counted for the log, and how many were logged, or not */
-        unsigned n_logged, n_unlogged;
+        struct log_rate denial_rate, accept_rate, unit_rate;
         size_t n_strangers, max_keys_connections;
-        size_t max_descriptors;      /* of this process, the limit when it started */
-        uint64_t accept_again_usec;  /* listeners rest until then; USEC_NEVER: they do not */
-        uint64_t accept_logged_usec; /* when it was last logged that they have to; 0: never */
-        struct link units;           /* connections whose unit is asked for */
-        bool units_late;             /* the supervisor did not answer in the time that the records wait */
+        size_t max_descriptors;     /* of this process, the limit when it started */
+        uint64_t accept_again_usec; /* listeners rest until then; USEC_NEVER: they do not */
+        struct link units;          /* connections whose unit is asked for */
+        bool units_late;            /* the supervisor did not answer in the time that the records wait */
         uint64_t last_ticket;
         size_t n_asked;
 

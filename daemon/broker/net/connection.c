@@ -47,6 +47,7 @@ int connection_new(struct listener *listener, int fd, struct caller *caller, str
         link_append(&broker->connections, &c->link);
         listener->n_connections++;
         c->unit_pending = pending;
+        c->accepted_usec = boottime_usec();
         broker->n_strangers += connection_is_stranger(c);
         connection_set_instance(c, instance);
         if (caller->account)
@@ -120,7 +121,8 @@ static void begin_last(struct connection *c)
 {
         struct op *last = last_op(c);
 
-        if (last && last->state == OP_NEW && (op_is_parallel(last) || c->client.n_ops == 1))
+        if (last && last->state == OP_NEW && !c->unit_pending &&
+                (op_is_parallel(last) || c->client.n_ops == 1))
                 op_begin(last);
 }
 

@@ -19,9 +19,11 @@ struct connection {
         struct link unit_link;       /* while its unit is asked for */
         uint64_t unit_ticket;        /* of the question that is out; 0: none */
         uint64_t unit_deadline_usec; /* of that question */
-        uint64_t unit_given_up_usec, accepted_usec;
+        uint64_t unit_given_up_usec;
+        uint64_t accepted_usec;     /* CLOCK_BOOTTIME */
+        bool unit_known;            /* caller->unit is decided, be it that there is none */
         uint64_t unit_awaited_usec; /* the records want it: nothing is read before then; 0: not awaited */
-        bool unit_pending;          /* nothing of it is read before its unit is known */
+        bool unit_pending;          /* nothing of it is read or begun before its unit is known */
         size_t charged; /* bytes: its own part of its user's account, beside that of its requests */
         struct frame frame;
         struct output output;
@@ -38,11 +40,13 @@ void connection_free(struct connection *connection);
 /* Renders, sends, begins and closes what it can. May free it. */
 void connection_serve(struct connection *connection);
 
-/* After a reload, and when its unit is known. */
+/* Whose it is from now on. NULL: a stranger's. */
 void connection_set_instance(struct connection *connection, struct instance *instance);
 
 /* It is known who it is: it counts as that instance's, or as a stranger's; where there is no room for one more it goes. */
 void connection_match(struct connection *connection);
+/* After a reload. Where a Unit= came to matter it waits until its unit is known; what was taken of it goes on as its instance's. */
+void connection_match_again(struct connection *connection);
 
 /* The question for its unit that is out, if there is one, counts no more: an answer to it is dropped. */
 void connection_unask(struct connection *connection);

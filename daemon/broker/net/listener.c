@@ -16,8 +16,6 @@
 #define ACCEPTS_A_TURN 16U
 /* How long to rest when the process has no descriptor left. */
 #define REST_USEC (100 * USEC_PER_MSEC)
-/* How often the log says so. */
-#define LOG_USEC (10 * USEC_PER_SEC)
 
 static struct listener *listener_of(struct broker *broker, enum listen_kind kind)
 {
@@ -86,6 +84,25 @@ static bool has_room(const struct listener *listener, const struct instance *ins
         return instance->n_connections < instance->config->max_connections;
 }
 
+/* Whether the user may have one more connection: in bytes, and of the descriptors half of what the other users leave. So there is always
+ * one left for the next user, although nothing else bounds those whose unit is not known yet. */
+static bool account_has_room(const struct listener *listener, const struct account *account, bool stranger)
+{
+        size_t max = listener->broker->max_keys_connections, n = account->n_connections;
+        size_t others = listener->n_connections > n ? listener->n_connections - n : 0;
+
+        return !account_is_over(account, stranger) && (others >= max || n < (max - others + 1) / 2);
+}
+
+/* Who connects can cause this at will. */
+static void log_refusal(struct broker *broker, const char *what, int error)
+{
+        unsigned n_dropped;
+
+        if (log_may(&broker->accept_rate, now_usec(), 1, &n_dropped))
+                log_warning("%s: %s; %u such lines were left out before", what, strerror(error), n_dropped);
+}
+
 static void admit(struct listener *listener, int fd)
 {
         struct broker *broker = listener->broker;
@@ -96,7 +113,7 @@ static void admit(struct listener *listener, int fd)
         int r = caller_of(&broker->accounts, fd, &caller);
 
         if (r < 0) {
-                log_warning("cannot tell who a caller is: %s", strerror(-r));
+                log_refusal(broker, "cannot tell who a caller is", -r);
                 close(fd);
                 return;
         }
@@ -105,7 +122,8 @@ static void admit(struct listener *listener, int fd)
                 instance = registry_instance(broker, policy_match(broker->config, caller, broker->own_uid));
         room = pending ? listener->n_connections < broker->max_keys_connections
                        : has_room(listener, instance);
-        if (listener->kind == LISTEN_KEYS && account_is_over(caller->account, !pending && !instance))
+        if (listener->kind == LISTEN_KEYS &&
+                !account_has_room(listener, caller->account, !pending && !instance))
                 room = false;
         if (!room) {
                 caller->account->n_closed++;
@@ -115,20 +133,15 @@ static void admit(struct listener *listener, int fd)
         }
         r = connection_new(listener, fd, caller, instance, pending, &c);
         if (r < 0)
-                log_warning("cannot take a connection: %s", strerror(-r));
-        else if (pending || (instance && audit_is_kept(broker->audit)))
-                unit_ask(c);
+                log_refusal(broker, "cannot take a connection", -r);
+        else
+                unit_wanted(c);
 }
 
 static void rest(struct broker *broker, int error)
 {
-        uint64_t now = now_usec();
-
-        if (broker->accept_logged_usec == 0 || now - broker->accept_logged_usec >= LOG_USEC) {
-                log_warning("cannot accept connections: %s; trying again", strerror(error));
-                broker->accept_logged_usec = now;
-        }
-        broker->accept_again_usec = now + REST_USEC;
+        log_refusal(broker, "cannot accept connections for now", error);
+        broker->accept_again_usec = now_usec() + REST_USEC;
         if (broker->keys.source)
                 (void)sd_event_source_set_enabled(broker->keys.source, SD_EVENT_OFF);
         if (broker->status.source)
@@ -150,7 +163,7 @@ static int on_io(sd_event_source *source, int listen_fd, uint32_t events, void *
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                         rest(listener->broker, errno);
                 else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        log_error("cannot accept connections: %s", strerror(errno));
+                        log_refusal(listener->broker, "cannot accept connections", errno);
                 break;
         }
         loop_settle(&listener->broker->loop);

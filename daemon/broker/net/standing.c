@@ -69,12 +69,24 @@ void connection_match(struct connection *c)
                 return;
         }
         connection_set_pending(c, false);
-        /* It is counted as a stranger by now. */
-        if (instance ? instance->n_connections >= instance->config->max_connections
-                     : broker->n_strangers > LIMIT_STRANGERS)
+        if (instance != c->client.instance && instance &&
+                instance->n_connections >= instance->config->max_connections)
                 c->client.gone = true;
         else
                 connection_set_instance(c, instance);
+        /* It is counted by now. */
+        c->client.gone |= connection_is_stranger(c) && broker->n_strangers > LIMIT_STRANGERS;
+}
+
+void connection_match_again(struct connection *c)
+{
+        bool asks = c->listener->kind == LISTEN_KEYS &&
+                    policy_asks_unit(c->client.broker->config, c->client.caller);
+
+        if (asks && !c->unit_known)
+                connection_set_pending(c, true);
+        else if (!c->unit_pending)
+                connection_match(c);
 }
 
 void connection_unask(struct connection *c)

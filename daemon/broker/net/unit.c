@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/broker/audit/records.h"
 #include "daemon/util/log.h"
 
 /* A question that is not answered by then is asked again. */
@@ -28,18 +29,19 @@
 static void decide(struct connection *c, const char *unit)
 {
         unit_forget(c);
+        c->unit_known = true;
         if (unit && *unit) {
                 c->client.caller->unit = strdup(unit);
-                /* It would count as in no unit. */
+                /* Nobody is taken for another because memory is short. */
                 c->client.gone |= !c->client.caller->unit;
         }
-        /* A reload may have brought a Unit= since it was asked. */
+        /* What comes on the status socket does not wait, but its records name the instance. */
         if (c->unit_pending || policy_asks_unit(c->client.broker->config, c->client.caller))
                 connection_match(c);
         client_touch(&c->client);
 }
 
-/* 1: the caller has ended. */
+/* 1: the caller has ended. -errno: there is no room for one more descriptor now. */
 static int pidfd_of(const struct connection *c, int *ret)
 {
         int pidfd = -1;
@@ -49,13 +51,15 @@ static int pidfd_of(const struct connection *c, int *ret)
                 *ret = pidfd;
                 return 0;
         }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+                return -errno;
         if (errno != ENOPROTOOPT)
                 return 1;
         *ret = -1;
         return 0;
 }
 
-/* -EAGAIN: the control is full. */
+/* -errno: it cannot be asked now. */
 static int ask(struct connection *c)
 {
         _cleanup_(closep) int pidfd = -1;
@@ -67,9 +71,10 @@ static int ask(struct connection *c)
         if (r == 0)
                 r = message_send_unit_please(
                         c->client.broker->uplink.fd, &message, &pidfd, pidfd >= 0 ? 1 : 0);
-        if (r == -EAGAIN)
+        /* No room in the control, for one more descriptor, or in memory. */
+        if (r < 0)
                 return r;
-        if (r != 0) {
+        if (r == 1) {
                 decide(c, NULL);
                 return 0;
         }
@@ -107,13 +112,13 @@ static void ask_all(struct broker *broker)
         }
 }
 
-void unit_ask(struct connection *c)
+void unit_wanted(struct connection *c)
 {
         struct broker *broker = c->client.broker;
-        struct timespec ts;
+        bool records = c->client.instance && audit_is_kept(broker->audit);
 
-        clock_gettime(CLOCK_BOOTTIME, &ts);
-        c->accepted_usec = (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000U;
+        if (c->unit_known || !link_is_empty(&c->unit_link) || (!c->unit_pending && !records))
+                return;
         c->unit_given_up_usec = now_usec() + GIVE_UP_USEC;
         /* One that waited in vain is enough: a supervisor that stands still costs the others nothing. */
         if (!c->unit_pending && !broker->units_late)
@@ -146,18 +151,27 @@ void unit_answer(struct broker *broker, const struct message_unit *message)
         ask_all(broker);
 }
 
+static void give_up(struct connection *c, uint64_t now)
+{
+        unsigned n_dropped;
+
+        if (log_may(&c->client.broker->unit_rate, now, 1, &n_dropped))
+                log_warning("the supervisor did not say in which unit process %d runs; %u such lines were "
+                            "left out before",
+                        (int)c->client.caller->pid, n_dropped);
+        unit_forget(c);
+        if (c->unit_pending) {
+                connection_match(c);
+                c->client.gone |= !c->client.instance;
+        }
+        client_touch(&c->client);
+}
+
 /* Whose question has not been answered in time; returns when to come again. */
 static uint64_t tick_one(struct connection *c, uint64_t now)
 {
         if (c->unit_given_up_usec <= now) {
-                log_warning("the supervisor did not say in which unit process %d runs",
-                        (int)c->client.caller->pid);
-                unit_forget(c);
-                if (c->unit_pending) {
-                        connection_match(c);
-                        c->client.gone |= !c->client.instance;
-                }
-                client_touch(&c->client);
+                give_up(c, now);
                 return USEC_NEVER;
         }
         if (c->unit_awaited_usec > 0 && c->unit_awaited_usec <= now) {

@@ -10,9 +10,8 @@
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 
-/* Denials that are logged in this time; the others are counted. */
-#define LOG_USEC (10 * USEC_PER_SEC)
-#define LOG_MAX  10U
+/* Denials that are logged in 10 s; the others are counted. */
+#define LOG_MAX 10U
 /* When a request that met a shortage of memory may be tried again. */
 #define MEMORY_RETRY_MS 1000U
 
@@ -96,19 +95,12 @@ void op_invalid(struct op *op, const char *parameter)
 
 static void log_denial(const struct op *op, const char *operation)
 {
-        struct broker *broker = op->broker;
+        unsigned n_dropped;
 
-        if (op->received_usec - broker->log_usec >= LOG_USEC) {
-                if (broker->n_unlogged > 0)
-                        log_notice("%u other requests were denied", broker->n_unlogged);
-                broker->log_usec = op->received_usec;
-                broker->n_logged = broker->n_unlogged = 0;
-        }
-        if (broker->n_logged >= LOG_MAX) {
-                broker->n_unlogged++;
+        if (!log_may(&op->broker->denial_rate, op->received_usec, LOG_MAX, &n_dropped))
                 return;
-        }
-        broker->n_logged++;
+        if (n_dropped > 0)
+                log_notice("%u other requests were denied", n_dropped);
         log_notice("denied: %s, to %s%s (uid %u, pid %d)", operation,
                 op->instance ? "instance " : "a caller of no instance",
                 op->instance ? op->instance->name : "", (unsigned)op->caller->uid, (int)op->caller->pid);
