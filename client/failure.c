@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/utf8.h"
 #include "proto/error.h"
 
@@ -64,19 +65,13 @@ const char *tokend_error_name(enum tokend_error error)
         return local_name(error);
 }
 
-void failure_clean(char *text)
+void failure_clean(char *text, size_t size)
 {
-        /* snprintf() cuts between bytes. */
-        size_t length = utf8_whole(text, strlen(text));
-        uint32_t point;
+        struct tokend_failure copy;
 
-        text[length] = '\0';
-        for (size_t at = 0, n; at < length; at += n) {
-                n = utf8_decode(text + at, length - at, &point);
-                if (n > 0 && utf8_is_control(point))
-                        memset(text + at, '?', n);
-                n = MAX_OF(n, (size_t)1);
-        }
+        (void)snprintf(copy.text, sizeof(copy.text), "%s", text);
+        /* snprintf() cuts between bytes. */
+        (void)printable_copy(text, size, copy.text, utf8_whole(copy.text, strlen(copy.text)));
 }
 
 enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error error, const char *format, ...)
@@ -90,7 +85,7 @@ enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error err
         va_start(arguments, format);
         vsnprintf(ret_failure->text, sizeof(ret_failure->text), format, arguments);
         va_end(arguments);
-        failure_clean(ret_failure->text);
+        failure_clean(ret_failure->text, sizeof(ret_failure->text));
         return error;
 }
 
@@ -131,11 +126,11 @@ enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *nam
                 return from_proto[error];
         *ret_failure = (struct tokend_failure){.error = from_proto[error]};
         snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", name);
-        failure_clean(ret_failure->name);
+        failure_clean(ret_failure->name, sizeof(ret_failure->name));
         describe(ret_failure->text, sizeof(ret_failure->text),
                 error == PROTO_OK ? "this library does not know the error" : proto_error_sentence(error),
                 parameters);
-        failure_clean(ret_failure->text);
+        failure_clean(ret_failure->text, sizeof(ret_failure->text));
         if (json_object_object_get_ex(parameters, "executed", &value))
                 ret_failure->executed = json_object_get_boolean(value);
         return from_proto[error];

@@ -97,8 +97,8 @@ enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error err
 enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *name,
         struct json_object *parameters, int64_t *ret_retry_ms);
 
-/* Replaces control characters by '?' in the buffer, and removes a character at the end that was cut. */
-void failure_clean(char *text);
+/* Makes the text in the buffer printable (daemon/util/printable.h), and removes a character at the end that was cut. */
+void failure_clean(char *text, size_t size);
 
 /* ---- call.c; the methods' own calls are made from the interface files: gen/client/stubs.h ---- */
 

@@ -320,7 +320,7 @@ static enum tokend_error take_probe(
                 return error;
         *probe = (struct tokend_probe){.ok = result.ok, .latency_usec = result.latency_usec};
         snprintf(probe->ckr, sizeof(probe->ckr), "%s", result.ckr ? result.ckr : "");
-        failure_clean(probe->ckr);
+        failure_clean(probe->ckr, sizeof(probe->ckr));
         return TOKEND_OK;
 }
 

@@ -89,7 +89,7 @@ struct tokend_failure {
         bool executed;
         /* The name: as on the wire, "io.tokend.Keys.KeyNotFound"; from the library, "CannotConnect" and the like. */
         char name[128];
-        /* A sentence with the parameters of the error, in UTF-8 without control characters. It is cut if it is too long. */
+        /* A sentence with the parameters of the error, in UTF-8 and fit for a terminal. It is cut if it is too long. */
         char text[512];
 };
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 
 /* Faults that are printed. All of them are counted. */
 #define FAULTS_SHOWN 100U
@@ -46,7 +47,7 @@ static void print_fault_json(struct audit_report *report, const struct chain_che
 void audit_report_fault(struct audit_report *report, const struct chain_check *check, const char *path,
         uint64_t line, uint64_t seq, enum chain_fault fault)
 {
-        _cleanup_(freep) char *escaped = terminal_escape(path);
+        _cleanup_(freep) char *escaped = printable_new(path);
 
         print_range(report);
         if (check->n_faults > FAULTS_SHOWN)
@@ -66,7 +67,7 @@ void audit_report_fault(struct audit_report *report, const struct chain_check *c
 
 static void print_protection(const struct chain_check *check)
 {
-        _cleanup_(freep) char *time = terminal_escape(check->signed_time);
+        _cleanup_(freep) char *time = printable_new(check->signed_time);
 
         if (!check->signature)
                 printf("signatures were not checked\n");

@@ -6,13 +6,14 @@
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 #include "daemon/util/uri.h"
 
 _printf_(1, 0) static void complain_with(const char *format, va_list arguments)
 {
         _cleanup_(freep) char *text = text_format_args(format, arguments);
-        _cleanup_(freep) char *escaped = text ? terminal_escape(text) : NULL;
+        _cleanup_(freep) char *escaped = text ? printable_new(text) : NULL;
 
         fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
 }

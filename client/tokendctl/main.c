@@ -139,13 +139,10 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        static char name[] = "tokendctl";
         int r;
 
         if (keep_standard_descriptors() < 0)
                 return EXIT_UNREACHABLE;
-        if (argc > 0)
-                argv[0] = name; /* for what getopt_long() says */
         /* The width of characters must not depend on the user's locale: names are UTF-8. */
         setlocale(LC_CTYPE, "C.UTF-8");
         r = run(argc, argv);

@@ -208,6 +208,16 @@ static int take_option(struct ctl_options *o, enum ctl_option option, const char
         return EXIT_DONE;
 }
 
+/* What getopt_long() would say itself, as it came. Of a short option it knows the letter alone. */
+static int say_fault(int option, char **argv)
+{
+        if (option == ':')
+                return usage("option '%s' requires an argument", argv[optind - 1]);
+        if (optopt > ' ')
+                return usage("unrecognized option '-%c'", optopt);
+        return usage("unrecognized option '%s', or it takes no argument", argv[optind - 1]);
+}
+
 int options_parse(int argc, char **argv, struct ctl_options *o, uint64_t *ret_given)
 {
         struct option long_options[OPTION_MAX_ + 1] = {0};
@@ -218,12 +228,13 @@ int options_parse(int argc, char **argv, struct ctl_options *o, uint64_t *ret_gi
                         .has_arg = rows[i].has_argument ? required_argument : no_argument,
                         .val = i};
         *ret_given = 0;
+        opterr = 0;
         while (r == EXIT_DONE && !o->help && !o->version &&
-                (option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+                (option = getopt_long(argc, argv, ":h", long_options, NULL)) >= 0) {
                 if (option == 'h')
                         option = OPTION_HELP;
                 if (option >= OPTION_MAX_)
-                        return EXIT_USAGE; /* getopt_long() has said why */
+                        return say_fault(option, argv);
                 *ret_given |= OPTION_BIT(option);
                 r = take_option(o, (enum ctl_option)option, optarg);
         }

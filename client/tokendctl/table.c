@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 
 void table_init(struct table *table, const char *const *heads, unsigned n_columns)
@@ -22,7 +23,7 @@ void table_done(struct table *table)
 void table_add(struct table *table, const char *text)
 {
         char **cells = reallocarray(table->cells, table->n_cells + 1, sizeof(*cells));
-        char *cell = terminal_escape(text && *text ? text : "-");
+        char *cell = printable_new(text && *text ? text : "-");
 
         if (cells)
                 table->cells = cells;

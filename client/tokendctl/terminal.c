@@ -35,35 +35,6 @@ void latency_format(int64_t usec, char *buffer, size_t size)
                 snprintf(buffer, size, "%.1fs", (double)usec / 1e6);
 }
 
-char *terminal_escape(const char *text)
-{
-        const char *end = text + strlen(text);
-        char *escaped = malloc((size_t)(end - text) * 4 + 1), *out = escaped;
-
-        if (!escaped)
-                return NULL;
-        while (text < end) {
-                uint32_t point;
-                size_t n = utf8_decode(text, (size_t)(end - text), &point);
-
-                if (n > 0 && !utf8_is_deceptive(point)) {
-                        memcpy(out, text, n);
-                        out += n;
-                } else {
-                        n = MAX_OF(n, (size_t)1);
-                        for (size_t i = 0; i < n; i++) {
-                                *out++ = '\\';
-                                *out++ = 'x';
-                                text_hex(text + i, 1, out);
-                                out += 2;
-                        }
-                }
-                text += n;
-        }
-        *out = '\0';
-        return escaped;
-}
-
 size_t terminal_width(const char *text)
 {
         const char *end = text + strlen(text);

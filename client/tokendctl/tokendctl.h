@@ -123,10 +123,6 @@ void duration_format(int64_t usec, char *buffer, size_t size);
 /* Microseconds as "850us", "12.3ms" or "1.2s"; "-" for 0. */
 void latency_format(int64_t usec, char *buffer, size_t size);
 
-/* A new string for a terminal, in which characters that are utf8_is_deceptive(), and bytes that are not UTF-8, stand as \xNN.
- * The caller frees it. NULL: no memory. */
-char *terminal_escape(const char *text);
-
 /* The number of columns that text takes on a terminal. */
 size_t terminal_width(const char *text);
 

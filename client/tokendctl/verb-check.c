@@ -5,6 +5,7 @@
 
 #include "client/tokendctl/subsystem.h"
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 
 struct nicknames {
         size_t n;
@@ -24,7 +25,7 @@ static void print_lines(const char *title, const char *const *lines, size_t n)
                 return;
         printf("%s:\n", title);
         for (size_t i = 0; i < n; i++) {
-                _cleanup_(freep) char *line = terminal_escape(lines[i]);
+                _cleanup_(freep) char *line = printable_new(lines[i]);
 
                 printf("  %s\n", line ? line : "?");
         }
@@ -56,8 +57,7 @@ static void print_json(const struct tokend_check *check, bool fit)
 
 static void print_answer(const struct ctl_options *o, const struct tokend_check *check, bool fit)
 {
-        _cleanup_(freep) char *token = terminal_escape(o->arguments[0]),
-                              *instance = terminal_escape(o->instance);
+        _cleanup_(freep) char *token = printable_new(o->arguments[0]), *instance = printable_new(o->instance);
 
         if (check->empty)
                 printf("The token is empty.\n");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 
 int verb_metrics(const struct ctl_options *o)
 {
@@ -25,7 +26,7 @@ int verb_metrics(const struct ctl_options *o)
 
 static int probe(struct tokend *handle, const struct ctl_options *o, const char *token)
 {
-        _cleanup_(freep) char *name = terminal_escape(token);
+        _cleanup_(freep) char *name = printable_new(token);
         struct tokend_failure failure;
         struct tokend_probe result;
         char latency[32];

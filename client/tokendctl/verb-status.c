@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 
 #define WATCH_INTERVAL_MS 1000
 /* How long --watch waits before it asks again for a daemon that went away. */
@@ -40,7 +41,7 @@ static const char *state_color(unsigned column, const char *text)
 
 static void print_headline(const struct tokend_status *status, const struct view *view, int64_t now)
 {
-        _cleanup_(freep) char *version = terminal_escape(status->version);
+        _cleanup_(freep) char *version = printable_new(status->version);
         size_t n_ready = 0;
         bool good, stopped;
         char up[32];
@@ -86,10 +87,10 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 {
         for (size_t i = 0; i < token->n_claims; i++) {
                 const struct tokend_claim *claim = &token->claims[i];
-                _cleanup_(freep) char *name = terminal_escape(token->name),
-                                      *nickname = terminal_escape(claim->nickname),
-                                      *host = terminal_escape(claim->host ? claim->host : ""),
-                                      *claimant = terminal_escape(claim->claimant);
+                _cleanup_(freep) char *name = printable_new(token->name),
+                                      *nickname = printable_new(claim->nickname),
+                                      *host = printable_new(claim->host ? claim->host : ""),
+                                      *claimant = printable_new(claim->claimant);
                 char since[32];
 
                 duration_format(now - claim->since_usec, since, sizeof(since));
@@ -102,7 +103,7 @@ static void print_claims(const struct tokend_token_status *token, int64_t now)
 /* What is wrong with the records of uses of keys, if anything is. */
 static void print_audit(const struct tokend_audit_status *audit, const struct view *view, int64_t now)
 {
-        _cleanup_(freep) char *reason = terminal_escape(audit->reason ? audit->reason : "");
+        _cleanup_(freep) char *reason = printable_new(audit->reason ? audit->reason : "");
 
         if (!audit->mode || strcmp(audit->mode, "none") == 0)
                 return;
@@ -139,9 +140,9 @@ static void print_troubles(const struct tokend_status *status, int64_t now)
 {
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = terminal_escape(token->name),
-                                      *state = terminal_escape(token->state);
-                _cleanup_(freep) char *reason = terminal_escape(token->reason ? token->reason : "");
+                _cleanup_(freep) char *name = printable_new(token->name),
+                                      *state = printable_new(token->state);
+                _cleanup_(freep) char *reason = printable_new(token->reason ? token->reason : "");
 
                 if (is_ready(token) || !name || !state || !reason)
                         continue;
@@ -151,9 +152,9 @@ static void print_troubles(const struct tokend_status *status, int64_t now)
         }
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = terminal_escape(token->name);
+                _cleanup_(freep) char *name = printable_new(token->name);
                 _cleanup_(freep) char *ckr =
-                        terminal_escape(token->last_error_ckr ? token->last_error_ckr : "");
+                        printable_new(token->last_error_ckr ? token->last_error_ckr : "");
 
                 if (!name || !ckr || !*ckr)
                         continue;

@@ -2,11 +2,9 @@
 /* See life.h. */
 #include "daemon/supervisor/life.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "daemon/util/text.h"
-#include "daemon/util/utf8.h"
+#include "daemon/util/printable.h"
 
 /* The back-off (docs/lifecycle.md), and how often an absent device is asked. */
 #define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
@@ -24,27 +22,13 @@ uint64_t backoff_usec(unsigned n_vain)
         return n_vain < 7 ? BACKOFF_MIN_USEC << n_vain : BACKOFF_MAX_USEC;
 }
 
-void reason_copy(char ret[static REASON_SIZE], const char *text)
-{
-        size_t length = strnlen(text, REASON_SIZE - 1);
-
-        if (text[length])
-                length = utf8_whole(text, length);
-        if (!text_is_utf8(text, length)) {
-                snprintf(ret, REASON_SIZE, "a reason that is not UTF-8");
-                return;
-        }
-        for (size_t i = 0; i < length; i++)
-                ret[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-        ret[length] = '\0';
-}
-
 static void set_state(struct life *life, struct moment at, enum token_state state, const char *reason)
 {
         if (life->state != state)
                 life->since_usec = at.wall_usec;
         life->state = state;
-        reason_copy(life->reason, reason);
+        /* It may be the text of a less trusted process. */
+        (void)printable_copy(life->reason, REASON_SIZE, reason, strlen(reason));
 }
 
 void life_init(struct life *life, struct moment at)

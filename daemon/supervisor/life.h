@@ -85,9 +85,5 @@ static inline unsigned life_restarts(const struct life *life)
         return life->n_started > 0 ? life->n_started - 1 : 0;
 }
 
-/* Copies the text of a less trusted process: it is cut at REASON_SIZE between characters, and control characters become blanks. If
- * it is not UTF-8, ret says that. */
-void reason_copy(char ret[static REASON_SIZE], const char *text);
-
 /* Microseconds until the next try after n failed ones in a row: 50 ms, doubling up to 5 s. */
 uint64_t backoff_usec(unsigned n_vain);

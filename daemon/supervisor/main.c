@@ -10,6 +10,7 @@
 
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/util/log.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
@@ -33,6 +34,14 @@ static void usage(FILE *out)
                 out);
 }
 
+/* One line on standard error, which may be a terminal: the text is of the command line or of a file. */
+static void say(const char *head, const char *text)
+{
+        _cleanup_(freep) char *shown = printable_new(text);
+
+        fprintf(stderr, "%s%s\n", head, shown ? shown : "no memory");
+}
+
 /* 1: --version or --help was answered. -EINVAL: the usage is to be shown. */
 static int parse_options(int argc, char *argv[], struct arguments *ret)
 {
@@ -45,6 +54,7 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
         };
         int option;
 
+        opterr = 0;
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 switch (option) {
                 case 'c':
@@ -60,11 +70,13 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
                         usage(stdout);
                         return 1;
                 default:
+                        say("tokend: an option is not known, or lacks its argument: ",
+                                argv[MAX_OF(optind - 1, 1)]);
                         return -EINVAL;
                 }
         }
         if (optind < argc) {
-                fprintf(stderr, "tokend: unexpected argument '%s'\n", argv[optind]);
+                say("tokend: unexpected argument ", argv[optind]);
                 return -EINVAL;
         }
         return 0;
@@ -76,7 +88,7 @@ static void report(void *userdata, const char *line)
         if (getenv("JOURNAL_STREAM"))
                 log_error("%s", line);
         else
-                fprintf(stderr, "%s\n", line);
+                say("", line);
 }
 
 /* Each of 0 to 2 that is closed becomes /dev/null. Otherwise the next file that is opened would get that number, and each child has

@@ -9,6 +9,7 @@
 
 #include "daemon/util/buffer.h"
 #include "daemon/util/log.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 
 /* False: the manager does not read now. */
@@ -73,7 +74,7 @@ static bool is_time(const struct supervisor *supervisor)
 
 void notify_state(struct supervisor *supervisor)
 {
-        _cleanup_(freep) char *status = NULL, *text = NULL;
+        _cleanup_(freep) char *status = NULL, *text = NULL, *shown = NULL;
         bool ready;
 
         if (supervisor_is_stopping(supervisor))
@@ -83,7 +84,8 @@ void notify_state(struct supervisor *supervisor)
         ready = supervisor->reloaded || (!supervisor->ready && is_time(supervisor));
         if (!status || (!ready && supervisor->status && strcmp(status, supervisor->status) == 0))
                 return;
-        text = text_format("%sSTATUS=%s", ready ? "READY=1\n" : "", status);
+        shown = printable_new(status);
+        text = shown ? text_format("%sSTATUS=%s", ready ? "READY=1\n" : "", shown) : NULL;
         if (!text || !tell(text))
                 return;
         if (ready && !supervisor->ready)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/util/json-string.h"
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 #include "daemon/util/utf8.h"
 #include "proto/limits.h"
@@ -63,6 +64,7 @@ static _printf_(2, 3) void put_format(struct audit_text *text, const char *forma
 /* Bytes of an escaped value of a record. Every nickname of LIMIT_NICKNAME bytes fits. Of a longer name, which only a client can make up,
  * the beginning tells enough. All values together fit LIMIT_AUDIT_RECORD. */
 #define VALUE_MAX_BYTES 1024U
+#define ELLIPSIS        "\xe2\x80\xa6"
 
 /* Puts at most this many bytes. If the string is cut, U+2026 (an ellipsis) follows. */
 static void put_escaped(struct audit_text *text, const char *string, size_t most)
@@ -79,7 +81,7 @@ static void put_escaped(struct audit_text *text, const char *string, size_t most
                         n = piece == room ? 0 : utf8_whole(piece, most);
                 put_bytes(text, piece, n);
                 if (cut) {
-                        put_bytes(text, "\xe2\x80\xa6", 3);
+                        put_bytes(text, ELLIPSIS, sizeof(ELLIPSIS) - 1);
                         return;
                 }
         }
@@ -88,6 +90,35 @@ static void put_escaped(struct audit_text *text, const char *string, size_t most
 static void put_value(struct audit_text *text, const char *string)
 {
         put_escaped(text, string, VALUE_MAX_BYTES);
+}
+
+/* The same for the journal, whose fields a person sees on a terminal: as long, and printable. */
+static size_t printable_value(const char *string, char ret[static VALUE_MAX_BYTES + sizeof(ELLIPSIS)])
+{
+        const char *end = string + strlen(string), *piece;
+        char room[PRINTABLE_ESCAPE_SIZE];
+        size_t length = 0, n;
+
+        while ((n = printable_next(&string, end, &piece, room)) > 0) {
+                bool cut = n > VALUE_MAX_BYTES - length;
+
+                if (cut)
+                        n = piece == room ? 0 : utf8_whole(piece, VALUE_MAX_BYTES - length);
+                memcpy(ret + length, piece, n);
+                length += n;
+                if (cut) {
+                        memcpy(ret + length, ELLIPSIS, sizeof(ELLIPSIS) - 1);
+                        return length + sizeof(ELLIPSIS) - 1;
+                }
+        }
+        return length;
+}
+
+static void put_printable(struct audit_text *text, const char *string)
+{
+        char value[VALUE_MAX_BYTES + sizeof(ELLIPSIS)];
+
+        put_bytes(text, value, printable_value(string, value));
 }
 
 size_t audit_quote(const char *string, char *ret, size_t size)
@@ -128,7 +159,9 @@ static void sink_text(struct sink *sink, const char *json, const char *field, co
         if (!value)
                 return;
         if (sink->journal) {
-                journal_put_text(sink->journal, field, value);
+                char printed[VALUE_MAX_BYTES + sizeof(ELLIPSIS)];
+
+                journal_put(sink->journal, field, printed, printable_value(value, printed));
                 return;
         }
         put_format(sink->json, "%s\"%s\":\"", sink->json->length > 1 ? "," : "", json);
@@ -216,7 +249,7 @@ int audit_json(const struct audit_record *record, char *ret, size_t size, size_t
 static void record_sentence(const struct audit_record *r, struct audit_text *text)
 {
         if (r->instance)
-                put_value(text, r->instance);
+                put_printable(text, r->instance);
         else
                 put_format(text, r->has_peer ? "caller" : "tokend");
         if (r->has_peer)
@@ -224,25 +257,25 @@ static void record_sentence(const struct audit_record *r, struct audit_text *tex
         put_format(text, ": %s", audit_kind_name(r->kind));
         if (r->operation && strcmp(r->operation, audit_kind_name(r->kind)) != 0) {
                 put_format(text, " ");
-                put_value(text, r->operation);
+                put_printable(text, r->operation);
         }
         if (r->token || r->nickname) {
                 put_format(text, " ");
-                put_value(text, r->token ? r->token : "");
+                put_printable(text, r->token ? r->token : "");
                 put_format(text, r->token && r->nickname ? ":" : "");
-                put_value(text, r->nickname ? r->nickname : "");
+                put_printable(text, r->nickname ? r->nickname : "");
         }
         if (r->algorithm) {
                 put_format(text, " ");
-                put_value(text, r->algorithm);
+                put_printable(text, r->algorithm);
         }
         if (r->result) {
                 put_format(text, ": ");
-                put_value(text, r->result);
+                put_printable(text, r->result);
         }
         if (r->reason) {
                 put_format(text, ": ");
-                put_value(text, r->reason);
+                put_printable(text, r->reason);
         }
 }
 

@@ -2,10 +2,10 @@
 /* See json-string.h. */
 #include "daemon/util/json-string.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/printable.h"
 #include "daemon/util/text.h"
 #include "daemon/util/utf8.h"
 
@@ -107,33 +107,34 @@ size_t json_string_decode(const char *begin, const char *end, char *ret)
         return length;
 }
 
-static bool stands_as_it_is(uint32_t point)
+/* Behind U+FFFF it takes the two halves of a surrogate pair. */
+static void put_escape(uint32_t point, char room[static JSON_STRING_ESCAPE_SIZE])
 {
-        return point != '"' && point != '\\' && !utf8_is_deceptive(point);
+        uint32_t above = point - 0x10000;
+        uint16_t high = (uint16_t)(0xd800 + (above >> 10)), low = (uint16_t)(0xdc00 + (above & 0x3ff));
+
+        if (point < 0x10000)
+                (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\u%04x", (uint16_t)point);
+        else
+                (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\u%04x\\u%04x", high, low);
 }
 
 size_t json_string_next(
         const char **text, const char *end, const char **ret, char room[static JSON_STRING_ESCAPE_SIZE])
 {
         const char *at = *text;
-        uint32_t point = 0;
-        size_t n = 0;
+        size_t n = printable_run(at, (size_t)(end - at), "\"\\");
+        uint32_t point = 0xfffd;
 
-        while ((n = utf8_decode(at, (size_t)(end - at), &point)) > 0 && stands_as_it_is(point))
-                at += n;
-        if (at > *text) {
-                *ret = *text;
-                n = (size_t)(at - *text);
-                *text = at;
+        *ret = n > 0 ? at : room;
+        *text = at + n;
+        if (n > 0 || at == end)
                 return n;
-        }
-        if (at == end)
-                return 0;
+        n = utf8_decode(at, (size_t)(end - at), &point);
         if (n > 0 && (point == '"' || point == '\\'))
                 (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\%c", (int)point);
         else
-                (void)snprintf(room, JSON_STRING_ESCAPE_SIZE, "\\u%04" PRIx32, n > 0 ? point : 0xfffd);
+                put_escape(point, room);
         *text = at + MAX_OF(n, (size_t)1);
-        *ret = room;
         return strlen(room);
 }

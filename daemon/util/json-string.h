@@ -14,8 +14,8 @@ int json_string_scan(const char **at, const char *end, bool key);
  * bytes, without a NUL, and returns how many. */
 size_t json_string_decode(const char *begin, const char *end, char *ret);
 
-/* A backslash, "u", four digits and a NUL. */
-#define JSON_STRING_ESCAPE_SIZE 8
+/* Twice a backslash, "u" and four digits, and a NUL. */
+#define JSON_STRING_ESCAPE_SIZE 13
 
 /*
  * What stands for a text between the quotes, piece by piece: a run of characters that stand as they are, or one escape, which

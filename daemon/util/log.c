@@ -19,6 +19,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/util/printable.h"
+#include "daemon/util/utf8.h"
+
 enum {
         LINE_MAX_BYTES = 1024,
         LOST_MAX_BYTES = 128,
@@ -65,15 +68,14 @@ static size_t put_head(char *line, size_t size, int priority)
 
 _printf_(4, 0) static size_t put_line(char *line, size_t size, int priority, const char *format, va_list args)
 {
-        size_t head = put_head(line, size, priority), length;
-        int n = vsnprintf(line + head, size - head, format, args);
+        char text[LINE_MAX_BYTES];
+        size_t length = put_head(line, size, priority);
+        int n = vsnprintf(text, sizeof(text), format, args);
 
         if (n < 0)
                 return 0;
-        length = MIN_OF(head + (size_t)n, size - 1);
-        for (size_t i = head; i < length; i++)
-                if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-                        line[i] = '?';
+        length += printable_copy(line + length, size - length, text,
+                (size_t)n < sizeof(text) ? (size_t)n : utf8_whole(text, sizeof(text) - 1));
         line[length++] = '\n';
         return length;
 }

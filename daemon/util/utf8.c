@@ -62,9 +62,19 @@ bool utf8_is_control(uint32_t point)
 
 bool utf8_is_deceptive(uint32_t point)
 {
-        /* Zero width and marks of direction, separators of lines and embeddings, joiners and isolates, Arabic letter mark, byte
-         * order mark. */
-        return utf8_is_control(point) || (point >= 0x200b && point <= 0x200f) ||
-               (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x2069) ||
-               point == 0x061c || point == 0xfeff;
+        /* In order: soft hyphen, combining joiner, Arabic letter mark, fillers of Hangul, vowels of Khmer that are not seen,
+         * selectors and separators of Mongolian, zero width and marks of direction, separators of lines and embeddings,
+         * joiners, isolates and what is deprecated, a filler again, selectors of variants, byte order mark, a filler again,
+         * annotations, marks of shorthand, of music, tags. Then what is no character. */
+        static const struct {
+                uint32_t first, last;
+        } unseen[] = {{0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5},
+                {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+                {0xfdd0, 0xfdef}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb},
+                {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(unseen) && point >= unseen[i].first; i++)
+                if (point <= unseen[i].last)
+                        return true;
+        return utf8_is_control(point) || (point & 0xfffe) == 0xfffe;
 }

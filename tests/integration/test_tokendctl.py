@@ -87,7 +87,9 @@ class Usage(Ctl):
                 (("sign", "hsm:k", *SIGN, "--out", ""), "--out is empty"),
                 (("check", "hsm", "--subsystem", "ca", "--instance", ""), "--instance is empty"),
                 (("list", "--size"), "tokendctl: option '--size' requires an argument"),
-                (("list", "--nothing"), "tokendctl: unrecognized option '--nothing'")):
+                (("list", "--nothing"), "tokendctl: unrecognized option '--nothing', or it takes no argument"),
+                (("list", "--json=x"), "tokendctl: unrecognized option '--json=x', or it takes no argument"),
+                (("list", "-xy"), "tokendctl: unrecognized option '-x'")):
             with self.subTest(arguments=arguments):
                 self.ends(2, *arguments, says=says)
 

@@ -16,6 +16,8 @@
  * TESTMODULE_TRACE     a file: each C_UnwrapKey that succeeds adds a line, with what was unwrapped and what the real
  * module says of the object that it made
  *
+ * TESTMODULE_TEXT      a file whose bytes the action `text` shows; it is read at each call
+ *
  * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
  * them (all), counted over all processes since the file was last changed. after: the real call is made first.
  * ACTION is one of
@@ -40,6 +42,8 @@
  *     limit=4       C_GetTokenInfo: ulMaxSessionCount and ulMaxRwSessionCount
  *     endless       C_FindObjects: as many handles as are asked for, each time; not of data objects
  *     nuls          C_GetTokenInfo: label and model are padded with NUL, and the serial number is blank
+ *     text          C_GetInfo, C_GetSlotInfo, C_GetTokenInfo: every field of text is that text; C_GetAttributeValue: CKA_LABEL
+ *                   is, of objects that are no data objects
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -88,6 +92,7 @@ enum action {
         ACTION_ENDLESS,
         ACTION_NOFALSE,
         ACTION_ALIAS,
+        ACTION_TEXT,
 };
 
 static const struct {
@@ -114,6 +119,7 @@ static const struct {
         {"endless", ACTION_ENDLESS},
         {"nofalse", ACTION_NOFALSE},
         {"alias", ACTION_ALIAS},
+        {"text", ACTION_TEXT},
 };
 
 struct fault {
@@ -353,6 +359,112 @@ static void pad_with_nul(CK_UTF8CHAR *field, size_t n)
                 field[--n] = '\0';
 }
 
+#define TEXT_MAX (128U * 1024U)
+
+/* Into a new buffer, which the caller frees. NULL: there is no such file. */
+static char *read_text(size_t *ret_length)
+{
+        const char *path = getenv("TESTMODULE_TEXT");
+        FILE *file = path ? fopen(path, "re") : NULL;
+        char *text = file ? malloc(TEXT_MAX) : NULL;
+
+        if (text)
+                *ret_length = fread(text, 1, TEXT_MAX, file);
+        if (file)
+                fclose(file);
+        return text;
+}
+
+static void show_text(CK_UTF8CHAR *field, size_t size)
+{
+        size_t length = 0;
+        char *text = read_text(&length);
+
+        memset(field, ' ', size);
+        if (text)
+                memcpy(field, text, length < size ? length : size);
+        free(text);
+}
+
+static CK_RV get_info(CK_INFO_PTR info)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetInfo, "C_GetInfo", &fault, &rv))
+                return rv;
+        rv = module.target->C_GetInfo(info);
+        if (rv == CKR_OK && fault.action == ACTION_TEXT) {
+                show_text(info->manufacturerID, sizeof(info->manufacturerID));
+                show_text(info->libraryDescription, sizeof(info->libraryDescription));
+        }
+        return rv;
+}
+
+static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO_PTR info)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetSlotInfo, "C_GetSlotInfo", &fault, &rv))
+                return rv;
+        rv = module.target->C_GetSlotInfo(slot, info);
+        if (rv == CKR_OK && fault.action == ACTION_TEXT) {
+                show_text(info->slotDescription, sizeof(info->slotDescription));
+                show_text(info->manufacturerID, sizeof(info->manufacturerID));
+        }
+        return rv;
+}
+
+/* As a token gives it: the length alone where there is no buffer, none where it is short. */
+static CK_RV show_label(CK_ATTRIBUTE *attribute, CK_ULONG size)
+{
+        size_t length = 0;
+        char *text = read_text(&length);
+        CK_RV rv = CKR_OK;
+
+        if (!text)
+                return CKR_OK;
+        if (attribute->pValue && size < length) {
+                attribute->ulValueLen = CK_UNAVAILABLE_INFORMATION;
+                rv = CKR_BUFFER_TOO_SMALL;
+        } else {
+                if (attribute->pValue)
+                        memcpy(attribute->pValue, text, length);
+                attribute->ulValueLen = length;
+        }
+        free(text);
+        return rv;
+}
+
+static bool is_data(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+        CK_OBJECT_CLASS class = CKO_DATA;
+        CK_ATTRIBUTE wanted = {CKA_CLASS, &class, sizeof(class)};
+
+        (void)module.target->C_GetAttributeValue(session, object, &wanted, 1);
+        return class == CKO_DATA;
+}
+
+static CK_RV get_attribute_value(
+        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR attributes, CK_ULONG n)
+{
+        CK_ULONG sizes[64];
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetAttributeValue, "C_GetAttributeValue", &fault, &rv))
+                return rv;
+        for (CK_ULONG i = 0; i < n && i < 64; i++)
+                sizes[i] = attributes[i].ulValueLen;
+        rv = module.target->C_GetAttributeValue(session, object, attributes, n);
+        for (CK_ULONG i = 0; fault.action == ACTION_TEXT && rv == CKR_OK && i < n && i < 64; i++)
+                if (attributes[i].type == CKA_LABEL && !is_data(session, object))
+                        rv = show_label(&attributes[i], sizes[i]);
+        after("C_GetAttributeValue", &rv);
+        return rv;
+}
+
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 {
         struct fault fault;
@@ -367,6 +479,12 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
                 info->flags &= ~(CK_FLAGS)fault.value;
         if (rv == CKR_OK && fault.action == ACTION_LIMIT)
                 info->ulMaxSessionCount = info->ulMaxRwSessionCount = fault.value;
+        if (rv == CKR_OK && fault.action == ACTION_TEXT) {
+                show_text(info->label, sizeof(info->label));
+                show_text(info->manufacturerID, sizeof(info->manufacturerID));
+                show_text(info->model, sizeof(info->model));
+                show_text(info->serialNumber, sizeof(info->serialNumber));
+        }
         if (rv == CKR_OK && fault.action == ACTION_NULS) {
                 pad_with_nul(info->label, sizeof(info->label));
                 pad_with_nul(info->model, sizeof(info->model));
@@ -661,6 +779,9 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         if (rv != CKR_OK)
                 return rv;
         list.C_GetFunctionList = C_GetFunctionList;
+        list.C_GetInfo = get_info;
+        list.C_GetSlotInfo = get_slot_info;
+        list.C_GetAttributeValue = get_attribute_value;
         list.C_GetSlotList = get_slot_list;
         list.C_GetTokenInfo = get_token_info;
         list.C_OpenSession = open_session;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "daemon/util/audit.h"
+#include "daemon/util/printable.h"
 #include "proto/limits.h"
 #include "tests/unit/suite.h"
 
@@ -102,6 +103,35 @@ static void test_hostile(void)
                 CU_ASSERT_EQUAL(audit_quote(names[i].name, text, sizeof(text)), strlen(names[i].json));
                 CU_ASSERT_STRING_EQUAL(text, names[i].json);
         }
+}
+
+/* Each field of text, in both renderings: nothing but lines of NAME=value, and what a terminal shows as it is. */
+static void test_printable(void)
+{
+        static const char hostile[] = "\x1b[2J\xc2\x9b"
+                                      "a\nPRIORITY=0\r\xe2\x80\xae\xff\xed\xa0\x80\xf3\xa0\x81\x81\"}";
+        static struct journal_record fields;
+        struct audit_record record = record_full();
+        char text[LIMIT_AUDIT_RECORD];
+        size_t length, n_lines = 0;
+
+        record.instance = record.unit = record.token = record.nickname = record.operation = hostile;
+        record.algorithm = record.result = record.ckr = record.reason = hostile;
+        CU_ASSERT_EQUAL_FATAL(audit_json(&record, text, sizeof(text), &length), 0);
+        CU_ASSERT_EQUAL(printable_run(text, length, ""), length);
+        CU_ASSERT_EQUAL_FATAL(audit_journal(&record, &fields), 0);
+        for (size_t at = 0, n; at < fields.length; at += n + 1, n_lines++) {
+                const char *line = fields.data + at, *end = memchr(line, '\n', fields.length - at);
+
+                CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+                n = (size_t)(end - line);
+                CU_ASSERT_EQUAL(printable_run(line, n, ""), n);
+                CU_ASSERT_PTR_NOT_NULL(memchr(line, '=', n));
+                CU_ASSERT(strncmp(line, "TOKEND_", 7) == 0 || strncmp(line, "MESSAGE", 7) == 0 ||
+                          strncmp(line, "PRIORITY=4", 10) == 0 ||
+                          strncmp(line, "SYSLOG_IDENTIFIER=", 18) == 0);
+        }
+        CU_ASSERT(n_lines > 12);
 }
 
 static void test_one_object(void)
@@ -204,9 +234,9 @@ static void test_journal(void)
         CU_ASSERT_EQUAL(audit_journal(&record, &fields), 0);
         CU_ASSERT(HAS(&fields, "MESSAGE_ID", "064d8fdbdff84aef805098ac97d963e8"));
         CU_ASSERT(HAS(&fields, "MESSAGE",
-                "ca (uid 17, pid 4711): sign hsm:two\\u000alines\\u000aMESSAGE=forged rsa_pkcs1_sha256: ok"));
+                "ca (uid 17, pid 4711): sign hsm:two\\x0alines\\x0aMESSAGE=forged rsa_pkcs1_sha256: ok"));
         CU_ASSERT(HAS(&fields, "PRIORITY", "6"));
-        CU_ASSERT(HAS(&fields, "TOKEND_KEY", "two\nlines\nMESSAGE=forged"));
+        CU_ASSERT(HAS(&fields, "TOKEND_KEY", "two\\x0alines\\x0aMESSAGE=forged"));
         CU_ASSERT(HAS(&fields, "TOKEND_DIGEST", "abcd"));
         CU_ASSERT(HAS(&fields, "TOKEND_PEER_UNIT", "pki-tomcatd@ca.service"));
         record.result = "PermissionDenied";
@@ -361,6 +391,7 @@ SUITE(audit_record, {"a record as JSON has every field once", test_json},
         {"what a record does not have is left out", test_left_out},
         {"an empty message that was signed has its length", test_message},
         {"names made to deceive are escaped", test_hostile},
+        {"no field of a record does anything on a terminal or to the journal", test_printable},
         {"no name breaks out of its field or its line", test_one_object},
         {"a record that does not fit is an error, not cut", test_no_room},
         {"long names are cut: every record fits", test_long_names},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/printable.h"
 #include "tests/unit/suite.h"
 
 static void expect_duration(int64_t usec, const char *text)
@@ -38,7 +39,7 @@ static void test_formats(void)
 
 static void expect_escape(const char *text, const char *escaped)
 {
-        _cleanup_(freep) char *made = terminal_escape(text);
+        _cleanup_(freep) char *made = printable_new(text);
 
         CU_ASSERT_STRING_EQUAL(made, escaped);
 }

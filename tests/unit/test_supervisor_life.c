@@ -333,20 +333,20 @@ static void test_order(void)
 
 static void test_reason(void)
 {
-        char reason[REASON_SIZE], text[REASON_SIZE + 10];
+        char text[REASON_SIZE + 10];
+        struct life life;
 
-        reason_copy(reason, "a\nb\x7f");
-        CU_ASSERT_STRING_EQUAL(reason, "a b ");
-        reason_copy(reason, "\xff");
-        CU_ASSERT_STRING_EQUAL(reason, "a reason that is not UTF-8");
+        life_init(&life, at(0));
+        life_fail(&life, at(0), "a\nMAINPID=1\x7f\xff");
+        CU_ASSERT_STRING_EQUAL(life.reason, "a\\x0aMAINPID=1\\x7f\\xff");
         /* 254 bytes and a character of three: it goes as a whole. */
         memset(text, 'x', sizeof(text));
         strcpy(text + 254, "\xe2\x82\xac");
-        reason_copy(reason, text);
-        CU_ASSERT_EQUAL(strlen(reason), 254);
+        life_fail(&life, at(0), text);
+        CU_ASSERT_EQUAL(strlen(life.reason), 254);
         strcpy(text + 252, "\xe2\x82\xac");
-        reason_copy(reason, text);
-        CU_ASSERT_EQUAL(strlen(reason), 255);
+        life_fail(&life, at(0), text);
+        CU_ASSERT_EQUAL(strlen(life.reason), 255);
 }
 
 static void test_names(void)

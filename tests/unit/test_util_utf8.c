@@ -50,9 +50,10 @@ static void test_cut(void)
 static void test_deceptive(void)
 {
         static const uint32_t bad[] = {0, '\n', 0x1f, 0x7f, 0x80, 0x9f, 0x61c, 0x200b, 0x200d, 0x200f, 0x2028,
-                0x202e, 0x2060, 0x2066, 0x2069, 0xfeff};
+                0x202e, 0x2060, 0x2066, 0x2069, 0xfeff, 0xad, 0x34f, 0x115f, 0x180e, 0x206a, 0x3164, 0xfdd0,
+                0xfe0f, 0xfff9, 0xffff, 0x1d173, 0xe0001, 0xe007f, 0x10fffe};
         static const uint32_t good[] = {
-                ' ', '~', 0xa0, 0xe4, 0x200a, 0x2010, 0x2027, 0x202f, 0x206a, 0x1f600};
+                ' ', '~', 0xa0, 0xe4, 0x200a, 0x2010, 0x2027, 0x202f, 0x2070, 0xfffd, 0x1f600, 0xe1000};
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 CU_ASSERT_TRUE(utf8_is_deceptive(bad[i]));
@@ -84,6 +85,7 @@ static void test_written(void)
         expect_json("\n\x7f\0x", 4, "\\u000a\\u007f\\u0000x");
         expect_json("\xc3\xa4\xe2\x80\xae\xf0\x9f\x98\x80", 9, "\xc3\xa4\\u202e\xf0\x9f\x98\x80");
         expect_json("\xff\xc3", 2, "\\ufffd\\ufffd");
+        expect_json("\xf3\xa0\x80\x81", 4, "\\udb40\\udc01"); /* a tag: as a surrogate pair */
 }
 
 /* What was written is read again as it was. */

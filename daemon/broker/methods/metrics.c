@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/util/printable.h"
+
 #define U64(value) ((unsigned long long)(value))
 
 /* The buckets' upper ends: powers of 4 of a microsecond, 64 us to 67 s; exact, since each is a border of the
@@ -17,15 +19,19 @@
 #define LAST_LOG2  26U
 #define STEP_LOG2  2U
 
+/* What is printable, with quote and backslash escaped as the format wants it. */
 static void put_label(struct output *output, const char *value)
 {
-        for (; *value; value++)
-                if (*value == '\\' || *value == '"')
-                        output_format(output, "\\%c", *value);
-                else if (*value == '\n')
-                        output_text(output, "\\n");
-                else
-                        output_bytes(output, value, 1);
+        const char *end = value + strlen(value), *piece;
+        char room[PRINTABLE_ESCAPE_SIZE];
+        size_t n;
+
+        while ((n = printable_next(&value, end, &piece, room)) > 0)
+                for (size_t i = 0; i < n; i++) {
+                        if (piece[i] == '\\' || piece[i] == '"')
+                                output_text(output, "\\");
+                        output_bytes(output, piece + i, 1);
+                }
 }
 
 static void put_sample(
