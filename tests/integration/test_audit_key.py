@@ -6,10 +6,11 @@ import signal
 
 from harness import run, until
 from test_audit import SIGN, Audited, read
-from varlink import b64
+from varlink import b64, unb64
 
 C = "io.tokend.Certificates."
-ALL = f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list sign verify generate delete request import random\n"
+ALL = f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list sign sign-raw verify generate delete delete-cert request import random " \
+      "decrypt derive\n"
 
 
 class AuditKey(Audited):
@@ -33,6 +34,8 @@ class AuditKey(Audited):
         denied(C + "Request", key=name, subject="CN=x")
         denied(C + "SelfSign", key=name, subject="CN=x", validityDays=2)
         denied("Delete", key=name)
+        denied("Decrypt", key=name, algorithm="rsa_pkcs1", ciphertext=b64(bytes(256)))
+        denied("Derive", key=name, publicKey=b64(b"\4" + bytes(64)))
 
     def test_everything(self):
         """no instance signs with the audit's key, deletes it, has it certified, or brings something of its name or public key"""
@@ -61,7 +64,7 @@ class AuditKey(Audited):
                 self.verify(path)
 
     def test_second_label(self):
-        """nor a key of the same public key under another label"""
+        """nor a key of the same public key under another label, nor the certificate of that name"""
         path = self.directory() / "audit"
         der, public = self.place.path / "twin.der", self.place.path / "twin.pub"
         run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-outform", "DER", "-out", der)
@@ -69,7 +72,12 @@ class AuditKey(Audited):
         for label, key_id in (("twin", "21"), ("mine", "22")):
             self.token.tool("--write-object", der, "--type", "privkey", "--label", label, "--id", key_id, "--usage-sign")
             self.token.tool("--write-object", public, "--type", "pubkey", "--label", label, "--id", key_id, "--usage-sign")
+        # As another program would write it.
+        self.token.tool("--write-object", self.place.write("c.der", unb64(self.certificate())), "--type", "cert", "--label", "twin",
+                        "--id", "21")
         daemon = self.daemon_with(path, "AuditKey=hsm:twin", ALL)
+        self.assertEqual(self.fails("PermissionDenied", daemon.call, C + "Delete", certificate="hsm:twin"),
+                         {"operation": "delete-cert"})
         for name in ("hsm:twin", "hsm:mine"):
             self.refuses_all(daemon, name)
 
