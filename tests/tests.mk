@@ -45,6 +45,15 @@ $(PROBES): $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libtoke
 # The CA among them makes certificates with OpenSSL.
 $(BUILD)/tests/issuer: PROBE_LIBS = -lcrypto
 
+# A broker with foreign code in it: what that code can reach is tried in the real sandbox of a real tokend. Never installed.
+PLANTED := $(BUILD)/tests/planted-broker
+$(BUILD)/obj/tests/planted/%.o: EXTRA_CFLAGS = $(JSON_CFLAGS)
+$(PLANTED): $(call objects,$(wildcard tests/planted/*.c)) $(call objects,daemon/broker/main.c $(patsubst %,daemon/sandbox/compile/%-rules.c,common broker)) \
+		$(BUILD)/lib/broker.a $(BUILD)/lib/proto.a $(DAEMON_LIBS)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -Wl,--wrap=listener_start -Wl,--wrap=main -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(SYSTEMD_LIBS) $(JSON_LIBS)
+
 $(BUILD)/obj/tests/bench/%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/tests/bench: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libtokend.a
 	$(say) LINK $@

@@ -214,4 +214,5 @@ static int on_message(struct child *child, enum message_type type, struct wire *
         }
 }
 
-static const struct child_class broker_class = {.on_message = on_message, .on_exit = on_gone};
+static const struct child_class broker_class = {
+        .on_message = on_message, .on_exit = on_gone, .with_descriptor = MESSAGE_TYPE_UNIT_PLEASE};

@@ -141,8 +141,10 @@ static int receive_one(struct child *child)
         if (r < 0)
                 return r;
         type = message_type(&wire);
+        r = fds[1] >= 0 || (fds[0] >= 0 && type != child->class->with_descriptor) ? -EBADMSG : 0;
         child->message_fd = take_fd(&fds[0]);
-        r = handle(child, type, &wire);
+        if (r == 0)
+                r = handle(child, type, &wire);
         fds[0] = take_fd(&child->message_fd);
         if (r < 0) {
                 snprintf(why, sizeof(why), "it sent an invalid message: %s",

@@ -23,6 +23,8 @@ struct child;
 struct child_class {
         /* One message, its type taken off; PONG and LEAVING do not come here. -errno: it is invalid, and the child is killed. */
         int (*on_message)(struct child *child, enum message_type type, struct wire *wire);
+        /* The one type that may come with a descriptor; MESSAGE_TYPE_NONE_: none may. */
+        enum message_type with_descriptor;
         /* It was reaped, and the struct may be used again. how: "exited with status 1". Everything it sent has been handled. */
         void (*on_exit)(struct child *child, const char *how);
 };

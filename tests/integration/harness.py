@@ -168,7 +168,9 @@ def die_with_parent():
 
 
 class Daemon:
-    def __init__(self, place, config, build=BUILD, instances="", name="tokend", environment=None):
+    def __init__(self, place, config, build=BUILD, instances="", name="tokend", environment=None, uid=None):
+        """uid: whose processes they are; None: ours."""
+        self.uid = uid
         self.place, self.build, self.name = place, build, name
         self.socket = place.path / f"{name}.sock"
         self.status_socket = place.path / f"{name}-status.sock"
@@ -192,6 +194,7 @@ class Daemon:
             self.notify.close()
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(notify_path))
+        notify_path.chmod(0o666)
         self.notify.settimeout(DEADLINE)
         environment = dict(os.environ, NOTIFY_SOCKET=str(notify_path), NSS_DISABLE_UNLOAD="1",
                            # LeakSanitizer wants ptrace, which the broker's sandbox refuses; and the worker
@@ -202,10 +205,18 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(self.build / "tokend"), "--config", str(self.config)],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                                            preexec_fn=die_with_parent)
+                                            preexec_fn=self.prepare)
         if wait:
             self.wait_notify("READY=1")
         return self
+
+    def prepare(self):
+        if self.uid not in (None, os.getuid()):
+            os.setgroups([])
+            os.setgid(self.uid)
+            os.setuid(self.uid)
+        # Another user loses it.
+        die_with_parent()
 
     def wait_notify(self, word):
         while True:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A broker that was taken over gets nothing more.
+
+The real broker with foreign code in it (tests/planted) runs in the place of tokend-broker, below a real supervisor, with its filter, as
+the service's own user. Each life of it tries one thing. What it tries must be refused, or end it; and every other process must be the
+same as before, and serve.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+from harness import BUILD, DEADLINE, PLAIN, Case, Daemon, SoftToken, children, until
+from varlink import b64
+
+KEYS = "io.tokend.Keys."
+PLANTED = PLAIN / "tests/planted-broker"
+SIGN = {"key": "hsm:a", "algorithm": "ecdsa_sha256", "digest": b64(bytes(32))}
+# Another user than root where that can be: root may do what the service's user may not.
+UID = os.getuid() or 65534
+# What the log says of the end of a broker, by what the attempt's name is listed with.
+ENDS = {"none": "exited with status 0", "sigsys": r"was killed by signal 31 \(Bad system call\)",
+        "killed": "was killed: it (sent|does not read)", "any": "(exited with status 0|was killed)"}
+
+
+def attempts():
+    lines = subprocess.run([PLANTED, "--list"], check=True, capture_output=True, text=True).stdout.splitlines()
+    return dict(line.split() for line in lines)
+
+
+class Planted(Case):
+    @classmethod
+    def configure(cls):
+        cls.build = cls.place.path / "build"
+        cls.build.mkdir()
+        # What receives the messages is sanitized. The planted broker is not: its filter would allow the sanitizer's calls.
+        for name in ("tokend", "tokend-worker", "tokend-audit", "tokendctl"):
+            shutil.copy(BUILD / name, cls.build)
+        shutil.copy(PLANTED, cls.build / "tokend-broker")
+        token = SoftToken(cls.place, "hsm")
+        token.make_key("a", "01")
+        cls.audit = cls.place.path / "audit"
+        cls.audit.mkdir()
+        cls.file = cls.audit / "log"
+        daemon = Daemon(cls.place, f"Audit=file:{cls.file}\n" + token.section(), build=cls.build, uid=UID)
+        for path in [cls.place.path, *cls.place.path.rglob("*")]:
+            os.chown(path, UID, UID)
+        cls.addClassCleanup(daemon.stop)
+        cls.daemon = daemon.start()
+        cls.token = token
+
+    def same(self):
+        return {process.pid: process.name for process in children(self.daemon.pid) if process.name != "tokend-broker"}
+
+    def ended(self, name):
+        """How the broker that tried it ended; None: not yet."""
+        log = self.daemon.log_text()
+        begun = log.find(f"planted: {name} begins")
+        ended = re.search(r"the broker (.*); another is started", log[begun:]) if begun >= 0 else None
+        return ended.group(1) if ended else None
+
+    def run_attempts(self, chosen):
+        before = self.same()
+        self.assertEqual(sorted(before.values()), ["tokend-audit", "tokend-worker"])
+        worker, audit = (next(p for p, n in before.items() if n == f"tokend-{name}") for name in ("worker", "audit"))
+        targets = f"{self.daemon.pid} {worker} {audit} {os.getpid()} {self.token.pin_file} {self.token.store} {self.file}\n"
+        orders = self.place.write("build/planted", targets + "\n".join(chosen) + "\n")
+        os.chown(orders, UID, UID)
+        self.daemon.broker().kill()
+        for name, end in chosen.items():
+            with self.subTest(name):
+                how = until(lambda name=name: self.ended(name), f"{name} has ended; log:\n{self.daemon.log_text()[-4000:]}")
+                self.assertRegex(how, ENDS[end])
+        self.assertEqual(re.findall("NOT REFUSED.*", self.daemon.log_text()), [])
+        self.daemon.check_report(self.daemon.log_text())
+        # A look for a nickname, say, is no process that was there before.
+        self.assertLessEqual(before.items(), self.same().items())
+        self.assertIsNone(self.daemon.process.poll())
+        self.daemon.call("Sign", **SIGN)
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+        done = subprocess.run([BUILD / "tokendctl", "audit", "verify", self.file], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        records = self.file.read_text()
+        self.assertNotRegex(records, r'"headSigned":true|"signedSeq":1|"k\\u0069nd"')
+
+    def test_service(self):
+        """processes of the service are nobody's to trace, its user's neither"""
+        for process in [self.daemon, *self.daemon.children()]:
+            self.assertEqual((process.status("Uid") if process is not self.daemon else str(UID)).split()[0], str(UID))
+            # The kernel gives what is not dumpable to root.
+            self.assertEqual(os.stat(f"/proc/{process.pid}/mem").st_uid, 0)
+
+
+class Calls(Planted):
+    def test_calls(self):
+        """code in a broker: every call by which it could reach files, processes, sockets or other views is refused, or ends it"""
+        self.run_attempts({name: end for name, end in attempts().items() if end in ("none", "sigsys") and
+                           not name.startswith(("control-", "worker-", "audit-", "nonsense-"))})
+
+
+class Channels(Planted):
+    def test_channels(self):
+        """code in a broker: nonsense, floods and forged records on every channel end it, or nobody"""
+        self.run_attempts({name: end for name, end in attempts().items()
+                           if name.startswith(("control-", "worker-", "audit-", "nonsense-"))})
+        records = self.file.read_text()
+        self.assertGreaterEqual(records.count('"kind":"refused"'), 13)
+
+
+del Planted
