@@ -117,6 +117,10 @@
 /* Bytes of a PIN. PKCS #11 has no limit; softoken accepts 500. */
 #define LIMIT_PIN 512U
 
+/* Keys (each with one algorithm) of one token whose signatures fail again and again, as the broker remembers them. A token
+ * has one or two; where there are more the oldest is tried again. */
+#define LIMIT_VERDICTS 32U
+
 /* Sessions= of one token. At least NSS has one of its own, and one works. */
 #define LIMIT_SESSIONS_MIN 2U
 #define LIMIT_SESSIONS_MAX 256U

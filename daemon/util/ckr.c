@@ -17,7 +17,7 @@ static const struct ckr table[] = {
         {0x002, "CKR_HOST_MEMORY", CKR_CLASS_BUSY},
         {0x003, "CKR_SLOT_ID_INVALID", CKR_CLASS_DEVICE},
         {0x005, "CKR_GENERAL_ERROR", CKR_CLASS_DEVICE},
-        {0x006, "CKR_FUNCTION_FAILED", CKR_CLASS_BUSY},
+        {0x006, "CKR_FUNCTION_FAILED", CKR_CLASS_DEVICE},
         {0x007, "CKR_ARGUMENTS_BAD", CKR_CLASS_REQUEST},
         {0x008, "CKR_NO_EVENT", CKR_CLASS_REQUEST},
         {0x009, "CKR_NEED_TO_CREATE_THREADS", CKR_CLASS_REQUEST},
@@ -124,11 +124,6 @@ enum ckr_class ckr_class(uint64_t ckr)
         const struct ckr *found = ckr_find(ckr);
 
         return found ? found->class : CKR_CLASS_REQUEST;
-}
-
-bool ckr_is_vague(uint64_t ckr)
-{
-        return ckr == 0x005;
 }
 
 const char *ckr_name(uint64_t ckr)

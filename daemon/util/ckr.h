@@ -15,15 +15,14 @@ enum ckr_class {
         CKR_CLASS_REQUEST, /* the caller is told; also every value that the table does not have */
         CKR_CLASS_SESSION, /* a new session, a login, new handles, and the operation once more */
         CKR_CLASS_BUSY,    /* a short wait, and the operation once more */
-        CKR_CLASS_DEVICE,  /* the worker is replaced */
-        CKR_CLASS_PIN,     /* the token fails until an operator acts */
+        CKR_CLASS_DEVICE, /* session and token are asked; if they are not well either, the worker is replaced */
+        CKR_CLASS_PIN,    /* the token fails until an operator acts */
+        /* Of no value by itself: class device, although session and token are well. What was called failed, and nothing
+         * else: another session, the operation once more, and the caller is told. */
+        CKR_CLASS_VAGUE,
 };
 
 enum ckr_class ckr_class(uint64_t ckr);
-
-/* CKR_GENERAL_ERROR. By the standard it cannot be recovered from, so its class is that of a device. But SoftHSM returns it as well when
- * another process writes at the same moment, so an operation that can show that nothing was done may try once more. */
-bool ckr_is_vague(uint64_t ckr);
 
 /* The name, such as "CKR_DEVICE_ERROR". NULL: the table does not have the value. */
 const char *ckr_name(uint64_t ckr);

@@ -229,7 +229,7 @@ class Crash(Shared):
     def test_claim_that_stays(self):
         """a claim that cannot be withdrawn: the request succeeds, and a new worker removes the claim before it serves"""
         one, two = self.begin_faulty()
-        self.token.set("C_DestroyObject ckr=0x30 count=2")
+        self.token.set("C_DestroyObject ckr=0x30 count=4")
         self.generate(one)
         until(lambda: one.token("hsm")["restarts"] == 1 and one.token("hsm")["state"] == "ready", "a new worker")
         self.pair()

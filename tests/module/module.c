@@ -11,7 +11,7 @@
  * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
  * looked at on every call. One fault a line:
  *
- *     FUNCTION ACTION [after] [skip=N] [count=N]
+ *     FUNCTION ACTION [after] [skip=N] [count=N] [mechanism=N] [since=FUNCTION] [until=FUNCTION]
  *
  * TESTMODULE_TRACE     a file: each C_UnwrapKey that succeeds adds a line, with what was unwrapped and what the real
  * module says of the object that it made
@@ -20,6 +20,8 @@
  *
  * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
  * them (all), counted over all processes since the file was last changed. after: the real call is made first.
+ * mechanism: of C_Sign, calls after a C_SignInit of this thread with that mechanism. since, until: once that function was
+ * called since the file was last changed, and not any more.
  * ACTION is one of
  *
  *     ckr=0x30      returns that
@@ -125,7 +127,8 @@ static const struct {
 struct fault {
         char function[40];
         enum action action;
-        unsigned long value, skip, count;
+        unsigned long value, skip, count, mechanism;
+        char since[40], until[40];
         bool after;
         uint64_t stamp; /* of the file that it stands in */
 };
@@ -137,6 +140,8 @@ struct shared {
         } records[N_RECORDS];
         _Atomic uint64_t stamp;          /* which text of the faults the next is about */
         _Atomic uint64_t seen[N_FAULTS]; /* calls that each line has met */
+        _Atomic uint64_t begins[N_FAULTS],
+                ends[N_FAULTS]; /* calls of its `since` and `until`, when the text was new */
 };
 
 static struct {
@@ -162,6 +167,12 @@ static void parse_word(struct fault *fault, const char *word)
                 fault->skip = value;
         else if (strncmp(word, "count=", 6) == 0)
                 fault->count = value;
+        else if (strncmp(word, "mechanism=", 10) == 0)
+                fault->mechanism = value;
+        else if (strncmp(word, "since=", 6) == 0)
+                snprintf(fault->since, sizeof(fault->since), "%s", word + 6);
+        else if (strncmp(word, "until=", 6) == 0)
+                snprintf(fault->until, sizeof(fault->until), "%s", word + 6);
         else
                 for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
                         if (strlen(words[i].word) == length && strncmp(words[i].word, word, length) == 0) {
@@ -200,6 +211,14 @@ static uint64_t stamp_of(const char *path)
                (uint64_t)st.st_mtim.tv_nsec * 31 + (uint64_t)st.st_size;
 }
 
+static uint64_t calls_of(const char *function)
+{
+        for (size_t i = 0; i < N_RECORDS && module.shared; i++)
+                if (strcmp(module.shared->records[i].name, function) == 0)
+                        return atomic_load(&module.shared->records[i].calls);
+        return 0;
+}
+
 /* Reads the faults again where the file is another one. With the lock held. */
 static void refresh(void)
 {
@@ -218,8 +237,26 @@ static void refresh(void)
         }
         /* The first process that sees a new text counts anew, for all. */
         if (module.shared && atomic_exchange(&module.shared->stamp, stamp) != stamp)
-                for (size_t i = 0; i < N_FAULTS; i++)
+                for (size_t i = 0; i < N_FAULTS; i++) {
                         atomic_store(&module.shared->seen[i], 0);
+                        atomic_store(&module.shared->begins[i], calls_of(module.faults[i].since));
+                        atomic_store(&module.shared->ends[i], calls_of(module.faults[i].until));
+                }
+}
+
+/* What the last C_SignInit of this thread was for. */
+static _Thread_local unsigned long mechanism_now;
+
+static bool is_meant(const struct fault *fault, size_t i, const char *function, bool after)
+{
+        if (fault->after != after ||
+                (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0))
+                return false;
+        if (fault->mechanism != 0 && fault->mechanism != mechanism_now)
+                return false;
+        if (fault->since[0] && calls_of(fault->since) == atomic_load(&module.shared->begins[i]))
+                return false;
+        return fault->until[0] == '\0' || calls_of(fault->until) == atomic_load(&module.shared->ends[i]);
 }
 
 /* The fault that is due at this call, at this side of it. */
@@ -233,8 +270,7 @@ static struct fault due(const char *function, bool after)
                 const struct fault *fault = &module.faults[i];
                 uint64_t seen;
 
-                if (fault->after != after ||
-                        (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0))
+                if (!is_meant(fault, i, function, after))
                         continue;
                 seen = atomic_fetch_add(&module.shared->seen[i], 1);
                 if (seen < fault->skip || seen - fault->skip >= fault->count)
@@ -541,6 +577,12 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
         return rv;
 }
 
+static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+        mechanism_now = mechanism->mechanism;
+        return plain_C_SignInit(session, mechanism, key);
+}
+
 static CK_RV sign(
         CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR signature, CK_ULONG_PTR n)
 {
@@ -789,6 +831,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_FindObjectsInit = find_objects_init;
         list.C_FindObjects = find_objects;
         list.C_GetSessionInfo = get_session_info;
+        list.C_SignInit = sign_init;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;
         list.C_GenerateKeyPair = generate_key_pair;

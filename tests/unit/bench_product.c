@@ -170,7 +170,8 @@ static uint32_t lost_name(const struct bench_cell *cell)
 
         if (cell->where == AT_FIRST)
                 return NAME(lost);
-        if (cell->where == AT_OUT && what_changes(cell->what))
+        /* Where nothing was made, and the device was lost, it is made by the next worker. */
+        if (cell->where == AT_OUT && what_changes(cell->what) && !(device && cell->what == DO_GENERATE))
                 return settled_name(cell, lost);
         return NAME(PROTO_OK);
 }

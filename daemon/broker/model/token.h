@@ -67,6 +67,26 @@ struct look_channel {
         struct sight *seen;
 };
 
+/* What is remembered of one key with one algorithm (verdict.h). */
+struct key_verdict {
+        struct entry *key; /* counted; NULL: the place is free */
+        unsigned algorithm;
+        unsigned n;               /* failures in a row */
+        bool death;               /* the last one ended its worker */
+        bool tried;               /* its time was over, and one request was sent */
+        uint64_t ckr, until_usec; /* ckr 0: the worker just died */
+};
+
+/* The vague errors of a token since anything succeeded (verdict.h). */
+struct doubt {
+        unsigned n;
+        uint64_t subject; /* of the first: the number of its object; 0: the token as a whole */
+        bool others;      /* there was another subject */
+        uint64_t since_usec;
+        uint64_t again_usec; /* before that no worker is replaced for them */
+        unsigned n_lost;     /* workers in a row that were */
+};
+
 struct token {
         struct broker *broker;
         struct link link; /* in the broker's list, in the order of the configuration */
@@ -103,6 +123,8 @@ struct token {
         bool dirty;              /* has to be pumped */
 
         struct claims claims;
+        struct key_verdict verdicts[LIMIT_VERDICTS];
+        struct doubt doubt;
 
         uint64_t requests, errors, logins_before;
         /* Of an accelerator: what it did, and what others had to do instead. Of the others: what an accelerator did for

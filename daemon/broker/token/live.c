@@ -7,6 +7,7 @@
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/token/deadlines.h"
 #include "daemon/broker/token/pump.h"
+#include "daemon/broker/token/verdict.h"
 #include "daemon/broker/token/worker.h"
 
 /* A miss asks for at most one refresh in this time. */
@@ -19,6 +20,7 @@ static void token_free(struct token *token)
         queue_done(&token->queue);
         directory_free(token->directory);
         directory_free(token->loading);
+        verdict_forget(token);
         link_remove(&token->link);
         free(token->mechanisms);
         free(token->reason);
@@ -87,9 +89,14 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
 void token_submit(struct token *at, struct op *op)
 {
         bool probes = op->kind == MESSAGE_TYPE_PROBE;
+        enum op_end end;
 
         op->at = at;
         at->requests += op_is(op, CLASS_REQUEST);
+        if (verdict_stands(at, op, now_usec(), &end)) {
+                backlog_end(op, end);
+                return;
+        }
         /* A probe asks the device of now: it does not wait for another worker. */
         if (!token_has_hope(at) || (probes && at->worker.phase != WORKER_SERVING)) {
                 backlog_end(op, END_UNAVAILABLE);

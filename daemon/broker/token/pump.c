@@ -6,6 +6,7 @@
 
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/op/record.h"
+#include "daemon/broker/token/verdict.h"
 #include "daemon/broker/token/worker.h"
 
 static bool has_room(const struct token *token)
@@ -156,10 +157,13 @@ static void put_back(struct token *token, struct op *op)
 /* Whether it may be sent, with the number of its object; else it has ended. */
 static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
 {
+        uint64_t now = now_usec();
+        enum op_end end;
+
         if (op->state == OP_UNSETTLED)
                 return true;
         /* The clock of the loop may be behind. */
-        if (op_due_usec(op) <= now_usec()) {
+        if (op_due_usec(op) <= now) {
                 backlog_end(op, END_DEADLINE);
                 return false;
         }
@@ -169,6 +173,11 @@ static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
         }
         if (op->audited && audit_refuses(token->broker->audit)) {
                 backlog_end(op, END_UNRECORDED);
+                return false;
+        }
+        /* A suspect runs alone, and costs nobody more. */
+        if (!op->suspect && verdict_refuses(token, op, now, &end)) {
+                backlog_end(op, end);
                 return false;
         }
         return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/broker/token/outcome.h"
+#include "daemon/broker/token/verdict.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
@@ -34,10 +35,28 @@ void reply_lost(struct op *op, bool alone)
                 backlog_end(op, END_WORKER_LOST); /* it is not repeated for nobody */
         else if (!op_is(op, CLASS_REPEATED) || op_is_tried(op))
                 backlog_end(op, END_UNAVAILABLE);
-        else if (op->suspect && alone)
+        else if (op->suspect && alone) {
+                op->ckr = 0;
+                (void)verdict_learn(op->token, op, END_WORKER_LOST, now_usec());
                 backlog_end(op, END_WORKER_LOST);
-        else
+        } else
                 backlog_suspect(op, 0);
+}
+
+/* A call of this op outlived Timeout=. Whether it may be tried once more, alone, and has the time. */
+static bool may_hang_again(const struct token *token, const struct op *op)
+{
+        return op_is(op, CLASS_REPEATED) && !op->suspect && op_is_wanted(op) && !op_is_tried(op) &&
+               op->deadline_usec >= now_usec() + token->config->timeout_usec;
+}
+
+static void hung(struct token *token, struct op *op)
+{
+        (void)verdict_learn(token, op, END_WORKER_LOST, now_usec());
+        if (may_hang_again(token, op))
+                backlog_suspect(op, 0);
+        else
+                backlog_end(op, END_WORKER_LOST);
 }
 
 /* The worker says that it ends itself, and whose request it was. */
@@ -57,10 +76,12 @@ static void ended_by(struct token *token, struct op *op, const struct message_re
                         op->lost_ckr = reply->ckr;
                 unsettled(op);
         } else if (reply->status == REPLY_WORKER_LOST)
-                backlog_end(op, END_WORKER_LOST);
-        else if (op->suspect || !op_is(op, CLASS_REPEATED) || !op_is_wanted(op) || op_is_tried(op))
+                hung(token, op);
+        else if (op->suspect || !op_is(op, CLASS_REPEATED) || !op_is_wanted(op) || op_is_tried(op)) {
+                if (op->suspect)
+                        (void)verdict_learn(token, op, END_WORKER_LOST, now_usec());
                 backlog_end(op, END_CKR);
-        else
+        } else
                 backlog_suspect(op, reply->ckr);
 }
 
@@ -109,7 +130,7 @@ static int settled(struct token *token, struct op *op, const struct message_repl
                 if (r < 0)
                         return r;
                 backlog_end(op, END_OK);
-        } else if (op->kind == MESSAGE_TYPE_GENERATE && gone && ckr_is_vague(op->lost_ckr) && !op->suspect &&
+        } else if (op->kind == MESSAGE_TYPE_GENERATE && gone && op->lost_ckr && !op->suspect &&
                    op_is_wanted(op) && op->deadline_usec > now_usec()) {
                 /* Nothing was made, and somebody waits for it: once more is not blindly. */
                 backlog_suspect(op, op->lost_ckr);
@@ -135,6 +156,7 @@ static void refresh_done(struct token *token, bool ok)
                 token->directory = TAKE_PTR(token->loading);
                 token->worker.phase = WORKER_SERVING;
                 uplink_serving(&token->broker->uplink, token->name, token->worker.life);
+                verdict_renew(token);
                 settle_by_directory(token);
         }
         if (ok)
@@ -196,14 +218,20 @@ static int answered(struct token *token, struct op *op, const struct message_rep
         enum op_end end = ends[reply->status];
         bool changes = op_is(op, CLASS_CHANGES);
         int r = end == END_OK ? outcome_take(token, op) : 0;
+        bool lost;
 
         if (r < 0)
                 return r;
+        lost = verdict_learn(token, op, end, now_usec());
+        if (lost && !op->suspect && op_is(op, CLASS_REPEATED) && op_is_wanted(op)) {
+                backlog_suspect(op, reply->ckr);
+                return REPLY_LOST;
+        }
         follow(token, op, end);
         backlog_end(op, end);
         if (changes)
                 token->broker->on_token(token, TOKEN_CHANGED);
-        return 0;
+        return lost ? REPLY_LOST : 0;
 }
 
 static struct slot *slot_of_number(struct worker *worker, uint64_t number)
@@ -263,6 +291,7 @@ int reply_take(struct token *token, struct wire *wire)
         else if (op->state == OP_SETTLING)
                 r = settled(token, op, &reply);
         else if (op->kind == MESSAGE_TYPE_REFRESH) {
+                r = verdict_learn(token, op, ends[reply.status], now_usec()) ? REPLY_LOST : 0;
                 backlog_end(op, END_OK);
                 token->refresh_ckr = reply.status == REPLY_OK ? token->refresh_ckr : reply.ckr;
                 refresh_done(token, reply.status == REPLY_OK);

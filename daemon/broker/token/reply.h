@@ -5,7 +5,9 @@
 
 #include "daemon/broker/token/backlog.h"
 
-/* A reply, behind its type. -errno: the worker sent what is impossible. */
+/* A reply, behind its type. REPLY_LOST: the device itself seems lost, though the worker takes it for well: it is to be replaced.
+ * -errno: the worker sent what is impossible. */
+#define REPLY_LOST 1
 int reply_take(struct token *token, struct wire *wire);
 
 /* The worker died while it had this op. alone: it had no other. */

@@ -274,17 +274,16 @@ static void worker_full(struct token *token)
         worker_died(token);
 }
 
-/* What the worker sent was not taken. */
+/* What the worker sent was not taken, or says that its device is lost. */
 static void refuse(struct token *token, int r, enum message_type type)
 {
-        char reason[64];
+        char reason[96];
 
-        if (r == -ENOSPC) {
-                worker_full(token);
-                return;
-        }
-        /* What is missing now, only a worker that tells of everything again can tell. */
-        if (r == -ENOMEM)
+        if (r == -ENOSPC)
+                return worker_full(token);
+        if (r == REPLY_LOST)
+                snprintf(reason, sizeof(reason), "its token says that it is well, and every use of it fails");
+        else if (r == -ENOMEM) /* only a worker that tells of everything again can tell what is missing now */
                 snprintf(reason, sizeof(reason), "the broker has no memory for what the worker sent");
         else
                 snprintf(reason, sizeof(reason), "the worker sent an invalid message (%s): %s",
@@ -314,7 +313,7 @@ static int worker_read(struct token *token, unsigned n)
                         r = on_message(token, &wire, &type);
                         explicit_bzero(buffer, wire.size);
                 }
-                if (r < 0)
+                if (r != 0)
                         refuse(token, r, type);
                 /* Nothing is owed: a call that would only say so is saved. Whatever comes unasked wakes us again. */
                 if (type == MESSAGE_TYPE_REPLY && worker_is_idle(&token->worker))

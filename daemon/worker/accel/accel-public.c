@@ -177,13 +177,11 @@ int public_attempt(struct operation *operation, struct signing *signing, struct 
                 result->payload_length = 1;
                 return 0;
         }
-        if (r != CALL_FAILED || session_class(session, r) == CKR_CLASS_SESSION)
+        if (r != CALL_FAILED || session_class(session, r) == CKR_CLASS_SESSION ||
+                session_class(session, r) == CKR_CLASS_DEVICE)
                 return r;
+        /* Some devices call a client's nonsense an error of their own. */
         result->ckr = session->failed.ckr;
-        /* Some devices call a client's nonsense an error of their own. They are not lost if they still
-         * answer. */
-        if (session_class(session, r) == CKR_CLASS_DEVICE && session_check(session) != 0)
-                return session_fail(session, result->ckr, "C_Verify");
         return operation_answer(
                 operation, REPLY_NOT_SUPPORTED, "the accelerator cannot verify with this key");
 }

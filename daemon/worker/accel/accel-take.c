@@ -278,10 +278,9 @@ static int refuse(struct operation *operation, struct taking *taking, int r)
                 if (taking->evicted == 0 && copies_evict(operation->accel->copies, &taking->evicted, &old))
                         session_destroy(session, old);
                 return r;
-        case CKR_CLASS_DEVICE:
-                /* Some tokens call an error of the device what concerns this key alone. */
-                if (session_check(session) != 0) {
-                        session->failed = failed;
+        case CKR_CLASS_VAGUE:
+                if (!taking->vague) {
+                        taking->vague = true;
                         return r;
                 }
                 break;

@@ -18,6 +18,7 @@ struct taking {
         const char *token; /* the token that the key is on */
         struct message_transfer message;
         uint64_t copy, evicted;
+        bool vague; /* a vague error was given once */
 };
 
 /* request: a struct transport. Makes a transport key if there is none. If the session that owned the copies

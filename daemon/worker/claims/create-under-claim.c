@@ -120,6 +120,19 @@ static void note_alias(struct operation *operation, const struct creation *creat
                         operation->session->token->config->name, creation->nickname);
 }
 
+/* Finds it, and takes it off the token. */
+static int find_and_destroy(
+        struct operation *operation, const struct creation *creation, const struct held *held)
+{
+        unsigned tries = 0;
+        int r;
+
+        do
+                r = claims_destroy(operation->session, creation->nickname, &held->claim);
+        while (operation_tries_again(operation, r, ++tries));
+        return r;
+}
+
 /* Takes it off the token, wherever it may be. */
 static int destroy_claim(struct operation *operation, const struct creation *creation, struct held *held)
 {
@@ -134,14 +147,13 @@ static int destroy_claim(struct operation *operation, const struct creation *cre
                         return 0;
                 if (r == 0 || session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                         note_alias(operation, creation);
-                if (session_class(session, r) == CKR_CLASS_BUSY)
-                        usleep(OPERATION_BUSY_WAIT_USEC);
-                else if (session_class(session, r) == CKR_CLASS_SESSION &&
-                         session->failed.ckr != CKR_OBJECT_HANDLE_INVALID &&
-                         login_recover(session, &ignored) != 0)
+                if (session_class(session, r) == CKR_CLASS_SESSION &&
+                        session->failed.ckr != CKR_OBJECT_HANDLE_INVALID &&
+                        login_recover(session, &ignored) != 0)
                         return r;
+                (void)operation_tries_again(operation, r, 1);
         }
-        return claims_destroy(session, creation->nickname, &held->claim);
+        return find_and_destroy(operation, creation, held);
 }
 
 /* The reply stands. While a claim stays nobody can create, we neither: the next start of the worker removes
@@ -177,8 +189,10 @@ static bool is_lost(const struct session *session, int r)
  * removed, and there is one more. */
 static int create_again(struct operation *operation, const struct creation *creation, struct held *held)
 {
-        int r = operation_recover(operation);
+        int r;
 
+        /* A vague error may pass: SoftHSM gives one while another process writes. */
+        r = operation_tries_again(operation, CALL_FAILED, 1) ? 0 : operation_recover(operation);
         if (held)
                 held->handle = CK_INVALID_HANDLE;
         if (r != 0)
@@ -193,6 +207,19 @@ static int create_again(struct operation *operation, const struct creation *crea
                                               : r;
 }
 
+/* The creation failed, and the token says that it is well: what may be left of it is removed. Without a claim it may run once more;
+ * under the claim it has. */
+static int create_nothing(struct operation *operation, const struct creation *creation, bool again)
+{
+        struct failed_call failed = operation->session->failed;
+        int removed = creation->remove(operation, creation->request);
+
+        if (removed != 0)
+                return operation_unknown(operation, removed, "a part of what was to be created may be left");
+        operation->session->failed = failed;
+        return again ? CALL_FAILED : operation_conclude(operation, CALL_FAILED);
+}
+
 /* held NULL: there is no claim. */
 static int create(struct operation *operation, const struct creation *creation, struct held *held)
 {
@@ -200,8 +227,11 @@ static int create(struct operation *operation, const struct creation *creation, 
         int r = creation->create(operation, creation->request);
 
         /* If the device is lost there is no new session, and the worker ends. */
-        if (session_class(session, r) == CKR_CLASS_SESSION || (held && session_is_vague(session, r)))
+        if (session_class(session, r) == CKR_CLASS_SESSION ||
+                (held && session_class(session, r) == CKR_CLASS_VAGUE))
                 r = create_again(operation, creation, held);
+        if (session_class(session, r) == CKR_CLASS_VAGUE)
+                r = create_nothing(operation, creation, held == NULL);
         /* If the session is lost the worker ends: its next start finds out what is on the token. */
         if (!held || is_lost(session, r))
                 return r;
@@ -251,30 +281,13 @@ static int look_only(struct operation *operation, const struct creation *creatio
         return step == CLAIM_CREATE ? 0 : answer_step(operation, step);
 }
 
-/* NSS's databases answer CKR_GENERAL_ERROR if they refuse something, such as a certificate that they have
- * under another name. Nothing is lost as long as the session answers. */
-static int create_internal(struct operation *operation, const struct creation *creation)
-{
-        struct session *session = operation->session;
-        int r = create(operation, creation, NULL);
-        struct failed_call failed = session->failed;
-
-        if (!session_is_vague(session, r))
-                return r;
-        if (session_check(session) != 0) {
-                session->failed = failed;
-                return CALL_FAILED;
-        }
-        return operation_refused(operation, CKR_GENERAL_ERROR, "the NSS databases refuse it");
-}
-
 static int without_claims(struct operation *operation, const struct creation *creation)
 {
         int r;
 
         /* The databases of an internal token show every process what is there now. */
         if (operation->session->token->internal)
-                return create_internal(operation, creation);
+                return create(operation, creation, NULL);
         r = look_only(operation, creation);
         return r == 0 ? create(operation, creation, NULL) : r;
 }
@@ -284,25 +297,26 @@ static int without_claims(struct operation *operation, const struct creation *cr
 static int undo_claim(struct operation *operation, const struct creation *creation, struct held *held, int r)
 {
         struct session *session = operation->session;
-        bool vague = session_is_vague(session, r);
         enum ckr_class class = session_class(session, r);
         struct failed_call failed = session->failed;
         int undone;
 
         if (r != CALL_FAILED)
                 return r;
-        if (!vague && (class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN))
+        if (class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN)
                 return r;
-        if (vague || class == CKR_CLASS_SESSION) {
+        if (class == CKR_CLASS_SESSION) {
                 undone = operation_recover(operation);
                 if (undone != 0)
                         return leave(operation, undone);
         }
-        undone = claims_destroy(session, creation->nickname, &held->claim);
+        (void)operation_tries_again(operation, r, 1);
+        undone = find_and_destroy(operation, creation, held);
         if (undone != 0)
                 return operation_unknown(operation, undone, "a claim on the nickname may be left");
-        /* Nothing was created: the operation may run once more, as if the device had been busy. */
-        return session_fail(session, vague ? CKR_FUNCTION_FAILED : failed.ckr, failed.call);
+        /* Nothing was created: the operation may run once more. */
+        session->failed = failed;
+        return CALL_FAILED;
 }
 
 static int claim_and_settle(struct operation *operation, const struct creation *creation)

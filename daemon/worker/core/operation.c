@@ -85,15 +85,16 @@ static enum reply_status conclude_call(struct operation *operation)
 {
         CK_RV ckr = operation->session->failed.ckr;
 
-        switch (ckr_class(ckr)) {
+        switch (operation->session->failed.class) {
         case CKR_CLASS_OK:
         case CKR_CLASS_REQUEST:
+        case CKR_CLASS_VAGUE:
                 return REPLY_CKR;
         case CKR_CLASS_BUSY:
                 /* It is this process that has no memory for the module. */
                 if (ckr == CKR_HOST_MEMORY)
                         return REPLY_INTERNAL;
-                return ckr == CKR_FUNCTION_FAILED ? REPLY_CKR : REPLY_BUSY;
+                return REPLY_BUSY;
         case CKR_CLASS_SESSION:
                 /* A new session did not help. If it is the handle that is refused, this is about one key. */
                 if (ckr == CKR_KEY_HANDLE_INVALID || ckr == CKR_OBJECT_HANDLE_INVALID)
@@ -140,12 +141,12 @@ int operation_conclude(struct operation *operation, int r)
 int operation_unknown(struct operation *operation, int r, const char *what)
 {
         struct result *result = &operation->result;
-        bool session_lost = session_class(operation->session, r) == CKR_CLASS_SESSION;
+        enum ckr_class class = session_class(operation->session, r);
         char why[sizeof(result->text)];
         int status = operation_conclude(operation, r);
 
-        /* What did not come back with one recovery will not with another. */
-        if (session_lost && !operation->ending)
+        /* What did not come back with one recovery will not with another; and what is not known, the next worker settles. */
+        if ((class == CKR_CLASS_SESSION || class == CKR_CLASS_VAGUE) && !operation->ending)
                 status = (int)end_by_device(operation);
         memcpy(why, result->text, sizeof(why));
         (void)operation_answer(operation, result->status, "%s: %s", what, why);
@@ -153,6 +154,19 @@ int operation_unknown(struct operation *operation, int r, const char *what)
 }
 
 /* ---- recovery ---- */
+
+bool operation_tries_again(struct operation *operation, int r, unsigned tries)
+{
+        struct session *session = operation->session;
+        enum ckr_class class = session_class(session, r);
+
+        if ((class != CKR_CLASS_BUSY && class != CKR_CLASS_VAGUE) || tries >= OPERATION_TRIES)
+                return false;
+        usleep(OPERATION_BUSY_WAIT_USEC);
+        if (class == CKR_CLASS_VAGUE)
+                session_exchange(session);
+        return true;
+}
 
 /* There is no login, or no session any more: the worker ends for that reason. */
 static int conclude_unrecovered(struct operation *operation)
@@ -180,8 +194,12 @@ int operation_recover(struct operation *operation)
 int operation_renew(struct operation *operation)
 {
         struct session *session = operation->session;
-        int r = inventory_refresh(operation->inventory, session, operation->report, false);
+        unsigned tries = 0;
+        int r;
 
+        do
+                r = inventory_refresh(operation->inventory, session, operation->report, false);
+        while (operation_tries_again(operation, r, ++tries));
         if (session_class(session, r) == CKR_CLASS_SESSION)
                 r = operation_recover(operation);
         if (r == 0)
@@ -223,18 +241,12 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
         operation->destroy_failed = CKR_OK;
         r = attempt_once(operation, attempt, request);
 
-        switch (session_class(operation->session, r)) {
-        case CKR_CLASS_BUSY:
-                usleep(OPERATION_BUSY_WAIT_USEC);
-                r = attempt_once(operation, attempt, request);
-                break;
-        case CKR_CLASS_SESSION:
+        if (session_class(operation->session, r) == CKR_CLASS_SESSION) {
                 r = operation_recover(operation);
                 if (r == 0)
                         r = attempt_once(operation, attempt, request);
-                break;
-        default:
-                break;
+        } else if (operation_tries_again(operation, r, OPERATION_TRIES - 1)) {
+                r = attempt_once(operation, attempt, request);
         }
         if (r != 0)
                 (void)operation_conclude(operation, r);
@@ -252,8 +264,7 @@ int operation_destroy(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJ
         r = P11(session, C_DestroyObject, session->handle, handle);
         first = session->failed.ckr;
         /* Another process may be writing: some modules keep it out of their database for half a second. */
-        for (unsigned wait = 1; wait <= 8 && session_is_vague(session, r) && session_check(session) == 0;
-                wait *= 2) {
+        for (unsigned wait = 1; wait <= 8 && session_class(session, r) == CKR_CLASS_VAGUE; wait *= 2) {
                 usleep(wait * OPERATION_BUSY_WAIT_USEC);
                 r = P11(session, C_DestroyObject, session->handle, handle);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One request of the broker as a session thread runs it, and the five classes of what a token answers, which
+ * One request of the broker as a session thread runs it, and the classes of what a token answers, which
  * are applied here and nowhere else: what is tried again, what the broker is told, and when the worker must
  * end.
  *
@@ -51,8 +51,8 @@ struct operation {
 /* One attempt. What it returns is explained above. */
 typedef int operation_attempt(struct operation *operation, const void *request);
 
-/* Runs the attempt once, and once more if the token's answer was of class session (after a recovery) or busy
- * (after a short wait). Afterwards the result is complete, and operation->ending says whether the worker must
+/* Runs the attempt once, and once more if the token's answer was of class session (after a recovery), busy (after a short
+ * wait) or vague (after that, in another session). Afterwards the result is complete, and operation->ending says whether the worker must
  * end. */
 void operation_run(struct operation *operation, operation_attempt *attempt, const void *request);
 
@@ -106,6 +106,11 @@ int operation_prepare(struct operation *operation, struct signing *signing, cons
 /* C_SignInit and C_Sign with that object. The payload is the signature, checked for its length and in the
  * form in which it leaves. */
 int operation_sign(struct operation *operation, struct signing *signing, CK_OBJECT_HANDLE handle);
+
+/* r: what a step that may be repeated returned, the tries-th time. Whether it is worth another try: it was of class busy or vague. Then it has
+ * waited, and after a vague error taken another session. */
+#define OPERATION_TRIES 3U
+bool operation_tries_again(struct operation *operation, int r, unsigned tries);
 
 /* Answers with a number (u64), of a key or a certificate in the inventory. Returns 0. */
 int operation_answer_number(struct operation *operation, uint64_t number);

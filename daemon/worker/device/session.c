@@ -14,6 +14,20 @@ void session_enter(struct session *session, const char *name)
         atomic_store_explicit(&session->call_since_usec, now_usec(), memory_order_release);
 }
 
+/* An error of this kind may be the device's, or that of one object. */
+static bool is_well(struct session *session)
+{
+        struct failed_call failed = session->failed;
+        CK_TOKEN_INFO info;
+        bool well;
+
+        session->asked = true;
+        well = session_check(session) == 0 && P11(session, C_GetTokenInfo, session->token->slot, &info) == 0;
+        session->asked = false;
+        session->failed = failed;
+        return well;
+}
+
 int session_leave(struct session *session, const char *name, CK_RV rv)
 {
         uint64_t since = atomic_load_explicit(&session->call_since_usec, memory_order_relaxed);
@@ -21,12 +35,17 @@ int session_leave(struct session *session, const char *name, CK_RV rv)
         session->device_usec += now_usec() - since;
         atomic_store_explicit(&session->call_since_usec, 0, memory_order_release);
         call_gate_leave(&session->token->gate);
-        return rv == CKR_OK ? 0 : session_fail(session, rv, name);
+        if (rv == CKR_OK)
+                return 0;
+        (void)session_fail(session, rv, name);
+        if (session->failed.class == CKR_CLASS_DEVICE && !session->asked && is_well(session))
+                session->failed.class = CKR_CLASS_VAGUE;
+        return CALL_FAILED;
 }
 
 int session_fail(struct session *session, CK_RV ckr, const char *call)
 {
-        session->failed = (struct failed_call){ckr, call};
+        session->failed = (struct failed_call){ckr, call, ckr_class(ckr)};
         return CALL_FAILED;
 }
 
@@ -83,6 +102,23 @@ void session_close(struct session *session)
         (void)P11(session, C_CloseSession, session->handle);
         session->handle = CK_INVALID_HANDLE;
         atomic_fetch_sub(&session->token->n_open, 1);
+}
+
+void session_exchange(struct session *session)
+{
+        struct slot_token *token = session->token;
+        struct failed_call failed = session->failed;
+        CK_SESSION_HANDLE old = session->handle;
+
+        /* There are copies of keys in the sessions of these. */
+        if (token->internal || token->config->role == ROLE_ACCELERATOR)
+                return;
+        if (session_open(session, token) == 0) {
+                if (old != session->handle)
+                        (void)P11(session, C_CloseSession, old);
+                atomic_fetch_sub(&token->n_open, 1);
+        }
+        session->failed = failed;
 }
 
 int session_check(struct session *session)

@@ -19,6 +19,7 @@
 struct failed_call {
         CK_RV ckr;
         const char *call; /* its name; NULL: none failed yet */
+        enum ckr_class class;
 };
 
 struct session {
@@ -26,6 +27,7 @@ struct session {
         CK_SESSION_HANDLE handle;
         uint64_t n_opens; /* tells this session from those before it, which may have had the same handle */
         bool read_only;
+        bool asked;                /* it is being asked how it is, after a call that failed */
         uint64_t device_usec;      /* spent in the module since the owner set it to 0; the owner's alone */
         struct failed_call failed; /* the last call that did not return CKR_OK; the owner's alone */
         /* Public keys as objects of this session, on an accelerator (accel-public.h); NULL: none yet. The
@@ -37,7 +39,8 @@ struct session {
         _Atomic(const char *) call_name;
 };
 
-/* A call into the module: P11(session, C_SignInit, session->handle, &mechanism, key). 0 or CALL_FAILED. */
+/* A call into the module: P11(session, C_SignInit, session->handle, &mechanism, key). 0 or CALL_FAILED. After an answer
+ * of class device, C_GetSessionInfo and C_GetTokenInfo are asked: if both are well the class is CKR_CLASS_VAGUE. */
 #define P11(session, function, ...)                                                                          \
         ({                                                                                                   \
                 session_enter((session), #function);                                                         \
@@ -59,13 +62,7 @@ static inline bool session_said(const struct session *session, int r, CK_RV ckr)
 /* CKR_CLASS_OK unless r is CALL_FAILED. */
 static inline enum ckr_class session_class(const struct session *session, int r)
 {
-        return r == CALL_FAILED ? ckr_class(session->failed.ckr) : CKR_CLASS_OK;
-}
-
-/* CKR_GENERAL_ERROR (see ckr_is_vague()). */
-static inline bool session_is_vague(const struct session *session, int r)
-{
-        return r == CALL_FAILED && ckr_is_vague(session->failed.ckr);
+        return r == CALL_FAILED ? session->failed.class : CKR_CLASS_OK;
 }
 
 /* r where *failure is to be filled (see failure.h): CALL_FAILED does it, "WHAT: CKR_NAME"; anything else is
@@ -80,6 +77,10 @@ uint64_t session_overdue(const struct session *session, uint64_t now, uint64_t *
  * more sessions. */
 int session_open(struct session *session, struct slot_token *token);
 void session_close(struct session *session);
+
+/* Opens another session in its place, for what failed in it although it is well. It stays as it is if there is no other,
+ * and if objects may belong to it. What was recorded of the failed call stays. */
+void session_exchange(struct session *session);
 
 /* Asks the session how it is. 0: it is there, and logged in if the token wants that. CALL_FAILED with
  * CKR_USER_NOT_LOGGED_IN: it is there and not logged in. */

@@ -96,9 +96,8 @@ static int create(struct operation *operation, const void *request)
         return operation_answer_number(operation, number);
 }
 
-static int remove_written(struct operation *operation, const void *request)
+static int remove_certificates(struct operation *operation, const struct cert_store *store)
 {
-        const struct cert_store *store = request;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE handles[SEARCH_MAX];
         size_t n = 0;
@@ -114,6 +113,17 @@ static int remove_written(struct operation *operation, const void *request)
                 if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                         r = 0;
         }
+        return r;
+}
+
+static int remove_written(struct operation *operation, const void *request)
+{
+        unsigned tries = 0;
+        int r;
+
+        do
+                r = remove_certificates(operation, request);
+        while (operation_tries_again(operation, r, ++tries));
         return r;
 }
 

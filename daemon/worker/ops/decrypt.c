@@ -50,7 +50,7 @@ static bool is_lacking(const struct session *session, int r)
 /* Whether C_Decrypt may have meant the data. */
 static bool is_about_data(const struct session *session, int r)
 {
-        return session_class(session, r) == CKR_CLASS_REQUEST || session_is_vague(session, r);
+        return session_class(session, r) == CKR_CLASS_REQUEST || session_class(session, r) == CKR_CLASS_VAGUE;
 }
 
 static int decrypt_once(struct session *session, struct decrypting *decrypting, CK_OBJECT_HANDLE object,

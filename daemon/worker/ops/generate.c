@@ -144,8 +144,7 @@ static int make_slowly(struct session *session, const struct message_generate *m
 /* What may as well be the answer to a template as to anything else. */
 static bool is_vague(const struct session *session, int r)
 {
-        return session_is_vague(session, r) || session_said(session, r, CKR_DEVICE_ERROR) ||
-               session_said(session, r, CKR_FUNCTION_FAILED) ||
+        return session_class(session, r) == CKR_CLASS_VAGUE ||
                (r == CALL_FAILED && session->failed.ckr >= CKR_VENDOR_DEFINED);
 }
 
@@ -167,13 +166,8 @@ static int clear(struct operation *operation, const struct message_generate *mes
         enum ckr_class class = session_class(session, r);
         int cleared;
 
-        if (r == CALL_FAILED && !is_vague(session, r) &&
-                (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION))
+        if (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION)
                 return r;
-        if (is_vague(session, r) && session_check(session) != 0) {
-                session->failed = failed;
-                return r;
-        }
         cleared = pair_remove(operation, message->id, message->nickname);
         session->failed = failed;
         return cleared == 0 ? 0 : operation_unknown(operation, r, "a half of the pair may be left");

@@ -30,7 +30,7 @@ static int set_id(struct session *session, CK_OBJECT_HANDLE object, struct wire_
         CK_ATTRIBUTE attribute = ATTRIBUTE_BYTES(CKA_ID, id);
         int r = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
 
-        if (session_is_vague(session, r) || session_said(session, r, CKR_FUNCTION_FAILED)) {
+        if (session_class(session, r) == CKR_CLASS_VAGUE) {
                 usleep(OPERATION_BUSY_WAIT_USEC);
                 r = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
         }
@@ -89,7 +89,7 @@ static int remove_one(
         return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) ? 0 : r;
 }
 
-int pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname)
+static int remove_pair(struct operation *operation, struct wire_bytes id, const char *nickname)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
         CK_OBJECT_HANDLE handles[REMOVE_MAX];
@@ -104,6 +104,17 @@ int pair_remove(struct operation *operation, struct wire_bytes id, const char *n
                         return r;
         }
         return 0;
+}
+
+int pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname)
+{
+        unsigned tries = 0;
+        int r;
+
+        do
+                r = remove_pair(operation, id, nickname);
+        while (operation_tries_again(operation, r, ++tries));
+        return r;
 }
 
 /* ---- a generate that did not end ---- */
