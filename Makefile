@@ -66,6 +66,7 @@ FILTERS    := broker audit supervisor
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client)) $(BUILD)/obj/gen/client/stubs.o
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
+MODULE     := $(call objects,$(call sources,client/pkcs11))
 
 # org.varlink.service first.
 INTERFACES := proto/org.varlink.service.varlink $(sort $(wildcard proto/io.tokend.*.varlink))
@@ -77,7 +78,7 @@ GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \
 	$(BUILD)/tokend-audit $(BUILD)/tokendctl
 SONAME   := libtokend.so.0
-LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a
+LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a $(BUILD)/libtokend-pkcs11.so
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -156,9 +157,15 @@ $(BUILD)/libtokend.a: $(CLIENT) $(PROTO) $(BUILD)/lib/util.a
 	$(Q)$(LD) -r -o $(BUILD)/obj/libtokend.o $^ && $(OBJCOPY) --localize-hidden $(BUILD)/obj/libtokend.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/obj/libtokend.o
 
+# The PKCS #11 module brings libtokend along: it works from wherever it is loaded.
+$(BUILD)/libtokend-pkcs11.so: $(MODULE) $(BUILD)/libtokend.a $(BUILD)/lib/util.a client/pkcs11/libtokend-pkcs11.map
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,defs -Wl,-soname,libtokend-pkcs11.so \
+		-Wl,--version-script=client/pkcs11/libtokend-pkcs11.map -o $@ $(filter %.o %.a,$^) $(JSON_LIBS) $(NETTLE_LIBS) -lpthread
+
 # ---- compiling ----
 EXTRA_CFLAGS =
-$(BUILD)/obj/daemon/worker/%: EXTRA_CFLAGS = $(NSS_CFLAGS)
+$(BUILD)/obj/daemon/worker/% $(BUILD)/obj/client/pkcs11/%: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/daemon/broker/% $(BUILD)/obj/gen/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_CFLAGS += $(JSON_CFLAGS)
 $(BUILD)/obj/%.o: %.c | $(GENERATED_HEADERS)
 	$(say) CC $<
@@ -199,10 +206,11 @@ section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
 	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md),$(f)>$(DOCDIR)/docs) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
+	client/pkcs11/tokend.module>$(PREFIX)/share/p11-kit/modules \
 	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend \
-	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR)
+	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR) $(BUILD)/libtokend-pkcs11.so>$(LIBDIR)/pkcs11
 # x.sysusers and x.tmpfiles are called x.conf where they are installed.
 target       = $(lastword $(subst >, ,$(1)))/$(patsubst %.tmpfiles,%.conf,$(patsubst %.sysusers,%.conf,$(notdir $(firstword $(subst >, ,$(1))))))
 

@@ -101,8 +101,8 @@ class Library(OneToken):
             run("cc", source, "-o", self.place.path / "use", *flags)
             run(self.place.path / "use", env=dict(os.environ, LD_LIBRARY_PATH=f"{root}/usr/local/lib"))
         for file in ("sbin/tokend", "libexec/tokend/tokend-broker", "libexec/tokend/tokend-worker", "bin/tokendctl",
-                     "lib/libtokend.so.0", "include/tokend.h", "share/man/man8/tokend.8", "share/man/man5/tokend.conf.5",
-                     "share/man/man1/tokendctl.1", "share/man/man3/libtokend.3"):
+                     "lib/libtokend.so.0", "lib/pkcs11/libtokend-pkcs11.so", "share/p11-kit/modules/tokend.module", "include/tokend.h", "share/man/man8/tokend.8", "share/man/man5/tokend.conf.5",
+                     "share/man/man1/tokendctl.1", "share/man/man3/libtokend.3", "share/man/man7/tokend-pkcs11.7"):
             self.assertTrue((root / "usr/local" / file).exists(), file)
 
     def test_exports(self):

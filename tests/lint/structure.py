@@ -31,7 +31,7 @@ def folder_of(path):
     parts = path.parts
     if parts[0] == "daemon":
         return "/".join(parts[:2])
-    return "client/tokendctl" if parts[:2] == ("client", "tokendctl") else parts[0]
+    return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
 
 
 def symbols(build):

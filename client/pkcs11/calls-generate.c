@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Key pairs, of which the label is the nickname.
+ */
+#include "client/pkcs11/mechanism.h"
+#include "client/pkcs11/write.h"
+
+struct pair {
+        const CK_ATTRIBUTE *public, *private;
+        CK_ULONG n_public, n_private;
+        char *label;
+        struct tokend_template wanted;
+};
+
+static void pair_done(struct pair *pair)
+{
+        free(pair->label);
+}
+
+/* Of one of the two templates, the private one first. */
+static CK_RV pair_text(struct pair *pair, CK_ATTRIBUTE_TYPE type, char **ret)
+{
+        CK_RV rv = template_text(pair->private, pair->n_private, type, ret);
+
+        return rv == CKR_OK && !*ret ? template_text(pair->public, pair->n_public, type, ret) : rv;
+}
+
+/* The key is on the token, sensitive and not extractable: a template that wants anything else does not get a key that it does not
+ * expect. */
+static CK_RV check_private(const struct pair *pair)
+{
+        bool token = false, sensitive = true, extractable = false;
+        CK_RV rv = template_bool(pair->private, pair->n_private, CKA_TOKEN, &token);
+
+        if (rv == CKR_OK)
+                rv = template_bool(pair->private, pair->n_private, CKA_SENSITIVE, &sensitive);
+        if (rv == CKR_OK)
+                rv = template_bool(pair->private, pair->n_private, CKA_EXTRACTABLE, &extractable);
+        if (rv != CKR_OK)
+                return rv;
+        return token && sensitive && !extractable ? CKR_OK : CKR_TEMPLATE_INCONSISTENT;
+}
+
+/* NSS asks for every usage of every key and does not look which it gets; so do others. What the caller has no right to use is left out,
+ * unless nothing would remain. */
+static CK_RV take_usage(struct pair *pair, const struct p11_slot *slot, CK_KEY_TYPE type)
+{
+        static const struct {
+                CK_ATTRIBUTE_TYPE attribute;
+                unsigned usage;
+                const char *right;
+                bool rsa, ec;
+        } rows[] = {{CKA_SIGN, TOKEND_USAGE_SIGN, "sign", true, true},
+                {CKA_DECRYPT, TOKEND_USAGE_DECRYPT, "decrypt", true, false},
+                {CKA_UNWRAP, TOKEND_USAGE_UNWRAP, "unwrap", true, false},
+                {CKA_DERIVE, TOKEND_USAGE_DERIVE, "derive", false, true}};
+        unsigned asked = 0, allowed = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                bool wanted = false;
+                CK_RV rv = template_bool(pair->private, pair->n_private, rows[i].attribute, &wanted);
+
+                if (rv != CKR_OK)
+                        return rv;
+                if (!wanted || !(type == CKK_RSA ? rows[i].rsa : rows[i].ec) ||
+                        (type == CKK_EC_EDWARDS && rows[i].usage != TOKEND_USAGE_SIGN))
+                        continue;
+                asked |= rows[i].usage;
+                if (slot_allows(slot, rows[i].right))
+                        allowed |= rows[i].usage;
+        }
+        pair->wanted.usage = allowed ? allowed : asked;
+        return CKR_OK;
+}
+
+static CK_RV take_rsa(struct pair *pair)
+{
+        static const CK_BYTE f4[] = {1, 0, 1};
+        const CK_ATTRIBUTE *exponent = template_find(pair->public, pair->n_public, CKA_PUBLIC_EXPONENT);
+        struct der value = exponent ? der_unsigned((struct der){exponent->pValue, exponent->ulValueLen})
+                                    : (struct der){f4, sizeof(f4)};
+        CK_ULONG bits = 0;
+        CK_RV rv = template_ulong(pair->public, pair->n_public, CKA_MODULUS_BITS, &bits);
+
+        if (rv != CKR_OK)
+                return rv;
+        if (bits == 0)
+                return CKR_TEMPLATE_INCOMPLETE;
+        if (bits < 2048 || bits > 8192)
+                return CKR_KEY_SIZE_RANGE;
+        if (!der_is_same(value, (struct der){f4, sizeof(f4)}))
+                return CKR_ATTRIBUTE_VALUE_INVALID;
+        pair->wanted.type = "rsa";
+        pair->wanted.size = (int)bits;
+        return CKR_OK;
+}
+
+static CK_RV take_curve(struct pair *pair, CK_KEY_TYPE type)
+{
+        const CK_ATTRIBUTE *params = template_find(pair->public, pair->n_public, CKA_EC_PARAMS);
+        unsigned bits;
+
+        pair->wanted.type = type == CKK_EC ? "ec" : "ed25519";
+        if (!params)
+                return type == CKK_EC ? CKR_TEMPLATE_INCOMPLETE : CKR_OK;
+        if (type == CKK_EC_EDWARDS)
+                return CKR_OK; /* by name or by OID: the daemon has one such curve */
+        bits = spki_curve_bits((struct der){params->pValue, params->ulValueLen});
+        if (bits == 0 || bits == 255)
+                return CKR_CURVE_NOT_SUPPORTED;
+        pair->wanted.curve = curve_name(bits);
+        return CKR_OK;
+}
+
+static CK_RV take_pair(struct pair *pair, const struct p11_slot *slot, CK_KEY_TYPE type)
+{
+        CK_RV rv = check_private(pair);
+
+        if (rv == CKR_OK)
+                rv = pair_text(pair, CKA_LABEL, &pair->label);
+        if (rv == CKR_OK)
+                rv = take_usage(pair, slot, type);
+        if (rv == CKR_OK)
+                rv = type == CKK_RSA ? take_rsa(pair) : take_curve(pair, type);
+        if (rv == CKR_OK && !pair->label)
+                rv = CKR_TEMPLATE_INCOMPLETE;
+        pair->wanted.token = slot->token->name;
+        pair->wanted.nickname = pair->label;
+        return rv;
+}
+
+/* The handles of a key that was made, which a fresh catalogue has. */
+static CK_RV find_made(struct module *module, CK_SLOT_ID slot, const struct tokend_key *key,
+        CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private)
+{
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        CK_RV rv = module_catalogue(module, true, &catalogue);
+
+        if (rv != CKR_OK)
+                return rv;
+        *ret_public = *ret_private = CK_INVALID_HANDLE;
+        for (size_t i = 0; i < catalogue->n_objects; i++) {
+                const struct p11_object *object = catalogue->objects[i];
+
+                if (object->slot != slot || !object->spki ||
+                        !der_is_same((struct der){object->spki, object->spki_length},
+                                (struct der){key->public_key, key->public_key_length}))
+                        continue;
+                *(object->class == CKO_PRIVATE_KEY ? ret_private : ret_public) = object->handle;
+        }
+        return *ret_public && *ret_private ? CKR_OK : CKR_FUNCTION_FAILED;
+}
+
+CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
+        CK_ATTRIBUTE_PTR pPublicKeyTemplate, CK_ULONG ulPublicKeyAttributeCount,
+        CK_ATTRIBUTE_PTR pPrivateKeyTemplate, CK_ULONG ulPrivateKeyAttributeCount,
+        CK_OBJECT_HANDLE_PTR phPublicKey, CK_OBJECT_HANDLE_PTR phPrivateKey)
+{
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        _cleanup_(pair_done) struct pair pair = {pPublicKeyTemplate, pPrivateKeyTemplate,
+                ulPublicKeyAttributeCount, ulPrivateKeyAttributeCount, NULL, {0}};
+        _cleanup_(key_freep) struct tokend_key *key = NULL;
+        const struct mechanism *mechanism;
+        struct tokend_failure failure = {0};
+        const struct p11_slot *slot;
+        CK_RV rv;
+
+        ENTER_MODULE;
+
+        rv = writable_slot(module, hSession, true, &catalogue, &slot);
+        if (rv != CKR_OK)
+                return rv;
+        if (!pMechanism || !phPublicKey || !phPrivateKey ||
+                template_check(pair.public, pair.n_public) != CKR_OK ||
+                template_check(pair.private, pair.n_private) != CKR_OK)
+                return CKR_ARGUMENTS_BAD;
+        mechanism = mechanism_find(pMechanism->mechanism);
+        if (!mechanism || !(mechanism->flags & CKF_GENERATE_KEY_PAIR))
+                return CKR_MECHANISM_INVALID;
+        if (pMechanism->ulParameterLen > 0)
+                return CKR_MECHANISM_PARAM_INVALID;
+        rv = take_pair(&pair, slot, mechanism->key_type);
+        if (rv != CKR_OK)
+                return rv;
+        (void)tokend_generate(module->calls, &pair.wanted, 0, &key, &failure);
+        rv = module_error(&failure, CKR_TEMPLATE_INCONSISTENT, CKR_TOKEN_WRITE_PROTECTED);
+        return rv == CKR_OK ? find_made(module, slot->id, key, phPublicKey, phPrivateKey) : rv;
+}

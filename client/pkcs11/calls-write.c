@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What changes a token, but for new keys: certificates, names, deletion. The daemon decides whether the caller may. What was changed is
+ * seen by the next search. Private keys in the clear are refused here, before they leave the program.
+ */
+#include "client/pkcs11/write.h"
+
+/* ---- certificates and the objects of a session ---- */
+
+static CK_RV import_certificate(struct module *module, const struct p11_slot *slot,
+        const CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
+{
+        _cleanup_(certificate_freep) struct tokend_certificate *certificate = NULL;
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        _cleanup_(freep) char *label = NULL;
+        const CK_ATTRIBUTE *value = template_find(template, n, CKA_VALUE);
+        struct tokend_failure failure = {0};
+        CK_RV rv = template_text(template, n, CKA_LABEL, &label);
+
+        if (rv != CKR_OK)
+                return rv;
+        if (!value || value->ulValueLen == 0 || !label)
+                return CKR_TEMPLATE_INCOMPLETE;
+        (void)tokend_import_certificate(module->calls, slot->token->name, label, value->pValue,
+                value->ulValueLen, module->settings.timeout_ms, &certificate, &failure);
+        rv = module_error(&failure, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TOKEN_WRITE_PROTECTED);
+        if (rv == CKR_OK)
+                rv = module_catalogue(module, true, &catalogue);
+        if (rv != CKR_OK)
+                return rv;
+        for (size_t i = 0; i < catalogue->n_objects; i++) {
+                const CK_ATTRIBUTE same[] = {*value};
+
+                if (catalogue->objects[i]->slot == slot->id &&
+                        catalogue->objects[i]->class == CKO_CERTIFICATE &&
+                        attributes_match(&catalogue->objects[i]->attributes, same, 1)) {
+                        *ret = catalogue->objects[i]->handle;
+                        return CKR_OK;
+                }
+        }
+        return CKR_FUNCTION_FAILED;
+}
+
+/* What a session may keep for itself: a public key. */
+static CK_RV keep_public_key(struct module *module, CK_SESSION_HANDLE session, CK_SLOT_ID slot,
+        const CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
+{
+        _cleanup_(object_unrefp) struct p11_object *object = NULL;
+        CK_RV rv = object_session_public_key(slot, template, n, &object);
+
+        return rv == CKR_OK ? p11_session_add(module, session, object, ret) : rv;
+}
+
+CK_RV C_CreateObject(CK_SESSION_HANDLE hSession, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount,
+        CK_OBJECT_HANDLE_PTR phObject)
+{
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        CK_ULONG class = CK_UNAVAILABLE_INFORMATION;
+        const struct p11_slot *slot;
+        bool token = false;
+        CK_RV rv;
+
+        ENTER_MODULE;
+
+        rv = p11_session_info(module, hSession, NULL, NULL);
+        if (rv != CKR_OK)
+                return rv;
+        if (!phObject || template_check(pTemplate, ulCount) != CKR_OK)
+                return CKR_ARGUMENTS_BAD;
+        rv = template_bool(pTemplate, ulCount, CKA_TOKEN, &token);
+        if (rv == CKR_OK)
+                rv = template_ulong(pTemplate, ulCount, CKA_CLASS, &class);
+        if (rv == CKR_OK)
+                rv = writable_slot(module, hSession, token, &catalogue, &slot);
+        if (rv != CKR_OK)
+                return rv;
+        if (class == CK_UNAVAILABLE_INFORMATION)
+                return CKR_TEMPLATE_INCOMPLETE;
+        if (class == CKO_CERTIFICATE && token)
+                return import_certificate(module, slot, pTemplate, ulCount, phObject);
+        if (class == CKO_PUBLIC_KEY && !token)
+                return keep_public_key(module, hSession, slot->id, pTemplate, ulCount, phObject);
+        return token || class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY ? CKR_TOKEN_WRITE_PROTECTED
+                                                                            : CKR_ATTRIBUTE_VALUE_INVALID;
+}
+
+/* ---- changing and deleting ---- */
+
+/* NSS sets CKA_ID to what it is, and CKA_SUBJECT, which a key here does not have. */
+static CK_RV set(const struct p11_object *object, const CK_ATTRIBUTE *attribute)
+{
+        switch (attribute->type) {
+        case CKA_SUBJECT:
+                return object->class == CKO_CERTIFICATE ? CKR_ATTRIBUTE_READ_ONLY : CKR_OK;
+        default:
+                return attributes_match(&object->attributes, attribute, 1) ? CKR_OK : CKR_ATTRIBUTE_READ_ONLY;
+        }
+}
+
+CK_RV C_SetAttributeValue(
+        CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount)
+{
+        _cleanup_(object_unrefp) struct p11_object *object = NULL;
+        CK_FLAGS flags;
+        CK_RV rv;
+
+        ENTER_MODULE;
+
+        rv = p11_session_info(module, hSession, NULL, &flags);
+        if (rv != CKR_OK)
+                return rv;
+        if (ulCount == 0 || template_check(pTemplate, ulCount) != CKR_OK)
+                return CKR_ARGUMENTS_BAD;
+        rv = module_object_of(module, hObject, CKR_OBJECT_HANDLE_INVALID, &object);
+        if (rv != CKR_OK)
+                return rv;
+        if (object->class == CKO_PROFILE)
+                return CKR_ACTION_PROHIBITED;
+        if (!object->session && !(flags & CKF_RW_SESSION))
+                return CKR_SESSION_READ_ONLY;
+        for (CK_ULONG i = 0; i < ulCount && rv == CKR_OK; i++)
+                rv = set(object, &pTemplate[i]);
+        return rv;
+}
+
+/* A pair is one key to the daemon: the private half takes the public one along, and the public half alone stays. */
+static CK_RV delete_from_token(struct module *module, const struct p11_object *object)
+{
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        struct tokend_failure failure = {0};
+        CK_RV rv;
+
+        switch (object->class) {
+        case CKO_PUBLIC_KEY:
+                return CKR_OK;
+        case CKO_PRIVATE_KEY:
+                (void)tokend_delete(module->calls, object->name, module->settings.timeout_ms, &failure);
+                break;
+        case CKO_CERTIFICATE:
+                (void)tokend_delete_certificate(
+                        module->calls, object->name, module->settings.timeout_ms, &failure);
+                break;
+        default:
+                return CKR_ACTION_PROHIBITED;
+        }
+        rv = module_error(&failure, CKR_OBJECT_HANDLE_INVALID, CKR_TOKEN_WRITE_PROTECTED);
+        return rv == CKR_OK ? module_catalogue(module, true, &catalogue) : rv;
+}
+
+CK_RV C_DestroyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject)
+{
+        _cleanup_(object_unrefp) struct p11_object *object = NULL;
+        CK_FLAGS flags;
+        CK_RV rv;
+
+        ENTER_MODULE;
+
+        rv = p11_session_info(module, hSession, NULL, &flags);
+        if (rv == CKR_OK)
+                rv = module_object_of(module, hObject, CKR_OBJECT_HANDLE_INVALID, &object);
+        if (rv != CKR_OK)
+                return rv;
+        if (object->session)
+                return p11_session_remove(module, hObject);
+        return flags & CKF_RW_SESSION ? delete_from_token(module, object) : CKR_SESSION_READ_ONLY;
+}

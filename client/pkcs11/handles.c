@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See handles.h: a hash table with open addressing, whose rows are never removed. */
+#include "client/pkcs11/handles.h"
+
+#include <nettle/sha2.h>
+#include <string.h>
+
+struct handle_row {
+        uint8_t identity[SHA256_DIGEST_SIZE];
+        CK_ULONG handle; /* 0: the row is free */
+};
+
+static void add_value(struct sha256_ctx *hash, const struct p11_object *object, CK_ATTRIBUTE_TYPE type)
+{
+        const void *value = "";
+        size_t length = 0;
+
+        (void)attributes_get(&object->attributes, type, &value, &length);
+        sha256_update(hash, sizeof(length), (const uint8_t *)&length);
+        sha256_update(hash, length, value);
+}
+
+/* Not its label, which a program may change. */
+static void identify(const struct p11_object *object, uint8_t identity[static SHA256_DIGEST_SIZE])
+{
+        struct sha256_ctx hash;
+
+        sha256_init(&hash);
+        sha256_update(&hash, sizeof(object->slot), (const uint8_t *)&object->slot);
+        add_value(&hash, object, CKA_CLASS);
+        add_value(&hash, object, CKA_ID);
+        add_value(&hash, object, CKA_VALUE);
+        add_value(&hash, object, CKA_PUBLIC_KEY_INFO);
+        add_value(&hash, object, CKA_PROFILE_ID);
+        /* A key whose public half is not on the token is known by its name alone; so are secret keys. */
+        if (!object->spki && object->class != CKO_CERTIFICATE)
+                add_value(&hash, object, CKA_LABEL);
+        sha256_digest(&hash, SHA256_DIGEST_SIZE, identity);
+}
+
+static struct handle_row *row_of(struct handles *handles, const uint8_t *identity)
+{
+        size_t at;
+
+        memcpy(&at, identity, sizeof(at));
+        for (;; at++) {
+                struct handle_row *row = &handles->rows[at & (handles->size - 1)];
+
+                if (row->handle == 0 || memcmp(row->identity, identity, sizeof(row->identity)) == 0)
+                        return row;
+        }
+}
+
+/* At most half of the rows are in use. */
+static bool grow(struct handles *handles)
+{
+        struct handles larger = {
+                .n = handles->n, .size = handles->size ? handles->size * 2 : 64, .last = handles->last};
+
+        if (2 * handles->n < handles->size)
+                return true;
+        larger.rows = calloc(larger.size, sizeof(*larger.rows));
+        if (!larger.rows)
+                return false;
+        for (size_t i = 0; i < handles->size; i++)
+                if (handles->rows[i].handle != 0)
+                        *row_of(&larger, handles->rows[i].identity) = handles->rows[i];
+        free(handles->rows);
+        *handles = larger;
+        return true;
+}
+
+void handles_done(struct handles *handles)
+{
+        free(handles->rows);
+        *handles = (struct handles){0};
+}
+
+CK_ULONG handles_next(struct handles *handles)
+{
+        return ++handles->last;
+}
+
+CK_ULONG handles_of(struct handles *handles, const struct p11_object *object)
+{
+        uint8_t identity[SHA256_DIGEST_SIZE];
+        struct handle_row *row;
+
+        if (!grow(handles))
+                return 0;
+        identify(object, identity);
+        row = row_of(handles, identity);
+        if (row->handle == 0) {
+                memcpy(row->identity, identity, sizeof(identity));
+                row->handle = handles_next(handles);
+                handles->n++;
+        }
+        return row->handle;
+}

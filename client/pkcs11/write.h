@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the calls that change a token share. */
+#pragma once
+
+#include "client/pkcs11/session.h"
+
+/* The slot of a session. *ret_catalogue, which owns it, is a reference. CKR_SESSION_READ_ONLY: on_token, and the session may not write. */
+CK_RV writable_slot(struct module *module, CK_SESSION_HANDLE session, bool on_token,
+        struct catalogue **ret_catalogue, const struct p11_slot **ret);
+
+/* The value of an attribute as a new string, which the caller frees. *ret is untouched where the template does not have it, or it is
+ * empty. CKR_ATTRIBUTE_VALUE_INVALID: it has a NUL; CKR_HOST_MEMORY. */
+CK_RV template_text(const CK_ATTRIBUTE *template, CK_ULONG n, CK_ATTRIBUTE_TYPE type, char **ret);
+
+/* The cleanups of what libtokend returns. */
+static inline void key_freep(struct tokend_key **key)
+{
+        tokend_key_free(*key);
+}
+
+static inline void certificate_freep(struct tokend_certificate **certificate)
+{
+        tokend_certificate_free(*certificate);
+}
