@@ -12,8 +12,8 @@ $(SAMPLE): tests/unit/io.example.Sample.varlink $(wildcard proto/generate/*.py)
 	$(Q)mkdir -p $(@D) && $(PYTHON) -B proto/generate $(if $(findstring replies,$@),broker/base,broker/methods)/$(@F) $< > $@
 $(BUILD)/obj/tests/unit/test_broker_generate.o: | $(SAMPLE)
 $(UNIT): $(BUILD)/obj/gen/sample/parameters.o $(BUILD)/obj/gen/sample/replies.o
-# The clock of bench_stage.c.
-UNIT_WRAPPED = -Wl,--wrap=now_usec
+# The clock of bench_stage.c, and the kernel of test_sandbox_landlock.c.
+UNIT_WRAPPED = -Wl,--wrap=now_usec -Wl,--wrap=landlock_version
 # Its malloc() is called before a sanitizer is ready.
 $(BUILD)/obj/tests/unit/alloc.o: EXTRA_CFLAGS += $(if $(SANITIZE),-fno-sanitize=$(SANITIZE))
 $(UNIT): $(BUILD)/lib/proto.a $(DAEMON_LIBS)

@@ -30,14 +30,6 @@ struct ruleset {
         uint64_t files, tcp, scope;
 };
 
-/* 0: there is none. */
-static int version(void)
-{
-        long n = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-        return n > 0 ? (int)n : 0;
-}
-
 static size_t ruleset_size(int abi)
 {
         if (abi >= VERSION_SCOPE)
@@ -74,7 +66,7 @@ int landlock_domain(void)
         const struct ruleset files = {.files = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
                                                LANDLOCK_ACCESS_FS_REFER};
         _cleanup_(closep) int root = -1;
-        int abi = version();
+        int abi = landlock_version();
 
         if (abi < VERSION_REFER)
                 return 1;
@@ -86,7 +78,7 @@ int landlock_domain(void)
 
 static int shut(int directory_fd, uint64_t granted)
 {
-        int abi = version();
+        int abi = landlock_version();
         const struct ruleset all = {
                 .files = all_files(abi), .tcp = TCP_4, .scope = SCOPE_SOCKET | SCOPE_SIGNAL};
 

@@ -6,7 +6,10 @@
  */
 #pragma once
 
-/* Each returns 0; 1: this kernel has no Landlock (for landlock_domain(): none before Linux 5.19), and nothing is given up; -errno. */
+/* Which version of Landlock the kernel has; 0: none, or none for this process. */
+int landlock_version(void);
+
+/* Each of the following returns 0; 1: this kernel has no Landlock (for landlock_domain(): none before Linux 5.19), and nothing is given up; -errno. */
 
 /* For a process that loads code of others: files and sockets are as they were. */
 int landlock_domain(void);

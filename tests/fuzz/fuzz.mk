@@ -12,7 +12,7 @@ $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzze
 		$(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(if $(libfuzzer),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) -lpthread
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(NETTLE_LIBS) -lpthread
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
 worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
 $(BUILD)/tests/fuzz-request: $(BUILD)/obj/gen/broker/methods/parameters.o
@@ -21,6 +21,7 @@ $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text)
 $(BUILD)/tests/fuzz-der: $(call worker,signature)
 $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
 $(BUILD)/tests/fuzz-reply: $(CLIENT)
+$(BUILD)/tests/fuzz-record: $(call objects,$(patsubst %,daemon/audit/%.c,foreign-record line own-kind))
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
 .PHONY: fuzz fuzz-programs

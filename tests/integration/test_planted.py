@@ -5,9 +5,12 @@ The real broker with foreign code in it (tests/planted) runs in the place of tok
 the service's own user. Each life of it tries one thing. What it tries must be refused, or end it; and every other process must be the
 same as before, and serve.
 """
+import ctypes
+import errno
 import os
 import re
 import shutil
+import struct
 import subprocess
 
 from harness import BUILD, DEADLINE, PLAIN, Case, Daemon, SoftToken, children, until
@@ -28,7 +31,22 @@ def attempts():
     return dict(line.split() for line in lines)
 
 
+class NoLandlock(Daemon):
+    """On a kernel without Landlock: the call that asks for it is answered ENOSYS."""
+
+    def prepare(self):
+        super().prepare()
+        code = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, 444, 0x06, 0, 0, 0x50000 | errno.ENOSYS, 0x06, 0, 0, 0x7fff0000)
+        text = ctypes.create_string_buffer(code)
+        program = struct.pack("HP", 4, ctypes.addressof(text))
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+            raise OSError(ctypes.get_errno(), "no filter")
+
+
 class Planted(Case):
+    service = Daemon
+
     @classmethod
     def configure(cls):
         cls.build = cls.place.path / "build"
@@ -42,7 +60,7 @@ class Planted(Case):
         cls.audit = cls.place.path / "audit"
         cls.audit.mkdir()
         cls.file = cls.audit / "log"
-        daemon = Daemon(cls.place, f"Audit=file:{cls.file}\n" + token.section(), build=cls.build, uid=UID)
+        daemon = cls.service(cls.place, f"Audit=file:{cls.file}\n" + token.section(), build=cls.build, uid=UID)
         for path in [cls.place.path, *cls.place.path.rglob("*")]:
             os.chown(path, UID, UID)
         cls.addClassCleanup(daemon.stop)
@@ -105,6 +123,15 @@ class Channels(Planted):
                            if name.startswith(("control-", "worker-", "audit-", "nonsense-"))})
         records = self.file.read_text()
         self.assertGreaterEqual(records.count('"kind":"refused"'), 13)
+
+
+class WithoutLandlock(Planted):
+    service = NoLandlock
+
+    def test_without_landlock(self):
+        """a kernel without Landlock: it is told once and is no error, and the filters alone refuse the same"""
+        self.run_attempts({name: end for name, end in attempts().items() if end == "none" and "nonsense" not in name})
+        self.assertEqual(self.daemon.log_text().count("no Landlock"), 1)
 
 
 del Planted

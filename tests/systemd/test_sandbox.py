@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """The sandbox: what systemd says of it, and what /proc says of the processes in it."""
+import ctypes
 import os
 import re
 import subprocess
@@ -70,6 +71,12 @@ class Sandbox(machine.Case):
                 networks.add(os.readlink(f"/proc/{process.pid}/ns/net"))
         self.assertEqual(len(networks), 1)
         self.assertNotIn(os.readlink("/proc/self/ns/net"), networks)
+
+    def test_landlock(self):
+        """the unit lets tokend use Landlock, where the kernel has it"""
+        if ctypes.CDLL(None).syscall(444, None, 0, 1) <= 0:
+            self.skipTest("this kernel has no Landlock")
+        self.assertNotIn("no Landlock", self.journal())
 
     def test_pin_unseen(self):
         """the PIN is in no command line, no environment and no line of the journal"""
