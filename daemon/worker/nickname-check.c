@@ -28,60 +28,80 @@ static int open_session(struct session *session, struct slot_token *token, struc
         return r == 0 ? login(session, failure) : session_failure(session, r, NULL, failure);
 }
 
+/* One of the two searches. */
+struct nickname_search {
+        const struct message_seek *seek;
+        bool objects; /* for objects, and for claims after them; else for claims alone */
+        bool last; /* the last try: what cannot be read for one object is lived with, because it may stay so */
+        unsigned seen;
+};
+
+/* Whether the token failed at this object alone, and not in passing. */
+static bool is_lived_with(const struct nickname_search *search, struct session *session, int r)
+{
+        return r == CALL_FAILED && search->last && session_is_well(session);
+}
+
 /* A claim that cannot be read, or that was withdrawn while we read it, counts as another's that comes before
  * ours. */
-static int see_claim(
-        struct session *session, const struct message_seek *seek, CK_OBJECT_HANDLE handle, unsigned *seen)
+static int see_claim(struct nickname_search *search, struct session *session, CK_OBJECT_HANDLE handle)
 {
+        const struct message_seek *seek = search->seek;
         struct claim_object object = {0};
         int r = claims_read(session, handle, &object);
 
+        if (r == 0 && object.unreadable && !search->last)
+                return session_fail(session, object.unreadable, "C_GetAttributeValue");
         if (r != 0 && !session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                 return r;
         if (r == 0 && object.readable && claim_record_is(&object.claim, seek->claimant, seek->claim))
-                *seen |= SEEN_OWN_CLAIM;
+                search->seen |= SEEN_OWN_CLAIM;
         else if (r == 0 && object.readable &&
                  !claim_record_is_lower(&object.claim, seek->claimant, seek->claim))
-                *seen |= SEEN_CLAIM;
+                search->seen |= SEEN_CLAIM;
         else
-                *seen |= SEEN_CLAIM | SEEN_LOWER_CLAIM;
+                search->seen |= SEEN_CLAIM | SEEN_LOWER_CLAIM;
         return 0;
 }
 
-static int see_claims(struct session *session, const struct message_seek *seek, unsigned *ret)
+static int see_claims(struct nickname_search *search, struct session *session)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
-        unsigned seen = 0;
         size_t n = 0;
-        int r = claims_find(session, seek->nickname, handles, &n);
+        int r = claims_find(session, search->seek->nickname, handles, &n);
 
+        /* Others come before ours, if it is among those that are not read. */
+        if (n == CLAIMS_MAX) {
+                search->seen |= SEEN_OWN_CLAIM | SEEN_CLAIM | SEEN_LOWER_CLAIM;
+                return 0;
+        }
         for (size_t i = 0; i < n && r == 0; i++)
-                r = see_claim(session, seek, handles[i], &seen);
-        if (r == 0)
-                *ret = seen;
+                r = see_claim(search, session, handles[i]);
         return r;
 }
 
 /* Whether the key has the id of the question, whose keys may bear the nickname. */
 static int is_paired(
-        struct session *session, const struct message_seek *seek, CK_OBJECT_HANDLE handle, bool *ret)
+        const struct nickname_search *search, struct session *session, CK_OBJECT_HANDLE handle, bool *ret)
 {
+        const struct wire_bytes wanted = search->seek->id;
         uint8_t id[LIMIT_KEY_ID];
         CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_ID, id, sizeof(id));
         int r = P11(session, C_GetAttributeValue, session->handle, handle, &attribute, 1);
 
-        *ret = r == 0 && attribute.ulValueLen == seek->id.length && seek->id.length > 0 &&
-               memcmp(id, seek->id.data, seek->id.length) == 0;
+        *ret = r == 0 && attribute.ulValueLen == wanted.length && wanted.length > 0 &&
+               memcmp(id, wanted.data, wanted.length) == 0;
         if (session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
-                session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                session_said(session, r, CKR_OBJECT_HANDLE_INVALID) || is_lived_with(search, session, r))
                 return 0;
         return r;
 }
 
-static int see_objects(struct session *session, const struct message_seek *seek, unsigned *seen)
+static int see_objects(struct nickname_search *search, struct session *session)
 {
         static const CK_OBJECT_CLASS classes[] = {
                 CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE};
+        const struct message_seek *seek = search->seek;
         CK_OBJECT_HANDLE handles[KEYS_MAX];
         int r = 0;
 
@@ -93,47 +113,45 @@ static int see_objects(struct session *session, const struct message_seek *seek,
                 for (size_t i = 0; i < n && r == 0; i++) {
                         bool paired = false;
                         if (seek->paired && n < KEYS_MAX && classes[c] != CKO_CERTIFICATE)
-                                r = is_paired(session, seek, handles[i], &paired);
+                                r = is_paired(search, session, handles[i], &paired);
                         if (!paired)
-                                *seen |= SEEN_OBJECT;
+                                search->seen |= SEEN_OBJECT;
                 }
         }
         return r;
 }
 
-static int look_once(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
-        struct failure *failure)
+static int search_once(struct nickname_search *search, struct slot_token *token, struct failure *failure)
 {
         struct session session;
-        unsigned found = 0, claims = 0;
         int r = open_session(&session, token, failure);
 
         if (r != 0)
                 return r;
-        if (objects)
-                r = see_objects(&session, seek, &found);
+        search->seen = 0;
+        if (search->objects)
+                r = see_objects(search, &session);
         /* After the objects: only who is logged in sees our own claim, and so saw the private keys before. */
         if (r == 0)
-                r = see_claims(&session, seek, &claims);
+                r = see_claims(search, &session);
         if (r == 0)
                 r = session_check(&session);
         if (r != 0)
                 return session_failure(&session, r, NULL, failure);
         session_close(&session);
-        *ret = found | claims;
         return 0;
 }
 
 /* Each try begins with C_Initialize. A PIN is not tried again. */
-static int look(struct slot_token *token, const struct message_seek *seek, bool objects, unsigned *ret,
-        struct failure *failure)
+static int search_run(struct nickname_search *search, struct slot_token *token, struct failure *failure)
 {
         for (unsigned i = 1;; i++) {
                 int r = token->p11 ? module_again(token, failure) : module_load(token, failure);
 
+                search->last = i == TRIES;
                 if (r == 0)
-                        r = look_once(token, seek, objects, ret, failure);
-                if (r <= 0 || i == TRIES || r == WORKER_END_PIN || !token->p11)
+                        r = search_once(search, token, failure);
+                if (r <= 0 || search->last || r == WORKER_END_PIN || !token->p11)
                         return r;
                 usleep(RETRY_USEC << (i - 1));
         }
@@ -142,15 +160,15 @@ static int look(struct slot_token *token, const struct message_seek *seek, bool 
 int nickname_check_run(
         struct slot_token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
 {
-        unsigned first = 0, second = 0;
+        struct nickname_search first = {.seek = seek}, second = {.seek = seek, .objects = true};
         int r;
 
-        r = look(token, seek, false, &first, failure);
+        r = search_run(&first, token, failure);
         if (r == 0)
-                r = look(token, seek, true, &second, failure);
+                r = search_run(&second, token, failure);
         if (r != 0)
                 return r;
-        *ret = (first & ~(unsigned)SEEN_OWN_CLAIM) | (second & SEEN_OBJECT) |
-               (first & second & SEEN_OWN_CLAIM);
+        *ret = (first.seen & ~(unsigned)SEEN_OWN_CLAIM) | (second.seen & SEEN_OBJECT) |
+               (first.seen & second.seen & SEEN_OWN_CLAIM);
         return 0;
 }

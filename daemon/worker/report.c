@@ -132,6 +132,9 @@ static int report_claims(struct operation *operation)
         size_t n = 0;
         int r = message.holds_claims ? claims_find(session, NULL, handles, &n) : 0;
 
+        /* What the status showed before stays. */
+        if (r == CALL_FAILED && session_is_well(session))
+                return 0;
         if (r != 0)
                 return r;
         if (begin_claim(thread)) {

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """A nickname is one object's, on whatever host: daemons of several StateDirectories share one SoftHSM2 token."""
+import glob
 import os
+import pathlib
+import shutil
 import re
 import struct
 import threading
@@ -322,6 +325,22 @@ class Foreign(Shared):
         shown = until(lambda: self.daemon.token("hsm")["claims"], "the claim is shown")
         self.assertEqual((shown[0]["nickname"], shown[0]["claimant"]), ("odd", ""))
         self.fails("DeadlineExceeded", self.generate, "odd", timeoutMs=1500)
+
+    def test_too_many(self):
+        """more claims than are read keep their nickname from being given, and are said; the token serves, signs and makes other keys"""
+        self.generate("signer")
+        self.daemon.stop()
+        self.claim("crowded", os.urandom(32), 5)
+        # SoftHSM takes each file for an object.
+        newest = max(glob.glob(f"{self.token.store}/*/*.object"), key=os.path.getmtime)
+        for i in range(300):
+            shutil.copy(newest, pathlib.Path(newest).with_name(f"00000000-0000-0000-0000-{i:012}.object"))
+        self.daemon.start()
+        self.assertEqual(self.daemon.wait_state("hsm", "ready")["restarts"], 0)
+        self.assertIn("256 claims on nicknames or more", self.daemon.log_text())
+        self.daemon.call("Sign", key="hsm:signer", algorithm="ecdsa_sha256", message=b64(b"m"))
+        self.generate("another", timeoutMs=60000)
+        self.fails("DeadlineExceeded", self.generate, "crowded", timeoutMs=3000)
 
     def test_signs_go_on(self):
         """while a claim is waited for the token signs"""

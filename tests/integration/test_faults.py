@@ -340,9 +340,8 @@ class Verdicts(Faults):
         super().begin(keys=("k", "other"), sessions=6, **options)
         self.sign()
         self.bad = self.daemon.call("Generate", token="hsm", nickname="bad", type="rsa", size=2048)["key"]
-        # The module cannot know which key it is: it fails for all signatures of one mechanism.
         self.token.settled()
-        self.token.set(*(line.replace("C_Sign", "C_Sign mechanism=0x1") for line in bad))
+        self.token.set(*(f"{line} label=bad" for line in bad))
         self.before = self.daemon.token("hsm")
 
     def ask_bad(self):

@@ -11,7 +11,7 @@
  * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
  * looked at on every call. One fault a line:
  *
- *     FUNCTION ACTION [after] [skip=N] [count=N] [mechanism=N] [since=FUNCTION] [until=FUNCTION]
+ *     FUNCTION ACTION [after] [skip=N] [count=N] [label=TEXT] [type=N] [since=FUNCTION] [until=FUNCTION]
  *
  * TESTMODULE_TRACE     a file: each C_UnwrapKey that succeeds adds a line, with what was unwrapped and what the real
  * module says of the object that it made
@@ -20,8 +20,9 @@
  *
  * FUNCTION is a name (C_Sign) or * for any. The fault applies to calls from number skip (0) on, to count of
  * them (all), counted over all processes since the file was last changed. after: the real call is made first.
- * mechanism: of C_Sign, calls after a C_SignInit of this thread with that mechanism. since, until: once that function was
- * called since the file was last changed, and not any more.
+ * label: the fault applies to calls about objects of that CKA_LABEL alone (C_GetAttributeValue, C_SignInit, C_Sign,
+ * C_DestroyObject). type: of C_GetAttributeValue, calls that ask for that attribute, too. since, until: once that function
+ * was called since the file was last changed, and not any more.
  * ACTION is one of
  *
  *     ckr=0x30      returns that
@@ -127,7 +128,9 @@ static const struct {
 struct fault {
         char function[40];
         enum action action;
-        unsigned long value, skip, count, mechanism;
+        unsigned long value, skip, count;
+        unsigned long type; /* 0: any */
+        char label[40];     /* empty: of any object, or of none */
         char since[40], until[40];
         bool after;
         uint64_t stamp; /* of the file that it stands in */
@@ -155,6 +158,14 @@ static struct {
         _Atomic CK_SESSION_HANDLE dropped; /* 0: none; the real session stays open, for whoever opens next */
 } module = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* The object that the calling thread's call is about; CK_INVALID_HANDLE: it is about none, or that is not known. */
+static _Thread_local struct {
+        CK_SESSION_HANDLE session;
+        CK_OBJECT_HANDLE object;
+        const CK_ATTRIBUTE *attributes; /* that are asked for; NULL: none */
+        CK_ULONG n;
+} about;
+
 static void parse_word(struct fault *fault, const char *word)
 {
         const char *equals = strchr(word, '=');
@@ -167,8 +178,10 @@ static void parse_word(struct fault *fault, const char *word)
                 fault->skip = value;
         else if (strncmp(word, "count=", 6) == 0)
                 fault->count = value;
-        else if (strncmp(word, "mechanism=", 10) == 0)
-                fault->mechanism = value;
+        else if (strncmp(word, "label=", 6) == 0)
+                snprintf(fault->label, sizeof(fault->label), "%s", word + 6);
+        else if (strncmp(word, "type=", 5) == 0)
+                fault->type = value;
         else if (strncmp(word, "since=", 6) == 0)
                 snprintf(fault->since, sizeof(fault->since), "%s", word + 6);
         else if (strncmp(word, "until=", 6) == 0)
@@ -244,15 +257,32 @@ static void refresh(void)
                 }
 }
 
-/* What the last C_SignInit of this thread was for. */
-static _Thread_local unsigned long mechanism_now;
+static bool is_about(const char *label)
+{
+        char value[sizeof(module.faults[0].label)];
+        CK_ATTRIBUTE wanted = {CKA_LABEL, value, sizeof(value)};
+
+        return about.object != CK_INVALID_HANDLE &&
+               module.target->C_GetAttributeValue(about.session, about.object, &wanted, 1) == CKR_OK &&
+               wanted.ulValueLen == strlen(label) && memcmp(value, label, strlen(label)) == 0;
+}
+
+static bool asks_for(unsigned long type)
+{
+        for (CK_ULONG i = 0; about.attributes && i < about.n; i++)
+                if (about.attributes[i].type == type)
+                        return true;
+        return false;
+}
 
 static bool is_meant(const struct fault *fault, size_t i, const char *function, bool after)
 {
         if (fault->after != after ||
                 (strcmp(fault->function, "*") != 0 && strcmp(fault->function, function) != 0))
                 return false;
-        if (fault->mechanism != 0 && fault->mechanism != mechanism_now)
+        if (fault->label[0] && !is_about(fault->label))
+                return false;
+        if (fault->type != 0 && !asks_for(fault->type))
                 return false;
         if (fault->since[0] && calls_of(fault->since) == atomic_load(&module.shared->begins[i]))
                 return false;
@@ -374,6 +404,12 @@ static void after(const char *name, CK_RV *rv)
 #define FUNCTION(name, parameters, arguments) PLAIN(name, parameters, arguments)
 #include "tests/module/functions.h"
 #undef FUNCTION
+
+static void begin_about(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+        about.session = session;
+        about.object = object;
+}
 
 static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR n)
 {
@@ -577,10 +613,40 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
         return rv;
 }
 
+static CK_RV read_object(
+        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_PTR attributes, CK_ULONG n)
+{
+        CK_RV rv;
+
+        begin_about(session, object);
+        about.attributes = attributes;
+        about.n = n;
+        rv = get_attribute_value(session, object, attributes, n);
+        about.object = CK_INVALID_HANDLE;
+        about.attributes = NULL;
+        return rv;
+}
+
+static CK_RV destroy_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+        CK_RV rv;
+
+        begin_about(session, object);
+        rv = plain_C_DestroyObject(session, object);
+        about.object = CK_INVALID_HANDLE;
+        return rv;
+}
+
+/* The key that C_Sign of a session is about is that of its last C_SignInit. */
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
 {
-        mechanism_now = mechanism->mechanism;
-        return plain_C_SignInit(session, mechanism, key);
+        CK_RV rv;
+
+        begin_about(session, key);
+        rv = plain_C_SignInit(session, mechanism, key);
+        if (rv != CKR_OK)
+                about.object = CK_INVALID_HANDLE;
+        return rv;
 }
 
 static CK_RV sign(
@@ -589,6 +655,8 @@ static CK_RV sign(
         struct fault fault;
         CK_RV rv;
 
+        if (session != about.session)
+                about.object = CK_INVALID_HANDLE;
         if (before(F_C_Sign, "C_Sign", &fault, &rv))
                 return rv;
         rv = module.target->C_Sign(session, data, length, signature, n);
@@ -823,7 +891,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetFunctionList = C_GetFunctionList;
         list.C_GetInfo = get_info;
         list.C_GetSlotInfo = get_slot_info;
-        list.C_GetAttributeValue = get_attribute_value;
+        list.C_GetAttributeValue = read_object;
         list.C_GetSlotList = get_slot_list;
         list.C_GetTokenInfo = get_token_info;
         list.C_OpenSession = open_session;
@@ -831,6 +899,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_FindObjectsInit = find_objects_init;
         list.C_FindObjects = find_objects;
         list.C_GetSessionInfo = get_session_info;
+        list.C_DestroyObject = destroy_object;
         list.C_SignInit = sign_init;
         list.C_Sign = sign;
         list.C_UnwrapKey = unwrap_key;

@@ -117,6 +117,7 @@ struct token {
         struct link first, waiting, held, paused, unsettled;
         size_t n_suspects; /* in first, or out */
         bool refresh_wanted;
+        bool unlisted; /* the last refresh failed, and the log says why */
         uint64_t refresh_sent_usec, refresh_due_usec;
         uint64_t refreshed_usec; /* when the last refresh that succeeded was sent */
         unsigned misses;         /* that a refresh did not mend, since the last look */

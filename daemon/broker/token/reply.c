@@ -145,6 +145,24 @@ static int settled(struct token *token, struct op *op, const struct message_repl
 
 /* ---- the directory ---- */
 
+/* The worker could not list the token's objects. Said once, until it can; and a token that is not ready before that says why. */
+static void refresh_failed(struct token *token, const struct op *op)
+{
+        char name[CKR_TEXT];
+        _cleanup_(freep) char *reason = text_format("its objects cannot be listed: %s",
+                op->text && op->text[0] ? op->text : ckr_text(op->ckr, name));
+
+        if (!reason)
+                return;
+        if (!token->unlisted)
+                log_warning("token %s: %s; this is tried again every second", token->name, reason);
+        token->unlisted = true;
+        if (token->worker.phase == WORKER_LOADING) {
+                free(token->reason);
+                token->reason = TAKE_PTR(reason);
+        }
+}
+
 /* The token's new directory is here, or an old one is up to date. */
 static void refresh_done(struct token *token, bool ok)
 {
@@ -159,8 +177,10 @@ static void refresh_done(struct token *token, bool ok)
                 verdict_renew(token);
                 settle_by_directory(token);
         }
-        if (ok)
+        if (ok) {
                 token->refreshed_usec = token->refresh_sent_usec;
+                token->unlisted = false;
+        }
         loop_arm(&token->broker->loop, token->refresh_due_usec);
         if (token->worker.phase != WORKER_SERVING)
                 return;
@@ -292,6 +312,8 @@ int reply_take(struct token *token, struct wire *wire)
                 r = settled(token, op, &reply);
         else if (op->kind == MESSAGE_TYPE_REFRESH) {
                 r = verdict_learn(token, op, ends[reply.status], now_usec()) ? REPLY_LOST : 0;
+                if (reply.status != REPLY_OK)
+                        refresh_failed(token, op);
                 backlog_end(op, END_OK);
                 token->refresh_ckr = reply.status == REPLY_OK ? token->refresh_ckr : reply.ckr;
                 refresh_done(token, reply.status == REPLY_OK);

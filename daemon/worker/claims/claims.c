@@ -45,21 +45,28 @@ int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE 
                 APPLICATION,
                 ATTRIBUTE(CKA_LABEL, nickname, nickname ? strlen(nickname) : 0),
         };
-        size_t n = 0;
-        int r = session_find(session, template, nickname ? 4 : 3, handles, CLAIMS_MAX, &n);
 
-        if (r == 0 && n == CLAIMS_MAX)
-                r = session_fail(session, CKR_DEVICE_MEMORY, "C_FindObjects");
-        if (r == 0)
-                *ret_n = n;
-        return r;
+        return session_find(session, template, nickname ? 4 : 3, handles, CLAIMS_MAX, ret_n);
 }
 
-static bool is_unreadable(const struct session *session, int r)
+/* 0, or why the session or the token is at fault. What is wrong with the claim alone is in *ret_why. */
+static int read_attribute(
+        struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attribute, CK_RV *ret_why)
 {
-        return session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
-               session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
-               session_said(session, r, CKR_ATTRIBUTE_SENSITIVE);
+        CK_ULONG size = attribute->ulValueLen;
+        int r = P11(session, C_GetAttributeValue, session->handle, handle, attribute, 1);
+
+        if (r == 0 && attribute->ulValueLen <= size)
+                return 0;
+        attribute->ulValueLen = 0;
+        if (r == 0 || session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
+                session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
+                session_said(session, r, CKR_ATTRIBUTE_SENSITIVE))
+                return 0;
+        if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID) || !session_is_well(session))
+                return r;
+        *ret_why = session->failed.ckr;
+        return 0;
 }
 
 int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret)
@@ -73,33 +80,37 @@ int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_o
                      what = ATTRIBUTE(CKA_CLASS, &class, sizeof(class));
         int r;
 
-        r = P11(session, C_GetAttributeValue, session->handle, handle, &what, 1);
-        if (r == 0 && class != CKO_DATA)
+        r = read_attribute(session, handle, &what, &object.unreadable);
+        if (r == 0 && what.ulValueLen != 0 && class != CKO_DATA)
                 r = session_fail(session, CKR_OBJECT_HANDLE_INVALID, "C_GetAttributeValue");
+        if (r == 0)
+                r = read_attribute(session, handle, &name, &object.unreadable);
+        if (r == 0)
+                r = read_attribute(session, handle, &content, &object.unreadable);
         if (r != 0)
                 return r;
-        r = P11(session, C_GetAttributeValue, session->handle, handle, &name, 1);
-        if (r == 0 && name.ulValueLen <= sizeof(label) && text_is_listable(label, name.ulValueLen))
+        if (text_is_listable(label, name.ulValueLen))
                 memcpy(object.nickname, label, name.ulValueLen);
-        if (r != 0 && !is_unreadable(session, r))
-                return r;
-        r = P11(session, C_GetAttributeValue, session->handle, handle, &content, 1);
-        if (r == 0 && content.ulValueLen <= sizeof(value))
-                object.readable = claim_record_decode(value, content.ulValueLen, &object.claim);
-        if (r != 0 && !is_unreadable(session, r))
-                return r;
+        object.readable = claim_record_decode(value, content.ulValueLen, &object.claim);
         *ret = object;
         return 0;
+}
+
+static bool is_claim(const struct claim_object *object, const struct claim_record *claim)
+{
+        return object->readable &&
+               claim_record_is(&object->claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number);
 }
 
 int claims_destroy_at(struct session *session, CK_OBJECT_HANDLE handle, const struct claim_record *claim,
         bool *ret_was_there)
 {
-        struct claim_object object;
+        struct claim_object object = {0};
         int r = claims_read(session, handle, &object);
 
-        if (r == 0 && object.readable &&
-                claim_record_is(&object.claim, wire_bytes(claim->claimant, CLAIMANT_LENGTH), claim->number)) {
+        if (r == 0 && object.unreadable)
+                return session_fail(session, object.unreadable, "C_GetAttributeValue");
+        if (r == 0 && is_claim(&object, claim)) {
                 *ret_was_there = true;
                 r = P11(session, C_DestroyObject, session->handle, handle);
         }
@@ -109,15 +120,25 @@ int claims_destroy_at(struct session *session, CK_OBJECT_HANDLE handle, const st
 int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim)
 {
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
-        size_t n = 0;
+        size_t n = 0, destroyed = 0;
+        CK_RV missed = CKR_OK;
         int r = claims_find(session, nickname, handles, &n);
 
+        if (n == CLAIMS_MAX)
+                missed = CKR_DEVICE_MEMORY;
         for (size_t i = 0; i < n && r == 0; i++) {
-                bool ignored;
+                struct claim_object object = {0};
 
-                r = claims_destroy_at(session, handles[i], claim, &ignored);
+                r = claims_read(session, handles[i], &object);
+                if (r == 0 && object.unreadable)
+                        missed = object.unreadable;
+                if (r == 0 && is_claim(&object, claim)) {
+                        r = P11(session, C_DestroyObject, session->handle, handles[i]);
+                        destroyed += r == 0;
+                }
                 if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
                         r = 0;
         }
-        return r;
+        /* It may be among those that were not read. */
+        return r == 0 && destroyed == 0 && missed ? session_fail(session, missed, "C_GetAttributeValue") : r;
 }

@@ -9,7 +9,7 @@
 #include "daemon/worker/claims/claim-record.h"
 #include "daemon/worker/device/session.h"
 
-/* Claims on one token, at most. There is one for each host that creates something now, or crashed while it
+/* Claims that are read, at most. There is one for each host that creates something now, or crashed while it
  * did. */
 #define CLAIMS_MAX 256U
 
@@ -18,6 +18,7 @@ struct claim_object {
         CK_OBJECT_HANDLE handle;
         char nickname[LIMIT_NICKNAME + 1]; /* empty if its label cannot be one */
         bool readable;                     /* claim is filled in */
+        CK_RV unreadable; /* what the token answered instead of its attributes; CKR_OK: they were read */
         struct claim_record claim;
 };
 
@@ -28,12 +29,13 @@ int claims_write(struct session *session, const char *nickname, const struct cla
 /* Whether r of claims_write() means that the token takes no data objects. */
 bool claims_not_held(const struct session *session, int r);
 
-/* Handles of all claims on the nickname (NULL: on any). CALL_FAILED with CKR_DEVICE_MEMORY: there are
- * CLAIMS_MAX or more. */
+/* Handles of the claims on the nickname (NULL: on any). CLAIMS_MAX of them: there may be more. */
 int claims_find(struct session *session, const char *nickname, CK_OBJECT_HANDLE handles[static CLAIMS_MAX],
         size_t *ret_n);
 
-/* CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile, or the handle is another object's. */
+/* If the token does not give it, although it and the session are well, that is no error: it is not readable,
+ * and `unreadable` says why. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: it was withdrawn meanwhile, or the handle is
+ * another object's. */
 int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_object *ret);
 
 /* Destroys the claim with this claimant and number if it is what the handle stands for (*ret_was_there, else untouched).
@@ -41,5 +43,6 @@ int claims_read(struct session *session, CK_OBJECT_HANDLE handle, struct claim_o
 int claims_destroy_at(struct session *session, CK_OBJECT_HANDLE handle, const struct claim_record *claim,
         bool *ret_was_there);
 
-/* Destroys every claim on the nickname with this claimant and number. 0: none of them is left. */
+/* Destroys every claim on the nickname with this claimant and number. 0: none of them is left. CALL_FAILED with
+ * CKR_DEVICE_MEMORY: it was not found, and more claims lie there than are read. */
 int claims_destroy(struct session *session, const char *nickname, const struct claim_record *claim);

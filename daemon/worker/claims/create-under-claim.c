@@ -329,7 +329,13 @@ static int claim_and_settle(struct operation *operation, const struct creation *
                 r = look_only(operation, creation);
         if (r != 0)
                 return r;
-        r = write_claim(operation, creation, &held);
+        for (unsigned tries = 1;; tries++) {
+                r = write_claim(operation, creation, &held);
+                /* One refusal may come of something else: SoftHSM gives one while another process writes. */
+                if (!claims_not_held(operation->session, r) || tries == OPERATION_TRIES - 1)
+                        break;
+                usleep(OPERATION_BUSY_WAIT_USEC);
+        }
         if (r == 0) {
                 atomic_store(&claimant->holds, true);
                 atomic_store(&claimant->held, true);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "daemon/worker/core/handle-list.h"
 #include "daemon/worker/core/inventory.h"
 
 struct index {
@@ -24,8 +25,9 @@ struct inventory {
         pthread_mutex_t lock;
         struct index index;
         uint64_t round, last_number, generation;
-        bool waits;      /* an object waits for its public half (object.h) */
-        size_t check_at; /* where the next renewal goes on to read known objects again */
+        bool waits;                 /* an object waits for its public half (object.h) */
+        struct handle_list strikes; /* handles of new objects that the last renewal could not read */
+        size_t check_at;            /* where the next renewal goes on to read known objects again */
 };
 
 /* Of n objects; takes ownership of the array, as by_handle. -ENOMEM: the array stays the caller's. */

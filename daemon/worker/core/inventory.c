@@ -27,6 +27,7 @@ void inventory_free(struct inventory *inventory)
         for (size_t i = 0; i < inventory->index.n; i++)
                 object_free(inventory->index.by_handle[i]);
         index_done(&inventory->index);
+        handle_list_done(&inventory->strikes);
         pthread_mutex_destroy(&inventory->renewal);
         pthread_mutex_destroy(&inventory->lock);
         free(inventory);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/log.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/worker/device/attribute.h"
@@ -30,29 +31,46 @@ static bool is_about_attributes(const struct session *session, int r)
                session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID);
 }
 
+/* The call failed because of the object: the session and the token are well. */
+static bool is_about_object(struct session *session, int r)
+{
+        return r == CALL_FAILED && session->failed.ckr != CKR_OBJECT_HANDLE_INVALID &&
+               session_is_well(session);
+}
+
 /* Reads many attributes in one call. One that was not read gets the length MISSING or TOO_LONG. Some tokens stop
- * at the first of these, and the code that they return is of any of them: then each attribute is read by itself. */
+ * at the first of these, and the code that they return is of any of them: then each attribute is read by itself.
+ * So it is if the token fails at the object: what it gives is kept, and the result is that of an attribute that
+ * failed. */
 static int read_attributes(
         struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, size_t n)
 {
+        struct failed_call failed = {0};
         CK_ULONG sizes[16];
         int r;
 
         for (size_t i = 0; i < n; i++)
                 sizes[i] = attributes[i].ulValueLen;
         r = P11(session, C_GetAttributeValue, session->handle, handle, attributes, n);
-        if (!is_about_attributes(session, r))
+        if (r == 0)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                attributes[i].ulValueLen = MISSING;
+        if (!is_about_attributes(session, r) && !is_about_object(session, r))
                 return r;
         for (size_t i = 0; i < n; i++) {
                 attributes[i].ulValueLen = sizes[i];
                 r = P11(session, C_GetAttributeValue, session->handle, handle, &attributes[i], 1);
-                if (r != 0 && !is_about_attributes(session, r))
-                        return r;
                 if (r != 0)
                         attributes[i].ulValueLen =
                                 session_said(session, r, CKR_BUFFER_TOO_SMALL) ? TOO_LONG : MISSING;
+                if (r != 0 && !is_about_attributes(session, r))
+                        failed = session->failed;
         }
-        return 0;
+        if (failed.ckr == CKR_OK)
+                return 0;
+        session->failed = failed;
+        return CALL_FAILED;
 }
 
 static bool was_read(const CK_ATTRIBUTE *attribute)
@@ -237,40 +255,67 @@ static int read_certificate(struct session *session, struct object *object)
         return r;
 }
 
-int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret)
+/* Fills in what can be read, whatever it returns. */
+static int read_object(struct session *session, struct object *object)
 {
-        _cleanup_(object_freep) struct object *object = calloc(1, sizeof(*object));
+        bool is_certificate = object->class == CKO_CERTIFICATE;
         uint8_t id[LIMIT_KEY_ID];
         char label[LABEL_SIZE];
         CK_ULONG type = 0;
         CK_ATTRIBUTE attributes[] = {
                 ATTRIBUTE(CKA_ID, id, sizeof(id)),
                 ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
-                ATTRIBUTE(
-                        class == CKO_CERTIFICATE ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)),
+                ATTRIBUTE(is_certificate ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)),
         };
+        int names, r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+
+        mark_long_label(&attributes[1]);
+        names = keep_names(object, &attributes[0], &attributes[1]);
+        if (r == 0)
+                r = names;
+        if (r == 0 && !is_certificate)
+                r = read_key(session, object, &attributes[2]);
+        else if (r == 0 && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
+                r = read_certificate(session, object);
+        /* Longer than LIMIT_KEY_ID. */
+        if (attributes[0].ulValueLen == TOO_LONG)
+                object->listable = false;
+        return r;
+}
+
+int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret)
+{
+        _cleanup_(object_freep) struct object *object = calloc(1, sizeof(*object));
         int r;
 
         if (!object)
                 return -ENOMEM;
         object->class = class;
         object->handle = handle;
-        r = read_attributes(session, handle, attributes, ARRAY_SIZE(attributes));
-        if (r != 0)
-                return r;
-        mark_long_label(&attributes[1]);
-        r = keep_names(object, &attributes[0], &attributes[1]);
-        if (r == 0 && class != CKO_CERTIFICATE)
-                r = read_key(session, object, &attributes[2]);
-        else if (r == 0 && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
-                r = read_certificate(session, object);
-        if (r != 0)
-                return r;
-        /* Longer than LIMIT_KEY_ID. */
-        if (attributes[0].ulValueLen == TOO_LONG)
+        r = read_object(session, object);
+        if (is_about_object(session, r)) {
+                object->unreadable = session->failed.ckr;
                 object->listable = false;
-        *ret = TAKE_PTR(object);
-        return 0;
+                r = 0;
+        }
+        if (r == 0)
+                *ret = TAKE_PTR(object);
+        return r;
+}
+
+void object_say_unreadable(struct session *session, const struct object *object, bool was_readable)
+{
+        static const char *const classes[] = {[CKO_PRIVATE_KEY] = "private key",
+                [CKO_PUBLIC_KEY] = "public key",
+                [CKO_CERTIFICATE] = "certificate"};
+        bool listable = text_is_listable(object->label, object->label_length);
+        char name[CKR_TEXT];
+
+        log_warning("token %s: the %s with the handle %lu%s%s cannot be read: %s (C_GetAttributeValue); %s",
+                session->token->config->name, classes[object->class], object->handle,
+                listable ? " and the label " : "", listable ? object->label : "",
+                ckr_text(object->unreadable, name),
+                was_readable ? "it stays as it was read before" : "it is not listed, the others are");
 }
 
 void object_free(struct object *object)
@@ -297,9 +342,9 @@ bool object_same_label(const struct object *a, const struct object *b)
 
 bool object_same(const struct object *a, const struct object *b)
 {
-        bool same = a->class == b->class && object_same_id(a, b) && object_same_label(a, b) &&
-                    a->listable == b->listable && a->key_type == b->key_type && a->size == b->size &&
-                    a->usage == b->usage && a->flags == b->flags;
+        bool same = a->class == b->class && !a->unreadable == !b->unreadable && object_same_id(a, b) &&
+                    object_same_label(a, b) && a->listable == b->listable && a->key_type == b->key_type &&
+                    a->size == b->size && a->usage == b->usage && a->flags == b->flags;
 
         if (same && a->der && b->der)
                 same = a->der_length == b->der_length && memcmp(a->der, b->der, a->der_length) == 0;

@@ -23,6 +23,8 @@ struct object {
         bool waits; /* its public half may appear yet; the broker is not told of it before that */
 
         bool listable; /* it has a type, an id and a size that we support; others are kept only so that they are not read again */
+        CK_RV unreadable; /* what the token answered instead of its attributes; CKR_OK: they were read */
+        bool said;        /* the log says that it cannot be read */
         uint8_t *id;
         size_t id_length;
         char *label; /* without the NULs at its end; NUL-terminated; it may contain anything, also a NUL */
@@ -50,9 +52,13 @@ struct object {
         bool no_copy;          /* the token refused to make a copy */
 };
 
-/* Reads the attributes of a handle. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: the object is gone by now.
- * The caller frees. */
+/* Reads the attributes of a handle. The caller frees. If the token does not give them, although it and the
+ * session are well, that is no error: the object has what could be read, it is not listable, and `unreadable`
+ * says why. CALL_FAILED with CKR_OBJECT_HANDLE_INVALID: the object is gone by now. */
 int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, struct object **ret);
+
+/* Logs that it cannot be read; was_readable: it could before. */
+void object_say_unreadable(struct session *session, const struct object *object, bool was_readable);
 
 /* NULL is fine. */
 void object_free(struct object *object);
@@ -63,7 +69,8 @@ DEFINE_CLEANUP(struct object *, object_free);
 int object_read_point(
         struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length);
 
-/* Whether two readings are of one object: class, id, label, type, usage, flags and, if both have it, der. */
+/* Whether two readings are of one object: whether they could be read, class, id, label, type, usage, flags
+ * and, if both have it, der. */
 bool object_same(const struct object *a, const struct object *b);
 
 bool object_same_id(const struct object *a, const struct object *b);

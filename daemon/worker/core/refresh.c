@@ -4,85 +4,30 @@
  * belongs to it until it publishes, so that a failure leaves the inventory as it was.
  */
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon/worker/core/handle-list.h"
 #include "daemon/worker/core/join.h"
-#include "daemon/worker/device/attribute.h"
 #include "daemon/worker/encoding/certificate.h"
 
 /* Known objects that one renewal reads again. */
 #define CHECK_AT_ONCE 16U
 
-/* Handles that a list has room for at first. */
-#define FIRST_SIZE 256U
-
-struct listed {
-        CK_OBJECT_CLASS class;
-        CK_OBJECT_HANDLE handle;
-};
-
-struct handle_list {
-        CK_OBJECT_CLASS class; /* of what is being added */
-        struct listed *items;
-        size_t n, size;
-};
+/* An object that cannot be read is read again after this time. SoftHSM gives errors in passing while another process writes. */
+#define UNREADABLE_WAIT_USEC 50000U
 
 struct renewal {
         struct inventory *inventory;
         struct session *session;
-        struct handle_list listing;
+        struct handle_list handles;
         struct object **objects; /* what there is now: known objects, and new ones with number 0 */
         size_t n;
         bool changed;
+        bool waited; /* for objects that could not be read, and took another session */
+        size_t n_unreadable;
+        struct handle_list strikes; /* new objects that could not be read for the first time */
+        CK_RV strike;               /* what the token said of the last of them */
 };
-
-/* ---- listing ---- */
-
-static int handle_list_add(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n)
-{
-        struct handle_list *listing = userdata;
-
-        if (listing->n + n > listing->size) {
-                size_t size = 2 * listing->size + n + FIRST_SIZE;
-                struct listed *items = realloc(listing->items, size * sizeof(*items));
-                if (!items)
-                        return -ENOMEM;
-                listing->items = items;
-                listing->size = size;
-        }
-        for (size_t i = 0; i < n; i++)
-                listing->items[listing->n++] = (struct listed){listing->class, handles[i]};
-        return 0;
-}
-
-static int list_class(struct session *session, CK_OBJECT_CLASS class, struct handle_list *listing)
-{
-        CK_ATTRIBUTE template[] = {ATTRIBUTE_ULONG(CKA_CLASS, class), ATTRIBUTE_BOOL(CKA_TOKEN, true)};
-
-        listing->class = class;
-        return session_find_all(session, template, ARRAY_SIZE(template), handle_list_add, listing);
-}
-
-static int order_listed(const void *x, const void *y)
-{
-        const struct listed *a = x, *b = y;
-
-        return a->class != b->class     ? (a->class < b->class ? -1 : 1)
-               : a->handle != b->handle ? (a->handle < b->handle ? -1 : 1)
-                                        : 0;
-}
-
-/* A module that lists a handle twice must not make us own its object twice. */
-static void handle_list_unique(struct handle_list *listing)
-{
-        size_t n = 0;
-
-        if (listing->n > 0)
-                qsort(listing->items, listing->n, sizeof(*listing->items), order_listed);
-        for (size_t i = 0; i < listing->n; i++)
-                if (n == 0 || order_listed(&listing->items[n - 1], &listing->items[i]) != 0)
-                        listing->items[n++] = listing->items[i];
-        listing->n = n;
-}
 
 /* ---- reading ---- */
 
@@ -115,16 +60,93 @@ static bool take_doubt(struct inventory *inventory, struct object *known)
         return doubted;
 }
 
-/* Whether what was read is the object that we know. If we destroyed that, its handle has become another
- * object's. */
-static bool is_same(struct inventory *inventory, const struct object *known, const struct object *read)
+static bool is_destroyed(struct inventory *inventory, const struct object *known)
 {
         bool destroyed;
 
         pthread_mutex_lock(&inventory->lock);
         destroyed = known->destroyed;
         pthread_mutex_unlock(&inventory->lock);
-        return !destroyed && object_same(known, read);
+        return destroyed;
+}
+
+/* The token does not give the attributes of the object. Another time it may; how many are read again each time is bounded. */
+static void doubt_unreadable(struct renewal *renewal, struct object *known, struct object *read)
+{
+        read->said = true;
+        read->doubted = renewal->n_unreadable++ < CHECK_AT_ONCE;
+        if (!known || !known->said)
+                object_say_unreadable(renewal->session, read, known && !known->unreadable);
+        if (!known)
+                return;
+        known->said = true;
+        if (read->doubted)
+                set_doubted(renewal->inventory, known);
+}
+
+/* Whether it could not be read in the last renewal either. Else it is noted. */
+static int strike(struct renewal *renewal, const struct listed *listed, CK_RV ckr, bool *ret_again)
+{
+        *ret_again = handle_list_has(&renewal->inventory->strikes, listed);
+        if (*ret_again)
+                return 0;
+        renewal->strike = ckr;
+        return handle_list_put(&renewal->strikes, listed);
+}
+
+/* Reads it; if the token fails at it, once more in another session. */
+static int read_twice(struct renewal *renewal, const struct listed *listed, struct object **ret)
+{
+        struct session *session = renewal->session;
+        struct object *object = NULL;
+        int r = object_read(session, listed->class, listed->handle, &object);
+
+        if (r != 0 || !object->unreadable) {
+                *ret = object;
+                return r;
+        }
+        object_free(object);
+        if (!renewal->waited) {
+                usleep(UNREADABLE_WAIT_USEC);
+                session_exchange(session);
+                renewal->waited = true;
+        }
+        return object_read(session, listed->class, listed->handle, ret);
+}
+
+/* Positive, and no CALL_FAILED: the object could not be read for the first time. */
+#define NOT_YET 2
+
+/* What the token says of one handle now. *ret NULL: it is the object that we know. If we destroyed that, its handle has become
+ * another object's. */
+static int read_one(
+        struct renewal *renewal, const struct listed *listed, struct object *known, struct object **ret)
+{
+        _cleanup_(object_freep) struct object *read = NULL;
+        bool counts = true;
+        int r;
+
+        if (known && is_destroyed(renewal->inventory, known))
+                known = NULL;
+        if (known && known->unreadable)
+                r = object_read(renewal->session, listed->class, listed->handle, &read);
+        else
+                r = read_twice(renewal, listed, &read);
+        if (r == 0 && read->unreadable && !known)
+                r = strike(renewal, listed, read->unreadable, &counts);
+        if (r != 0 || !counts) {
+                if (known)
+                        set_doubted(renewal->inventory, known);
+                return r != 0 ? r : NOT_YET;
+        }
+        if (read->unreadable)
+                doubt_unreadable(renewal, known, read);
+        else if (known)
+                known->said = false;
+        if (known && (read->unreadable || object_same(known, read)))
+                return 0;
+        *ret = TAKE_PTR(read);
+        return 0;
 }
 
 /* One handle of the list: its object is the one that we know, or what the token says of it. */
@@ -133,22 +155,15 @@ static int renew_one(struct renewal *renewal, const struct listed *listed)
         struct inventory *inventory = renewal->inventory;
         struct object *known = index_by_handle(&inventory->index, listed->class, listed->handle);
         struct object *read = NULL;
-        int r;
+        int r = 0;
 
-        if (!known || take_doubt(inventory, known)) {
-                r = object_read(renewal->session, listed->class, listed->handle, &read);
-                if (r != 0 && known)
-                        set_doubted(inventory, known);
-                /* It was destroyed between the listing and the reading. */
-                if (session_said(renewal->session, r, CKR_OBJECT_HANDLE_INVALID))
-                        return 0;
-                if (r != 0)
-                        return r;
-                if (known && is_same(inventory, known, read)) {
-                        object_free(read);
-                        read = NULL;
-                }
-        }
+        if (!known || take_doubt(inventory, known))
+                r = read_one(renewal, listed, known, &read);
+        /* It was destroyed between the listing and the reading. */
+        if (session_said(renewal->session, r, CKR_OBJECT_HANDLE_INVALID) || r == NOT_YET)
+                return 0;
+        if (r != 0)
+                return r;
         if (read)
                 renewal->changed = true;
         else
@@ -157,24 +172,56 @@ static int renew_one(struct renewal *renewal, const struct listed *listed)
         return 0;
 }
 
+/* What cannot be read for the first time makes the renewal fail, so that it is read once more by the next one, soon. */
+static int check_strikes(struct renewal *renewal)
+{
+        handle_list_done(&renewal->inventory->strikes);
+        renewal->inventory->strikes = renewal->strikes;
+        if (renewal->strikes.n == 0)
+                return 0;
+        (void)session_fail(renewal->session, renewal->strike, "C_GetAttributeValue");
+        renewal->session->failed.class = CKR_CLASS_VAGUE;
+        return CALL_FAILED;
+}
+
+/* A first listing of which nothing can be read is no answer: the device is at fault, or the login. Later the objects that were
+ * read before stay. */
+static int check_readable(struct renewal *renewal)
+{
+        size_t n = 0;
+
+        while (n < renewal->n && renewal->objects[n]->unreadable)
+                n++;
+        if (renewal->inventory->generation > 0 || renewal->n < 2 || n < renewal->n)
+                return 0;
+        return session_fail(renewal->session, renewal->objects[0]->unreadable, "C_GetAttributeValue");
+}
+
 static int renew_all(struct renewal *renewal)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
         struct inventory *inventory = renewal->inventory;
-        struct handle_list *listing = &renewal->listing;
+        struct handle_list *handles = &renewal->handles;
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(classes) && r == 0; i++)
-                r = list_class(renewal->session, classes[i], listing);
+                r = handle_list_add(handles, renewal->session, classes[i]);
         if (r != 0)
                 return r;
-        handle_list_unique(listing);
-        renewal->objects = calloc(listing->n + 1, sizeof(struct object *));
+        handle_list_sort(handles);
+        renewal->objects = calloc(handles->n + 1, sizeof(struct object *));
         if (!renewal->objects)
                 return -ENOMEM;
         mark_for_check(inventory);
-        for (size_t i = 0; i < listing->n && r == 0; i++)
-                r = renew_one(renewal, &listing->items[i]);
+        for (size_t i = 0; i < handles->n && r == 0; i++)
+                r = renew_one(renewal, &handles->items[i]);
+        if (r != 0) {
+                handle_list_done(&renewal->strikes);
+                return r;
+        }
+        r = check_strikes(renewal);
+        if (r == 0)
+                r = check_readable(renewal);
         /* Without a login the token does not show private keys. This is asked last, so that it covers all
          * that was read. */
         return r == 0 ? session_check(renewal->session) : r;
@@ -334,7 +381,7 @@ int inventory_refresh(
                 if (renewal.objects[i]->number == 0)
                         object_free(renewal.objects[i]);
         free(renewal.objects);
-        free(renewal.listing.items);
+        handle_list_done(&renewal.handles);
         pthread_mutex_unlock(&inventory->renewal);
         return r;
 }

@@ -14,13 +14,14 @@ void session_enter(struct session *session, const char *name)
         atomic_store_explicit(&session->call_since_usec, now_usec(), memory_order_release);
 }
 
-/* An error of this kind may be the device's, or that of one object. */
-static bool is_well(struct session *session)
+bool session_is_well(struct session *session)
 {
         struct failed_call failed = session->failed;
         CK_TOKEN_INFO info;
         bool well;
 
+        if (failed.class == CKR_CLASS_VAGUE)
+                return true;
         session->asked = true;
         well = session_check(session) == 0 && P11(session, C_GetTokenInfo, session->token->slot, &info) == 0;
         session->asked = false;
@@ -38,7 +39,7 @@ int session_leave(struct session *session, const char *name, CK_RV rv)
         if (rv == CKR_OK)
                 return 0;
         (void)session_fail(session, rv, name);
-        if (session->failed.class == CKR_CLASS_DEVICE && !session->asked && is_well(session))
+        if (session->failed.class == CKR_CLASS_DEVICE && !session->asked && session_is_well(session))
                 session->failed.class = CKR_CLASS_VAGUE;
         return CALL_FAILED;
 }

@@ -86,6 +86,10 @@ void session_exchange(struct session *session);
  * CKR_USER_NOT_LOGGED_IN: it is there and not logged in. */
 int session_check(struct session *session);
 
+/* After a call that failed: whether the session and the token say that they are well, so that the error is about what the call
+ * was for. What was recorded of that call stays. */
+bool session_is_well(struct session *session);
+
 /* C_DestroyObject while something else is being cleaned up: what was recorded of a failed call stays.
  * CK_INVALID_HANDLE is fine. */
 void session_destroy(struct session *session, CK_OBJECT_HANDLE handle);

@@ -108,6 +108,8 @@ static int remove_certificates(struct operation *operation, const struct cert_st
                 _cleanup_(object_freep) struct object *object = NULL;
 
                 r = object_read(session, CKO_CERTIFICATE, handles[i], &object);
+                if (r == 0 && object->unreadable)
+                        r = session_fail(session, object->unreadable, "C_GetAttributeValue");
                 if (r == 0 && der_is_same((struct der){object->der, object->der_length}, store->der))
                         r = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
                 if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))

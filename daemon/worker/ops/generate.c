@@ -244,18 +244,26 @@ static void log_surplus(struct operation *operation, const struct message_genera
                         operation->session->token->config->name);
 }
 
-/* The pair is there: its number in the inventory is the answer. */
+/* The pair is there: its number in the inventory is the answer. While another process writes, SoftHSM may not show or not give
+ * it for some time. */
+#define LIST_TRIES 5U
+
 static int answer_made(
         struct operation *operation, const struct message_generate *message, struct wire_bytes id)
 {
-        uint64_t number;
-        int r = operation_renew(operation);
+        uint64_t number = 0;
 
-        if (r != 0)
-                return r;
-        number = inventory_find(operation->inventory, id, message->nickname);
-        if (number == 0)
-                number = inventory_find(operation->inventory, message->id, message->nickname);
+        for (unsigned tries = 0; tries < LIST_TRIES && number == 0; tries++) {
+                int r;
+
+                usleep(tries * OPERATION_BUSY_WAIT_USEC);
+                r = operation_renew(operation);
+                if (r != 0)
+                        return r;
+                number = inventory_find(operation->inventory, id, message->nickname);
+                if (number == 0)
+                        number = inventory_find(operation->inventory, message->id, message->nickname);
+        }
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "the pair was generated, but the token does not list it");

@@ -68,13 +68,13 @@ int pair_search(struct session *session, CK_OBJECT_CLASS class, struct wire_byte
         return session_find(session, template, ARRAY_SIZE(template), handles, n, ret);
 }
 
-static bool has_other_label(const struct object *object, const char *nickname)
+static bool has_label(const struct object *object, const char *nickname)
 {
-        return object->label_length > 0 &&
-               (object->label_length != strlen(nickname) ||
-                       memcmp(object->label, nickname, object->label_length) != 0);
+        return object->label_length == strlen(nickname) &&
+               memcmp(object->label, nickname, object->label_length) == 0;
 }
 
+/* A key that cannot be read is removed only if its label could be. */
 static int remove_one(
         struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *nickname)
 {
@@ -82,7 +82,9 @@ static int remove_one(
         struct session *session = operation->session;
         int r = object_read(session, class, handle, &object);
 
-        if (r == 0 && has_other_label(object, nickname))
+        if (r == 0 && object->unreadable && !has_label(object, nickname))
+                return session_fail(session, object->unreadable, "C_GetAttributeValue");
+        if (r == 0 && object->label_length > 0 && !has_label(object, nickname))
                 return 0;
         if (r == 0)
                 r = operation_destroy(operation, class, handle);
@@ -157,6 +159,10 @@ static int mend(struct operation *operation, CK_OBJECT_HANDLE private, CK_OBJECT
 
         if (r == 0)
                 r = object_read(session, CKO_PUBLIC_KEY, public, &public_object);
+        if (r == 0 && (private_object->unreadable || public_object->unreadable)) {
+                *ret = WHOSE_UNKNOWN;
+                return 0;
+        }
         if (r == 0)
                 r = pair_id(session, public, last);
         if (r != 0)
@@ -196,7 +202,7 @@ static int settle_by_nickname(
         struct operation *operation, const char *nickname, struct wire_bytes first, struct settled *settled)
 {
         struct session *session = operation->session;
-        struct wire_bytes none = wire_bytes(NULL, 0), id;
+        struct wire_bytes none = wire_bytes(NULL, 0), id = none;
         CK_OBJECT_HANDLE private[2], public[2];
         size_t n_private = 0, n_public = 0;
         uint8_t last[KEY_ID_LENGTH];

@@ -16,6 +16,8 @@
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/ops/pair.h"
 
+#define WHAT "cannot settle the claims that an earlier worker left"
+
 static bool is_ours(const struct operation *operation, const struct claim_object *object)
 {
         return object->readable &&
@@ -47,34 +49,65 @@ static int reclaim_attempt(struct operation *operation, const void *request)
         return r;
 }
 
+/* A claim that cannot be settled stays, and with it nobody makes anything of its nickname; the token's keys sign
+ * all the same. Errors as in failure.h. */
+static int reclaim_one(struct operation *operation, CK_OBJECT_HANDLE handle, struct failure *failure)
+{
+        const char *token = operation->session->token->config->name;
+        struct session *session = operation->session;
+        struct claim_object object;
+        char name[CKR_TEXT];
+        int r = claims_read(session, handle, &object);
+
+        if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
+                return 0;
+        if (r != 0)
+                return session_failure(session, r, WHAT, failure);
+        if (object.unreadable)
+                log_warning("token %s: a claim on %s cannot be read (%s): if an earlier worker left it, its "
+                            "nickname "
+                            "cannot be given before a worker has started that can read it",
+                        token, object.nickname[0] ? object.nickname : "a nickname",
+                        ckr_text(object.unreadable, name));
+        if (!is_ours(operation, &object))
+                return 0;
+        operation_run(operation, reclaim_attempt, &object);
+        if (operation->ending) {
+                *failure = operation->failure;
+                return (int)failure->end;
+        }
+        if (operation->result.status != REPLY_OK)
+                log_warning("token %s: the claim on %s that an earlier worker left cannot be settled, and "
+                            "its nickname "
+                            "cannot be given before that: %s",
+                        token, object.nickname, operation->result.text);
+        return 0;
+}
+
 static int reclaim_all(struct operation *operation, struct failure *failure)
 {
-        static const char what[] = "cannot settle a claim that an earlier worker left";
+        const char *token = operation->session->token->config->name;
         struct session *session = operation->session;
         CK_OBJECT_HANDLE handles[CLAIMS_MAX];
         size_t n = 0;
+        char name[CKR_TEXT];
         int r = claims_find(session, NULL, handles, &n);
 
-        for (size_t i = 0; i < n && r == 0; i++) {
-                struct claim_object object;
-
-                r = claims_read(session, handles[i], &object);
-                if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID)) {
-                        r = 0;
-                        continue;
-                }
-                if (r != 0 || !is_ours(operation, &object))
-                        continue;
-                operation_run(operation, reclaim_attempt, &object);
-                if (operation->ending) {
-                        *failure = operation->failure;
-                        return (int)failure->end;
-                }
-                if (operation->result.status != REPLY_OK)
-                        return failure_set(failure, WORKER_END_ERROR, operation->result.ckr, "%s: %s", what,
-                                operation->result.text);
+        if (r == CALL_FAILED && session_is_well(session)) {
+                log_warning("token %s: the claims on it cannot be listed: %s (%s)", token,
+                        ckr_text(session->failed.ckr, name), session->failed.call);
+                return 0;
         }
-        return session_failure(session, r, what, failure);
+        if (r != 0)
+                return session_failure(session, r, WHAT, failure);
+        if (n == CLAIMS_MAX)
+                log_warning("token %s: it has %u claims on nicknames or more, and only so many are read; "
+                            "remove those "
+                            "whose hosts are gone (tokendctl remove-claim)",
+                        token, CLAIMS_MAX);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = reclaim_one(operation, handles[i], failure);
+        return r;
 }
 
 int reclaim(struct operation *operation, struct failure *failure)
