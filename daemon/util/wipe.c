@@ -11,6 +11,13 @@ void wipe_free(void *memory, size_t size)
         free(memory);
 }
 
+__attribute__((noinline)) void wipe_stack(void)
+{
+        char below[WIPE_STACK];
+
+        explicit_bzero(below, sizeof(below));
+}
+
 void *wipe_realloc(void *memory, size_t old_size, size_t size)
 {
         void *larger = malloc(size);

@@ -56,7 +56,8 @@ class Sandbox(machine.Case):
             self.assertLessEqual(exposure(unit), 1.0, unit)
 
     def test_processes(self):
-        """no process of it has a capability, a way to gain one, a network, a core dump, or another user"""
+        """nothing of it is swapped, and no process of it has a capability, a way to gain one, a network, a core dump, or another user"""
+        self.assertEqual(run("systemctl", "show", "--property=MemorySwapMax", "tokend.service").decode(), "MemorySwapMax=0\n")
         networks = set()
         for name in ("tokend", "tokend-broker", "tokend-worker"):
             process = machine.process(name)

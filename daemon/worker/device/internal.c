@@ -14,6 +14,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
+#include "daemon/util/wipe.h"
 #include "daemon/worker/device/login.h"
 
 /* Random bytes of a PIN that is made; it has twice as many characters. */
@@ -87,6 +88,7 @@ static int complete(struct slot_token *token, PK11SlotInfo *slot, bool have_file
 {
         const char *directory = token->config->directory;
         _cleanup_(secret_freep) struct secret *pin = NULL;
+        bool made;
         int r;
 
         if (!token->config->pin && !have_file) {
@@ -98,7 +100,10 @@ static int complete(struct slot_token *token, PK11SlotInfo *slot, bool have_file
         r = login_read_pin(token, &pin, failure);
         if (r != 0)
                 return r;
-        if (PK11_InitPin(slot, "", secret_text(pin)) != SECSuccess)
+        made = PK11_InitPin(slot, "", secret_text(pin)) == SECSuccess;
+        /* softoken leaves the PIN on its stack. */
+        wipe_stack();
+        if (!made)
                 return failure_set(failure, WORKER_END_ERROR, 0,
                         "cannot set the PIN of the NSS databases in %s: %s", directory,
                         PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));

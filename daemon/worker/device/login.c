@@ -8,6 +8,7 @@
 #include "daemon/util/log.h"
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
+#include "daemon/util/wipe.h"
 
 #define NO_PIN_TRIES     5U
 #define NO_PIN_WAIT_USEC 20000U
@@ -134,6 +135,8 @@ static int try_pin(struct session *session, const struct secret *pin)
                 if (!session_said(session, r, CKR_USER_PIN_NOT_INITIALIZED))
                         break;
         }
+        /* softoken leaves the PIN on its stack. */
+        wipe_stack();
         return r;
 }
 
