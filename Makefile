@@ -94,6 +94,8 @@ help:
 	@echo 'make tsan       what has threads under ThreadSanitizer: all unit tests, and some of the whole (or T=…)'
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
+	@echo 'make soak       processes killed and stopped under eight clients, SOAK_SECONDS=600'
+	@echo 'make test-stops  stops and reloads under eight clients, SOAK_STOPS=1000'
 	@echo 'make test-no-memory  each allocation of each program fails once'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
 	@echo 'make lint-changed  of single files only those that differ from main (BASE=COMMIT: from that)'

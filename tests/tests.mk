@@ -65,7 +65,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory lint lint-build lint-changed lint-changed-build cases bench
+.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops lint lint-build lint-changed lint-changed-build cases bench
 # What the integration tests run, and with it those of single modules.
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES)
 test-programs: whole-programs $(UNIT)
@@ -107,6 +107,16 @@ test-no-memory:
 	@tests/deps build test
 	$(again) whole-programs
 	@NO_MEMORY=whole TOKEND_BUILD='$(abspath $(BUILD))' TOKEND_PLAIN='$(abspath $(BUILD))' $(PYTHON) -B tests/integration/run.py test_no_memory
+
+# Eight clients, and processes that are killed and stopped; or a service that is stopped and reloaded, so many times. `make test` does both
+# for some seconds. SOAK_SEED= repeats a run.
+SOAK_SECONDS ?= 600
+SOAK_STOPS   ?= 1000
+soak test-stops:
+	@tests/deps build test
+	$(again) whole-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
+	@cd tests/integration && SOAK_SECONDS=$(SOAK_SECONDS) SOAK_STOPS=$(SOAK_STOPS) SOAK_SEED=$(SOAK_SEED) TOKEND_BUILD='$(abspath $(BUILD))/sanitize' \
+		$(PYTHON) -B -W ignore -m unittest -v test_chaos.Soak.test_$(if $(filter soak,$@),strikes,stops)
 
 # A folder of case scripts, DIR/NAME/run BUILD, each of which shows one behaviour on the plain build.
 cases: all

@@ -11,7 +11,7 @@ $(BUILD)/obj/tests/fuzz/%.o: EXTRA_CFLAGS = $(JSON_CFLAGS)
 $(FUZZ): $(BUILD)/tests/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(if $(libfuzzer),,$(BUILD)/obj/tests/fuzz/main.o) \
 		$(BUILD)/lib/proto.a $(DAEMON_LIBS)
 	$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(if $(libfuzzer),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) $(if $(libfuzzer),-fsanitize=fuzzer) $(FUZZ_WRAPPED) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(JSON_LIBS) $(SYSTEMD_LIBS) $(NETTLE_LIBS) -lpthread
 # The programs of the daemon are not made to live in one: what a target needs of them is named.
 worker = $(call objects,$(patsubst %,daemon/worker/encoding/%.c,$(1)))
@@ -20,9 +20,14 @@ $(BUILD)/tests/fuzz-certificate: $(call worker,certificate dn dn-text)
 $(BUILD)/tests/fuzz-name: $(call worker,dn dn-text)
 $(BUILD)/tests/fuzz-der: $(call worker,signature)
 $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
-$(BUILD)/tests/fuzz-reply: $(CLIENT)
 $(BUILD)/tests/fuzz-record: $(call objects,$(patsubst %,daemon/audit/%.c,foreign-record line own-kind))
+$(BUILD)/tests/fuzz-reply $(BUILD)/tests/fuzz-stream: $(CLIENT)
+$(BUILD)/tests/fuzz-stream: FUZZ_WRAPPED = -Wl,--wrap=recv,--wrap=clock_nanosleep
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
+
+# The broker's stage of the unit tests.
+$(BUILD)/tests/fuzz-worker: $(call objects,$(patsubst %,tests/unit/bench_%.c,stage worker audit client report)) $(BUILD)/lib/broker.a
+$(BUILD)/tests/fuzz-worker: FUZZ_WRAPPED = -Wl,--wrap=now_usec
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ)

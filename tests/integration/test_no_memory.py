@@ -24,7 +24,6 @@ MAY_SAY = {"Overloaded", "OutcomeUnknown", "WorkerLost", "TokenUnavailable", "To
 UNKNOWN = {"OutcomeUnknown", "Closed"}
 # Libraries that end the process by themselves: {function: why}.
 NOT_OURS = {
-    "seccomp_load": "libseccomp reads what it could not allocate",
     "nss_database": "glibc's name service writes to what it could not allocate",
 }
 
@@ -301,7 +300,7 @@ class Lean(Case):
             self.start_once()
             hit = self.short.hits != before
             n += hit
-        self.assertGreater(n, 2, "hardly an allocation failed")
+        self.assertGreater(n, 0, "no allocation failed")
 
 
 class Broker(Lean):

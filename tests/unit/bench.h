@@ -244,6 +244,8 @@ struct stage {
 /* What a cell should have done, and has not. Prints the first few. */
 void bench_fault(struct stage *stage, const char *format, ...) _printf_(2, 3);
 #define BENCH_CHECK(stage, condition) ((condition) ? (void)0 : bench_fault(stage, "not so: %s", #condition))
+/* Without it there is no bench. Not CUnit's: tests/fuzz uses the stage too. */
+#define BENCH_NEED(condition) ((condition) ? (void)0 : abort())
 /* The cell that runs from now on; NULL: none. */
 void bench_begin(const struct bench_cell *cell);
 /* Of all cells so far. */

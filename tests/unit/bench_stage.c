@@ -2,7 +2,6 @@
 /* See bench.h: the broker, the supervisor and the clock. Nothing here allocates, but for the configurations, once each. */
 #include "tests/unit/bench.h"
 
-#include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,8 +70,8 @@ static int config_fd(const struct bench_cell *cell, enum bench_change change)
         if (*fd > 0)
                 return *fd;
         put_config(text, sizeof(text), cell, change);
-        CU_ASSERT_EQUAL_FATAL(config_parse("bench", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(config_to_memfd(config, fd), 0);
+        BENCH_NEED(config_parse("bench", text, strlen(text), NULL, NULL, &config) == 0);
+        BENCH_NEED(config_to_memfd(config, fd) == 0);
         return *fd;
 }
 
@@ -198,7 +197,7 @@ static int open_broker(struct stage *stage)
 {
         int fds[2], r;
 
-        CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
+        BENCH_NEED(channel_pair(fds) == 0);
         stage->control = fds[1];
         (void)fcntl(stage->control, F_SETFL, O_NONBLOCK);
         r = broker_init(&stage->broker, fds[0]);
