@@ -64,6 +64,14 @@
  * take more; a token of 10 000 certificates takes 20 MB. */
 #define LIMIT_OBJECTS_BYTES (96U * 1024U * 1024U)
 
+/* Slots of a module that are looked at, and mechanisms of a token that are kept. Modules have a few dozen, and a few hundred. */
+#define LIMIT_SLOTS      4096U
+#define LIMIT_MECHANISMS 8192U
+
+/* Bytes of memory of one worker. Its objects, LIMIT_OBJECTS_BYTES and as much again in the module, take less. A module that takes memory
+ * without end costs its own worker. */
+#define LIMIT_WORKER_BYTES (1024U * 1024U * 1024U)
+
 /* Milliseconds in timeoutMs at most, and the default. The interface files promise both. */
 #define LIMIT_TIMEOUT_MS   600000U
 #define DEFAULT_TIMEOUT_MS 30000U

@@ -197,6 +197,8 @@ static int on_child_exit(sd_event_source *source, const siginfo_t *info, void *u
         char how[128];
 
         exit_text(child, info, how, sizeof(how));
+        /* What a module has started does not outlive its worker, whose number is still taken. */
+        (void)kill(-child->pid, SIGKILL);
         /* Its last messages may not have been read yet. */
         while (child->control_fd >= 0 && receive_one(child) == 0)
                 ;

@@ -126,7 +126,9 @@ static int set_attributes(posix_spawnattr_t *attributes)
 
         sigemptyset(&none);
         sigfillset(&all);
-        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        /* A process group of its own, so that what it starts ends with it. */
+        r = posix_spawnattr_setflags(
+                attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
         if (r == 0)
                 r = posix_spawnattr_setsigmask(attributes, &none);
         if (r == 0)

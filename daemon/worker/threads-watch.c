@@ -14,6 +14,8 @@
 /* How soon the monitor looks at the threads again: at the latest, and at the earliest. */
 #define WATCH_MAX_USEC (1U * USEC_PER_SEC)
 #define WATCH_MIN_USEC (5U * USEC_PER_MSEC)
+/* While the process takes much memory. */
+#define WATCH_GROWING_USEC (20U * USEC_PER_MSEC)
 
 /* ---- the request channel ---- */
 
@@ -48,6 +50,7 @@ void threads_channel(struct threads *threads, int fd, uint32_t epoch)
         pthread_rwlock_wrlock(&threads->channel);
         (void)dup3(fd, REQUEST_FD, O_CLOEXEC);
         close(fd);
+        own_process_note(&threads->own);
         n = atomic_load(&threads->n_threads);
         for (unsigned i = 0; i < n; i++)
                 busy += atomic_load(&threads->list[i]->state) == BUSY;
@@ -110,14 +113,33 @@ void threads_sought(struct threads *threads, const struct message_sought *sought
                 claimant_answer(&threads->claimant, sought);
 }
 
+/* The module may end a thread that calls it, or another one. */
+static struct thread *ended_thread(struct threads *threads)
+{
+        unsigned n = atomic_load(&threads->n_threads);
+
+        for (unsigned i = 0; i < n; i++)
+                if (atomic_load(&threads->list[i]->started) &&
+                        pthread_tryjoin_np(threads->list[i]->id, NULL) == 0)
+                        return threads->list[i];
+        return NULL;
+}
+
 uint64_t threads_watch(struct threads *threads)
 {
-        struct thread *hung = NULL;
+        struct thread *hung = NULL, *ended = ended_thread(threads);
         struct failure failure;
-        uint64_t limit = 0, next = watch_all(threads, &hung, &limit);
+        uint64_t limit = 0, next;
 
+        if (ended)
+                failure_set(&failure, WORKER_END_ERROR, 0, "the module ended a thread of its process");
+        if (ended)
+                give_up_on(threads, ended, &failure);
+        if (ended || own_process_check(&threads->own, &failure) != 0)
+                threads_end(threads, &failure);
+        next = watch_all(threads, &hung, &limit);
         if (next > 0)
-                return next;
+                return threads->own.grows ? MIN_OF(next, WATCH_GROWING_USEC) : next;
         failure_set(&failure, WORKER_END_HUNG, 0, "%s did not come back within %llu ms",
                 atomic_load(&hung->session.call_name), (unsigned long long)(limit / USEC_PER_MSEC));
         give_up_on(threads, hung, &failure);

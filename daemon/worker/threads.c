@@ -21,6 +21,7 @@ int threads_new(uint32_t epoch, struct threads **ret)
         pthread_mutex_init(&threads->fresh_lock, NULL);
         pthread_cond_init(&threads->fresh, NULL);
         atomic_store(&threads->epoch, epoch);
+        own_process_note(&threads->own);
         r = accel_init(&threads->accel);
         if (r < 0) {
                 free(threads);
@@ -211,6 +212,7 @@ static int start_threads(struct threads *threads, unsigned n, struct failure *fa
                 if (r != 0)
                         return failure_set(
                                 failure, WORKER_END_ERROR, 0, "cannot start a thread: %s", strerror(r));
+                atomic_store(&threads->list[i]->started, true);
         }
         return 0;
 }

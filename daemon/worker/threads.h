@@ -15,6 +15,7 @@
 #include "daemon/worker/accel/accel.h"
 #include "daemon/worker/claims/claimant.h"
 #include "daemon/worker/core/descriptors.h"
+#include "daemon/worker/own-process.h"
 
 enum thread_state {
         IDLE,
@@ -25,6 +26,7 @@ enum thread_state {
 struct thread {
         struct threads *threads;
         pthread_t id;
+        atomic_bool started; /* id is set */
         struct operation operation;
         struct session session;
         struct report report;
@@ -43,6 +45,7 @@ struct threads {
         pthread_mutex_t fresh_lock;
         pthread_cond_t fresh; /* the epoch rose */
         _Atomic uint32_t epoch;
+        struct own_process own; /* the monitor's */
         struct thread **list;
         atomic_uint n_threads;          /* 0 until all stand */
         atomic_bool ending;             /* threads_end() was called */
@@ -71,7 +74,7 @@ void threads_peer(struct threads *threads, const char *token, int fd);
 /* What a look for a nickname saw, for the thread that asked. In the monitor. */
 void threads_sought(struct threads *threads, const struct message_sought *sought);
 
-/* Ends the process if a call has outlived its limit; otherwise returns after how many microseconds to look
+/* Ends the process if a call has outlived its limit, or the module did to the process what it cannot go on with; otherwise returns after how many microseconds to look
  * again. In the monitor. */
 uint64_t threads_watch(struct threads *threads);
 

@@ -53,12 +53,14 @@ class FaultyToken(SoftToken):
 class Faults(Case):
     """Each test has a token and a daemon of its own."""
 
-    def begin(self, extra="", keys=("k",), instances="", before=(), wait=True, **options):
+    def begin(self, extra="", keys=("k",), instances="", before=(), wait=True, build=BUILD, **options):
         label = f"t{len(os.listdir(self.place.path))}"
         self.token = FaultyToken(self.place, label, keys)
+        self.token.module = build / "tests/libtestmodule.so"
         self.token.set(*before)
         options.setdefault("refresh", "1h")
-        self.daemon = self.own(self.token.section("hsm", extra + "KeepAlive=1h\n", **options), instances=instances, wait=wait)
+        self.daemon = self.own(self.token.section("hsm", extra + "KeepAlive=1h\n", **options), instances=instances, wait=wait,
+                               build=build)
         return self.daemon
 
     def sign(self, **more):

@@ -47,6 +47,20 @@
  *     nuls          C_GetTokenInfo: label and model are padded with NUL, and the serial number is blank
  *     text          C_GetInfo, C_GetSlotInfo, C_GetTokenInfo: every field of text is that text; C_GetAttributeValue: CKA_LABEL
  *                   is, of objects that are no data objects
+ *     slots=4       C_GetSlotList says that there are so many; `mechanisms` likewise of C_GetMechanismList
+ *     length=4      C_GetAttributeValue says that each value has so many bytes, and writes what there is
+ *
+ * or it does something to the process, and then goes on (process.c):
+ *
+ *     close=3       closes that descriptor; `closefrom` it and all above
+ *     replace=3     has another file in its place, and keeps what it was
+ *     end_thread    ends this thread; `end_other` the one that made the call before
+ *     signals       takes all signals for itself, and sends SIGTERM
+ *     fork          leaves a child behind
+ *     limits=0      no descriptors any more, and files of so many bytes at most
+ *     places        umask, working directory, locale, environment, dumpable
+ *     alarm=1       SIGALRM in so many seconds
+ *     eat=100       takes so many MiB of memory
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -63,6 +77,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/module/process.h"
 
 #define N_RECORDS 128
 #define N_FAULTS  32
@@ -96,6 +112,9 @@ enum action {
         ACTION_NOFALSE,
         ACTION_ALIAS,
         ACTION_TEXT,
+        ACTION_COUNT,
+        ACTION_LENGTH,
+        ACTION_PROCESS,
 };
 
 static const struct {
@@ -123,10 +142,13 @@ static const struct {
         {"nofalse", ACTION_NOFALSE},
         {"alias", ACTION_ALIAS},
         {"text", ACTION_TEXT},
+        {"slots", ACTION_COUNT},
+        {"mechanisms", ACTION_COUNT},
+        {"length", ACTION_LENGTH},
 };
 
 struct fault {
-        char function[40];
+        char function[40], word[16];
         enum action action;
         unsigned long value, skip, count;
         unsigned long type; /* 0: any */
@@ -186,13 +208,14 @@ static void parse_word(struct fault *fault, const char *word)
                 snprintf(fault->since, sizeof(fault->since), "%s", word + 6);
         else if (strncmp(word, "until=", 6) == 0)
                 snprintf(fault->until, sizeof(fault->until), "%s", word + 6);
-        else
+        else {
+                fault->action = ACTION_PROCESS;
+                fault->value = value;
+                snprintf(fault->word, sizeof(fault->word), "%.*s", (int)length, word);
                 for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-                        if (strlen(words[i].word) == length && strncmp(words[i].word, word, length) == 0) {
+                        if (strcmp(words[i].word, fault->word) == 0)
                                 fault->action = words[i].action;
-                                fault->value = value;
-                                return;
-                        }
+        }
 }
 
 static void parse(FILE *file)
@@ -368,6 +391,9 @@ static bool act(const struct fault *fault, CK_RV *ret)
         case ACTION_HOLD:
                 hold(fault->stamp);
                 return false;
+        case ACTION_PROCESS:
+                (void)process_act(fault->word, fault->value);
+                return false;
         default:
                 return false;
         }
@@ -422,7 +448,23 @@ static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR 
                 *n = 0;
                 return CKR_OK;
         }
-        return module.target->C_GetSlotList(present, slots, n);
+        rv = module.target->C_GetSlotList(present, slots, n);
+        if (rv == CKR_OK && fault.action == ACTION_COUNT)
+                *n = fault.value;
+        return rv;
+}
+
+static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR n)
+{
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_GetMechanismList, "C_GetMechanismList", &fault, &rv))
+                return rv;
+        rv = module.target->C_GetMechanismList(slot, list, n);
+        if (rv == CKR_OK && fault.action == ACTION_COUNT)
+                *n = fault.value;
+        return rv;
 }
 
 static void pad_with_nul(CK_UTF8CHAR *field, size_t n)
@@ -533,6 +575,8 @@ static CK_RV get_attribute_value(
         for (CK_ULONG i = 0; fault.action == ACTION_TEXT && rv == CKR_OK && i < n && i < 64; i++)
                 if (attributes[i].type == CKA_LABEL && !is_data(session, object))
                         rv = show_label(&attributes[i], sizes[i]);
+        for (CK_ULONG i = 0; i < n && fault.action == ACTION_LENGTH; i++)
+                attributes[i].ulValueLen = fault.value;
         after("C_GetAttributeValue", &rv);
         return rv;
 }
@@ -894,6 +938,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetAttributeValue = read_object;
         list.C_GetSlotList = get_slot_list;
         list.C_GetTokenInfo = get_token_info;
+        list.C_GetMechanismList = get_mechanism_list;
         list.C_OpenSession = open_session;
         list.C_CloseSession = close_session;
         list.C_FindObjectsInit = find_objects_init;

@@ -63,6 +63,9 @@ static int make_transport(struct session *session, struct transport *transport)
                 return r;
         r = P11(session, C_GetAttributeValue, session->handle, public, halves, ARRAY_SIZE(halves));
         session_destroy(session, public);
+        if (r == 0 && (halves[0].ulValueLen > sizeof(transport->modulus) ||
+                              halves[1].ulValueLen > sizeof(transport->exponent)))
+                r = session_fail(session, CKR_ATTRIBUTE_VALUE_INVALID, "C_GetAttributeValue");
         if (r != 0) {
                 session_destroy(session, private);
                 return r;

@@ -38,6 +38,14 @@ static bool is_about_object(struct session *session, int r)
                session_is_well(session);
 }
 
+/* A module that says that it wrote more than there is room for. */
+static void check_lengths(CK_ATTRIBUTE *attributes, const CK_ULONG *sizes, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (attributes[i].ulValueLen > sizes[i] && attributes[i].ulValueLen != MISSING)
+                        attributes[i].ulValueLen = TOO_LONG;
+}
+
 /* Reads many attributes in one call. One that was not read gets the length MISSING or TOO_LONG. Some tokens stop
  * at the first of these, and the code that they return is of any of them: then each attribute is read by itself.
  * So it is if the token fails at the object: what it gives is kept, and the result is that of an attribute that
@@ -52,8 +60,10 @@ static int read_attributes(
         for (size_t i = 0; i < n; i++)
                 sizes[i] = attributes[i].ulValueLen;
         r = P11(session, C_GetAttributeValue, session->handle, handle, attributes, n);
-        if (r == 0)
+        if (r == 0) {
+                check_lengths(attributes, sizes, n);
                 return 0;
+        }
         for (size_t i = 0; i < n; i++)
                 attributes[i].ulValueLen = MISSING;
         if (!is_about_attributes(session, r) && !is_about_object(session, r))
@@ -67,6 +77,7 @@ static int read_attributes(
                 if (r != 0 && !is_about_attributes(session, r))
                         failed = session->failed;
         }
+        check_lengths(attributes, sizes, n);
         if (failed.ckr == CKR_OK)
                 return 0;
         session->failed = failed;

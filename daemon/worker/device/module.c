@@ -9,6 +9,7 @@
 #include <nss/secmod.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/util/text.h"
 #include "daemon/util/uri.h"
@@ -34,9 +35,14 @@ static char *module_spec(const char *path)
  * vendor libraries do not survive being unloaded. */
 static int load_library(const char *path, void **ret_symbol, struct failure *failure)
 {
-        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        void *symbol;
+        void *library, *symbol;
+        struct stat st;
 
+        /* dlopen() would wait for the writer of a FIFO, and hold what else loads. */
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+                return failure_set(failure, WORKER_END_ERROR, 0,
+                        "Module=%s is not a regular file, and no library is loaded from it", path);
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!library)
                 return failure_set(
                         failure, WORKER_END_ERROR, 0, "the module cannot be loaded: %s", dlerror());
@@ -150,11 +156,15 @@ static int refuse_many(const struct found *found, struct failure *failure)
 static int scan_slots(struct slot_token *token, struct found *found, struct failure *failure)
 {
         _cleanup_(freep) CK_SLOT_ID *slots = NULL;
-        CK_ULONG n = 0;
+        CK_ULONG n = 0, max = 0;
         CK_RV rv = token->p11->C_GetSlotList(CK_TRUE, NULL, &n);
 
+        if (rv == CKR_OK && n > LIMIT_SLOTS)
+                return failure_set(failure, WORKER_END_FULL, 0,
+                        "the module says that it has %lu slots, and tokend looks at no more than %u", n,
+                        LIMIT_SLOTS);
         if (rv == CKR_OK) {
-                n += 8; /* slots that may have appeared since */
+                max = n += 8; /* slots that may have appeared since */
                 slots = calloc(n, sizeof(*slots));
                 if (!slots)
                         return -ENOMEM;
@@ -162,7 +172,7 @@ static int scan_slots(struct slot_token *token, struct found *found, struct fail
         }
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetSlotList");
-        for (CK_ULONG i = 0; i < n; i++)
+        for (CK_ULONG i = 0; i < MIN_OF(n, max); i++)
                 consider_slot(found, token->p11, slots[i]);
         return 0;
 }

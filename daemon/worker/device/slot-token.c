@@ -24,18 +24,23 @@ static CK_ULONG real_maximum(CK_ULONG maximum)
 
 static int read_mechanisms(struct slot_token *token, struct failure *failure)
 {
-        CK_ULONG n = 0;
+        CK_ULONG n = 0, max;
         CK_RV rv = token->p11->C_GetMechanismList(token->slot, NULL, &n);
 
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
+        if (n > LIMIT_MECHANISMS)
+                return failure_set(failure, WORKER_END_FULL, 0,
+                        "the token says that it has %lu mechanisms, and tokend keeps no more than %u", n,
+                        LIMIT_MECHANISMS);
+        max = n;
         token->mechanisms = calloc(n + 1, sizeof(*token->mechanisms));
         if (!token->mechanisms)
                 return -ENOMEM;
         rv = token->p11->C_GetMechanismList(token->slot, token->mechanisms, &n);
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
-        token->n_mechanisms = n;
+        token->n_mechanisms = MIN_OF(n, max);
         return 0;
 }
 
