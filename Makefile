@@ -99,7 +99,7 @@ help:
 	@echo 'make test-no-memory  each allocation of each program fails once'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'
 	@echo 'make lint-changed  of single files only those that differ from main (BASE=COMMIT: from that)'
-	@echo 'make cases DIR=…   runs the scripts DIR/NAME/run, and says how many hold'
+	@echo 'make cases DIR=…   runs the scripts DIR/NAME/run, CASE_SECONDS=600 each, and says how many hold'
 	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'
 	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'

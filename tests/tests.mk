@@ -70,7 +70,7 @@ SANITIZERS = address,undefined
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES)
 test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
-tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker
+tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker $(PROBES)
 
 demo:
 	@tests/deps build demo

@@ -6,7 +6,9 @@ import subprocess
 
 from harness import BUILD, PLAIN, ROOT, OneToken, run, until
 
-ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
+ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1",
+                   # The child of a fork has threads too: that is what is tested.
+                   TSAN_OPTIONS="die_after_fork=0")
 
 
 class Library(OneToken):

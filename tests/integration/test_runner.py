@@ -68,3 +68,47 @@ class Runner(unittest.TestCase):
         self.place.write("mark", "")
         status, lines = self.run_tests(TESTS, "test_some.Some.test_gone a reason\n")
         self.assertEqual((status, lines[-1]), (1, "2 passed, 1 failed"))
+
+
+class Cases(unittest.TestCase):
+    """tests/cases, which `make cases` runs."""
+
+    def setUp(self):
+        self.place = harness.Place()
+        self.addCleanup(self.place.remove)
+
+    def case(self, name, text, mode=0o755):
+        (self.place.path / name).mkdir()
+        self.place.write(f"{name}/run", "#!/bin/sh\n" + text, mode)
+
+    def run_cases(self):
+        done = subprocess.run([harness.ROOT / "tests/cases", self.place.path, harness.PLAIN], capture_output=True, text=True,
+                              env=dict(os.environ, CASE_SECONDS="1"), stdin=subprocess.DEVNULL, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    def test_all_hold(self):
+        """a folder whose scripts hold or are skipped succeeds, and the last line counts them"""
+        self.case("a", f"[ \"$1\" = '{harness.PLAIN}' ]\n")
+        self.case("b", "echo no such program; exit 77\n")
+        (self.place.path / "empty").mkdir()
+        status, lines = self.run_cases()
+        self.assertEqual((status, lines[-1]), (0, "1 hold, 0 fall short, 1 skipped"))
+        self.assertIn("no such program", "".join(lines))
+
+    def test_short(self):
+        """a script that fails, hangs, dies or cannot be run falls short, what it said is shown, and the others are run"""
+        self.case("a", "echo because; exit 1\n")
+        self.case("b", "exec sleep 1000\n")
+        self.case("c", "kill -KILL $$\n")
+        self.case("d", "exit 0\n", 0o644)
+        self.case("e", "exit 0\n")
+        status, lines = self.run_cases()
+        self.assertEqual((status, lines[-1]), (1, "1 hold, 4 fall short, 0 skipped"))
+        told = {line.split()[-1]: line.split("  ")[1].strip() for line in lines if line.startswith("  ") and " s  " in line}
+        self.assertEqual(told, {"a": "short (1)", "b": "timed out", "c": "short (137)", "d": "short (126)", "e": "holds"})
+        self.assertIn("because", "".join(lines))
+
+    def test_none(self):
+        """a folder without a script fails: nothing was shown"""
+        status, lines = self.run_cases()
+        self.assertEqual((status, lines[-1]), (1, "0 hold, 0 fall short, 0 skipped"))
