@@ -24,7 +24,7 @@ static void check_line(struct chain_check *check, const char *line, size_t lengt
         uint64_t n_faults = check->n_faults, seq = 0;
         int r = chain_check_line(check, line, length, &seq);
 
-        CHECK(r >= CHAIN_GOOD && r <= CHAIN_BAD_SIGNATURE);
+        CHECK(r >= CHAIN_GOOD && r <= CHAIN_REPEATED_HEAD);
         CHECK(check->n_faults - n_faults == (r != CHAIN_GOOD));
         CHECK(*chain_fault_text((enum chain_fault)r));
         if (r == CHAIN_GOOD)
