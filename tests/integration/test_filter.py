@@ -9,8 +9,8 @@ import re
 import shutil
 import signal
 
-from harness import PLAIN, ROOT, Case, Process, SoftToken, run, until
-from varlink import Client, Error, b64
+from harness import PLAIN, ROOT, Case, Process, SoftToken, public_pem, run, until
+from varlink import Client, Error, b64, unb64
 
 CERTIFICATES, KEYS, STATUS, SERVICE = "io.tokend.Certificates.", "io.tokend.Keys.", "io.tokend.Status.", "org.varlink.service."
 SIGN = {"algorithm": "ecdsa_sha256", "digest": b64(bytes(32))}
@@ -67,13 +67,27 @@ class Filter(Case):
             self.ask(STATUS + "RemoveClaim", token="hsm", nickname="x", claimant="00" * 32)
         self.assertEqual(caught.exception.name, "ClaimNotFound")
 
+    def decrypt(self):
+        key = self.ask(KEYS + "Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["decrypt"])["key"]
+        pem = public_pem(self.place, unb64(key["publicKey"]))
+        ciphertext = run("openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", pem, input=b"secret", stdin=None)
+        found = self.ask(KEYS + "Decrypt", key="hsm:rsa", algorithm="rsa_pkcs1", ciphertext=b64(ciphertext))
+        self.assertEqual(unb64(found["plaintext"]), b"secret")
+
+    def derive(self):
+        key = self.ask(KEYS + "Generate", token="hsm", nickname="ecdh", type="ec", usage=["derive"])["key"]
+        self.assertEqual(len(unb64(self.ask(KEYS + "Derive", key="hsm:ecdh", publicKey=key["publicKey"])["secret"])), 32)
+
     def walk(self):
         """Calls each method; their names."""
         calls = {
             SERVICE + "GetInfo": {},
             SERVICE + "GetInterfaceDescription": {"interface": "io.tokend.Keys"},
             KEYS + "Generate": {"token": "hsm", "nickname": "n", "type": "ec", "loadable": True},
+            KEYS + "Tokens": {},
             KEYS + "List": {},
+            KEYS + "Decrypt": self.decrypt,
+            KEYS + "Derive": self.derive,
             KEYS + "Get": {"key": "hsm:n"},
             KEYS + "Sign": {"key": "hsm:n", **SIGN},
             KEYS + "Verify": {"key": "hsm:n", "signature": b64(bytes(8)), **SIGN},
@@ -90,12 +104,12 @@ class Filter(Case):
             STATUS + "Watch": {"more": True},
             STATUS + "Metrics": {},
             STATUS + "Probe": {"token": "hsm"},
-            STATUS + "RemoveClaim": None,
+            STATUS + "RemoveClaim": self.remove_claim,
         }
         for method, parameters in calls.items():
             with self.subTest(method):
-                if parameters is None:
-                    self.remove_claim()
+                if callable(parameters):
+                    parameters()
                 else:
                     self.ask(method, **parameters)
         self.ask(CERTIFICATES + "Delete", certificate="hsm:alone")

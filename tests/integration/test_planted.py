@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A broker that was taken over gets nothing more.
+"""A broker or a module that was taken over gets nothing more.
 
 The real broker with foreign code in it (tests/planted) runs in the place of tokend-broker, below a real supervisor, with its filter, as
 the service's own user. Each life of it tries one thing. What it tries must be refused, or end it; and every other process must be the
@@ -13,8 +13,9 @@ import shutil
 import struct
 import subprocess
 
-from harness import BUILD, DEADLINE, PLAIN, Case, Daemon, SoftToken, children, until
-from varlink import b64
+from harness import BUILD, DEADLINE, PLAIN, Case, Daemon, Process, SoftToken, children, until
+from test_faults import FaultyToken
+from varlink import Error, b64
 
 KEYS = "io.tokend.Keys."
 PLANTED = PLAIN / "tests/planted-broker"
@@ -132,6 +133,33 @@ class WithoutLandlock(Planted):
         """a kernel without Landlock: it is told once and is no error, and the filters alone refuse the same"""
         self.run_attempts({name: end for name, end in attempts().items() if end == "none" and "nonsense" not in name})
         self.assertEqual(self.daemon.log_text().count("no Landlock"), 1)
+
+
+class Module(Case):
+    """A module of bad will, in a worker."""
+
+    def test_reach(self):
+        """a module can neither signal, trace nor read another process of the service, nor take its descriptors"""
+        token, other = FaultyToken(self.place, "bad"), SoftToken(self.place, "other")
+        daemon = Daemon(self.place, f"Audit=file:{self.place.path}/log\n" + token.section("bad") + other.section(), uid=UID)
+        for path in [self.place.path, *self.place.path.rglob("*")]:
+            os.chown(path, UID, UID)
+        self.addCleanup(daemon.stop)
+        daemon.start()
+        own = next(w.pid for w in daemon.workers() if b"bad" in w.command)
+        before = {process.pid: process.name for process in [Process(daemon.pid), *daemon.children()]}
+        # A kernel that knows no bounds for signals (Landlock before version 6) leaves them.
+        left = 0 if ctypes.CDLL(None).syscall(444, None, 0, 1) >= 6 else 3
+        for pid, name in before.items():
+            if pid == own:
+                continue
+            with self.subTest(name, pid=pid):
+                token.set(f"C_Sign reach={pid}")
+                try:
+                    daemon.call("Sign", key="bad:k", algorithm="ecdsa_sha256", digest=b64(bytes(32)))
+                except Error as error:
+                    self.assertEqual(int(error.parameters["ckr"], 16) & ~left & 0x1ff, 0, error.parameters)
+        self.assertEqual(before, {process.pid: process.name for process in [Process(daemon.pid), *daemon.children()]})
 
 
 del Planted

@@ -28,6 +28,7 @@
  *     ckr=0x30      returns that
  *     hang          never returns
  *     crash         SIGKILL to this process
+ *     reach=PID     tries to get at that process (reach.h); what it could is a CK_RV of a vendor, else it goes on
  *     delay_ms=200  waits, then goes on
  *     hold          waits until the file of faults is another one, then goes on
  *     logout        C_Logout behind the caller's back, then goes on
@@ -79,6 +80,7 @@
 #include <unistd.h>
 
 #include "tests/module/process.h"
+#include "tests/module/reach.h"
 
 #define N_RECORDS 128
 #define N_FAULTS  32
@@ -94,6 +96,7 @@ enum action {
         ACTION_CKR,
         ACTION_HANG,
         ACTION_CRASH,
+        ACTION_REACH,
         ACTION_DELAY,
         ACTION_HOLD,
         ACTION_LOGOUT,
@@ -124,6 +127,7 @@ static const struct {
         {"ckr", ACTION_CKR},
         {"hang", ACTION_HANG},
         {"crash", ACTION_CRASH},
+        {"reach", ACTION_REACH},
         {"delay_ms", ACTION_DELAY},
         {"hold", ACTION_HOLD},
         {"logout", ACTION_LOGOUT},
@@ -377,6 +381,9 @@ static bool act(const struct fault *fault, CK_RV *ret)
         case ACTION_HANG:
                 for (;;)
                         pause();
+        case ACTION_REACH:
+                *ret = CKR_VENDOR_DEFINED | module_reach((pid_t)fault->value);
+                return *ret != CKR_VENDOR_DEFINED;
         case ACTION_CRASH:
                 kill(getpid(), SIGKILL);
                 for (;;)
