@@ -123,6 +123,46 @@ class Names:
         self.nss("certutil", "-A", "-n", CA, "-t", ",,", "-f", self.pin, "-i", self.place.path / "ca.der")
         self.seen(ca)
 
+    def make_authority(self, name=CA, serial="1"):
+        """Dogtag's way: NSS makes key and certificate on this very token."""
+        noise = self.place.write("noise", os.urandom(4096))
+        self.nss("certutil", "-S", "-f", self.pin, "-z", noise, "-n", name, "-s", SUBJECT, "-x", "-t", ",,", "-k", "rsa",
+                 "-g", "2048", "-m", serial, "-v", "12")
+        return self.nss("certutil", "-L", "-f", self.pin, "-n", self.on_token(name), "-r")
+
+    def on_token(self, name):
+        return name
+
+    def test_made_here(self):
+        """a key that certutil makes on the token has the nickname that certutil gave, whatever was planted of its subject, its issuer
+        and its serial number, and whoever deletes what he planted"""
+        ca = self.begin()
+        self.plant(ca.first)
+        self.ask(EVE, "Generate", token="t", nickname="eve2", type="rsa", size=2048)
+        self.ask(EVE, C + "SelfSign", key="t:eve2", subject=SUBJECT, validityDays=9)
+        made = self.make_authority(serial="7")
+        until(lambda: CA in self.keys(OWNER), "the CA sees its key")
+        for step in (lambda: None, self.restart, lambda: self.ask(EVE, C + "Delete", certificate="t:eve2"),
+                     lambda: self.ask(EVE, "Delete", key="t:eve2"), lambda: self.ask(EVE, C + "Delete", certificate="t:eve1"),
+                     self.restart):
+            step()
+            self.assertEqual(self.keys(OWNER), [CA])
+            self.assertLessEqual(set(self.keys(EVE)), {"eve2"})
+            for nickname in ("eve1", "eve3"):
+                self.fails("PermissionDenied", self.plant, made, nickname)
+
+    def test_generated_first(self):
+        """of a key of which only the public half is on the token yet, no certificate is imported either"""
+        ca = self.begin()
+        self.write_public(ca)
+        self.restart()
+        for certificate in (ca.first, ca.renewed):
+            self.fails("NotACertificate", self.plant, certificate)
+        self.write_unlabelled(ca)
+        self.seen(ca, owner=())
+        self.nss("certutil", "-A", "-n", CA, "-t", ",,", "-f", self.pin, "-i", self.place.write("ca.der", ca.renewed))
+        self.seen(ca)
+
     def test_there_before(self):
         """of a key that is on the token eve imports no certificate, and it goes on with the nickname that certutil gave it"""
         ca = self.begin()
@@ -152,7 +192,10 @@ class Internal(Names, Case):
         return f"[Token t]\nModule=internal\nDirectory={self.path}\nRefresh=500ms\n"
 
     def nss(self, program, *arguments):
-        run(program, "-d", f"sql:{self.path}", *arguments)
+        return run(program, "-d", f"sql:{self.path}", *arguments)
+
+    def write_public(self, ca):
+        self.skipTest("NSS writes no public half alone")
 
     def write_unlabelled(self, ca):
         """By certutil --merge, out of the CA's own database, which loses its certificate before."""
@@ -162,9 +205,13 @@ class Internal(Names, Case):
 
 @unittest.skipUnless(os.getuid() == 0, "only root can be other users")
 class Hsm(Names, Case):
+    faulty = False
+
     def make(self):
         n = len(os.listdir(self.place.path))
-        self.token = SoftToken(self.place, f"h{n}")
+        self.token = SoftToken(self.place, f"h{n}") if not self.faulty else FaultyToken(self.place, f"h{n}", keys=())
+        if self.faulty:
+            self.token.set("C_CreateObject modifiable")
         self.database, self.pin = self.place.path / f"db{n}", self.place.write(f"nss{n}.pin", PIN + "\n", 0o600)
         self.database.mkdir()
         run("certutil", "-N", "-d", f"sql:{self.database}", "-f", self.place.write("empty.pin", "\n"))
@@ -172,19 +219,27 @@ class Hsm(Names, Case):
         return self.token.section("t")
 
     def nss(self, program, *arguments):
-        self.seen_slot(run, program, "-d", f"sql:{self.database}", "-h", self.token.label, *arguments, env=self.token.environment)
+        return self.seen_slot(run, program, "-d", f"sql:{self.database}", "-h", self.token.label, *arguments,
+                              env=self.token.environment)
 
     def seen_slot(self, function, *arguments, **options):
         """SoftHSM hides its slot from a new process while another one writes."""
         def done():
             try:
-                function(*arguments, **options)
+                return [function(*arguments, **options)]
             except AssertionError as error:
                 if "SEC_ERROR_NO_TOKEN" not in str(error) and "No slot with token named" not in str(error):
                     raise
-                return False
-            return True
-        until(done, "the slot is there")
+                return None
+        return until(done, "the slot is there")[0]
+
+    def on_token(self, name):
+        return f"{self.token.label}:{name}"
+
+    def write_public(self, ca):
+        der = ca.path / "public.der"
+        run("openssl", "pkey", "-in", ca.key, "-pubout", "-outform", "DER", "-out", der)
+        self.seen_slot(self.token.tool, "--write-object", der, "--type", "pubkey", "--id", ca.id)
 
     def write_unlabelled(self, ca):
         der = ca.path / "key.der"
@@ -216,11 +271,26 @@ class Hsm(Names, Case):
             if again:
                 self.restart()
 
+    def test_not_modifiable_unknown(self):
+        """on a token that does not know CKA_MODIFIABLE, NSS may make the planted certificate the key's: it names no key"""
+        self.faulty = True
+        ca = self.begin()
+        planted = self.plant(ca.first)
+        self.assertEqual(planted["subject"], SUBJECT)
+        self.write_unlabelled(ca)
+        self.nss("certutil", "-A", "-n", CA, "-t", ",,", "-f", self.pin, "-i", self.place.write("ca.der", ca.first))
+        listed = self.token.tool("--list-objects", "--type", "cert")
+        # It did: the planted one has the key's CKA_ID now, and there is no other.
+        self.assertEqual((listed.count("Certificate Object"), listed.count(ca.id)), (1, 1), listed)
+        self.seen(ca, owner=())
+
     def test_refused_attribute(self):
         """a token that refuses the attributes which keep a certificate apart gets one without them"""
         token = FaultyToken(self.place, "plain", keys=())
         self.daemon = self.own(token.section("t"), instances=INSTANCES)
         self.daemon.wait_state("t", "ready")
-        # Behind the claim on the nickname.
-        token.set("C_CreateObject ckr=0x12 skip=1 count=1")
-        self.assertEqual(self.plant(Authority(self.place).first)["subject"], SUBJECT)
+        for count in (1, 2, 3):
+            with self.subTest(count=count):
+                # Behind the claim on the nickname. Each set of attributes in turn.
+                token.set(f"C_CreateObject ckr=0x12 skip=1 count={count}")
+                self.assertEqual(self.plant(Authority(self.place).first, f"eve{count}")["subject"], SUBJECT)

@@ -46,6 +46,7 @@
  *     limit=4       C_GetTokenInfo: ulMaxSessionCount and ulMaxRwSessionCount
  *     endless       C_FindObjects: as many handles as are asked for, each time; not of data objects
  *     nuls          C_GetTokenInfo: label and model are padded with NUL, and the serial number is blank
+ *     modifiable    C_CreateObject: CKA_MODIFIABLE is left out, as by a token that does not know it
  *     text          C_GetInfo, C_GetSlotInfo, C_GetTokenInfo: every field of text is that text; C_GetAttributeValue: CKA_LABEL
  *                   is, of objects that are no data objects
  *     slots=4       C_GetSlotList says that there are so many; `mechanisms` likewise of C_GetMechanismList
@@ -118,6 +119,7 @@ enum action {
         ACTION_COUNT,
         ACTION_LENGTH,
         ACTION_PROCESS,
+        ACTION_MODIFIABLE,
 };
 
 static const struct {
@@ -149,6 +151,7 @@ static const struct {
         {"slots", ACTION_COUNT},
         {"mechanisms", ACTION_COUNT},
         {"length", ACTION_LENGTH},
+        {"modifiable", ACTION_MODIFIABLE},
 };
 
 struct fault {
@@ -859,13 +862,17 @@ static CK_RV create_object(
 {
         CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
         CK_ATTRIBUTE key = {CKA_CLASS, &class, sizeof(class)};
-        CK_ULONG found = 0;
+        CK_ATTRIBUTE kept[64];
+        CK_ULONG found = 0, n_kept = 0;
         struct fault fault;
         CK_RV rv;
 
         if (before(F_C_CreateObject, "C_CreateObject", &fault, &rv))
                 return rv;
-        rv = module.target->C_CreateObject(session, template, n, ret);
+        for (CK_ULONG i = 0; i < n && i < 64; i++)
+                if (fault.action != ACTION_MODIFIABLE || template[i].type != CKA_MODIFIABLE)
+                        kept[n_kept++] = template[i];
+        rv = module.target->C_CreateObject(session, kept, n_kept, ret);
         if (rv == CKR_OK && fault.action == ACTION_ALIAS && makes_data(template, n) &&
                 module.target->C_FindObjectsInit(session, &key, 1) == CKR_OK) {
                 (void)module.target->C_FindObjects(session, ret, 1, &found);

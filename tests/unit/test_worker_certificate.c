@@ -102,6 +102,10 @@ static void check_apart(size_t n, const uint8_t *head, size_t head_length)
         CU_ASSERT_EQUAL_FATAL(apart_length, head_length + n);
         CU_ASSERT_EQUAL(memcmp(apart, head, head_length), 0);
         CU_ASSERT_EQUAL(memcmp(apart + head_length, name + length, n), 0);
+        CU_ASSERT_TRUE(certificate_is_apart((struct der){apart, apart_length}));
+        CU_ASSERT_FALSE(certificate_is_apart((struct der){name, length + n}));
+        for (size_t cut = 0; cut < 3; cut++)
+                CU_ASSERT_FALSE(certificate_is_apart((struct der){apart, cut}));
         free(name);
         free(apart);
 }

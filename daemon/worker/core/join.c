@@ -56,7 +56,8 @@ static bool shares_id(const struct index *index, const struct object *key)
 }
 
 /* The public half that an object of this class and of the key's id has. If pairs of other people share the
- * id, the label tells which is which: the half of another pair must not pass for this key's. */
+ * id, the label tells which is which: the half of another pair must not pass for this key's. A certificate that
+ * tokend wrote has the label of its own key. */
 static bool find_half(
         const struct index *index, const struct object *key, CK_OBJECT_CLASS class, struct der *ret)
 {
@@ -68,7 +69,8 @@ static bool find_half(
                 bool same_label = object_same_label(other, key);
                 struct der half;
 
-                if (other->class != class || (shared && !same_label) || !half_of(other, key, &half))
+                if (other->class != class || ((shared || other->apart) && !same_label) ||
+                        !half_of(other, key, &half))
                         continue;
                 if (!found || same_label)
                         *ret = half;
@@ -190,7 +192,8 @@ const char *join_names(const struct index *index, const struct object *object, u
                 if (object->class != CKO_PRIVATE_KEY || other->class != CKO_CERTIFICATE)
                         continue;
                 *flags |= FLAG_HAS_CERTIFICATE;
-                if (object->label_length == 0 && *nickname == '\0' &&
+                /* One that tokend wrote bears a nickname that an instance chose. */
+                if (object->label_length == 0 && *nickname == '\0' && !other->apart &&
                         text_is_listable(other->label, other->label_length) && certifies(other, object))
                         nickname = other->label;
         }

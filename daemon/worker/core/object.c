@@ -9,6 +9,7 @@
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/worker/device/attribute.h"
+#include "daemon/worker/encoding/certificate.h"
 #include "proto/limits.h"
 
 /* Bytes of a label that are read; a longer one is not shown. */
@@ -246,6 +247,29 @@ static int read_key(struct session *session, struct object *object, const CK_ATT
         return r;
 }
 
+/* The value, and whether CKA_SUBJECT is as tokend writes it. size: bytes of the value. */
+static int read_value(struct session *session, struct object *object, size_t size)
+{
+        /* The subject is a part of the value, or that with a longer head. */
+        size_t subject_size = size + 8;
+        _cleanup_(freep) uint8_t *subject = malloc(subject_size);
+        CK_ATTRIBUTE attributes[] = {
+                ATTRIBUTE(CKA_VALUE, NULL, size), ATTRIBUTE(CKA_SUBJECT, subject, subject_size)};
+        int r;
+
+        object->der = attributes[0].pValue = malloc(size);
+        if (!object->der || !subject)
+                return -ENOMEM;
+        r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        if (r == 0 && was_read(&attributes[0])) {
+                object->der_length = attributes[0].ulValueLen;
+                object->listable = true;
+        }
+        if (r == 0 && was_read(&attributes[1]))
+                object->apart = certificate_is_apart((struct der){subject, attributes[1].ulValueLen});
+        return r;
+}
+
 static int read_certificate(struct session *session, struct object *object)
 {
         CK_ATTRIBUTE value = ATTRIBUTE(CKA_VALUE, NULL, 0);
@@ -255,15 +279,7 @@ static int read_certificate(struct session *session, struct object *object)
                 return 0;
         if (r != 0 || value.ulValueLen == 0 || value.ulValueLen > CERTIFICATE_MAX)
                 return r;
-        object->der = value.pValue = malloc(value.ulValueLen);
-        if (!object->der)
-                return -ENOMEM;
-        r = read_attributes(session, object->handle, &value, 1);
-        if (r == 0 && was_read(&value)) {
-                object->der_length = value.ulValueLen;
-                object->listable = true;
-        }
-        return r;
+        return read_value(session, object, value.ulValueLen);
 }
 
 /* Fills in what can be read, whatever it returns. */
@@ -355,7 +371,8 @@ bool object_same(const struct object *a, const struct object *b)
 {
         bool same = a->class == b->class && !a->unreadable == !b->unreadable && object_same_id(a, b) &&
                     object_same_label(a, b) && a->listable == b->listable && a->key_type == b->key_type &&
-                    a->size == b->size && a->usage == b->usage && a->flags == b->flags;
+                    a->size == b->size && a->usage == b->usage && a->flags == b->flags &&
+                    a->apart == b->apart;
 
         if (same && a->der && b->der)
                 same = a->der_length == b->der_length && memcmp(a->der, b->der, a->der_length) == 0;

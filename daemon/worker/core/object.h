@@ -36,6 +36,7 @@ struct object {
         unsigned flags;    /* mask of enum object_flag, without those that come of joining */
         bool always_authenticate;
 
+        bool apart;   /* of a certificate: tokend wrote it, so that it lends its nickname to no key */
         uint8_t *der; /* SubjectPublicKeyInfo of a key, or NULL; the certificate */
         size_t der_length;
         uint8_t *

@@ -128,3 +128,12 @@ int certificate_subject_apart(struct der subject, uint8_t **ret, size_t *ret_len
         *ret_length = 2 + n_length + name.length;
         return 0;
 }
+
+bool certificate_is_apart(struct der subject)
+{
+        const uint8_t *at = subject.data;
+
+        if (subject.length < 3 || at[0] != DER_TAG_SEQUENCE || !(at[1] & 0x80))
+                return false;
+        return at[2] == 0 || (at[1] == 0x81 && at[2] < 0x80);
+}

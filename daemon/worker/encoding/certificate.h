@@ -24,5 +24,8 @@ struct certificate {
  * -EINVAL: this is not an element of DER; -ENOMEM. */
 int certificate_subject_apart(struct der subject, uint8_t **ret, size_t *ret_length);
 
+/* Whether a CKA_SUBJECT has that form: its length takes more bytes than DER allows. */
+bool certificate_is_apart(struct der subject);
+
 /* false: this is not exactly one certificate; *ret is empty then. */
 bool certificate_parse(struct der der, struct certificate *ret);

@@ -48,6 +48,12 @@ static int write_object(
         return P11(session, C_CreateObject, session->handle, template, n, &handle);
 }
 
+enum {
+        WITHOUT_MODIFIABLE = 1,
+        WITHOUT_SUBJECT = 2,
+        WITHOUT_ALL = 4, /* how many sets of these there are */
+};
+
 static bool refuses_attribute(const struct session *session, int r)
 {
         return session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
@@ -58,7 +64,7 @@ static bool refuses_attribute(const struct session *session, int r)
 
 /* Other programs must neither take its nickname for another key of the same subject, nor make it the
  * certificate of a key by writing the same certificate again (docs/names-of-keys.md). If the token refuses
- * the attributes that prevent this, it gets plain ones. */
+ * one of the two attributes that prevent this, it gets that one as others would write it. */
 static int write_apart(struct session *session, const struct cert_store *store)
 {
         _cleanup_(freep) uint8_t *apart = NULL;
@@ -68,9 +74,16 @@ static int write_apart(struct session *session, const struct cert_store *store)
         if (r < 0)
                 return r;
         subject.data = apart;
-        r = write_object(session, store, subject, store->paired);
-        return refuses_attribute(session, r) ? write_object(session, store, store->certificate.subject, true)
-                                             : r;
+        for (unsigned without = 0; without < WITHOUT_ALL; without++) {
+                if ((without & WITHOUT_MODIFIABLE) && store->paired)
+                        continue;
+                r = write_object(session, store,
+                        without & WITHOUT_SUBJECT ? store->certificate.subject : subject,
+                        store->paired || (without & WITHOUT_MODIFIABLE));
+                if (!refuses_attribute(session, r))
+                        break;
+        }
+        return r;
 }
 
 static int create(struct operation *operation, const void *request)
