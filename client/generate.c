@@ -38,6 +38,7 @@ static struct keys_generate_arguments arguments_of(
                 .size = wanted->size,
                 .curve = wanted->curve,
                 .loadable = wanted->loadable,
+                .id = wanted->id,
                 .usage = {usage, 0},
         };
 
@@ -174,13 +175,18 @@ enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_tem
         bool was_free;
         enum tokend_error error;
 
-        if (!wanted->nickname || !wanted->type)
-                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a nickname and a type");
+        if (!wanted->type)
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a type");
         error = keys_generate_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        name = name_of(wanted);
-        error = look_before(handle, name, wanted, call.deadline, &was_free, ret_failure);
+        if (wanted->nickname) {
+                name = name_of(wanted);
+                error = look_before(handle, name, wanted, call.deadline, &was_free, ret_failure);
+        } else {
+                was_free = false;
+                error = ask_whether_there(handle, call.deadline, ret_failure);
+        }
         if (error != TOKEND_OK) {
                 call_done(&call);
                 return error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Keys as the daemon describes them: tokend_get(), tokend_list() and tokend_delete(). A key holds its JSON object, and its
+/* Keys as the daemon describes them: tokend_get(), tokend_list(), tokend_delete() and tokend_rename(). A key holds its JSON object, and its
  * strings are those of the object. */
 #include <string.h>
 
@@ -206,4 +206,24 @@ enum tokend_error tokend_delete(
                 &call, &(struct keys_delete_arguments){.key = key}, timeout_ms, ret_failure);
 
         return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+}
+
+/* ---- Rename ---- */
+
+enum tokend_error tokend_rename(struct tokend *handle, const char *key, const char *nickname, int timeout_ms,
+        struct tokend_key **ret, struct tokend_failure *ret_failure)
+{
+        struct tokend_key *renamed = NULL;
+        struct call call;
+        enum tokend_error error = keys_rename_begin(&call,
+                &(struct keys_rename_arguments){.key = key, .nickname = nickname}, timeout_ms, ret_failure);
+
+        /* Its reply is that of a Get. */
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, key_take, &renamed, ret_failure);
+        if (error == TOKEND_OK)
+                *ret = renamed;
+        else
+                tokend_key_free(renamed);
+        return error;
 }

@@ -205,13 +205,15 @@ enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeou
 
 /* A key that is to be made. Set all other fields to 0: fields may be added. */
 struct tokend_template {
-        const char *token;    /* NULL: the token that is configured for the caller */
-        const char *nickname; /* 1 to 128 bytes of UTF-8, without a colon or a control character */
-        const char *type;     /* "rsa", "ec", "ed25519" */
-        int size;             /* of rsa, in bits: 2048 to 8192; 0: 3072 */
-        const char *curve;    /* of ec: "secp256r1", "secp384r1", "secp521r1"; NULL: secp256r1 */
-        unsigned usage;       /* mask of enum tokend_usage; 0: TOKEND_USAGE_SIGN */
-        bool loadable;        /* the key may be copied, wrapped, into the accelerator of its token */
+        const char *token; /* NULL: the token that is configured for the caller */
+        const char *
+                nickname; /* 1 to 128 bytes of UTF-8, without a colon or a control character; NULL: it has none yet */
+        const char *type;  /* "rsa", "ec", "ed25519" */
+        int size;          /* of rsa, in bits: 2048 to 8192; 0: 3072 */
+        const char *curve; /* of ec: "secp256r1", "secp384r1", "secp521r1"; NULL: secp256r1 */
+        unsigned usage;    /* mask of enum tokend_usage; 0: TOKEND_USAGE_SIGN */
+        bool loadable;     /* the key may be copied, wrapped, into the accelerator of its token */
+        const char *id;    /* CKA_ID in hexadecimal, 1 to 64 bytes; NULL: the one that NSS gives */
 };
 
 /*
@@ -221,9 +223,15 @@ struct tokend_template {
  * ours: TOKEND_OK. In every other case the result is TOKEND_OUTCOME_UNKNOWN: the caller may not list keys; the key was there
  * before, or that could not be told in time; the key does not appear, though it may do so later. Then two callers who
  * generate the same nickname at the same moment cannot be told apart; if no reply is lost, the second one gets
- * TOKEND_NICKNAME_EXISTS. Free *ret with tokend_key_free().
+ * TOKEND_NICKNAME_EXISTS. A key that is to have no nickname yet is called "unnamed INSTANCE ID"; it is not looked up, and if the
+ * reply was lost the result is TOKEND_OUTCOME_UNKNOWN. Free *ret with tokend_key_free().
  */
 enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *wanted, int timeout_ms,
+        struct tokend_key **ret, struct tokend_failure *ret_failure);
+
+/* Gives a key another nickname, on both halves. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost. Free
+ * *ret with tokend_key_free(). */
+enum tokend_error tokend_rename(struct tokend *handle, const char *key, const char *nickname, int timeout_ms,
         struct tokend_key **ret, struct tokend_failure *ret_failure);
 
 enum tokend_input {

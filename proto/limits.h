@@ -88,6 +88,10 @@
 /* The default curve of an EC key: secp256r1. proto/io.tokend.Keys.varlink promises it. */
 #define DEFAULT_EC_BITS 256U
 
+/* Bytes of a CKA_ID that a client chooses, and its hexadecimal digits. Programs choose a hash or a few random bytes. */
+#define LIMIT_NEW_ID        64U
+#define LIMIT_NEW_ID_DIGITS (2 * LIMIT_NEW_ID)
+
 /* Bytes of OAEP's label, which most leave out. */
 #define LIMIT_OAEP_LABEL 1024U
 

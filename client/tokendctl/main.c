@@ -25,9 +25,12 @@ struct verb {
 static const struct verb verbs[] = {
         {"tokens", verb_tokens, 0, 0, 0, "", "print the tokens that you may use, and what you may do there"},
         {"list", verb_list, 0, 1, 0, "[TOKEN]", "print the keys that you may see"},
-        {"generate", verb_generate, 1, 1, BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE),
-                "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable]",
-                "make a key"},
+        {"generate", verb_generate, 1, 1,
+                BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE) | BIT(ID),
+                "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable] "
+                "[--id HEX]",
+                "make a key; with TOKEN: alone, a key without a nickname yet"},
+        {"rename", verb_rename, 2, 2, 0, "KEY NICKNAME", "give a key another nickname"},
         {"sign", verb_sign, 1, 1,
                 BIT(ALGORITHM) | BIT(SALT_LENGTH) | BIT(DIGEST) | BIT(IN) | BIT(OUT) | BIT(BASE64),
                 "KEY --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "

@@ -163,6 +163,7 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_CURVE] = {"curve", true, 0, parse_curve},
         [OPTION_USAGE] = {"usage", true, PLACE(usage), NULL},
         [OPTION_LOADABLE] = {"loadable", false, PLACE(loadable), NULL},
+        [OPTION_ID] = {"id", true, PLACE(id), NULL},
         [OPTION_ALGORITHM] = {"algorithm", true, 0, parse_algorithm},
         [OPTION_SALT_LENGTH] = {"salt-length", true, 0, parse_salt_length},
         [OPTION_DIGEST] = {"digest", true, PLACE(digest), NULL},

@@ -17,6 +17,7 @@ enum ctl_option {
         OPTION_CURVE,
         OPTION_USAGE,
         OPTION_LOADABLE,
+        OPTION_ID,
         OPTION_ALGORITHM,
         OPTION_SALT_LENGTH,
         OPTION_DIGEST,

@@ -33,7 +33,7 @@ struct ctl_options {
         bool json, help, version;
         int timeout_ms; /* 0: the library's default */
 
-        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer;
+        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer, *id;
         int size; /* bits; 0: not given */
         bool loadable, base64, der, yes, watch;
         bool salted; /* salt_length was given */
@@ -64,6 +64,7 @@ struct ctl_options {
 int verb_tokens(const struct ctl_options *o);
 int verb_list(const struct ctl_options *o);
 int verb_generate(const struct ctl_options *o);
+int verb_rename(const struct ctl_options *o);
 int verb_pubkey(const struct ctl_options *o);
 int verb_delete(const struct ctl_options *o);
 int verb_sign(const struct ctl_options *o);

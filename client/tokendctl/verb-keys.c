@@ -115,7 +115,7 @@ int verb_generate(const struct ctl_options *o)
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
         _cleanup_(freep) char *token = NULL;
         struct tokend_template wanted = {
-                .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable};
+                .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable, .id = o->id};
         struct tokend_failure failure;
         int r;
 
@@ -136,12 +136,30 @@ int verb_generate(const struct ctl_options *o)
         if (r != EXIT_DONE)
                 return r;
         wanted.token = token;
-
+        if (token && !wanted.nickname[0])
+                wanted.nickname = NULL;
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure) != TOKEND_OK)
                 return refused(&failure);
+        if (!o->json)
+                return print_table(&key, 1);
+        printf("{\"key\":%s}\n", key->json);
+        return EXIT_DONE;
+}
+
+int verb_rename(const struct ctl_options *o)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = open_main(o);
+        _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
+        struct tokend_failure failure;
+
+        if (!handle)
+                return EXIT_USAGE;
+        if (tokend_rename(handle, o->arguments[0], o->arguments[1], o->timeout_ms, &key, &failure) !=
+                TOKEND_OK)
+                return refused_for(&failure, o->arguments[0]);
         if (!o->json)
                 return print_table(&key, 1);
         printf("{\"key\":%s}\n", key->json);

@@ -154,19 +154,24 @@ enum listen_kind {
          * subject: RFC 4514. dns_names: each ended by a NUL. */ \
         O(CERT_REQUEST, cert_request, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_DER, \
           F(u8, algorithm) F(text, subject) F(bytes, dns_names)) \
-        /* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. */ \
+        /* size: bits of the modulus or the curve; usage: mask of enum key_usage; id: a CKA_ID nobody else uses. fixed_id:
+         * it stays the pair's, and the client chose it; else it is another at the end. */ \
         O(GENERATE, generate, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_NAMES, \
           ANSWER_KEY, F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) \
-          F(u8, loadable)) \
+          F(u8, loadable) F(u8, fixed_id)) \
+        /* Another nickname for a key, on both halves. */ \
+        O(RENAME, rename, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, ANSWER_KEY, \
+          F(text, nickname)) \
         O(DELETE, delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_OBJECT, \
           ANSWER_NOTHING,) \
         /* Makes a certificate and puts it on the token under the key's nickname. */ \
         O(SELF_SIGN, self_sign, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, \
           ANSWER_CERTIFICATE, F(u8, algorithm) F(text, subject) F(u32, days) F(u8, ca) \
           F(bytes, dns_names)) \
-        /* key: of the key that the certificate is for and whose nickname it gets; 0: the certificate stands alone. */ \
+        /* key: of the key that the certificate is for and whose nickname it gets; 0: the certificate stands alone. names: the key has no
+         * name yet, and gets that of the certificate. */ \
         O(IMPORT, import, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, \
-          ANSWER_CERTIFICATE, F(text, nickname) F(bytes, der)) \
+          ANSWER_CERTIFICATE, F(text, nickname) F(u8, names) F(bytes, der)) \
         /* key: of the certificate. */ \
         O(CERT_DELETE, cert_delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_OBJECT, ANSWER_NOTHING,) \
         /* Removes another host's claim. REPLY_KEY_GONE: the token has no such claim. */ \
@@ -184,7 +189,7 @@ enum listen_kind {
         O(FORGET_COPY, forget_copy, 0, ANSWER_NOTHING,) \
         /* After a worker died in a generate: is the pair of this id there and whole? REPLY_OK: yes, in the directory.
          * REPLY_KEY_GONE: no, and what there was of it has been removed. */ \
-        O(SETTLE, settle, CLASS_CHANGES, ANSWER_NOTHING, F(text, nickname) F(bytes, id))
+        O(SETTLE, settle, CLASS_CHANGES, ANSWER_NOTHING, F(text, nickname) F(bytes, id) F(u8, fixed_id))
 
 /* Every other message: M(NAME, name, fields). */
 #define OTHER_MESSAGES(M, F) \

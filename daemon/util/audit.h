@@ -35,6 +35,7 @@
         X(AUDIT_ENCRYPT,   "encrypt",    "9697cf3fbdc540e68cc43f8e2e08c1e1") \
         X(AUDIT_WRAP,      "wrap",       "a84b2673cb22493184532cc2d64cc16a") \
         X(AUDIT_UNWRAP,    "unwrap",     "a90ca0a0a00546e6b3cadf52d2513138") \
+        X(AUDIT_RENAME,    "rename",     "4b2efe2cae4d4de898355728505bec7d") \
         X(AUDIT_PROBE,     "probe",      "34ea360aa02147c7a1351e753f225415") \
         X(AUDIT_LOGIN,     "login",      "4553c6ff31624ce8aa8a8bb4478a043f") \
         X(AUDIT_DENIED,    "denied",     "a1a7d7fb38f44040b4a30f7f0604ee87") \

@@ -29,6 +29,7 @@ static const struct table {
         TABLE(keys_list),
         TABLE(keys_get),
         TABLE(keys_generate),
+        TABLE(keys_rename),
         TABLE(keys_sign),
         TABLE(keys_decrypt),
         TABLE(keys_derive),

@@ -17,6 +17,8 @@
  *   GIVE_UP      1: the deadline of a request may pass
  *   OPERATOR     NONE, DUTIFUL (removes claims of hosts that are down), CARELESS (once, of any host)
  *   LATE         1: a creation may take effect after its host has crashed and started again
+ *   NAMES        1: a host does not make a key, but names one that is there (Rename, and an Import that names): the private
+ *                half gets the nickname, then the public one; where the certificate is refused the name is taken back
  *   PROGRESS     1: check that someone succeeds, instead of safety
  */
 
@@ -45,7 +47,7 @@
 /* The token: sets of hosts. */
 byte claims;
 byte objects;  /* of the one nickname, by who made it */
-byte half;     /* of these, pairs that are not whole */
+byte half;     /* of these, pairs that are not whole; with NAMES, pairs whose public half has its old name */
 byte pending;  /* creations that were called and have not taken effect */
 
 byte down; /* hosts that crashed and have not started again */
@@ -141,7 +143,11 @@ start:
 #endif
                 down = down & ~MINE
         };
+#if NAMES
+        STEP(half = half & ~MINE);
+#else
         STEP(if :: half & MINE -> objects = objects & ~MINE; half = half & ~MINE :: else fi);
+#endif
         STEP(claims = claims & ~MINE);
         if
         :: atomic { crashes > 0 -> goto finished } /* nobody asks again */
@@ -207,6 +213,15 @@ create:
         :: atomic { !(pending & MINE) -> skip }
         :: CRASH
         fi;
+#if NAMES
+        STEP(half = half & ~MINE);
+#if FAILS
+        if
+        :: STEP(if :: objects & MINE -> objects = objects & ~MINE; broken = true :: else fi)
+        :: true
+        fi;
+#endif
+#endif
         if
         :: atomic { (objects & MINE) && !(half & MINE) };
            STEP(claims = claims & ~MINE);
@@ -253,8 +268,15 @@ end:
 #endif
                 fi;
                 if
-                :: objects = objects | BIT(h)
+#if NAMES
+                :: objects = objects | BIT(h); half = half | BIT(h)
 #if FAILS
+                :: true
+#endif
+#else
+                :: objects = objects | BIT(h)
+#endif
+#if FAILS && !NAMES
                 :: objects = objects | BIT(h); half = half | BIT(h); broken = true
                 :: true
 #endif

@@ -29,6 +29,7 @@ enum bench_what {
         DO_GENERATE,
         DO_DELETE,
         DO_IMPORT,
+        DO_RENAME,
         DO_LIST,
         DO_RANDOM,
         N_WHAT,
@@ -108,7 +109,7 @@ struct bench_cell {
 
 static inline bool what_changes(enum bench_what what)
 {
-        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT;
+        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT || what == DO_RENAME;
 }
 
 /* What may go to an accelerator. */
@@ -168,7 +169,7 @@ struct fake_worker {
 
 /* What is really so. */
 struct fake_token {
-        bool has_key, has_new, has_certificate;
+        bool has_key, has_new, has_certificate, renamed;
         uint8_t new_id[16];
         unsigned n_sent, n_claimed,
                 n_done; /* of the cell's request: reached a worker, met a claim, was done */

@@ -36,6 +36,7 @@ static const char *const calls[] = {
         [DO_DELETE] = CALL("Keys", "Delete", TEXT("key", "hsm:key")),
         [DO_IMPORT] = CALL("Certificates", "Import",
                 TEXT("token", "hsm") "," TEXT("nickname", "cert") "," TEXT("certificate", CERTIFICATE)),
+        [DO_RENAME] = CALL("Keys", "Rename", TEXT("key", "hsm:key") "," TEXT("nickname", "newer")),
         [DO_LIST] = CALL("Keys", "List", TEXT("token", "hsm")),
         [DO_RANDOM] = CALL("Keys", "Random", "\"length\":16"),
 };

@@ -48,7 +48,8 @@ static const char *where_absent(const struct bench_cell *cell)
         case AT_FIRST:
                 return !what_is_repeated(what) ? "it is not repeated" : NULL;
         case AT_PAUSED:
-                return what != DO_GENERATE && what != DO_IMPORT ? "it gives no nickname" : NULL;
+                return what != DO_GENERATE && what != DO_IMPORT && what != DO_RENAME ? "it gives no nickname"
+                                                                                     : NULL;
         case AT_ACCEL_QUEUED:
         case AT_ACCEL_OUT:
                 return !what_is_accelerated(what) || cell->accel == ACCEL_NONE ? "no accelerator does it"
@@ -179,7 +180,7 @@ static uint32_t lost_name(const struct bench_cell *cell)
 static uint32_t removed_name(const struct bench_cell *cell)
 {
         /* Its name means another token by now, which never becomes ready. */
-        if (cell->where == AT_NEW && cell->what == DO_DELETE)
+        if (cell->where == AT_NEW && (cell->what == DO_DELETE || cell->what == DO_RENAME))
                 return NAME(PROTO_TOKEN_UNAVAILABLE);
         if (cell->where == AT_OUT && what_changes(cell->what))
                 return NAME(PROTO_OUTCOME_UNKNOWN);

@@ -58,6 +58,8 @@ static void tell(struct stage *stage, const struct fake_worker *worker, enum obj
                 entry.size = 2048;
                 entry.usage = USAGE_DECRYPT;
         }
+        if (object == OBJECT_OURS && stage->token.renamed)
+                entry.nickname = "newer";
         if (object == OBJECT_OURS)
                 entry.flags = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
         if (object == OBJECT_NEW)
@@ -105,6 +107,7 @@ static bool is_ours(
         case MESSAGE_TYPE_GENERATE:
         case MESSAGE_TYPE_DELETE:
         case MESSAGE_TYPE_IMPORT:
+        case MESSAGE_TYPE_RENAME:
                 return true;
         default:
                 return false;
@@ -203,6 +206,9 @@ static void perform(struct stage *stage, const struct fake_request *request)
         case MESSAGE_TYPE_IMPORT:
                 token->has_certificate = true;
                 break;
+        case MESSAGE_TYPE_RENAME:
+                token->renamed = true;
+                break;
         default:
                 break;
         }
@@ -253,6 +259,9 @@ static struct wire_bytes payload_of(
         case MESSAGE_TYPE_IMPORT:
                 tell(stage, worker, OBJECT_CERT);
                 return payload_number(number_of(worker, OBJECT_CERT), 0, 8);
+        case MESSAGE_TYPE_RENAME:
+                tell(stage, worker, OBJECT_OURS);
+                return payload_number(number_of(worker, OBJECT_OURS), 0, 8);
         case MESSAGE_TYPE_LOAD:
                 return payload_number(COPY, 0, 16);
         default:

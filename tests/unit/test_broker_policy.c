@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "daemon/util/unnamed.h"
 #include "tests/unit/suite.h"
 
 static struct config *config_of(const char *text)
@@ -118,8 +119,44 @@ static void test_objects(void)
         CU_ASSERT_FALSE(means("pkcs11:object=k;id=%01", &no_id));
 }
 
+static void test_unnamed(void)
+{
+        static char any[] = "*", ca_keys[] = "ca*", ca_name[] = "ca", eve_name[] = "eve",
+                    *all[] = {any, NULL}, *some[] = {ca_keys, NULL};
+        const struct config_instance ca = {.name = ca_name, .keys = some},
+                                     eve = {.name = eve_name, .keys = all};
+        char name[UNNAMED_SIZE], longest[65];
+
+        unnamed_nickname("ca", "\1\2\3\4\5\6\7\xff\x10", 9, name);
+        CU_ASSERT_STRING_EQUAL(name, "unnamed ca 01020304050607ff");
+        CU_ASSERT_TRUE(policy_sees_nickname(&ca, name));
+        CU_ASSERT_FALSE(policy_sees_nickname(&eve, name));
+        unnamed_set_id(name, "\xab\xcd", 2);
+        CU_ASSERT_STRING_EQUAL(name, "unnamed ca abcd0304050607ff");
+        unnamed_nickname("ca", "\1", 1, name);
+        CU_ASSERT_STRING_EQUAL(name, "unnamed ca 01");
+        unnamed_set_id(name, "\xab\xcd\xef", 3);
+        CU_ASSERT_STRING_EQUAL(name, "unnamed ca ab");
+        CU_ASSERT_FALSE(nickname_is_unnamed_of(name, "c"));
+        CU_ASSERT_FALSE(nickname_is_unnamed_of(name, "caa"));
+        memset(longest, 'n', 64);
+        longest[64] = 0;
+        unnamed_nickname(longest, "\1\2\3\4\5\6\7\10", 8, name);
+        CU_ASSERT_TRUE(nickname_is_unnamed_of(name, longest));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed "));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed  01"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed ca"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed ca 0"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed ca 0A"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed ca 00112233445566778"));
+        CU_ASSERT_FALSE(nickname_is_unnamed("unnamed c a 01"));
+        CU_ASSERT_FALSE(nickname_is_unnamed(""));
+}
+
 SUITE(broker_policy, {"with no instance root and the own user may everything", test_nothing_configured},
         {"the first instance that matches is the caller's", test_first_match},
         {"a caller sees its tokens and its nicknames alone", test_sight},
+        {"a key that has no name yet is its maker's alone, whatever Keys= says", test_unnamed},
         {"a colon ends a token's name only where that token is configured", test_names},
         {"a URI means the object of its label and its id, also where one of them is empty", test_objects});

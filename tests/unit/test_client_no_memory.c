@@ -49,6 +49,7 @@ static bool answers(struct fake *f, int fd, const char *request)
                         "\"mechanisms\":[\"CKM_X\"]}]}}"},
                 {"Keys.Get", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Generate", "{\"parameters\":{\"key\":" KEY "}}"},
+                {"Keys.Rename", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Random", "{\"parameters\":{\"bytes\":\"AQIDBA==\"}}"},
                 {"Certificates.Get", "{\"parameters\":{\"certificate\":" CERTIFICATE "}}"},
                 {"Certificates.Request", "{\"parameters\":{\"request\":\"MAA=\"}}"},
@@ -199,6 +200,17 @@ static int generate(void *userdata)
         return unless_unknown(error);
 }
 
+static int rename_key(void *userdata)
+{
+        struct tokend_key *key = NULL;
+        enum tokend_error error = tokend_rename(handle, "hsm:old", "new", LONG_MS, &key, NULL);
+
+        if (!error)
+                check_key(key);
+        tokend_key_free(key);
+        return unless_unknown(error);
+}
+
 static int draw(void *userdata)
 {
         unsigned char bytes[4] = {0};
@@ -324,6 +336,7 @@ static void test_keys(void)
         each(get);
         each(list);
         each(tokens);
+        each(rename_key);
         each(draw);
 }
 

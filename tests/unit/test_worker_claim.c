@@ -33,6 +33,12 @@ static void test_round_trip(void)
         CU_ASSERT_EQUAL(memcmp(read.id, claim.id, 3), 0);
         CU_ASSERT_STRING_EQUAL(read.host, claim.host);
         CU_ASSERT_EQUAL(read.since_usec, claim.since_usec);
+        for (unsigned kind = 0; kind <= CLAIM_KIND_MAX_; kind++) {
+                claim.kind = kind;
+                n = claim_record_encode(&claim, bytes);
+                CU_ASSERT_EQUAL(
+                        claim_record_decode(bytes, n, &read), kind >= CLAIM_PAIR && kind < CLAIM_KIND_MAX_);
+        }
 }
 
 static void test_longest(void)

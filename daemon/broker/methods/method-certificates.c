@@ -10,6 +10,7 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
+#include "daemon/util/unnamed.h"
 #include "gen/broker/methods/methods.h"
 
 /* ---- Get ---- */
@@ -133,7 +134,7 @@ void certificates_self_sign(struct op *op)
                 !op_may(op, RIGHT_IMPORT))
                 return;
         key = op->entry;
-        if (!text_is_nickname(key->nickname, strlen(key->nickname))) {
+        if (!text_is_nickname(key->nickname, strlen(key->nickname)) || nickname_is_unnamed(key->nickname)) {
                 op_invalid(op, "key");
                 return;
         }
@@ -164,8 +165,9 @@ enum render certificates_self_sign_render(struct op *op, struct output *output)
 
 /* The key on the token that a certificate of this public key is of, as the caller may reach it. */
 struct owner {
-        struct entry *key;    /* whose nickname it is; NULL: none */
-        bool seen, is_others; /* a key of that public key has another nickname; the caller may not see it */
+        struct entry *key;     /* whose nickname it is; NULL: none */
+        struct entry *unnamed; /* that has no name yet; NULL: none */
+        bool seen, is_others;  /* a key of that public key has another nickname; the caller may not see it */
 };
 
 static struct owner find_owner(const struct op *op, struct der spki, const char *nickname)
@@ -181,6 +183,8 @@ static struct owner find_owner(const struct op *op, struct der spki, const char 
                         owner.is_others = true;
                 else if (strcmp(key->nickname, nickname) == 0)
                         owner.key = key;
+                else if (nickname_is_unnamed(key->nickname) && !owner.unnamed)
+                        owner.unnamed = key;
                 else
                         owner.seen = true;
         }
@@ -211,7 +215,7 @@ static bool may_import(struct op *op, const struct certificates_import_parameter
         else if (is_taken(op->token, p->nickname, owner.key))
                 op_refuse(op, END_NICKNAME_EXISTS);
         else {
-                op_set_entry(op, owner.key);
+                op_set_entry(op, owner.key ? owner.key : owner.unnamed);
                 return true;
         }
         return false;
@@ -223,7 +227,7 @@ void certificates_import(struct op *op)
 
         if (!op_may(op, RIGHT_IMPORT))
                 return;
-        if (!text_is_nickname(p->nickname, strlen(p->nickname))) {
+        if (!text_is_nickname(p->nickname, strlen(p->nickname)) || nickname_is_unnamed(p->nickname)) {
                 op_invalid(op, "nickname");
                 return;
         }
@@ -235,8 +239,9 @@ void certificates_import(struct op *op)
         if (!op_find_directory(op, certificates_import) || !may_import(op, p))
                 return;
         op->kind = MESSAGE_TYPE_IMPORT;
-        op->input.import = (struct message_import){
-                .nickname = p->nickname, .der = wire_bytes(p->certificate.data, p->certificate.length)};
+        op->input.import = (struct message_import){.nickname = p->nickname,
+                .names = op->entry && strcmp(op->entry->nickname, p->nickname) != 0,
+                .der = wire_bytes(p->certificate.data, p->certificate.length)};
         op_submit(op, op_finish);
 }
 

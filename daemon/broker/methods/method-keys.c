@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* io.tokend.Keys: Get, which asks the directory alone, and what changes a token, Generate and Delete. */
+/* io.tokend.Keys: Get, which asks the directory alone, and what changes a token: Generate, Delete and Rename. */
 #include <string.h>
 #include <sys/random.h>
 
@@ -7,7 +7,11 @@
 #include "daemon/broker/methods/steps.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
+#include "daemon/util/unnamed.h"
 #include "gen/broker/methods/methods.h"
+
+/* Bytes of the random id that a pair has until the worker gives it NSS's. */
+#define FRESH_ID 16U
 
 /* ---- Get ---- */
 
@@ -48,12 +52,19 @@ static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *r
         return 0;
 }
 
-/* The key that is asked for; or the name of the parameter that is wrong. */
+/* Whether a caller may give that nickname. */
+static bool is_given(const char *nickname)
+{
+        return text_is_nickname(nickname, strlen(nickname)) && !nickname_is_unnamed(nickname);
+}
+
+/* The key that is asked for, but for its id and what follows from that; or the name of the parameter that is wrong. */
 static const char *take_key(const struct keys_generate_parameters *p, struct message_generate *key)
 {
         unsigned bits = 0;
+        uint8_t id[LIMIT_NEW_ID];
 
-        if (!text_is_nickname(p->nickname, strlen(p->nickname)))
+        if (p->nickname && !is_given(p->nickname))
                 return "nickname";
         key->nickname = p->nickname;
         key->key_type = (uint8_t)key_type_from_name(p->type);
@@ -68,6 +79,9 @@ static const char *take_key(const struct keys_generate_parameters *p, struct mes
         }
         if (parse_usage(p->usage, key->key_type, &key->usage) != 0)
                 return "usage";
+        if (p->id && (strlen(p->id) % 2 != 0 || !text_unhex(p->id, strlen(p->id) / 2, id)))
+                return "id";
+        key->fixed_id = p->id != NULL;
         key->loadable = p->loadable;
         if (key->key_type == KEY_RSA)
                 key->size = p->size ? (uint32_t)p->size : DEFAULT_RSA_BITS;
@@ -78,21 +92,62 @@ static const char *take_key(const struct keys_generate_parameters *p, struct mes
         return NULL;
 }
 
+/* A key without a nickname is its maker's, whatever Keys= says. */
 static bool may_generate(struct op *op)
 {
         if (!op_may(op, RIGHT_GENERATE))
                 return false;
-        if (policy_sees_nickname(op_policy(op), op->nickname))
+        if (!op->nickname || policy_sees_nickname(op_policy(op), op->nickname))
                 return true;
         op_denied(op, config_right_name(RIGHT_GENERATE));
+        return false;
+}
+
+/* The id, and the nickname of a key that is to have none yet, in op->buffer. */
+static int make_names(struct op *op, const struct keys_generate_parameters *p)
+{
+        struct message_generate *key = &op->input.generate;
+        size_t n = p->id ? strlen(p->id) / 2 : FRESH_ID;
+
+        op->buffer = malloc(n + UNNAMED_SIZE);
+        if (!op->buffer)
+                return -ENOMEM;
+        if (p->id)
+                (void)text_unhex(p->id, n, op->buffer);
+        else if (getrandom(op->buffer, n, 0) != (ssize_t)n)
+                return -EIO;
+        key->id = wire_bytes(op->buffer, n);
+        if (!p->nickname) {
+                key->nickname = (char *)op->buffer + n;
+                unnamed_nickname(op_policy(op)->name, op->buffer, n, (char *)op->buffer + n);
+        }
+        return 0;
+}
+
+/* Its nickname and its id are free, as far as the directory knows, and the token can make it; else the op has failed. */
+static bool can_generate(struct op *op, const struct keys_generate_parameters *p)
+{
+        const struct message_generate *key = &op->input.generate;
+        const struct directory *directory = op->token->directory;
+
+        if (!token_has_mechanism(op->token, key_type_info(key->key_type)->generator) ||
+                (key->loadable && (!copies_can(op->token, key->key_type) || !(key->usage & USAGE_SIGN))))
+                op_refuse(op, END_NOT_SUPPORTED);
+        else if (p->nickname && directory_nickname(directory, p->nickname, NULL))
+                op_refuse(op, END_NICKNAME_EXISTS);
+        else if (make_names(op, p) < 0)
+                op_refuse(op, END_NO_MEMORY);
+        else if (p->id && directory_id(directory, key->id.data, key->id.length, NULL))
+                op_invalid(op, "id");
+        else
+                return true;
         return false;
 }
 
 void keys_generate(struct op *op)
 {
         const struct keys_generate_parameters *p = (void *)op->parameters;
-        struct message_generate *key = &op->input.generate;
-        const char *bad = take_key(p, key);
+        const char *bad = take_key(p, &op->input.generate);
 
         if (bad) {
                 op_invalid(op, bad);
@@ -101,7 +156,8 @@ void keys_generate(struct op *op)
         if (!op_find_token(op, p->token))
                 return;
         op->kind = MESSAGE_TYPE_GENERATE;
-        op->key = op->nickname = p->nickname;
+        op->nickname = p->nickname;
+        op->key = p->nickname ? p->nickname : "";
         op->algorithm = p->type;
         op->invalid = "type";
         op->deadline_usec =
@@ -109,19 +165,8 @@ void keys_generate(struct op *op)
                                                    : op->token->config->generate_timeout_usec +
                                                              DEFAULT_GENERATE_EXTRA_MS * USEC_PER_MSEC);
         /* Who may not make it learns nothing of the token, nor waits for it. */
-        if (!may_generate(op) || !op_find_directory(op, keys_generate))
-                return;
-        if (!token_has_mechanism(op->token, key_type_info(key->key_type)->generator) ||
-                (key->loadable && (!copies_can(op->token, key->key_type) || !(key->usage & USAGE_SIGN))))
-                op_refuse(op, END_NOT_SUPPORTED);
-        else if (directory_nickname(op->token->directory, key->nickname, NULL))
-                op_refuse(op, END_NICKNAME_EXISTS);
-        else if (getrandom(op->id, sizeof(op->id), 0) != (ssize_t)sizeof(op->id))
-                op_refuse(op, END_NO_MEMORY);
-        else {
-                key->id = wire_bytes(op->id, sizeof(op->id));
+        if (may_generate(op) && op_find_directory(op, keys_generate) && can_generate(op, p))
                 op_submit(op, op_finish);
-        }
 }
 
 enum render keys_generate_render(struct op *op, struct output *output)
@@ -142,4 +187,39 @@ void keys_delete(struct op *op)
         op->algorithm = "";
         op->kind = MESSAGE_TYPE_DELETE;
         op_submit(op, op_finish);
+}
+
+/* ---- Rename ---- */
+
+void keys_rename(struct op *op)
+{
+        const struct keys_rename_parameters *p = (void *)op->parameters;
+
+        if (!is_given(p->nickname)) {
+                op_invalid(op, "nickname");
+                return;
+        }
+        op->invalid = "key";
+        op->algorithm = "";
+        op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
+        if (!op_find_key(op, p->key, "key", keys_rename) || !op_may(op, RIGHT_GENERATE))
+                return;
+        if (!policy_sees_nickname(op_policy(op), p->nickname)) {
+                op_denied(op, config_right_name(RIGHT_GENERATE));
+                return;
+        }
+        op->nickname = p->nickname;
+        if (directory_nickname(op->token->directory, p->nickname, NULL)) {
+                op_refuse(op, END_NICKNAME_EXISTS);
+                return;
+        }
+        op->kind = MESSAGE_TYPE_RENAME;
+        op->input.rename = (struct message_rename){.nickname = p->nickname};
+        op_submit(op, op_finish);
+}
+
+enum render keys_rename_render(struct op *op, struct output *output)
+{
+        keys_rename_reply_put(output, &(struct keys_rename_reply){{entry_put, op->made}});
+        return RENDER_LAST;
 }

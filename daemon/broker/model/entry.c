@@ -6,6 +6,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
+#include "daemon/util/unnamed.h"
 #include "gen/broker/base/replies.h"
 
 /* Bits of the largest RSA key that is listed: its signature is LIMIT_SIGNATURE. */
@@ -220,7 +221,8 @@ static const char *store_text(char **at, const char *text)
 int entry_new(const char *token, const struct message_entry *m, struct entry **ret)
 {
         size_t size = sizeof(struct entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
-                      strlen(m->issuer) + strlen(m->serial) + 5 + m->id.length + m->der.length;
+                      strlen(m->issuer) + strlen(m->serial) + strlen(m->nickname) + 6 + m->id.length +
+                      m->der.length;
         struct entry *entry;
         char *at;
 
@@ -243,7 +245,11 @@ int entry_new(const char *token, const struct message_entry *m, struct entry **r
                 .der_length = m->der.length};
         at = (char *)(entry + 1);
         entry->token = store_text(&at, token);
-        entry->nickname = store_text(&at, m->nickname);
+        entry->label = store_text(&at, m->nickname);
+        entry->nickname = at;
+        (void)store_text(&at, m->nickname);
+        if (entry->kind == OBJECT_KEY)
+                unnamed_set_id((char *)(uintptr_t)entry->nickname, m->id.data, m->id.length);
         entry->subject = store_text(&at, m->subject);
         entry->issuer = store_text(&at, m->issuer);
         entry->serial = store_text(&at, m->serial);

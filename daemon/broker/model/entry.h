@@ -25,8 +25,10 @@ struct entry {
                 content; /* a hash of what List shows of it, but for its copy; never the same of another content, as far as chance goes */
         const unsigned char *id, *der;
         const char *nickname; /* "": listed without one */
-        const char *token;    /* its name, as in the JSON */
-        char *json;           /* of a key; NULL of a certificate */
+        const char *
+                label; /* as its worker told it: the nickname, but for the digits of a key that has no name yet */
+        const char *token; /* its name, as in the JSON */
+        char *json;        /* of a key; NULL of a certificate */
         /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
         const char *subject, *issuer, *serial;
         uint64_t not_before_usec, not_after_usec;

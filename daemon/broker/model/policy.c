@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/unnamed.h"
+
 static char default_name[] = "default", any_nickname[] = "*";
 static char *no_tokens[] = {NULL}, *any_nicknames[] = {any_nickname, NULL};
 
@@ -96,6 +98,8 @@ bool policy_sees_token(const struct config_instance *instance, const struct conf
 
 bool policy_sees_nickname(const struct config_instance *instance, const char *nickname)
 {
+        if (nickname_is_unnamed(nickname))
+                return nickname_is_unnamed_of(nickname, instance->name);
         for (char **glob = instance->keys; *glob; glob++)
                 if (fnmatch(*glob, nickname, 0) == 0)
                         return true;

@@ -38,7 +38,8 @@ bool policy_asks_unit(const struct config *config, const struct caller *caller);
 /* Whether it may see the token at all. */
 bool policy_sees_token(const struct config_instance *instance, const struct config_token *token);
 
-/* Whether a key of that nickname exists for it; "": a key without one. */
+/* Whether a key of that nickname exists for it; "": a key without one. One that has no name yet exists for the instance that had it
+ * made, and for no other, whatever Keys= says. */
 bool policy_sees_nickname(const struct config_instance *instance, const char *nickname);
 
 /* The token that a nickname alone means; NULL: there is none. */

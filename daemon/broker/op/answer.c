@@ -119,11 +119,13 @@ void op_denied(struct op *op, const char *operation)
 
 bool op_is_for_audit_key(const struct op *op)
 {
-        /* What neither uses a key nor changes what bears its name. Every other right, also one to come, is refused. */
-        const unsigned harmless = RIGHT_LIST | RIGHT_VERIFY | RIGHT_RANDOM | RIGHT_CHECK | RIGHT_GENERATE;
+        /* What neither uses a key nor changes what bears its name. Every other right, also one to come, is refused. Of those that
+         * generate, Rename alone is about a key that is there. */
+        const unsigned harmless = RIGHT_LIST | RIGHT_VERIFY | RIGHT_RANDOM | RIGHT_CHECK;
         const struct entry *entry = op->entry;
 
-        if (!op->token || !op->method || !(op->method->right & ~harmless))
+        if (!op->token || !op->method ||
+                !(op->method->right & ~(entry ? harmless : harmless | RIGHT_GENERATE)))
                 return false;
         if (audit_key_is_named(op->broker, op->token,
                     entry          ? entry->nickname

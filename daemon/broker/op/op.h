@@ -152,7 +152,6 @@ struct op {
         struct token *token;   /* its own; NULL: none yet, or it has ended */
         struct entry *entry;   /* the key or certificate it is about; counted */
         unsigned char *buffer; /* of input, where it is not in the parameters; owned */
-        unsigned char id[16];  /* likewise, of a key that is made */
         uint64_t number;       /* in the records; 0: it is in none yet */
         uint64_t cookie;       /* of an op of the daemon's own: what it is for */
         /* As the errors name them; NULL: as nothing. */

@@ -109,15 +109,33 @@ static void set_made(struct op *op, struct entry *entry)
         entry_unref(old);
 }
 
-/* The key that the worker says was made, by its number: an entry that came before this reply. Its CKA_ID is the token's word:
- * the worker gives it the one that NSS would. */
+static bool is_generated(const struct message_generate *asked, const struct entry *entry)
+{
+        return strcmp(entry->label, asked->nickname) == 0 && entry->key_type == asked->key_type &&
+               entry->size == asked->size &&
+               (!asked->fixed_id ||
+                       bytes_equal(entry->id, entry->id_length, asked->id.data, asked->id.length));
+}
+
+/* Whether it is the key that was to have this nickname, and has it. */
+static bool is_renamed(const struct op *op, const struct entry *entry)
+{
+        const struct entry *old = op->entry;
+
+        return entry->kind == OBJECT_KEY && strcmp(entry->nickname, op->input.rename.nickname) == 0 &&
+               bytes_equal(entry->id, entry->id_length, old->id, old->id_length) &&
+               bytes_equal(entry->der, entry->der_length, old->der, old->der_length);
+}
+
+/* The key that the worker says was made, or named, by its number: an entry that came before this reply. The CKA_ID of a new one is
+ * the token's word, unless it was chosen: the worker gives it the one that NSS would. */
 int outcome_take_key(struct token *token, struct op *op)
 {
-        const struct message_generate *asked = &op->input.generate;
         struct entry *entry = directory_number(token->directory, number_at(op->payload));
 
-        if (!entry || entry->kind != OBJECT_KEY || strcmp(entry->nickname, asked->nickname) != 0 ||
-                entry->key_type != asked->key_type || entry->size != asked->size)
+        if (!entry || entry->kind != OBJECT_KEY ||
+                !(op->kind == MESSAGE_TYPE_RENAME ? is_renamed(op, entry)
+                                                  : is_generated(&op->input.generate, entry)))
                 return -EBADMSG;
         set_made(op, entry);
         return 0;
@@ -158,6 +176,13 @@ bool outcome_is_done(struct token *token, struct op *op)
         switch (op->kind) {
         case MESSAGE_TYPE_CERT_DELETE:
                 return !directory_same_key(token->directory, op->entry);
+        case MESSAGE_TYPE_RENAME:
+                entry = NULL;
+                while ((entry = directory_nickname(token->directory, op->input.rename.nickname, entry)))
+                        if (is_renamed(op, entry))
+                                break;
+                set_made(op, entry);
+                return entry != NULL;
         case MESSAGE_TYPE_UNCLAIM:
                 return token->claims.known &&
                        !claims_have(&token->claims, unclaim->nickname, unclaim->claimant);

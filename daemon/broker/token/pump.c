@@ -102,11 +102,12 @@ static void put_settle(const struct op *op, uint64_t number, struct wire *wire)
         struct message_settle message = {.request = number};
 
         if (op->kind == MESSAGE_TYPE_DELETE) {
-                message.nickname = op->entry->nickname;
+                message.nickname = op->entry->label;
                 message.id = wire_bytes(op->entry->id, op->entry->id_length);
         } else {
                 message.nickname = op->input.generate.nickname;
                 message.id = op->input.generate.id;
+                message.fixed_id = op->input.generate.fixed_id;
         }
         message_put_settle(wire, &message);
 }

@@ -38,7 +38,7 @@ bool claim_record_decode(const uint8_t *data, size_t length, struct claim_record
         host = wire_get_text(&wire);
         claim.since_usec = wire_get_u64(&wire);
         if (wire.bad || wire.at != wire.size || claimant.length != CLAIMANT_LENGTH ||
-                id.length > LIMIT_KEY_ID || (claim.kind != CLAIM_PAIR && claim.kind != CLAIM_CERTIFICATE))
+                id.length > LIMIT_KEY_ID || claim.kind < CLAIM_PAIR || claim.kind >= CLAIM_KIND_MAX_)
                 return false;
         memcpy(claim.claimant, claimant.data, CLAIMANT_LENGTH);
         if (id.length > 0)

@@ -22,6 +22,10 @@
 enum claim_kind {
         CLAIM_PAIR = 1,        /* two objects: a crash may leave one of them */
         CLAIM_CERTIFICATE = 2, /* one object */
+        CLAIM_PAIR_OF_ID = 3,  /* a pair whose id the client chose: others may have it */
+        CLAIM_NAME =
+                4, /* a key that was there gets the nickname: a crash may leave the old one on its public half */
+        CLAIM_KIND_MAX_,
 };
 
 struct claim_record {

@@ -117,6 +117,17 @@ static bool has_id(const struct object *object, struct wire_bytes id)
         return id.length > 0 && object->id_length == id.length && memcmp(object->id, id.data, id.length) == 0;
 }
 
+bool inventory_has_id(struct inventory *inventory, struct wire_bytes id)
+{
+        bool found = false;
+
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && !found; i++)
+                found = has_id(inventory->index.by_handle[i], id);
+        pthread_mutex_unlock(&inventory->lock);
+        return found;
+}
+
 bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id)
 {
         size_t length = strlen(nickname);

@@ -70,6 +70,9 @@ bool inventory_has_still(struct inventory *inventory, const struct inventory_key
 /* Whether any object of the token, a public key too, bears this nickname. */
 bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
 
+/* Whether any object has this id. */
+bool inventory_has_id(struct inventory *inventory, struct wire_bytes id);
+
 /* The same, but keys of this id do not count: they share the nickname with their certificate. */
 bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "daemon/util/text.h"
+#include "daemon/util/unnamed.h"
 #include "daemon/worker/claims/create-under-claim.h"
 #include "daemon/worker/device/attribute.h"
 #include "daemon/worker/ops/pair.h"
@@ -86,6 +87,43 @@ static int write_apart(struct session *session, const struct cert_store *store)
         return r;
 }
 
+/* The key gets the nickname first: from then on it is the key's, whatever becomes of the certificate. Once more under the same claim
+ * it may have it already, and another number. */
+static int name_key(struct operation *operation, const struct cert_store *store)
+{
+        uint64_t number = inventory_find(operation->inventory, store->id, store->nickname);
+        int r = pair_label(operation, number ? number : store->names, store->nickname);
+
+        return session_said(operation->session, r, CKR_OBJECT_HANDLE_INVALID)
+                       ? operation_gone(operation, "there is no such key")
+                       : r;
+}
+
+/* The certificate was refused: the key is as it was before. Where the session or the device was lost, it is tried again, or the
+ * next worker sees what there is. */
+static int unname_key(struct operation *operation, const struct cert_store *store, int r)
+{
+        struct session *session = operation->session;
+        struct failed_call failed = session->failed;
+        enum ckr_class class = session_class(session, r);
+        uint64_t number;
+        int undone;
+
+        if (class == CKR_CLASS_SESSION || class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN)
+                return r;
+        undone = operation_renew(operation);
+        if (undone != 0)
+                return undone;
+        number = inventory_find(operation->inventory, store->id, store->nickname);
+        undone = number ? pair_label(operation, number, store->label) : 0;
+        if (undone == 0)
+                undone = operation_renew(operation);
+        if (undone != 0)
+                return operation_unknown(operation, undone, "the key may have the name, and no certificate");
+        session->failed = failed;
+        return r;
+}
+
 static int create(struct operation *operation, const void *request)
 {
         const struct cert_store *store = request;
@@ -97,9 +135,12 @@ static int create(struct operation *operation, const void *request)
         if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
                 return operation_invalid(operation, "certificate",
                         "it is for a key on the token, whose nickname it must bear");
-        r = write_apart(operation->session, store);
+        r = store->names ? name_key(operation, store) : 0;
         if (r == 0)
-                r = operation_renew(operation);
+                r = write_apart(operation->session, store);
+        if (r != 0)
+                return store->names ? unname_key(operation, store, r) : r;
+        r = operation_renew(operation);
         if (r != 0)
                 return r;
         number = inventory_find_certificate(operation->inventory, store->nickname, store->der);
@@ -145,7 +186,7 @@ static int remove_written(struct operation *operation, const void *request)
 int cert_store_run(struct operation *operation, const struct cert_store *store)
 {
         const struct creation creation = {.nickname = store->nickname,
-                .kind = CLAIM_CERTIFICATE,
+                .kind = store->names ? CLAIM_NAME : CLAIM_CERTIFICATE,
                 .id = store->id,
                 .paired = store->paired,
                 .waits = store->waits,
@@ -190,6 +231,10 @@ static int check_key(
                         operation, "key", "it has no id that would join it with the certificate");
         if (strcmp(public->label, store->nickname) == 0)
                 return 0;
+        if (store->names)
+                return nickname_is_unnamed(public->label)
+                               ? 0
+                               : operation_invalid(operation, "nickname", "the key has a name already");
         /* A key without a label of its own has its nickname from the certificate that is there. */
         if (inventory_has_nickname(operation->inventory, store->nickname))
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
@@ -232,6 +277,10 @@ int import_attempt(struct operation *operation, const void *request)
         if (r > 0)
                 return operation_answer(operation, REPLY_KEY_GONE, "there is no such key");
         spki = public.spki;
+        if (message->names) {
+                store.names = message->key;
+                store.label = public.label;
+        }
         r = check_key(operation, &store, &public);
         if (r != 0)
                 return r;

@@ -11,7 +11,10 @@ struct cert_store {
         struct wire_bytes id;     /* CKA_ID: that of its key, or key_id_alone() */
         struct wire_bytes key_id; /* key_id() of its public key, if it is for no key on the token */
         bool paired; /* it is for the key of that id, which bears the nickname; otherwise it is for no key on the token */
-        bool waits; /* an earlier try was answered REPLY_CLAIMED */
+        uint64_t
+                names; /* the number of that key, which has no name yet and gets the nickname; 0: it has it */
+        const char *label; /* with names: the label that the key has */
+        bool waits;        /* an earlier try was answered REPLY_CLAIMED */
         struct der der;
         struct certificate certificate; /* der, parsed */
 };

@@ -168,7 +168,7 @@ static int clear(struct operation *operation, const struct message_generate *mes
 
         if (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION)
                 return r;
-        cleared = pair_remove(operation, message->id, message->nickname);
+        cleared = pair_remove(operation, message->id, message->nickname, message->fixed_id);
         session->failed = failed;
         return cleared == 0 ? 0 : operation_unknown(operation, r, "a half of the pair may be left");
 }
@@ -220,7 +220,7 @@ static bool is_secret(
 
 static int remove_open(struct operation *operation, const struct message_generate *message)
 {
-        int r = pair_remove(operation, message->id, message->nickname);
+        int r = pair_remove(operation, message->id, message->nickname, message->fixed_id);
 
         if (r != 0)
                 return operation_unknown(
@@ -278,15 +278,19 @@ static int create(struct operation *operation, const void *request)
         CK_OBJECT_HANDLE public, private;
         uint8_t own[KEY_ID_LENGTH];
         struct wire_bytes id = message->id;
-        int r = make_as_accepted(operation, message, &public, &private);
+        int r;
 
+        /* The inventory has just been renewed. */
+        if (message->fixed_id && inventory_has_id(operation->inventory, id))
+                return operation_invalid(operation, "id", "another object of the token has it");
+        r = make_as_accepted(operation, message, &public, &private);
         if (r != 0)
                 return r;
         if (!is_secret(session, message, private))
                 return remove_open(operation, message);
         /* The same id that NSS gives: certutil and Dogtag find the key of a certificate by it. A token that
          * does not let ids be changed keeps ours, which joins the two halves as well. */
-        if (pair_id(session, public, own) == 0 &&
+        if (!message->fixed_id && pair_id(session, public, own) == 0 &&
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));
         /* Another thread may have renewed the inventory in between. */
@@ -299,14 +303,14 @@ static int remove_half(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
 
-        return pair_remove(operation, message->id, message->nickname);
+        return pair_remove(operation, message->id, message->nickname, message->fixed_id);
 }
 
 int generate_attempt(struct operation *operation, const void *request)
 {
         const struct message_generate *message = request;
         const struct creation creation = {.nickname = message->nickname,
-                .kind = CLAIM_PAIR,
+                .kind = message->fixed_id ? CLAIM_PAIR_OF_ID : CLAIM_PAIR,
                 .id = message->id,
                 .waits = message->again,
                 .create = create,
@@ -327,7 +331,7 @@ int settle_attempt(struct operation *operation, const void *request)
                 return operation_invalid(operation, "nickname", "the nickname is empty");
         if (message->id.length == 0 || message->id.length > LIMIT_KEY_ID)
                 return operation_invalid(operation, NULL, "an id of %zu bytes", message->id.length);
-        r = pair_settle(operation, message->nickname, message->id, &settled);
+        r = pair_settle(operation, message->nickname, message->id, message->fixed_id, &settled);
         if (r != 0)
                 return r;
         if (settled.unknown)

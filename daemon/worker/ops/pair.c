@@ -75,8 +75,8 @@ static bool has_label(const struct object *object, const char *nickname)
 }
 
 /* A key that cannot be read is removed only if its label could be. */
-static int remove_one(
-        struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle, const char *nickname)
+static int remove_one(struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle,
+        const char *nickname, bool shared)
 {
         _cleanup_(object_freep) struct object *object = NULL;
         struct session *session = operation->session;
@@ -84,14 +84,14 @@ static int remove_one(
 
         if (r == 0 && object->unreadable && !has_label(object, nickname))
                 return session_fail(session, object->unreadable, "C_GetAttributeValue");
-        if (r == 0 && object->label_length > 0 && !has_label(object, nickname))
+        if (r == 0 && (object->label_length > 0 || shared) && !has_label(object, nickname))
                 return 0;
         if (r == 0)
                 r = operation_destroy(operation, class, handle);
         return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) ? 0 : r;
 }
 
-static int remove_pair(struct operation *operation, struct wire_bytes id, const char *nickname)
+static int remove_pair(struct operation *operation, struct wire_bytes id, const char *nickname, bool shared)
 {
         static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
         CK_OBJECT_HANDLE handles[REMOVE_MAX];
@@ -101,20 +101,20 @@ static int remove_pair(struct operation *operation, struct wire_bytes id, const 
                 int r = pair_search(operation->session, classes[c], id, NULL, handles, REMOVE_MAX, &n);
 
                 for (size_t i = 0; i < n && r == 0; i++)
-                        r = remove_one(operation, classes[c], handles[i], nickname);
+                        r = remove_one(operation, classes[c], handles[i], nickname, shared);
                 if (r != 0)
                         return r;
         }
         return 0;
 }
 
-int pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname)
+int pair_remove(struct operation *operation, struct wire_bytes id, const char *nickname, bool shared)
 {
         unsigned tries = 0;
         int r;
 
         do
-                r = remove_pair(operation, id, nickname);
+                r = remove_pair(operation, id, nickname, shared);
         while (operation_tries_again(operation, r, ++tries));
         return r;
 }
@@ -187,13 +187,14 @@ static int refresh(struct operation *operation)
 }
 
 /* The number of a complete pair in the inventory; 0: there is none. */
-static uint64_t complete_pair(struct operation *operation, struct wire_bytes id, const char *nickname)
+static uint64_t complete_pair(
+        struct operation *operation, struct wire_bytes id, const char *nickname, bool shared)
 {
         CK_OBJECT_HANDLE handles[2];
         uint64_t number = inventory_find(operation->inventory, id, nickname);
 
         /* A key that was not generated here may have its nickname from its certificate. */
-        if (number == 0)
+        if (number == 0 && !shared)
                 number = inventory_find(operation->inventory, id, "");
         return number != 0 && inventory_pair(operation->inventory, number, handles, 2) == 2 ? number : 0;
 }
@@ -220,27 +221,78 @@ static int settle_by_nickname(
         if (r != 0)
                 return r;
         if (whose == OURS)
-                settled->number = complete_pair(operation, id, nickname);
+                settled->number = complete_pair(operation, id, nickname, false);
         settled->unknown = whose == WHOSE_UNKNOWN;
         return 0;
 }
 
-int pair_settle(struct operation *operation, const char *nickname, struct wire_bytes id, struct settled *ret)
+int pair_settle(struct operation *operation, const char *nickname, struct wire_bytes id, bool shared,
+        struct settled *ret)
 {
         struct settled settled = {0};
         int r = refresh(operation);
 
         if (r != 0)
                 return r;
-        settled.number = complete_pair(operation, id, nickname);
-        if (settled.number == 0)
+        settled.number = complete_pair(operation, id, nickname, shared);
+        if (settled.number == 0 && !shared)
                 r = settle_by_nickname(operation, nickname, id, &settled);
         if (r == 0 && settled.number == 0 && !settled.unknown) {
-                r = pair_remove(operation, id, nickname);
+                r = pair_remove(operation, id, nickname, shared);
                 if (r == 0)
                         r = refresh(operation);
         }
         if (r == 0)
                 *ret = settled;
         return r;
+}
+
+/* ---- the nickname of a pair that is there ---- */
+
+static int set_label(
+        struct operation *operation, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE object, const char *label)
+{
+        struct session *session = operation->session;
+        CK_ATTRIBUTE attribute = ATTRIBUTE_TEXT(CKA_LABEL, label);
+        int r = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
+
+        /* As of ids: SoftHSM says so while another process writes. */
+        if (session_class(session, r) == CKR_CLASS_VAGUE || session_class(session, r) == CKR_CLASS_BUSY) {
+                usleep(OPERATION_BUSY_WAIT_USEC);
+                r = P11(session, C_SetAttributeValue, session->handle, object, &attribute, 1);
+        }
+        inventory_doubt(operation->inventory, class, object);
+        return r;
+}
+
+int pair_label(struct operation *operation, uint64_t number, const char *label)
+{
+        CK_OBJECT_HANDLE handles[REMOVE_MAX];
+        size_t n = inventory_pair(operation->inventory, number, handles, ARRAY_SIZE(handles));
+        struct session *session = operation->session;
+        int r;
+
+        if (n == 0)
+                return session_fail(session, CKR_OBJECT_HANDLE_INVALID, "C_SetAttributeValue");
+        r = set_label(operation, CKO_PRIVATE_KEY, handles[0], label);
+        for (size_t i = 1; r == 0 && i < n; i++)
+                if (set_label(operation, CKO_PUBLIC_KEY, handles[i], label) != 0)
+                        log_notice("token %s: the public half of the key that is called %s now keeps its old "
+                                   "label",
+                                session->token->config->name, label);
+        return r;
+}
+
+int pair_settle_label(struct operation *operation, const char *label, struct wire_bytes id)
+{
+        uint64_t number;
+        int r = refresh(operation);
+
+        if (r != 0)
+                return r;
+        number = inventory_find(operation->inventory, id, label);
+        if (number == 0)
+                return 0;
+        r = pair_label(operation, number, label);
+        return r == 0 ? refresh(operation) : r;
 }

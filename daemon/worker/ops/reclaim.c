@@ -30,11 +30,17 @@ static int reclaim_attempt(struct operation *operation, const void *request)
         const struct claim_object *object = request;
         struct session *session = operation->session;
         struct settled settled = {0};
+        struct wire_bytes id = wire_bytes(object->claim.id, object->claim.id_length);
+        bool shared = object->claim.kind == CLAIM_PAIR_OF_ID,
+             named = object->nickname[0] != '\0' && id.length > 0;
         int r = 0;
 
-        if (object->claim.kind == CLAIM_PAIR && object->nickname[0] != '\0' && object->claim.id_length > 0) {
-                r = pair_settle(operation, object->nickname,
-                        wire_bytes(object->claim.id, object->claim.id_length), &settled);
+        if (object->claim.kind == CLAIM_NAME && named)
+                r = pair_settle_label(operation, object->nickname, id);
+        if (r != 0)
+                return r;
+        if ((object->claim.kind == CLAIM_PAIR || shared) && named) {
+                r = pair_settle(operation, object->nickname, id, shared, &settled);
                 if (r != 0)
                         return r;
                 log_notice("token %s: a generate of %s did not end: %s", session->token->config->name,
