@@ -82,6 +82,10 @@ void session_close(struct session *session);
  * and if objects may belong to it. What was recorded of the failed call stays. */
 void session_exchange(struct session *session);
 
+/* Asks session and token how they are, as P11() does after an error of class device, which may be the device's or that of one object.
+ * What was recorded of the failed call stays. */
+bool session_is_well(struct session *session);
+
 /* Asks the session how it is. 0: it is there, and logged in if the token wants that. CALL_FAILED with
  * CKR_USER_NOT_LOGGED_IN: it is there and not logged in. */
 int session_check(struct session *session);

@@ -47,10 +47,13 @@ static bool is_lacking(const struct session *session, int r)
                session_said(session, r, CKR_MECHANISM_PARAM_INVALID);
 }
 
-/* Whether C_Decrypt may have meant the data. */
-static bool is_about_data(const struct session *session, int r)
+/* Whether C_Decrypt may have meant the data. After an error of class vague P11() has asked session and token how they are; so they are
+ * asked after any other, too. */
+static bool is_about_data(struct session *session, int r)
 {
-        return session_class(session, r) == CKR_CLASS_REQUEST || session_class(session, r) == CKR_CLASS_VAGUE;
+        enum ckr_class class = session_class(session, r);
+
+        return class == CKR_CLASS_VAGUE || (class == CKR_CLASS_REQUEST && session_is_well(session));
 }
 
 static int decrypt_once(struct session *session, struct decrypting *decrypting, CK_OBJECT_HANDLE object,
@@ -65,26 +68,18 @@ static int decrypt_once(struct session *session, struct decrypting *decrypting, 
         return r;
 }
 
-/* Both tries were refused; in between the session was asked how it is. */
 static int decrypt(struct operation *operation, struct decrypting *decrypting, CK_OBJECT_HANDLE object,
         struct wire_bytes ciphertext, uint8_t *plaintext, CK_ULONG *length)
 {
         struct session *session = operation->session;
         int r = decrypt_once(session, decrypting, object, ciphertext, plaintext, length);
-        struct failed_call failed = session->failed;
 
         if (!is_about_data(session, r))
                 return r;
-        if (session->failed.call && strcmp(session->failed.call, "C_DecryptInit") == 0) {
-                if (is_lacking(session, r))
-                        return operation_answer(
-                                operation, REPLY_NOT_SUPPORTED, "the token does not take this hash or label");
-                return r;
-        }
-        if (session_check(session) != 0) {
-                session->failed = failed;
-                return CALL_FAILED;
-        }
+        if (session->failed.call && strcmp(session->failed.call, "C_DecryptInit") == 0)
+                return is_lacking(session, r) ? operation_answer(operation, REPLY_NOT_SUPPORTED,
+                                                        "the token does not take this hash or label")
+                                              : r;
         r = decrypt_once(session, decrypting, object, ciphertext, plaintext, length);
         return is_about_data(session, r)
                        ? operation_invalid(operation, "ciphertext", "the token cannot decrypt it")
