@@ -5,12 +5,13 @@ import contextlib
 import os
 import signal
 import struct
+import subprocess
 import time
 
-from harness import Case, SoftToken, until
+from harness import Case, SoftToken, public_pem, until
 from test_audit import DIGEST, SIGN, read
 from test_faults import FaultyToken
-from varlink import b64
+from varlink import b64, unb64
 
 RIGHTS = "list sign verify random generate delete"
 
@@ -233,3 +234,126 @@ class Recorded(Product):
             os.kill(daemon.pid, signal.SIGCONT)
         daemon.wait_notify("READY=1")
         self.fails("PermissionDenied", client.call, "Sign", key="hsm:k", **SIGN)
+
+
+class Secrets(Product):
+    """Decrypt, Derive and Rename beside an accelerator, a claim, the audit, a reload and a worker that dies."""
+
+    def begin(self, extra="", section=""):
+        self.token = FaultyToken(self.place, self.label("h"), keys=())
+        self.path = self.place.path / self.label("audit")
+        self.config = f"Audit=file:{self.path}\n{extra}"
+        self.section = self.token.section("hsm", "KeepAlive=1h\n" + section, refresh="1h")
+        self.daemon = self.own(self.config + self.section)
+        self.broker = self.daemon.broker().pid
+        self.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["sign", "decrypt"])
+        self.pem = public_pem(self.place, unb64(self.daemon.call("Get", key="hsm:rsa")["key"]["publicKey"]))
+        self.daemon.call("Generate", token="hsm", nickname="ec", type="ec", usage=["derive"])
+        point = unb64(self.daemon.call("Get", key="hsm:ec")["key"]["publicKey"])[-65:]
+        self.asked = {"Decrypt": {"key": "hsm:rsa", "algorithm": "rsa_pkcs1", "ciphertext": b64(self.encrypted())},
+                      "Derive": {"key": "hsm:ec", "publicKey": b64(point)}}
+        self.functions = {"Decrypt": "C_Decrypt", "Derive": "C_DeriveKey"}
+        return self.daemon
+
+    def encrypted(self):
+        return subprocess.run(["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", self.pem], input=b"a secret", capture_output=True,
+                              check=True).stdout
+
+    def recorded(self, kind):
+        return [r["result"] for r in read(self.path) if r["kind"] == kind]
+
+    def ask_slowly(self, client, method):
+        """The device is at work on it when this returns."""
+        self.token.set(f"{self.functions[method]} delay_ms=1500 count=1")
+        before = self.token.counts().get(self.functions[method], 0)
+        client.send(method, self.asked[method])
+        until(lambda: self.token.counts().get(self.functions[method], 0) > before, "the device is at work")
+
+    def test_client_closes(self):
+        """a client that closes while the device decrypts or derives for it: it is recorded, and nothing is left"""
+        self.begin()
+        for method in self.asked:
+            with self.daemon.client() as client:
+                self.ask_slowly(client, method)
+            until(lambda: self.recorded(method.lower()) == ["ok"], "the record")
+            self.token.set()
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+    def test_token_removed(self):
+        """a reload takes the token away while it decrypts or derives"""
+        other = f"[Token internal]\nModule=internal\nDirectory={self.place.path / self.label('i')}\n"
+        for method in ("Decrypt", "Derive"):
+            self.begin()
+            with self.daemon.client() as client:
+                self.ask_slowly(client, method)
+                self.reload(self.daemon, self.config + other)
+                self.assertEqual(self.fails("TokenNotFound", client.result), {"token": "hsm"})
+            self.assertEqual(self.recorded(method.lower()), ["TokenNotFound"])
+            self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+
+    def test_withheld(self):
+        """AuditRequired=yes: what cannot be recorded is not told, neither a plaintext nor a derived secret"""
+        self.begin("AuditRequired=yes\n")
+        auditor, = self.daemon.children("tokend-audit")
+        for method, asked in self.asked.items():
+            auditor.kill(signal.SIGSTOP)
+            reply = self.fails("AuditUnavailable", self.daemon.call, method, **asked, timeoutMs=2000)
+            self.assertEqual(list(reply), ["reason"])
+            auditor.kill(signal.SIGCONT)
+            until(lambda: self.daemon.status()["audit"]["ok"], "records are kept")
+            self.assertTrue(self.daemon.call(method, **asked))
+
+    def test_worker_dies_when_client_has_gone(self):
+        """whose client has gone and whose worker is killed is never recorded as done"""
+        for method in ("Decrypt", "Derive"):
+            self.begin()
+            worker = self.stopped(self.worker(self.daemon))
+            with self.daemon.client() as client:
+                client.send(method, self.asked[method])
+                until(lambda: self.daemon.token("hsm")["inFlight"], "it is with the worker")
+            self.nobody_is_there(self.daemon)
+            worker.kill()
+            until(lambda: self.recorded(method.lower()) == ["WorkerLost"], "the record")
+
+    def test_rename_waits_for_a_claim(self):
+        """a Rename waits for the claim of another host, and ends with its deadline; nothing is renamed"""
+        self.begin()
+        key = self.daemon.call("Generate", token="hsm", type="ec")["key"]
+        name = b"elsewhere\0"
+        claim = (b"\1" + struct.pack("<I", 32) + os.urandom(32) + struct.pack("<QB", 0, 1) + struct.pack("<I", 2) + b"id" +
+                 struct.pack("<I", len(name)) + name + struct.pack("<Q", 1700000000000000))
+        self.token.tool("--write-object", self.place.write("claim", claim), "--type", "data", "--label", "new",
+                        "--application-label", "tokend claim", "--private")
+        self.assertEqual(self.fails("DeadlineExceeded", self.daemon.call, "Rename", key="hsm:" + key["nickname"], nickname="new",
+                                    timeoutMs=3000)["token"], "hsm")
+        self.assertEqual(self.recorded("rename"), ["begun", "DeadlineExceeded"])
+        until(lambda: not self.daemon.token("hsm")["inFlight"], "nothing is at work")
+        self.assertEqual(self.daemon.call("Get", key="hsm:" + key["nickname"])["key"], key)
+
+    def test_accelerator(self):
+        """a loadable key that decrypts: its signatures go to the accelerator, its decryptions stay on its own token"""
+        accel = FaultyToken(self.place, self.label("a"), keys=())
+        hsm = SoftToken(self.place, self.label("h"))
+        daemon = self.own(hsm.section("hsm", "Accelerator=accel\n") + accel.section("accel", "Role=accelerator\nKeepAlive=1h\n", refresh="1h"))
+        daemon.call("Generate", token="hsm", nickname="k", type="rsa", size=2048, usage=["sign", "decrypt"], loadable=True)
+        self.pem = public_pem(self.place, unb64(daemon.call("Get", key="hsm:k")["key"]["publicKey"]))
+        block = os.urandom(51)
+
+        def sign(**more):
+            return unb64(daemon.call("Sign", key="hsm:k", **more)["signature"])
+
+        until(lambda: sign(algorithm="rsa_pkcs1_sha256", digest=b64(bytes(32))) and
+              daemon.call("Get", key="hsm:k")["key"].get("acceleratedBy") == "accel", "the accelerator has a copy")
+        before = accel.counts()
+        self.assertEqual(unb64(daemon.call("Decrypt", key="hsm:k", algorithm="rsa_pkcs1", ciphertext=b64(self.encrypted()))["plaintext"]),
+                         b"a secret")
+        raw = sign(algorithm="rsa_pkcs1", digest=b64(block))
+        salted = sign(algorithm="rsa_pss_sha256", digest=b64(block[:32]), saltLength=3)
+        after = accel.counts()
+        self.assertEqual((after.get("C_Decrypt", 0), after["C_Sign"] - before["C_Sign"]), (before.get("C_Decrypt", 0), 2))
+        verify = lambda signature, data, *options: subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", self.pem, "-in", self.place.write("data", data), "-sigfile",
+             self.place.write("signature", signature), *options], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+        self.assertTrue(verify(raw, block, "-pkeyopt", "rsa_padding_mode:pkcs1"))
+        self.assertTrue(verify(salted, block[:32], "-pkeyopt", "digest:sha256", "-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt",
+                               "rsa_pss_saltlen:3"))
