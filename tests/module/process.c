@@ -111,7 +111,7 @@ static void eat(unsigned long value)
         if (memory)
                 memset(memory, 1, size);
         /* As other code would that leaks: somebody may still have it. */
-        static char *volatile kept;
+        static char *volatile kept __attribute__((unused));
         kept = memory;
 }
 

@@ -138,8 +138,10 @@ void claimant_init(struct claimant *claimant, const char *state_directory, const
                   "that "
                   "it leaves will not be recognized as its own, and an operator has to remove it",
                 token, state_directory, ID_FILE, r < 0 ? strerror(-r) : "NSS cannot hash");
-        if (getrandom(claimant->id, sizeof(claimant->id), 0) != (ssize_t)sizeof(claimant->id))
-                claimant->writes = claimant->holds = false;
+        if (getrandom(claimant->id, sizeof(claimant->id), 0) != (ssize_t)sizeof(claimant->id)) {
+                claimant->writes = false;
+                atomic_store(&claimant->holds, false);
+        }
 }
 
 /* ---- asking ---- */
