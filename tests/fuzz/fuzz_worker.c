@@ -127,6 +127,18 @@ static void answer_all(struct stage *stage)
                 ;
 }
 
+static bool is_at_work(const struct stage *stage)
+{
+        LINK_FOREACH(at, (struct link *)(uintptr_t)&stage->broker.tokens)
+        {
+                const struct token *token = LINK_OF(at, struct token, link);
+
+                if (token_queued(token) > 0 || token->worker.n_out > 0)
+                        return true;
+        }
+        return false;
+}
+
 /* The broker is there; another worker serves what a client asks now, and every request before it has been answered. */
 static void check_whole(struct stage *stage, size_t n_asked)
 {
@@ -134,7 +146,7 @@ static void check_whole(struct stage *stage, size_t n_asked)
         worker_kill(stage, &stage->home);
         worker_start(stage, &stage->home);
         answer_all(stage);
-        for (unsigned i = 0; i < 8; i++) {
+        for (unsigned i = 0; i < 8 && (stage->a.n < n_asked || is_at_work(stage)); i++) {
                 if (stage->home.fd < 0)
                         worker_start(stage, &stage->home);
                 stage_advance(stage, now_usec() + 100 * USEC_PER_SEC);
