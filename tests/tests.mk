@@ -106,7 +106,8 @@ test-claims:
 test-no-memory:
 	@tests/deps build test
 	$(again) whole-programs
-	@NO_MEMORY=whole TOKEND_BUILD='$(abspath $(BUILD))' TOKEND_PLAIN='$(abspath $(BUILD))' $(PYTHON) -B tests/integration/run.py test_no_memory
+	@cd tests/integration && NO_MEMORY=whole TOKEND_BUILD='$(abspath $(BUILD))' TOKEND_PLAIN='$(abspath $(BUILD))' \
+		$(PYTHON) -B -W ignore -m unittest -v test_no_memory
 
 # Eight clients, and processes that are killed and stopped; or a service that is stopped and reloaded, so many times. `make test` does both
 # for some seconds. SOAK_SEED= repeats a run.

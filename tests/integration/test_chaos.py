@@ -31,7 +31,8 @@ class Soak(Case):
         label = f"t{len(os.listdir(self.place.path))}"
         self.token = SoftToken(self.place, label)
         self.internal = self.place.path / f"{label}-internal"
-        self.sections = (f"Audit=file:{self.place.path}/{label}.audit\n" + self.token.section("hsm", sessions=5) +
+        self.audit = self.place.path / f"{label}.audit"
+        self.sections = (f"Audit=file:{self.audit}\n" + self.token.section("hsm", sessions=5) +
                          f"[Token int]\nModule=internal\nDirectory={self.internal}\nRefresh=500ms\nSessions=5\n")
         self.daemon = self.own(self.sections)
         self.logged = 0
@@ -57,6 +58,8 @@ class Soak(Case):
         with self.daemon.client() as client:
             listed = {(k["token"], k["nickname"]) for r in client.more("List") for k in r["keys"]}
         self.daemon.stop()
+        # What was recorded is whole, whoever was killed over it.
+        self.daemon.ctl("audit", "verify", "--no-signatures", self.audit)
         held = {"hsm": chaos.on_softhsm(self.token), "int": chaos.on_nss(self.internal)}
         wrong = [line for token in held for line in chaos.judge(self.ledger, token, held[token])]
         self.assertFalse(wrong, f"{wrong}\nSOAK_SEED={SEED}\n{self.daemon.log_text()[-6000:]}")
