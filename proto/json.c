@@ -20,6 +20,7 @@
 struct scanner {
         const char *at, *end;
         size_t n_containers, max_containers; /* objects and arrays */
+        size_t n_values;                     /* these and all others */
         char *decoded; /* the last string, with a NUL; its size is that of the longest string so far */
         size_t decoded_size, decoded_length;
 };
@@ -208,7 +209,7 @@ static int scan_container(struct scanner *s, char close, unsigned depth, struct 
         if (depth > LIMIT_JSON_DEPTH)
                 return -ELOOP;
         if (++s->n_containers > s->max_containers)
-                return -EBADMSG;
+                return -E2BIG;
         container = close == '}' ? json_object_new_object() : json_object_new_array();
         if (!container)
                 return -ENOMEM;
@@ -247,6 +248,8 @@ static int scan_text(struct scanner *s, struct json_object **ret)
 /* depth: that of the value if it is an object or an array. null is NULL in json-c. */
 static int scan_value(struct scanner *s, unsigned depth, struct json_object **ret)
 {
+        if (++s->n_values > JSON_VALUES_A_CONTAINER * s->max_containers)
+                return -E2BIG;
         skip_space(s);
         switch (peek(s)) {
         case '{':
@@ -292,7 +295,9 @@ int json_parse_bounded(const char *text, size_t length, size_t max_containers, s
 
 int json_parse(const char *text, size_t length, struct json_object **ret)
 {
-        return json_parse_bounded(text, length, LIMIT_JSON_CONTAINERS, ret);
+        int r = json_parse_bounded(text, length, LIMIT_JSON_CONTAINERS, ret);
+
+        return r == -E2BIG ? -EBADMSG : r;
 }
 
 void json_wipe(struct json_object *value)

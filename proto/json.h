@@ -9,12 +9,15 @@
 #include <json-c/json.h>
 #include <stddef.h>
 
-/* Reads one object of length bytes with at most max_containers objects and arrays. The caller releases *ret by json_object_put(). -EBADMSG: the text is not JSON, not UTF-8, not an
- * object, or has more of them; -ELOOP: it is deeper than LIMIT_JSON_DEPTH; -EINVAL: an object
- * has a key twice, or a key has U+0000; -ENOMEM. */
+/* Values that a message may have for each object or array that it may have. */
+#define JSON_VALUES_A_CONTAINER 8U
+
+/* Reads one object of length bytes with at most max_containers objects and arrays, and JSON_VALUES_A_CONTAINER times as many values. The
+ * caller releases *ret by json_object_put(). -E2BIG: it has more of them; -EBADMSG: the text is not JSON, not UTF-8, or not an object;
+ * -ELOOP: it is deeper than LIMIT_JSON_DEPTH; -EINVAL: an object has a key twice, or a key has U+0000; -ENOMEM. */
 int json_parse_bounded(const char *text, size_t length, size_t max_containers, struct json_object **ret);
 
-/* Likewise with LIMIT_JSON_CONTAINERS. */
+/* Likewise with LIMIT_JSON_CONTAINERS; -EBADMSG in place of -E2BIG. */
 int json_parse(const char *text, size_t length, struct json_object **ret);
 
 /* Overwrites all strings in the value, which is only to be released then. NULL is fine. */

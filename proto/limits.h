@@ -16,6 +16,10 @@
  * them would take 50 MiB. A List reply of LIMIT_MESSAGE has 600. */
 #define LIMIT_JSON_CONTAINERS 4096U
 
+/* Objects and arrays in one request; 8 times as many values. No request has 300 values, and one with more would cost everybody the
+ * milliseconds that it takes to read it. */
+#define LIMIT_REQUEST_CONTAINERS 512U
+
 /* Unanswered requests of one connection. More are not read. docs/protocol.md promises it. */
 #define LIMIT_REQUESTS_PER_CONNECTION 64U
 

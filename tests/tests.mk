@@ -65,7 +65,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops lint lint-build lint-changed lint-changed-build cases bench
+.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops lint lint-build lint-changed lint-changed-build cases bench bench-flood
 # What the integration tests run, and with it those of single modules.
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES)
 test-programs: whole-programs $(UNIT)
@@ -142,3 +142,8 @@ bench:
 	@tests/deps build demo
 	$(again) all $(BUILD)/tests/bench
 	@BUILD=$(BUILD) tests/bench/run
+# What floods of others cost one client. As root.
+bench-flood:
+	@tests/deps build demo
+	$(again) all
+	@$(PYTHON) -B tests/bench/flood $(BUILD)

@@ -2,6 +2,7 @@
 /* The context: it puts the rooms together, puts configurations in force, and serves what was touched. */
 #include "daemon/broker/broker.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -44,6 +45,31 @@ static uint64_t denials_tick(struct broker *broker, uint64_t now)
         return next;
 }
 
+/* So much less than there was is given back to the system, a second later. */
+#define TRIM_BYTES (4U * 1024U * 1024U)
+#define TRIM_USEC  USEC_PER_SEC
+
+static void plan_trim(struct broker *broker)
+{
+        const struct accounts *accounts = &broker->accounts;
+
+        if (broker->trim_usec != USEC_NEVER || accounts->peak_bytes - accounts->bytes < TRIM_BYTES)
+                return;
+        broker->trim_usec = now_usec() + TRIM_USEC;
+        loop_arm(&broker->loop, broker->trim_usec);
+}
+
+static uint64_t trim_tick(struct broker *broker, uint64_t now)
+{
+        if (broker->trim_usec > now)
+                return broker->trim_usec;
+        broker->trim_usec = USEC_NEVER;
+        broker->accounts.peak_bytes = broker->accounts.bytes;
+        /* The C library keeps what is freed between things that are not. */
+        (void)malloc_trim(0);
+        return USEC_NEVER;
+}
+
 static uint64_t tick(void *userdata, uint64_t now)
 {
         struct broker *broker = userdata;
@@ -51,6 +77,8 @@ static uint64_t tick(void *userdata, uint64_t now)
 
         next = MIN_OF(next, due);
         due = denials_tick(broker, now);
+        next = MIN_OF(next, due);
+        due = trim_tick(broker, now);
         next = MIN_OF(next, due);
         due = audit_tick(broker, now);
         next = MIN_OF(next, due);
@@ -124,6 +152,8 @@ int broker_init(struct broker *broker, int control_fd)
                 .on_token = on_token,
                 .on_dropped = look_dropped,
                 .accept_again_usec = USEC_NEVER,
+                .trim_usec = USEC_NEVER,
+                .turn = 1,
                 .own_uid = geteuid(),
                 .max_descriptors = raise_descriptors(),
                 .begun_usec = wall_usec(),
@@ -301,6 +331,8 @@ static void settle(void *userdata)
                 while (!broker->audit_dirty && !link_is_empty(&broker->dirty))
                         connection_serve(LINK_OF(broker->dirty.next, struct connection, client.dirty));
         }
+        broker->turn++;
+        plan_trim(broker);
         if (broker->draining && !broker->drained)
                 drain_check(broker);
 }

@@ -126,6 +126,23 @@ class Accounts(Case):
             self.fails("PermissionDenied", client.call, "Sign", **SIGN)
             self.assertIn("interfaces", client.call("org.varlink.service.GetInfo"))
 
+    def test_stuffed(self):
+        """LIMIT_REQUEST_CONTAINERS: a stuffed request is refused before it costs milliseconds, and its connection goes on"""
+        with self.as_user(ALICE) as alice:
+            for stuff in ([{} for _ in range(600)], [1] * 5000):
+                alice.send_raw(message("Sign", {**SIGN, "x": stuff}))
+                self.assertEqual(self.fails("InvalidParameter", alice.result)["parameter"], "message")
+            self.assertIn("signature", alice.call("Sign", **SIGN))
+
+    def test_shown(self):
+        """the status shows denials and the time that was spent on a user's requests"""
+        with self.as_user(ALICE) as alice:
+            for _ in range(20):
+                self.fails("PermissionDenied", alice.call, "Delete", key="hsm:key")
+            account = self.account(ALICE)
+        self.assertEqual((account["denied"], account["questions"], account["unrecorded"]), (20, 0, 0))
+        self.assertGreater(account["busyUSec"], 0)
+
     def test_strangers_wait(self):
         """64 strangers at full rate: each of another user's signatures is answered, and strangers are as well"""
         flood = Flood(self.daemon.socket, STRANGER, 60, message("Sign", SIGN) * 8)

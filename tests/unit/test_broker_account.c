@@ -91,7 +91,32 @@ static void test_denials(void)
         CU_ASSERT_TRUE(link_is_empty(&accounts.list));
 }
 
-SUITE(broker_account,
+static void test_time(void)
+{
+        struct accounts accounts;
+        struct account *account;
+        uint64_t now = 1000 * USEC_PER_SEC;
+
+        accounts_init(&accounts);
+        account = account_of(&accounts, 1);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(account);
+        /* A tenth of the time is nobody's loss. */
+        for (unsigned i = 0; i < 10000; i++, now += 100)
+                account_spend(account, now, 10);
+        CU_ASSERT_FALSE(account_is_behind(account, now));
+        CU_ASSERT_EQUAL(account->busy_usec, 100000);
+        /* Half of it is too much, and is paid back when it stops. */
+        for (unsigned i = 0; i < 10000; i++, now += 100)
+                account_spend(account, now, 50);
+        CU_ASSERT_TRUE(account_is_behind(account, now));
+        CU_ASSERT_FALSE(account_is_behind(account, now + USEC_PER_SEC));
+        CU_ASSERT_FALSE(account_is_behind(NULL, now));
+        account_spend(NULL, now, 1);
+        account_unref(account);
+}
+
+SUITE(broker_account, {"who takes much time comes behind others until it is paid back", test_time},
+
         {"each user may have as much as is left to all others, and there is always something left",
                 test_share},
         {"LIMIT_STRANGER_BYTES: a caller of no instance has its own bound", test_stranger},

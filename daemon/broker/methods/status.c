@@ -116,6 +116,10 @@ static void put_accounts(struct output *output, void *userdata)
                                                    .connections = account->n_connections,
                                                    .bytes = account->bytes,
                                                    .closed = account->n_closed,
+                                                   .questions = account->n_questions,
+                                                   .denied = account->n_denied,
+                                                   .unrecorded = account->n_unrecorded,
+                                                   .busy_usec = account->busy_usec,
                                            });
                 comma = ",";
         }

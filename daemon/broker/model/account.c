@@ -59,6 +59,41 @@ void account_charge(struct account *account, size_t before, size_t after)
                 return;
         account->bytes += after - before;
         account->accounts->bytes += after - before;
+        account->accounts->peak_bytes = MAX_OF(account->accounts->peak_bytes, account->accounts->bytes);
+}
+
+/* A debt is paid back at this part of the time that passes; so much of the broker a user may have before others come first. */
+#define REPAID_PART 4U
+/* The debt from which on others come first: some dozens of requests at once are none. */
+#define BEHIND_USEC (2 * USEC_PER_MSEC)
+/* No debt is greater, so that it is forgotten in a second. */
+#define DEBT_MAX_USEC (250 * USEC_PER_MSEC)
+
+static void repay(struct account *account, uint64_t now)
+{
+        uint64_t repaid = now > account->repaid_usec ? (now - account->repaid_usec) / REPAID_PART : 0;
+
+        /* What is less than a microsecond is kept for the next time. */
+        account->repaid_usec =
+                repaid < account->debt_usec ? account->repaid_usec + repaid * REPAID_PART : now;
+        account->debt_usec -= MIN_OF(repaid, account->debt_usec);
+}
+
+void account_spend(struct account *account, uint64_t now, uint64_t usec)
+{
+        if (!account)
+                return;
+        repay(account, now);
+        account->busy_usec += usec;
+        account->debt_usec = MIN_OF(account->debt_usec + usec, DEBT_MAX_USEC);
+}
+
+bool account_is_behind(struct account *account, uint64_t now)
+{
+        if (!account)
+                return false;
+        repay(account, now);
+        return account->debt_usec > BEHIND_USEC;
 }
 
 bool account_is_over(const struct account *account, bool stranger)

@@ -56,6 +56,7 @@ struct broker {
         uint64_t last_request; /* the number of the last request that is in the records */
 
         struct listener keys, status;
+        uint64_t turn;                  /* counts events */
         struct link connections, dirty; /* dirty: those with something to render, send or begin */
         uint64_t strangers_denied, requests_broken;
         struct log_rate denial_rate, accept_rate, unit_rate;
@@ -66,6 +67,8 @@ struct broker {
         bool units_late;            /* the supervisor did not answer in the time that the records wait */
         uint64_t last_ticket;
         size_t n_asked;
+
+        uint64_t trim_usec; /* when memory is given back to the system; USEC_NEVER: none is to be */
 
         bool draining, drained;
         uint64_t drain_usec;

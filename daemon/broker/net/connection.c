@@ -88,6 +88,7 @@ void connection_free(struct connection *c)
         link_remove(&c->link);
         link_remove(&c->client.dirty);
         sd_event_source_disable_unref(c->source);
+        sd_event_source_disable_unref(c->rest);
         close(c->fd);
         frame_done(&c->frame);
         output_done(&c->output);
@@ -96,11 +97,6 @@ void connection_free(struct connection *c)
                 c->client.caller->account->n_connections--;
         caller_unref(c->client.caller);
         free(c);
-}
-
-bool connection_is_idle(const struct connection *c)
-{
-        return link_is_empty(&c->client.ops) && output_pending(&c->output) == 0;
 }
 
 /* ---- in ---- */
@@ -129,9 +125,11 @@ static void begin_last(struct connection *c)
 /* Whether it took any. */
 static bool take_requests(struct connection *c)
 {
+        uint64_t begun = now_usec();
         bool taken = false;
 
-        while (may_take(c)) {
+        /* One that is over its bound goes on when what it has is answered. */
+        while (may_take(c) && (!first_op(c) || !connection_is_over(c))) {
                 size_t length = 0;
                 char *text = NULL;
                 int r = frame_next(&c->frame, &text, &length);
@@ -149,7 +147,11 @@ static bool take_requests(struct connection *c)
                         break;
                 }
                 begin_last(c);
+                if (connection_ends_turn(c))
+                        break;
         }
+        if (taken)
+                connection_spend(c, begun);
         return taken;
 }
 
@@ -216,7 +218,7 @@ static void read_some(struct connection *c)
                 frame_filled(&c->frame, (size_t)n);
                 (void)take_requests(c);
                 connection_charge(c);
-                if ((size_t)n < size)
+                if ((size_t)n < size || connection_ends_turn(c))
                         return;
         }
 }
@@ -275,7 +277,7 @@ static void watch(struct connection *c)
         int r = 0;
 
         /* An idle connection of a user who is over his bound is watched: what he sends closes it. */
-        if (!c->eof && !c->client.broker->draining && may_take(c) &&
+        if (!c->eof && !c->client.broker->draining && may_take(c) && !c->rests &&
                 (connection_is_idle(c) || !connection_is_over(c)))
                 events |= EPOLLIN;
         if (output_pending(&c->output) > 0)
@@ -315,8 +317,8 @@ static bool is_over(const struct connection *c)
 {
         const struct op *last = last_op(c);
 
-        if (c->client.gone)
-                return true;
+        if (c->client.gone || c->rests)
+                return c->client.gone;
         if (!c->client.deaf)
                 return (c->eof || c->broken) && connection_is_idle(c);
         /* While the daemon ends nothing more is read. */
@@ -330,6 +332,7 @@ void connection_serve(struct connection *c)
         bool progress = true;
 
         link_remove(&c->client.dirty);
+        connection_begin_turn(c);
         while (progress && !c->client.gone) {
                 bool full;
 
@@ -344,7 +347,7 @@ void connection_serve(struct connection *c)
                 if (c->client.deaf)
                         drop_unread(c);
                 begin_last(c);
-                progress = take_requests(c) || progress;
+                progress = (!connection_ends_turn(c) && take_requests(c)) || progress;
         }
         if (is_over(c)) {
                 connection_free(c);
@@ -366,6 +369,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         /* Both ways are shut: nobody is there to be answered. */
         if (events & (EPOLLHUP | EPOLLERR))
                 hang_up(c);
+        connection_begin_turn(c);
         if (events & EPOLLIN)
                 read_some(c);
         client_touch(&c->client);

@@ -24,6 +24,11 @@ struct connection {
         bool unit_known;            /* caller->unit is decided, be it that there is none */
         uint64_t unit_awaited_usec; /* the records want it: nothing is read before then; 0: not awaited */
         bool unit_pending;          /* nothing of it is read or begun before its unit is known */
+        uint64_t turn;              /* the event that its present turn is of */
+        uint64_t turn_usec;         /* when that began */
+        sd_event_source *rest;      /* for what its turn left over; NULL: it never did */
+        bool rests;                 /* its turn is over, and another is on its way */
+        bool behind;                /* others come first */
         size_t charged; /* bytes: its own part of its user's account, beside that of its requests */
         struct frame frame;
         struct output output;
@@ -55,6 +60,13 @@ void connection_unask(struct connection *connection);
 void connection_charge(struct connection *connection);
 /* Whether its user has more of the broker than he may. */
 bool connection_is_over(const struct connection *connection);
+
+/* Its turn begins, if it had none in this event. Each time that it is over, which is soon, others may come in between before it goes on. */
+void connection_begin_turn(struct connection *connection);
+/* Whether it is over; then what is left is taken up in another one. */
+bool connection_ends_turn(struct connection *connection);
+/* What it took of the time since then is charged to its user, and decides whether others come first. */
+void connection_spend(struct connection *connection, uint64_t since_usec);
 
 /* Nothing is read from it, and it counts as nobody's. */
 void connection_set_pending(struct connection *connection, bool pending);

@@ -100,6 +100,18 @@ static void keep_parameters(struct op *op, struct json_object *parameters)
         json_object_put(message);
 }
 
+/* What was not read is answered as one that is no message. */
+static int refuse(struct client *client, size_t length)
+{
+        struct op *op = op_receive(client, NULL, NULL, length);
+
+        if (!op)
+                return -ENOMEM;
+        client->broker->requests_broken++;
+        op_invalid(op, "message");
+        return 0;
+}
+
 int dispatch(struct client *client, char *text, size_t length)
 {
         const struct method *method = NULL;
@@ -112,8 +124,10 @@ int dispatch(struct client *client, char *text, size_t length)
 
         /* Who may call next to nothing pays before anything is built. */
         if (r == 0)
-                r = json_parse_bounded(
-                        text, length, stranger ? LIMIT_STRANGER_CONTAINERS : LIMIT_JSON_CONTAINERS, &message);
+                r = json_parse_bounded(text, length,
+                        stranger ? LIMIT_STRANGER_CONTAINERS : LIMIT_REQUEST_CONTAINERS, &message);
+        if (r == -E2BIG && !stranger)
+                return refuse(client, length);
         if (r < 0)
                 return r == -ENOMEM ? r : 1;
         /* Members that varlink may come to have are not ours to refuse. */
@@ -135,11 +149,5 @@ int dispatch(struct client *client, char *text, size_t length)
 
 int dispatch_broken(struct client *client)
 {
-        struct op *op = op_receive(client, NULL, NULL, 0);
-
-        if (!op)
-                return -ENOMEM;
-        client->broker->requests_broken++;
-        op_invalid(op, "message");
-        return 0;
+        return refuse(client, 0);
 }

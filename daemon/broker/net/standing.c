@@ -14,6 +14,11 @@ void connection_charge(struct connection *c)
         c->charged = bytes;
 }
 
+bool connection_is_idle(const struct connection *c)
+{
+        return link_is_empty(&c->client.ops) && output_pending(&c->output) == 0;
+}
+
 bool connection_is_over(const struct connection *c)
 {
         const struct account *account = c->client.caller->account;
@@ -21,12 +26,74 @@ bool connection_is_over(const struct connection *c)
         return account && account_is_over(account, connection_is_stranger(c));
 }
 
-/* Whoever may call next to nothing has his turn when nobody else has: he moves nobody's answer by more than one of his own. */
+/* How long a turn is: about one signature of a fast token. */
+#define TURN_USEC 100U
+/* Of those whose user had much time before. */
+#define PRIORITY_BEHIND (SD_EVENT_PRIORITY_IDLE / 2)
+
+/* Whoever may call next to nothing has his turn when nobody else has, and whoever took much when nobody else but these has: they move
+ * nobody's answer by more than one turn of theirs. */
 static void set_priority(struct connection *c)
 {
+        int64_t priority = c->behind ? PRIORITY_BEHIND : SD_EVENT_PRIORITY_NORMAL;
+
+        if (connection_is_stranger(c))
+                priority = SD_EVENT_PRIORITY_IDLE;
         if (c->source)
-                (void)sd_event_source_set_priority(c->source,
-                        connection_is_stranger(c) ? SD_EVENT_PRIORITY_IDLE : SD_EVENT_PRIORITY_NORMAL);
+                (void)sd_event_source_set_priority(c->source, priority);
+        if (c->rest)
+                (void)sd_event_source_set_priority(c->rest, priority);
+}
+
+static int on_rest(sd_event_source *source, void *userdata)
+{
+        struct connection *c = userdata;
+        struct loop *loop = &c->client.broker->loop;
+
+        client_touch(&c->client);
+        loop_settle(loop);
+        return 0;
+}
+
+void connection_begin_turn(struct connection *c)
+{
+        if (c->turn == c->client.broker->turn)
+                return;
+        c->turn = c->client.broker->turn;
+        c->turn_usec = now_usec();
+        c->rests = false;
+}
+
+bool connection_ends_turn(struct connection *c)
+{
+        int r = 0;
+
+        /* While the daemon ends nobody comes in between. */
+        if (now_usec() - c->turn_usec < TURN_USEC || c->client.broker->draining)
+                return false;
+        c->rests = true;
+        if (!c->rest) {
+                r = sd_event_add_defer(c->client.broker->loop.event, &c->rest, on_rest, c);
+                set_priority(c);
+        }
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->rest, SD_EVENT_ONESHOT);
+        c->client.gone |= r < 0;
+        return true;
+}
+
+void connection_spend(struct connection *c, uint64_t since_usec)
+{
+        struct account *account = c->client.caller->account;
+        uint64_t now = now_usec();
+        bool behind;
+
+        account_spend(account, now, now - since_usec);
+        behind = account_is_behind(account, now);
+        if (behind == c->behind)
+                return;
+        c->behind = behind;
+        set_priority(c);
 }
 
 /* Status connections count for no instance: they have their own reserve. */

@@ -112,6 +112,8 @@ void op_denied(struct op *op, const char *operation)
                 op->instance->denied++;
         else
                 op->broker->strangers_denied++;
+        if (op->caller->account)
+                op->caller->account->n_denied++;
         op->denied = operation;
         log_denial(op, operation);
         op_fail_with(op, PROTO_PERMISSION_DENIED, "operation", operation);
