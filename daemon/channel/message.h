@@ -108,9 +108,9 @@ enum look_kind {
 enum worker_end {
         WORKER_END_ABSENT = 1, /* no such token: again every 500 ms */
         WORKER_END_PIN,        /* the PIN was refused, or must not be tried: never again by itself */
-        WORKER_END_DEVICE,     /* the device was lost in use: at once */
-        WORKER_END_HUNG,       /* a call outlived its deadline: at once */
-        WORKER_END_ERROR,      /* anything else: back-off */
+        WORKER_END_DEVICE, /* the device was lost in use: at once; or it does not let a worker start: again every 500 ms */
+        WORKER_END_HUNG,  /* a call outlived its deadline: at once */
+        WORKER_END_ERROR, /* anything else: back-off */
         /* Its own word, or the broker's of it (REPLACE). */
         WORKER_END_FULL, /* the token has more objects than are kept: never again by itself */
 };
@@ -223,8 +223,8 @@ enum listen_kind {
         M(CLAIM, claim, F(text, nickname) F(bytes, claimant) F(text, host) F(u64, since_usec)) \
         /* ---- control, supervisor to worker ---- */ \
         /* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
-         * look. */ \
-        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look)) \
+         * look. patience: each call of the start may take 2^patience times Timeout=. */ \
+        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look) F(u8, patience)) \
         /* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
          * audit process; epoch 0 there. */ \
         M(CHANNEL, channel, F(u32, epoch)) \

@@ -37,13 +37,18 @@ void life_init(struct life *life, struct moment at)
         set_state(life, at, TOKEN_STARTING, "");
 }
 
+unsigned life_patience(const struct life *life)
+{
+        return MIN_OF(life->n_overdue, OVERDUE_DOUBLINGS);
+}
+
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec)
 {
         life->phase = LIFE_STARTING;
         life->served = life->renewed = life->directory = false;
         life->end = 0;
         life->n_started++;
-        life->wake_usec = at.now_usec + (start_timeout_usec << MIN_OF(life->n_overdue, OVERDUE_DOUBLINGS));
+        life->wake_usec = at.now_usec + (start_timeout_usec << life_patience(life));
 }
 
 static void serve(struct life *life, struct moment at)
@@ -89,6 +94,8 @@ void life_ending(struct life *life, struct moment at, enum worker_end end, const
                 return;
         if (is_final(life->end) || (life->end && !is_final(end)))
                 return;
+        if (end == WORKER_END_HUNG && life->phase == LIFE_STARTING)
+                life->n_overdue++;
         life->end = (uint8_t)end;
         life->wake_usec = USEC_NEVER;
         set_state(life, at, is_final(end) ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
@@ -105,6 +112,8 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 static uint64_t wait_usec(struct life *life, struct moment at)
 {
         if (life->end == WORKER_END_ABSENT)
+                return ABSENT_USEC;
+        if (!life->served && life->end == WORKER_END_DEVICE)
                 return ABSENT_USEC;
         if (!life->served)
                 return backoff_usec(life->n_vain++);

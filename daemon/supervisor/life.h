@@ -39,11 +39,11 @@ struct life {
         uint64_t wake_usec;       /* when the next step is due; USEC_NEVER */
         unsigned n_started;       /* workers in all */
         unsigned n_vain;          /* workers in a row that never served */
-        unsigned n_overdue;       /* workers in a row that took too long to log in */
-        unsigned n_short;         /* workers in a row that served only shortly */
-        uint64_t served_usec;     /* since when this worker serves */
-        bool directory;           /* the broker has the directory of this worker */
-        bool served;              /* this worker has served */
+        unsigned n_overdue;   /* workers in a row that took too long to log in, or hung in a call before */
+        unsigned n_short;     /* workers in a row that served only shortly */
+        uint64_t served_usec; /* since when this worker serves */
+        bool directory;       /* the broker has the directory of this worker */
+        bool served;          /* this worker has served */
         bool renewed; /* the section changed: the next worker starts at once, as if it were the first */
         uint8_t end;  /* enum worker_end of this worker; 0: not known yet */
 };
@@ -78,6 +78,9 @@ static inline bool life_runs(const struct life *life)
 {
         return life->phase == LIFE_STARTING || life->phase == LIFE_UP || life->phase == LIFE_SERVING;
 }
+
+/* What a start may take is doubled so often, because those before it were too slow. */
+unsigned life_patience(const struct life *life);
 
 /* Workers started beyond the first. */
 static inline unsigned life_restarts(const struct life *life)

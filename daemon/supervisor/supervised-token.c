@@ -124,8 +124,8 @@ static int start_worker(struct supervised_token *token, int *ret_fd)
                 return r;
         ours = fds[0];
         theirs = fds[1];
-        r = worker_process_start(
-                &token->worker, token->config, supervisor->config_fd, ++supervisor->epoch, LOOK_NONE, theirs);
+        r = worker_process_start(&token->worker, token->config, supervisor->config_fd, ++supervisor->epoch,
+                LOOK_NONE, life_patience(&token->life), theirs);
         if (r < 0)
                 return r;
         *ret_fd = take_fd(&ours);

@@ -42,7 +42,7 @@ static int start(struct supervised_token *token, struct child *child, enum look_
 
         token->look_pin = pin_identity_of(token->config);
         return worker_process_start(
-                child, token->config, supervisor->config_fd, ++supervisor->epoch, kind, request_fd);
+                child, token->config, supervisor->config_fd, ++supervisor->epoch, kind, 0, request_fd);
 }
 
 /* ---- a nickname check ---- */

@@ -5,7 +5,7 @@
 #include "daemon/supervisor/spawn.h"
 
 int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
-        uint32_t epoch, enum look_kind look, int request_fd)
+        uint32_t epoch, enum look_kind look, unsigned patience, int request_fd)
 {
         char *argv[] = {
                 (char[]){"tokend-worker"}, config->name, look == LOOK_NONE ? NULL : (char[]){"look"}, NULL};
@@ -20,6 +20,6 @@ int worker_process_start(struct child *child, const struct config_token *config,
         if (r < 0)
                 return r;
         (void)child_tell(child, start, config_fd, .version = MESSAGE_VERSION, .token = config->name,
-                .epoch = epoch, .look = (uint8_t)look);
+                .epoch = epoch, .look = (uint8_t)look, .patience = (uint8_t)patience);
         return 0;
 }

@@ -6,6 +6,6 @@
 #include "daemon/supervisor/child.h"
 
 /* Starts it with that request channel (which stays the caller's) and sends START. config_fd: the sealed configuration. epoch:
- * of the request channel. -errno: there is no process. */
+ * of the request channel. patience: as in START. -errno: there is no process. */
 int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
-        uint32_t epoch, enum look_kind look, int request_fd);
+        uint32_t epoch, enum look_kind look, unsigned patience, int request_fd);

@@ -123,7 +123,7 @@ static int begin(struct loader *loader, struct wire *wire, int config_fd)
         if (!config)
                 return -ENOENT;
         loader->look = start.look;
-        slot_token_init(&loader->token, config, start.look != LOOK_NONE);
+        slot_token_init(&loader->token, config, start.look != LOOK_NONE, start.patience);
         if (loader->look == LOOK_SEEK) {
                 r = receive_question(loader);
                 if (r < 0)
@@ -181,11 +181,27 @@ static _Noreturn void leave(struct loader *loader)
         _exit(EXIT_SUCCESS);
 }
 
+/* After how many microseconds to look again. */
+static uint64_t watch_calls(struct loader *loader)
+{
+        const struct slot_token *token = &loader->token;
+        const char *call = NULL;
+        struct failure failure;
+        uint64_t threads = threads_watch(loader->threads);
+        uint64_t start = slot_token_overdue(token, now_usec(), &call);
+
+        if (start > 0)
+                return MIN_OF(threads, start);
+        failure_set(&failure, WORKER_END_HUNG, 0, "%s did not come back within %ju ms", call,
+                (uintmax_t)(token->start.limit_usec / USEC_PER_MSEC));
+        threads_end(loader->threads, &failure);
+}
+
 static _Noreturn void watch(struct loader *loader, uint8_t *buffer, size_t size)
 {
         for (;;) {
                 struct pollfd poll_fd = {.fd = CONTROL_FD, .events = POLLIN};
-                uint64_t usec = threads_watch(loader->threads);
+                uint64_t usec = watch_calls(loader);
                 _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 struct wire wire;
                 int r;

@@ -296,6 +296,7 @@ int threads_start(struct threads *threads, struct slot_token *token, const struc
         r = prepare_peer(threads, failure);
         if (r != 0)
                 return r;
+        atomic_store(&token->start.over, true);
         r = message_send_up(CONTROL_FD, &(struct message_up){n}, NULL, 0);
         if (r < 0)
                 return failure_set(failure, WORKER_END_ERROR, 0, "cannot send UP: %s", strerror(-r));

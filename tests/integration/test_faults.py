@@ -625,6 +625,28 @@ class Start(Faults):
             self.assertIn("signature", client.result())
         self.daemon.wait_state("hsm", "ready")
 
+    def test_device_back(self):
+        """a device that gives errors to every start is tried twice a second, and ready soon after it is back"""
+        for call in ("C_GetSlotList absent", "C_Initialize ckr=0x30", "C_OpenSession ckr=0x30"):
+            with self.subTest(call):
+                self.begin()
+                self.token.set("C_Sign ckr=0x32", "C_GetSessionInfo ckr=0x32", call)
+                with self.daemon.client() as client:
+                    client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+                    restarts = 0
+                    times = []
+                    # As many tries in vain that a back-off would have grown to seconds.
+                    while len(times) < 6:
+                        token = until(lambda n=restarts: (lambda t: t if t["restarts"] > n else None)(self.daemon.token("hsm")), "a start")
+                        restarts = token["restarts"]
+                        times.append(time.monotonic())
+                    self.token.set()
+                    self.assertIn("signature", client.result())
+                # The pauses are the same, so that none is much longer than the others, however busy the machine is.
+                pauses = sorted(b - a for a, b in zip(times[1:], times[2:]))
+                self.assertLess(pauses[len(pauses) // 2], 2, pauses)
+                self.daemon.stop()
+
     def test_crash_at_start(self):
         """a module that crashes at its start is tried again with pauses, and serves once it works"""
         daemon = self.begin("StartTimeout=1s\n", before=["C_Initialize crash"], wait=False)
@@ -636,8 +658,45 @@ class Start(Faults):
         self.sign()
 
     def test_hang_at_start(self):
-        """a module that hangs at its start is given up and started again"""
-        self.begin("StartTimeout=1s\nTimeout=1s\n", before=["C_Initialize hang count=1"])
+        """whatever call of the start hangs is given up after Timeout=, and the module started again: StartTimeout= is not waited for"""
+        for call in ("C_Initialize", "C_GetSlotList", "C_GetTokenInfo", "C_GetMechanismList", "C_OpenSession", "C_GetSessionInfo",
+                     "C_Login", "C_FindObjectsInit"):
+            with self.subTest(call):
+                self.begin("StartTimeout=10min\nTimeout=500ms\n", before=[f"{call} hang count=1"], wait=False)
+                self.daemon.wait_state("hsm", "ready")
+                self.assertIn("did not come back within 500 ms", self.daemon.log_text())
+                self.sign()
+                self.daemon.stop()
+
+    def test_hang_of_all(self):
+        """where every call hangs for a while requests wait, and are answered soon after; another token's never wait"""
+        self.token = FaultyToken(self.place, "stuck")
+        other = SoftToken(self.place, "beside")
+        other.make_key("k", "01")
+        daemon = self.daemon = self.own(self.token.section("hsm", "StartTimeout=10min\nTimeout=1s\nKeepAlive=1h\n", refresh="1h") +
+                                        other.section("other", refresh="1h"))
+        self.sign()
+        with daemon.client() as client:
+            hung = self.token.counts()["C_SignInit"]
+            self.token.set("* hang")
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            until(lambda: self.token.counts()["C_SignInit"] > hung, "it hangs")
+            begun, worst = time.monotonic(), 0
+            while daemon.token("hsm")["restarts"] == 0 or daemon.worker("hsm").gone():
+                before = time.monotonic()
+                daemon.call("Sign", key="other:k", algorithm="ecdsa_sha256", message=b64(b"m"))
+                worst = max(worst, time.monotonic() - before)
+                self.assertLess(before - begun, 60)
+            self.token.set()
+            back = time.monotonic()
+            self.assertIn("signature", client.result())
+            self.assertLess(worst, 0.9, "a token beside it waits less than Timeout=")
+            self.assertLess(time.monotonic() - back, 20)
+
+    def test_slow_login_short_timeout(self):
+        """a login that takes longer than Timeout= succeeds in the end: each start in a row has twice the time"""
+        self.begin("StartTimeout=10min\nTimeout=500ms\n", before=["C_Login delay_ms=1500"], wait=False)
+        self.daemon.wait_state("hsm", "ready")
         self.is_good(self.sign()["signature"])
 
     def test_slow_login(self):

@@ -169,11 +169,13 @@ static void test_device(void)
         CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
         life_reaped(&life, at(9), "x");
         CU_ASSERT_EQUAL(life.wake_usec, 9);
-        /* A device that is broken at every start is not asked in a tight loop. */
-        life_started(&life, at(9), START);
-        life_ending(&life, at(9), WORKER_END_DEVICE, "CKR_DEVICE_ERROR");
-        life_reaped(&life, at(9), "x");
-        CU_ASSERT_EQUAL(life.wake_usec, 9 + 50 * MS);
+        /* A device that is broken at every start is asked twice a second, however often that was in vain. */
+        for (unsigned i = 0; i < 20; i++) {
+                life_started(&life, at(9), START);
+                life_ending(&life, at(9), WORKER_END_DEVICE, "CKR_DEVICE_ERROR");
+                life_reaped(&life, at(9), "x");
+                CU_ASSERT_EQUAL(life.wake_usec, 9 + 500 * MS);
+        }
 }
 
 static void test_pin(void)
@@ -281,6 +283,25 @@ static void test_overdue(void)
         CU_ASSERT_EQUAL(life.wake_usec - now, START);
 }
 
+static void test_hung_start(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        for (unsigned i = 0; i < 3; i++) {
+                CU_ASSERT_EQUAL(life_patience(&life), i);
+                life_started(&life, at(i), START);
+                life_ending(&life, at(i), WORKER_END_HUNG, "C_Login did not come back");
+                life_reaped(&life, at(i), "x");
+                CU_ASSERT_EQUAL(life.wake_usec - i, backoff_usec(i));
+        }
+        /* A call that hangs in use says nothing of the next start. */
+        to_ready(&life, 9);
+        life_ending(&life, at(9), WORKER_END_HUNG, "C_Sign did not come back");
+        life_reaped(&life, at(9), "x");
+        CU_ASSERT_EQUAL(life_patience(&life), 0);
+}
+
 static void test_renew_running(void)
 {
         struct life life;
@@ -371,6 +392,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"nor is one that was refused to a look", test_pin_of_look},
         {"a refused PIN counts, whatever else ended the worker", test_pin_crosses_kill},
         {"a start that takes too long is given up, and the next may take longer", test_overdue},
+        {"a call of a start that hangs: back-off, and the next start's may take longer", test_hung_start},
         {"a changed section replaces a worker that runs", test_renew_running},
         {"a refused PIN of the old section is no word on the new", test_renew_with_old_pin},
         {"what comes out of turn does nothing", test_order},

@@ -84,7 +84,7 @@ static void worker_init(struct worker *worker)
                         .timeout_usec = USEC_PER_SEC,
                         .keep_alive_usec = 3600 * USEC_PER_SEC,
                         .accelerated_keys = 4}};
-        slot_token_init(&worker->token, &worker->config, false);
+        slot_token_init(&worker->token, &worker->config, false, 0);
         worker->token.p11 = &worker->p11;
         worker->token.mechanisms = worker->mechanisms;
         worker->token.n_mechanisms = ARRAY_SIZE(worker->mechanisms);

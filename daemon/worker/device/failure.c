@@ -30,10 +30,10 @@ int failure_ckr(struct failure *failure, CK_RV ckr, const char *what)
                 end = WORKER_END_PIN;
                 break;
         case CKR_CLASS_DEVICE:
-                /* The device was removed or is not there yet: the supervisor tries again soon, as for an
-                 * absent token. */
-                if (ckr == CKR_TOKEN_NOT_PRESENT || ckr == CKR_DEVICE_REMOVED || ckr == CKR_SLOT_ID_INVALID)
-                        end = WORKER_END_ABSENT;
+                /* The device was removed, or is not there or not well yet: the supervisor tries again soon. */
+                end = ckr == CKR_TOKEN_NOT_PRESENT || ckr == CKR_DEVICE_REMOVED || ckr == CKR_SLOT_ID_INVALID
+                              ? WORKER_END_ABSENT
+                              : WORKER_END_DEVICE;
                 break;
         default:
                 break;

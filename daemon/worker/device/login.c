@@ -164,8 +164,13 @@ static int login_locked(struct session *session, struct failure *failure)
                         failure, WORKER_END_ERROR, session->failed.ckr, "the token says that it has no PIN");
         token->pin_refused = session_class(session, r) == CKR_CLASS_PIN;
         if (r != 0)
-                return session_failure(
+                r = session_failure(
                         session, r, token->pin_refused ? "the PIN was refused" : "C_Login", failure);
+        /* A login is tried again with longer and longer pauses, whatever the token says of it. */
+        if (r == WORKER_END_DEVICE)
+                failure->end = WORKER_END_ERROR;
+        if (r != 0)
+                return r > 0 ? (int)failure->end : r;
         atomic_fetch_add(&token->n_logins, 1);
         return 0;
 }

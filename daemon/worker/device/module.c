@@ -63,15 +63,17 @@ static int load_into_nss(struct slot_token *token, struct failure *failure)
 
         if (!spec)
                 return -ENOMEM;
+        slot_token_calls(token, "dlopen");
         r = load_library(token->config->module, &symbol, failure);
         if (r != 0)
                 return r;
         if (NSS_NoDB_Init(NULL) != SECSuccess)
                 return failure_set(failure, WORKER_END_ERROR, 0, "NSS cannot be initialized: %s",
                         PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
+        slot_token_calls(token, "C_Initialize");
         module = SECMOD_LoadUserModule(spec, NULL, PR_FALSE);
         if (!module || !module->loaded)
-                return failure_set(failure, WORKER_END_ERROR, 0, "the module %s cannot be initialized: %s",
+                return failure_set(failure, WORKER_END_DEVICE, 0, "the module %s cannot be initialized: %s",
                         token->config->module, PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
         token->p11 = module->functionList;
         token->thread_safe = module->isThreadSafe;
@@ -81,8 +83,10 @@ static int load_into_nss(struct slot_token *token, struct failure *failure)
 static int initialize_bare(struct slot_token *token, struct failure *failure)
 {
         CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-        CK_RV rv = token->p11->C_Initialize(&args);
+        CK_RV rv;
 
+        slot_token_calls(token, "C_Initialize");
+        rv = token->p11->C_Initialize(&args);
         if (rv == CKR_CANT_LOCK)
                 rv = token->p11->C_Initialize(NULL);
         return rv == CKR_OK ? 0 : failure_ckr(failure, rv, "C_Initialize");
@@ -157,8 +161,10 @@ static int scan_slots(struct slot_token *token, struct found *found, struct fail
 {
         _cleanup_(freep) CK_SLOT_ID *slots = NULL;
         CK_ULONG n = 0, max = 0;
-        CK_RV rv = token->p11->C_GetSlotList(CK_TRUE, NULL, &n);
+        CK_RV rv;
 
+        slot_token_calls(token, "C_GetSlotList");
+        rv = token->p11->C_GetSlotList(CK_TRUE, NULL, &n);
         if (rv == CKR_OK && n > LIMIT_SLOTS)
                 return failure_set(failure, WORKER_END_FULL, 0,
                         "the module says that it has %lu slots, and tokend looks at no more than %u", n,
@@ -172,8 +178,10 @@ static int scan_slots(struct slot_token *token, struct found *found, struct fail
         }
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetSlotList");
-        for (CK_ULONG i = 0; i < MIN_OF(n, max); i++)
+        for (CK_ULONG i = 0; i < MIN_OF(n, max); i++) {
+                slot_token_calls(token, "C_GetTokenInfo");
                 consider_slot(found, token->p11, slots[i]);
+        }
         return 0;
 }
 
@@ -222,6 +230,7 @@ int module_load(struct slot_token *token, struct failure *failure)
 
         call_gate_enter(&token->gate);
         r = load(token, failure);
+        slot_token_calls(token, NULL);
         call_gate_leave(&token->gate);
         return r;
 }
@@ -230,6 +239,7 @@ static int load_again(struct slot_token *token, struct failure *failure)
 {
         int r;
 
+        slot_token_calls(token, "C_Finalize");
         (void)token->p11->C_Finalize(NULL);
         atomic_store(&token->n_open, 0);
         free(TAKE_PTR(token->mechanisms));
@@ -245,6 +255,7 @@ int module_again(struct slot_token *token, struct failure *failure)
 
         call_gate_enter(&token->gate);
         r = load_again(token, failure);
+        slot_token_calls(token, NULL);
         call_gate_leave(&token->gate);
         return r;
 }

@@ -10,6 +10,7 @@
 void session_enter(struct session *session, const char *name)
 {
         call_gate_enter(&session->token->gate);
+        slot_token_calls(session->token, name);
         atomic_store_explicit(&session->call_name, name, memory_order_relaxed);
         atomic_store_explicit(&session->call_since_usec, now_usec(), memory_order_release);
 }
@@ -35,6 +36,7 @@ int session_leave(struct session *session, const char *name, CK_RV rv)
 
         session->device_usec += now_usec() - since;
         atomic_store_explicit(&session->call_since_usec, 0, memory_order_release);
+        slot_token_calls(session->token, NULL);
         call_gate_leave(&session->token->gate);
         if (rv == CKR_OK)
                 return 0;

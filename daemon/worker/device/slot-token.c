@@ -7,13 +7,44 @@
 
 #include "daemon/util/text.h"
 
-void slot_token_init(struct slot_token *token, const struct config_token *config, bool look)
+/* More doublings would outlast every device. */
+#define PATIENCE_MAX 6U
+
+void slot_token_init(
+        struct slot_token *token, const struct config_token *config, bool look, unsigned patience)
 {
         *token = (struct slot_token){
                 .config = config, .look = look, .internal = strcmp(config->module, "internal") == 0};
+        token->start.limit_usec = config->timeout_usec << MIN_OF(patience, PATIENCE_MAX);
         call_gate_init(&token->gate);
         pthread_mutex_init(&token->login_lock, NULL);
         pthread_mutex_init(&token->create_lock, NULL);
+}
+
+void slot_token_calls(struct slot_token *token, const char *name)
+{
+        struct start_call *start = &token->start;
+
+        if (atomic_load_explicit(&start->over, memory_order_relaxed))
+                return;
+        if (name)
+                atomic_store(&start->name, name);
+        atomic_store(&start->since_usec, name ? now_usec() : 0);
+}
+
+uint64_t slot_token_overdue(const struct slot_token *token, uint64_t now, const char **ret)
+{
+        const struct start_call *start = &token->start;
+        uint64_t since = atomic_load(&start->since_usec);
+
+        if (atomic_load(&start->over))
+                return USEC_NEVER;
+        if (since == 0)
+                return MAX_OF(start->limit_usec / 4, UINT64_C(1));
+        if (now < since + start->limit_usec)
+                return since + start->limit_usec - now;
+        *ret = atomic_load(&start->name);
+        return 0;
 }
 
 /* The maximum that the token states; 0 if it states none. */
@@ -25,7 +56,10 @@ static CK_ULONG real_maximum(CK_ULONG maximum)
 static int read_mechanisms(struct slot_token *token, struct failure *failure)
 {
         CK_ULONG n = 0, max;
-        CK_RV rv = token->p11->C_GetMechanismList(token->slot, NULL, &n);
+        CK_RV rv;
+
+        slot_token_calls(token, "C_GetMechanismList");
+        rv = token->p11->C_GetMechanismList(token->slot, NULL, &n);
 
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
@@ -41,6 +75,7 @@ static int read_mechanisms(struct slot_token *token, struct failure *failure)
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
         token->n_mechanisms = MIN_OF(n, max);
+        slot_token_calls(token, NULL);
         return 0;
 }
 
@@ -85,8 +120,10 @@ void slot_token_identity(
 int slot_token_read(struct slot_token *token, struct failure *failure)
 {
         CK_ULONG all, rw;
-        CK_RV rv = token->p11->C_GetTokenInfo(token->slot, &token->info);
+        CK_RV rv;
 
+        slot_token_calls(token, "C_GetTokenInfo");
+        rv = token->p11->C_GetTokenInfo(token->slot, &token->info);
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetTokenInfo");
         slot_token_identity(token->p11, token->slot, &token->info, &token->identity);

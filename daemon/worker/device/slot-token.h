@@ -38,6 +38,13 @@ struct slot_token {
         unsigned budget; /* how many sessions this worker may have on the device, all counted */
 
         struct call_gate gate;
+        /* Of the start, in which one thread makes calls: the one that is in the module, for the monitor. since 0: none. */
+        struct start_call {
+                atomic_bool over; /* the threads stand */
+                _Atomic uint64_t since_usec;
+                _Atomic(const char *) name;
+                uint64_t limit_usec;
+        } start;
 
         pthread_mutex_t login_lock;
         bool pin_refused; /* under login_lock: no thread of this process tries the PIN again */
@@ -49,7 +56,14 @@ struct slot_token {
         atomic_uint oaep_labels; /* enum oaep_labels */
 };
 
-void slot_token_init(struct slot_token *token, const struct config_token *config, bool look);
+/* patience: each call of the start may take 2^patience times Timeout=. */
+void slot_token_init(
+        struct slot_token *token, const struct config_token *config, bool look, unsigned patience);
+
+/* A call of the start begins; name NULL: it has ended. In the loader thread; nothing once the start is over. */
+void slot_token_calls(struct slot_token *token, const char *name);
+/* For the monitor: after how many microseconds to look again; 0: the start's call *ret has outlived its limit. */
+uint64_t slot_token_overdue(const struct slot_token *token, uint64_t now, const char **ret);
 
 /* Reads C_GetTokenInfo and the mechanisms of token->slot, and computes the budget. Errors as in failure.h. */
 int slot_token_read(struct slot_token *token, struct failure *failure);
