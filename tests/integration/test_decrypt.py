@@ -7,9 +7,10 @@ import os
 import random
 import re
 import subprocess
+import sys
 import time
 
-from harness import Case, SoftToken, as_json, public_pem, until
+from harness import PLAIN, Case, SoftToken, as_json, public_pem, until
 from test_faults import FaultyToken
 from varlink import b64, unb64
 
@@ -315,6 +316,40 @@ class Kept(Both):
             self.assertFalse(self.memory_has(process.pid, needles), process.command)
         # That it would be found: a nickname is.
         self.assertTrue(self.memory_has(self.daemon.broker().pid, [b"secp384r1"]))
+
+
+    # Decrypts the ciphertext of the file, frees what it got, says so and waits. It never looks at the plaintext.
+    PROGRAM = """
+import ctypes, sys
+library, socket, key, path = sys.argv[1:]
+lib = ctypes.CDLL(library)
+lib.tokend_open.restype = ctypes.c_void_p
+handle = ctypes.c_void_p(lib.tokend_open(socket.encode(), 0))
+with open(path, "rb") as file:
+    ciphertext = file.read()
+for _ in range(3):
+    plaintext, length = ctypes.c_void_p(), ctypes.c_size_t()
+    if lib.tokend_decrypt(handle, key.encode(), b"rsa_pkcs1", ciphertext, ctypes.c_size_t(len(ciphertext)), None, ctypes.c_size_t(0), 0,
+                          ctypes.byref(plaintext), ctypes.byref(length), None) != 0 or length.value != 48:
+        sys.exit("it does not decrypt")
+    lib.tokend_secret_free(plaintext, length)
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+    def test_library_wipes(self):
+        """libtokend keeps nothing of a plaintext that its user has freed"""
+        secret = os.urandom(48)
+        needles = [secret[8:40], b64(secret).encode()[8:40]]
+        path = self.place.write("ciphertext", encrypt(self.pem["hsm"], secret, "rsa_pkcs1"))
+        program = subprocess.Popen([sys.executable, "-c", self.PROGRAM, PLAIN / "libtokend.so", self.daemon.socket, "hsm:rsa", path],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(program.stdout.readline(), b"done\n")
+            self.assertFalse(self.memory_has(program.pid, needles))
+            self.assertTrue(self.memory_has(program.pid, [b"rsa_pkcs1"]))
+        finally:
+            program.communicate()
 
 
 class Faulty(Case):
