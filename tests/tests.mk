@@ -67,7 +67,7 @@ SANITIZERS = address,undefined
 
 .PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops lint lint-build lint-changed lint-changed-build cases bench bench-flood
 # What the integration tests run, and with it those of single modules.
-whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES)
+whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
 test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
 tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker $(PROBES)
