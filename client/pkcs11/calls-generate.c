@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Key pairs, of which the label is the nickname.
+ * Key pairs. With a label, the key has its nickname at once. Without one it is named later: by the certificate that is put there for it
+ * (NSS, JSS), or by its CKA_LABEL.
  */
 #include "client/pkcs11/mechanism.h"
 #include "client/pkcs11/write.h"
+#include "daemon/util/text.h"
 
 struct pair {
         const CK_ATTRIBUTE *public, *private;
         CK_ULONG n_public, n_private;
-        char *label;
+        char *label, *id;
         struct tokend_template wanted;
 };
 
 static void pair_done(struct pair *pair)
 {
         free(pair->label);
+        free(pair->id);
 }
 
 /* Of one of the two templates, the private one first. */
@@ -23,6 +26,23 @@ static CK_RV pair_text(struct pair *pair, CK_ATTRIBUTE_TYPE type, char **ret)
         CK_RV rv = template_text(pair->private, pair->n_private, type, ret);
 
         return rv == CKR_OK && !*ret ? template_text(pair->public, pair->n_public, type, ret) : rv;
+}
+
+static CK_RV pair_id(struct pair *pair)
+{
+        const CK_ATTRIBUTE *id = template_find(pair->private, pair->n_private, CKA_ID);
+
+        if (!id || id->ulValueLen == 0)
+                id = template_find(pair->public, pair->n_public, CKA_ID);
+        if (!id || id->ulValueLen == 0)
+                return CKR_OK;
+        if (id->ulValueLen > 64)
+                return CKR_ATTRIBUTE_VALUE_INVALID;
+        pair->id = malloc(2 * id->ulValueLen + 1);
+        if (!pair->id)
+                return CKR_HOST_MEMORY;
+        text_hex(id->pValue, id->ulValueLen, pair->id);
+        return CKR_OK;
 }
 
 /* The key is on the token, sensitive and not extractable: a template that wants anything else does not get a key that it does not
@@ -119,13 +139,14 @@ static CK_RV take_pair(struct pair *pair, const struct p11_slot *slot, CK_KEY_TY
         if (rv == CKR_OK)
                 rv = pair_text(pair, CKA_LABEL, &pair->label);
         if (rv == CKR_OK)
+                rv = pair_id(pair);
+        if (rv == CKR_OK)
                 rv = take_usage(pair, slot, type);
         if (rv == CKR_OK)
                 rv = type == CKK_RSA ? take_rsa(pair) : take_curve(pair, type);
-        if (rv == CKR_OK && !pair->label)
-                rv = CKR_TEMPLATE_INCOMPLETE;
         pair->wanted.token = slot->token->name;
         pair->wanted.nickname = pair->label;
+        pair->wanted.id = pair->id;
         return rv;
 }
 
@@ -158,7 +179,7 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 {
         _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
         _cleanup_(pair_done) struct pair pair = {pPublicKeyTemplate, pPrivateKeyTemplate,
-                ulPublicKeyAttributeCount, ulPrivateKeyAttributeCount, NULL, {0}};
+                ulPublicKeyAttributeCount, ulPrivateKeyAttributeCount, NULL, NULL, {0}};
         _cleanup_(key_freep) struct tokend_key *key = NULL;
         const struct mechanism *mechanism;
         struct tokend_failure failure = {0};

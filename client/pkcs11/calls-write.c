@@ -86,10 +86,35 @@ CK_RV C_CreateObject(CK_SESSION_HANDLE hSession, CK_ATTRIBUTE_PTR pTemplate, CK_
 
 /* ---- changing and deleting ---- */
 
+static CK_RV rename_object(struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *label)
+{
+        _cleanup_(key_freep) struct tokend_key *key = NULL;
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        _cleanup_(freep) char *nickname = NULL;
+        struct tokend_failure failure = {0};
+        CK_RV rv;
+
+        if (attributes_match(&object->attributes, label, 1))
+                return CKR_OK;
+        if (object->class == CKO_CERTIFICATE)
+                return CKR_ATTRIBUTE_READ_ONLY;
+        rv = template_text(label, 1, CKA_LABEL, &nickname);
+        if (rv == CKR_OK && !nickname)
+                rv = CKR_ATTRIBUTE_VALUE_INVALID;
+        if (rv != CKR_OK)
+                return rv;
+        (void)tokend_rename(
+                module->calls, object->name, nickname, module->settings.timeout_ms, &key, &failure);
+        rv = module_error(&failure, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TOKEN_WRITE_PROTECTED);
+        return rv == CKR_OK ? module_catalogue(module, true, &catalogue) : rv;
+}
+
 /* NSS sets CKA_ID to what it is, and CKA_SUBJECT, which a key here does not have. */
-static CK_RV set(const struct p11_object *object, const CK_ATTRIBUTE *attribute)
+static CK_RV set(struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *attribute)
 {
         switch (attribute->type) {
+        case CKA_LABEL:
+                return rename_object(module, object, attribute);
         case CKA_SUBJECT:
                 return object->class == CKO_CERTIFICATE ? CKR_ATTRIBUTE_READ_ONLY : CKR_OK;
         default:
@@ -119,7 +144,7 @@ CK_RV C_SetAttributeValue(
         if (!object->session && !(flags & CKF_RW_SESSION))
                 return CKR_SESSION_READ_ONLY;
         for (CK_ULONG i = 0; i < ulCount && rv == CKR_OK; i++)
-                rv = set(object, &pTemplate[i]);
+                rv = set(module, object, &pTemplate[i]);
         return rv;
 }
 
