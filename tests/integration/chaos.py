@@ -96,8 +96,9 @@ class Client(threading.Thread):
         return reply, THERE
 
     def mine(self, kind, state=THERE):
-        return [key for key, value in self.ledger.objects.items() if value == state and key[1] == kind and
-                key[2].startswith(f"c{self.number}-")]
+        with self.ledger.lock:
+            return [key for key, value in self.ledger.objects.items() if value == state and key[1] == kind and
+                    key[2].startswith(f"c{self.number}-")]
 
     def step(self):
         self.random.choice((self.generate, self.generate, self.sign, self.sign, self.sign, self.delete, self.list, self.store))()
