@@ -88,6 +88,7 @@ class Filter(Case):
             KEYS + "List": {},
             KEYS + "Decrypt": self.decrypt,
             KEYS + "Derive": self.derive,
+            KEYS + "Rename": {"key": "hsm:ecdh", "nickname": "renamed"},
             KEYS + "Get": {"key": "hsm:n"},
             KEYS + "Sign": {"key": "hsm:n", **SIGN},
             KEYS + "Verify": {"key": "hsm:n", "signature": b64(bytes(8)), **SIGN},
