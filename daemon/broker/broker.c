@@ -108,6 +108,7 @@ static void on_token(struct token *token, enum token_event event)
         switch (event) {
         case TOKEN_LOST:
                 copies_on_lost(token);
+                look_lost(token);
                 break;
         case TOKEN_REFRESHED:
                 copies_settle(token);
@@ -116,9 +117,15 @@ static void on_token(struct token *token, enum token_event event)
         case TOKEN_CHANGED:
                 look_please(token);
                 break;
+        case TOKEN_SETTLED:
+                look_settled(token);
+                break;
+        case TOKEN_UNSURE:
+                look_unsure(token);
+                break;
         case TOKEN_GOES:
                 copies_abandon(token);
-                look_forget(token);
+                look_done(token);
                 break;
         }
 }

@@ -100,7 +100,8 @@ enum seen {
 /* What a worker process is started for. */
 enum look_kind {
         LOOK_NONE = 0, /* to serve */
-        LOOK_LIST = 1, /* to send HELLO, the directory as a fresh process sees it, SETTLED, and end */
+        LOOK_LIST =
+                1, /* to send HELLO, kind and id of what a fresh process sees on the token, SETTLED, and end */
         LOOK_SEEK = 2, /* to read SEEK, the second message, answer it with SOUGHT, and end */
 };
 
@@ -247,7 +248,7 @@ enum listen_kind {
           F(u64, evicted) F(text, text)) \
         /* ---- control, worker to supervisor ---- */ \
         M(PONG, pong, F(u64, number)) \
-        /* Logged in, threads stand. */ \
+        /* Logged in, threads stand. Of a look: it goes on. */ \
         M(UP, up, F(u32, threads)) \
         /* The last message of a worker that ends itself. reason: a sentence for people. */ \
         M(ENDING, ending, F(u8, end) F(u64, ckr) F(text, reason)) \

@@ -142,6 +142,12 @@ void life_reaped(struct life *life, struct moment at, const char *reason)
         life->wake_usec = at.now_usec + wait_usec(life, at);
 }
 
+void life_remark(struct life *life, const char *reason)
+{
+        if (life->state == TOKEN_READY)
+                (void)printable_copy(life->reason, REASON_SIZE, reason, strlen(reason));
+}
+
 void life_fail(struct life *life, struct moment at, const char *reason)
 {
         life->phase = LIFE_FAILED;

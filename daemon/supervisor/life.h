@@ -67,6 +67,9 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 /* The worker is gone, or could not be started. reason counts if no other reason is known. */
 void life_reaped(struct life *life, struct moment at, const char *reason);
 
+/* The worker serves, and people should know this of it: a reason for the state `ready`. */
+void life_remark(struct life *life, const char *reason);
+
 /* No worker may start, for that reason, until life_renew(). */
 void life_fail(struct life *life, struct moment at, const char *reason);
 

@@ -19,6 +19,8 @@ static struct moment moment(void)
         return (struct moment){.now_usec = now_usec(), .wall_usec = wall_usec()};
 }
 
+static void on_look_failed(struct supervised_token *token, enum worker_end end, const char *reason);
+
 int supervised_token_new(
         struct supervisor *supervisor, const struct config_token *config, struct supervised_token **ret)
 {
@@ -37,6 +39,7 @@ int supervised_token_new(
         life_init(&token->life, moment());
         child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
         token_looks_init(token);
+        token->on_look_failed = on_look_failed;
         *ret = token;
         return 0;
 }
@@ -298,6 +301,26 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         supervised_token_tell(token);
         supervised_token_arm(token);
         return 0;
+}
+
+/* The worker has sessions and does not notice: a fresh process sees what is there. A PIN that was changed under it is no
+ * reason to end it. */
+static void on_look_failed(struct supervised_token *token, enum worker_end end, const char *reason)
+{
+        char remark[REASON_SIZE];
+
+        if (token->life.phase != LIFE_SERVING || token->life.end)
+                return;
+        if (end == WORKER_END_ABSENT) {
+                life_ending(&token->life, moment(), end, reason);
+                child_end(&token->worker);
+        } else {
+                snprintf(remark, sizeof(remark),
+                        "a look was refused the PIN, which the worker's own login was not: %s", reason);
+                life_remark(&token->life, remark);
+        }
+        supervised_token_tell(token);
+        supervised_token_arm(token);
 }
 
 static int on_message(struct child *child, enum message_type type, struct wire *wire)

@@ -40,6 +40,9 @@ struct supervised_token {
         struct nickname_question question;
         bool look_waits; /* for the nickname check that runs: one session is kept free for looks */
         struct pin_identity look_pin; /* the file when the last look of either kind was started */
+        uint64_t look_usec;           /* when the last look was started */
+        /* A look found no such token, or was refused the PIN. */
+        void (*on_look_failed)(struct supervised_token *token, enum worker_end end, const char *reason);
 };
 
 /* -ENOMEM. Its first worker is due at once: supervised_token_arm(). */

@@ -11,6 +11,9 @@
 
 static const struct child_class look_class, check_class;
 
+/* A look that goes on takes at most so many times StartTimeout=, as a worker that is slow in the end does (life.c). */
+#define LOOK_TIMES 64U
+
 void token_looks_init(struct supervised_token *token)
 {
         sd_event *event = token->supervisor->event;
@@ -219,7 +222,8 @@ static int on_look_overdue(sd_event_source *source, uint64_t usec, void *userdat
 {
         struct supervised_token *token = userdata;
 
-        log_warning("token %s: a look took longer than StartTimeout=; it is ended", token->name);
+        log_warning("token %s: a look made no progress for StartTimeout=, or took too long; it is ended",
+                token->name);
         child_end(&token->look);
         return 0;
 }
@@ -249,16 +253,29 @@ static int on_look_ending(struct supervised_token *token, struct wire *wire)
                 refused(token, ending.reason);
         else
                 log_info("token %s: a look failed: %s", token->name, ending.reason);
+        if (ending.end == WORKER_END_PIN || ending.end == WORKER_END_ABSENT)
+                token->on_look_failed(token, (enum worker_end)ending.end, ending.reason);
         return 0;
+}
+
+/* It goes on: its time begins anew, within bounds. */
+static int on_look_up(struct supervised_token *token, struct wire *wire)
+{
+        uint64_t now = now_usec(), timeout = token->config ? token->config->start_timeout_usec : 0;
+        struct message_up up;
+        int r = message_get_up(wire, &up);
+
+        if (r == 0 && now < token->look_usec + LOOK_TIMES * timeout)
+                timer_set(
+                        token->supervisor->event, &token->look_timer, now + timeout, on_look_overdue, token);
+        return r;
 }
 
 static int on_look_message(struct child *child, enum message_type type, struct wire *wire)
 {
-        struct message_up up;
-
         switch (type) {
         case MESSAGE_TYPE_UP:
-                return message_get_up(wire, &up);
+                return on_look_up(child->userdata, wire);
         case MESSAGE_TYPE_ENDING:
                 return on_look_ending(child->userdata, wire);
         default:
@@ -291,6 +308,7 @@ void look_start(struct supervised_token *token)
                 return;
         }
         (void)child_tell(&supervisor->broker.child, look, ours, .token = token->name);
-        timer_set(supervisor->event, &token->look_timer, now_usec() + token->config->start_timeout_usec,
+        token->look_usec = now_usec();
+        timer_set(supervisor->event, &token->look_timer, token->look_usec + token->config->start_timeout_usec,
                 on_look_overdue, token);
 }

@@ -8,5 +8,7 @@
 
 #include "daemon/worker/device/slot-token.h"
 
-/* HELLO, the inventory and SETTLED on the request channel. Errors as in failure.h. In the loader thread. */
+/* Loads the module. On the request channel: HELLO (before the login), an ENTRY of class and CKA_ID alone for each private
+ * key and certificate of a type that is listed, SETTLED. On the control channel: UP, again and again while it goes on.
+ * Errors as in failure.h. In the loader thread. */
 int look_list_run(struct slot_token *token, struct failure *failure);

@@ -69,12 +69,12 @@ static void *load(void *userdata)
 
         if (loader->look == LOOK_SEEK)
                 r = check_nickname(loader, &failure);
+        else if (loader->look == LOOK_LIST)
+                r = look_list_run(&loader->token, &failure);
         else {
                 r = module_load(&loader->token, &failure);
                 if (r == 0)
-                        r = loader->look == LOOK_LIST ? look_list_run(&loader->token, &failure)
-                                                      : threads_start(loader->threads, &loader->token,
-                                                                loader->config, &failure);
+                        r = threads_start(loader->threads, &loader->token, loader->config, &failure);
         }
         if (r < 0)
                 (void)failure_errno(&failure, r);

@@ -7,14 +7,8 @@
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/device/attribute.h"
 #include "daemon/worker/device/login.h"
-#include "daemon/worker/device/module.h"
+#include "daemon/worker/look-try.h"
 #include "daemon/worker/ops/pair.h"
-
-/* While another process writes, SoftHSM may leave a token out of its list of slots, or fail in C_Login, and
- * tpm2-pkcs11 may fail in C_Initialize for half a second. Another try, from C_Initialize on, costs nothing. The wait
- * doubles with each: 620 ms in all. */
-#define TRIES      6U
-#define RETRY_USEC 20000U
 
 /* Keys of one nickname that are looked at one by one. */
 #define KEYS_MAX 16U
@@ -121,14 +115,16 @@ static int see_objects(struct nickname_search *search, struct session *session)
         return r;
 }
 
-static int search_once(struct nickname_search *search, struct slot_token *token, struct failure *failure)
+static int search_once(struct slot_token *token, void *userdata, bool last, struct failure *failure)
 {
+        struct nickname_search *search = userdata;
         struct session session;
         int r = open_session(&session, token, failure);
 
         if (r != 0)
                 return r;
         search->seen = 0;
+        search->last = last;
         if (search->objects)
                 r = see_objects(search, &session);
         /* After the objects: only who is logged in sees our own claim, and so saw the private keys before. */
@@ -142,30 +138,15 @@ static int search_once(struct nickname_search *search, struct slot_token *token,
         return 0;
 }
 
-/* Each try begins with C_Initialize. A PIN is not tried again. */
-static int search_run(struct nickname_search *search, struct slot_token *token, struct failure *failure)
-{
-        for (unsigned i = 1;; i++) {
-                int r = token->p11 ? module_again(token, failure) : module_load(token, failure);
-
-                search->last = i == TRIES;
-                if (r == 0)
-                        r = search_once(search, token, failure);
-                if (r <= 0 || search->last || r == WORKER_END_PIN || !token->p11)
-                        return r;
-                usleep(RETRY_USEC << (i - 1));
-        }
-}
-
 int nickname_check_run(
         struct slot_token *token, const struct message_seek *seek, unsigned *ret, struct failure *failure)
 {
         struct nickname_search first = {.seek = seek}, second = {.seek = seek, .objects = true};
         int r;
 
-        r = search_run(&first, token, failure);
+        r = look_try(token, search_once, &first, failure);
         if (r == 0)
-                r = search_run(&second, token, failure);
+                r = look_try(token, search_once, &second, failure);
         if (r != 0)
                 return r;
         *ret = (first.seen & ~(unsigned)SEEN_OWN_CLAIM) | (second.seen & SEEN_OBJECT) |

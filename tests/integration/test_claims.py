@@ -248,16 +248,18 @@ class Crash(Shared):
         self.generate(two)
 
     def test_refusal_is_of_one_request(self):
-        """a token that refuses one claim is asked for the next: nothing that one request met ends the protection of names"""
+        """a token that refuses the claim of one request is asked for the next one's: nothing ends the protection of names"""
         one, _ = self.begin_faulty()
-        self.token.set("C_CreateObject ckr=0xd1 count=1")
+        self.token.set("C_CreateObject ckr=0xd1")
         self.generate(one, "first")
         self.daemon_says(one, False)
-        # What a token that takes claims refuses once is that request's error, and no name goes without protection.
+        self.token.set()
         self.generate(one, "second")
         self.daemon_says(one, True)
-        self.token.set("C_CreateObject ckr=0xd1 count=1")
+        # What a token that takes claims refuses is that request's error, and no name goes without protection.
+        self.token.set("C_CreateObject ckr=0xd1")
         self.assertEqual(self.fails("TokenError", self.generate, one, "third")["ckr"], "CKR_TEMPLATE_INCONSISTENT")
+        self.token.set()
         before = self.token.counts()["C_CreateObject"]
         self.generate(one, "third")
         self.assertEqual(self.token.counts()["C_CreateObject"] - before, 1)

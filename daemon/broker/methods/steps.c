@@ -143,7 +143,7 @@ static void not_found(struct op *op, const struct search *search, void (*again)(
                 op_wait(op, token, again);
                 return;
         }
-        if (token && op->looked)
+        if (token && token->worker.phase == WORKER_SERVING)
                 look_missed(token);
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }
@@ -194,7 +194,7 @@ bool op_find_certificate(struct op *op, const char *name, void (*again)(struct o
 
 bool op_find_directory(struct op *op, void (*again)(struct op *op))
 {
-        if (op->token->directory)
+        if (op->token->directory && (op->looked || !token_is_unsure(op->token)))
                 return true;
         op_wait(op, op->token, again);
         return false;

@@ -18,6 +18,8 @@ enum token_event {
         TOKEN_LOST,      /* its worker is gone, and all that the worker had */
         TOKEN_REFRESHED, /* its directory is up to date */
         TOKEN_CHANGED,   /* an operation changed it, or may have */
+        TOKEN_SETTLED,   /* what the worker told is one state of the token */
+        TOKEN_UNSURE,    /* the worker does not know what is on it */
         TOKEN_GOES,      /* it is not configured any more: it is freed after this */
 };
 

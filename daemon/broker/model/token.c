@@ -2,6 +2,10 @@
 /* See token.h: what can be told of a token without touching it. */
 #include "daemon/broker/model/token.h"
 
+#include <string.h>
+
+#include "daemon/util/text.h"
+
 bool worker_has_out(const struct worker *worker, enum message_type kind)
 {
         for (unsigned i = 0; i < worker->threads; i++)
@@ -41,4 +45,30 @@ size_t token_queued(const struct token *token)
 {
         return token->queue.n + count(&token->waiting) + count(&token->first) + count(&token->paused) +
                count(&token->unsettled);
+}
+
+int token_identity(const struct message_hello *hello, struct uri_token *ret)
+{
+        const char *const parts[URI_PARTS] = {
+                [URI_TOKEN] = hello->label,
+                [URI_SERIAL] = hello->serial,
+                [URI_MANUFACTURER] = hello->manufacturer,
+                [URI_MODEL] = hello->model,
+                [URI_SLOT_DESCRIPTION] = hello->slot_description,
+                [URI_SLOT_MANUFACTURER] = hello->slot_manufacturer,
+                [URI_LIBRARY_DESCRIPTION] = hello->library_description,
+                [URI_LIBRARY_MANUFACTURER] = hello->library_manufacturer,
+                [URI_LIBRARY_VERSION] = hello->library_version,
+        };
+        struct uri_token identity = {.slot_id = hello->slot_id};
+
+        for (size_t part = 0; part < URI_PARTS; part++) {
+                size_t length = strlen(parts[part]);
+
+                if (length > URI_PART_MAX || !text_is_utf8(parts[part], length))
+                        return -EBADMSG;
+                memcpy(identity.parts[part], parts[part], length);
+        }
+        *ret = identity;
+        return 0;
 }

@@ -60,11 +60,20 @@ struct sight {
 struct look_channel {
         int fd;
         sd_event_source *source;
-        bool wanted; /* LOOK_PLEASE is to be sent when its time has come */
-        bool saw;    /* SETTLED came, and a refresh was asked for: compare after it */
+        bool wanted;  /* LOOK_PLEASE is to be sent when its time has come */
+        bool saw;     /* SETTLED came, and a refresh was asked for: compare after it */
+        bool another; /* its HELLO was another token's than the worker's */
+        bool urgent;  /* without the time that lies between two looks otherwise */
         uint64_t asked_usec, settled_usec;
         size_t n_seen;
         struct sight *seen;
+        struct sight *
+                unbrought; /* what an earlier look saw, and the worker that was started for it does not show */
+        struct sight made;       /* the id that the last generate began with, which it changes at its end */
+        uint64_t unbrought_slot; /* likewise the slot, plus 1; 0: none */
+        size_t n_went;           /* keys that the refresh that comes in dropped, without a request of ours */
+        uint64_t
+                unsure_usec; /* until then the directory is believed in nothing that it lacks; 0: it is believed */
 };
 
 /* What is remembered of one key with one algorithm (verdict.h). */
@@ -121,6 +130,7 @@ struct token {
         uint64_t refresh_sent_usec, refresh_due_usec;
         uint64_t refreshed_usec; /* when the last refresh that succeeded was sent */
         unsigned misses;         /* that a refresh did not mend, since the last look */
+        uint64_t missed_usec;    /* when the last of them was counted; 0: none was */
         bool dirty;              /* has to be pumped */
 
         struct claims claims;
@@ -147,11 +157,20 @@ static inline bool token_has_hope(const struct token *token)
         return token->state != TOKEN_FAILED;
 }
 
+/* Whether what its directory does not have may be on the token all the same, and a look will say so. */
+static inline bool token_is_unsure(const struct token *token)
+{
+        return token->look.unsure_usec != 0;
+}
+
 /* The worker has nothing to do, as far as the broker knows. */
 static inline bool worker_is_idle(const struct worker *worker)
 {
         return worker->n_out + worker->busy == 0;
 }
+
+/* What a HELLO says of the token. -EBADMSG: it cannot be. */
+int token_identity(const struct message_hello *hello, struct uri_token *ret);
 
 /* Whether an operation of that kind is out. */
 bool worker_has_out(const struct worker *worker, enum message_type kind);

@@ -137,7 +137,8 @@ bool token_missed(struct token *token)
 {
         if (!token->directory || token->worker.phase != WORKER_SERVING)
                 return token_has_hope(token);
-        if (token->refresh_wanted || worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
+        if (token_is_unsure(token) || token->refresh_wanted ||
+                worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
                 return true;
         return now_usec() - token->refresh_sent_usec >= MISS_USEC && token_refresh(token);
 }

@@ -55,27 +55,6 @@ static struct op *next_refresh(struct token *token)
         return op;
 }
 
-/* What is to be sent next. An op of the queue is out of it, and still counts as queued; any other is where it was. */
-static struct op *next_op(struct token *token)
-{
-        bool changing = is_changing(&token->worker);
-        struct queue_item *item;
-        struct op *op = next_refresh(token);
-
-        if (op || token->worker.phase == WORKER_LOADING)
-                return op;
-        if (!link_is_empty(&token->unsettled) && !changing)
-                return LINK_OF(token->unsettled.next, struct op, link);
-        LINK_FOREACH(at, &token->first)
-        {
-                op = LINK_OF(at, struct op, link);
-                if (!op_is(op, CLASS_CHANGES) || !changing)
-                        return op;
-        }
-        item = queue_pop(&token->queue, !changing);
-        return item ? LINK_OF(item, struct op, item) : NULL;
-}
-
 /* The number of its object in this life of the worker. 1: the object is not on the token any more. The op keeps the entry that it
  * has: its input may point into it. */
 static int object_number(const struct token *token, const struct op *op, uint64_t *ret)
@@ -95,6 +74,35 @@ static int object_number(const struct token *token, const struct op *op, uint64_
                 return 1;
         *ret = entry->number;
         return 0;
+}
+
+/* Its object is not in the directory, and a look will say whether it is on the token. */
+static bool is_in_doubt(const struct token *token, const struct op *op)
+{
+        uint64_t ignored;
+
+        return token_is_unsure(token) && object_number(token, op, &ignored) > 0;
+}
+
+/* What is to be sent next. An op of the queue is out of it, and still counts as queued; any other is where it was. */
+static struct op *next_op(struct token *token)
+{
+        bool changing = is_changing(&token->worker);
+        struct queue_item *item;
+        struct op *op = next_refresh(token);
+
+        if (op || token->worker.phase == WORKER_LOADING)
+                return op;
+        if (!link_is_empty(&token->unsettled) && !changing)
+                return LINK_OF(token->unsettled.next, struct op, link);
+        LINK_FOREACH(at, &token->first)
+        {
+                op = LINK_OF(at, struct op, link);
+                if ((!op_is(op, CLASS_CHANGES) || !changing) && !is_in_doubt(token, op))
+                        return op;
+        }
+        item = queue_pop(&token->queue, !changing);
+        return item ? LINK_OF(item, struct op, item) : NULL;
 }
 
 static void put_settle(const struct op *op, uint64_t number, struct wire *wire)
@@ -140,6 +148,11 @@ static struct slot *free_slot(struct worker *worker)
 static void is_out(struct token *token, struct op *op, uint64_t number, enum message_type kind)
 {
         backlog_out(op, free_slot(&token->worker), number, kind);
+        if (kind == MESSAGE_TYPE_GENERATE && op->input.generate.id.length <= LIMIT_KEY_ID) {
+                token->look.made.kind = OBJECT_KEY;
+                token->look.made.n_id = op->input.generate.id.length;
+                memcpy(token->look.made.id, op->input.generate.id.data, op->input.generate.id.length);
+        }
         if (kind == MESSAGE_TYPE_REFRESH) {
                 token->refresh_wanted = false;
                 token->refresh_sent_usec = now_usec();
@@ -169,7 +182,10 @@ static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
                 return false;
         }
         if (object_number(token, op, ret_key) > 0) {
-                backlog_end(op, END_KEY_GONE);
+                if (token_is_unsure(token))
+                        backlog_first(token, op);
+                else
+                        backlog_end(op, END_KEY_GONE);
                 return false;
         }
         if (op->audited && audit_refuses(token->broker->audit)) {

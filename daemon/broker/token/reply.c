@@ -184,7 +184,9 @@ static void refresh_done(struct token *token, bool ok)
         loop_arm(&token->broker->loop, token->refresh_due_usec);
         if (token->worker.phase != WORKER_SERVING)
                 return;
-        backlog_wake(token);
+        /* What waits for a name waits for the look, too. */
+        if (!token_is_unsure(token))
+                backlog_wake(token);
         if (ok)
                 token->broker->on_token(token, TOKEN_REFRESHED);
 }
@@ -248,8 +250,14 @@ static int answered(struct token *token, struct op *op, const struct message_rep
                 return REPLY_LOST;
         }
         follow(token, op, end);
-        backlog_end(op, end);
-        if (changes)
+        /* The worker has told by now that it does not see the object: its refresh came first. */
+        if (end == END_KEY_GONE && token_is_unsure(token) && op_is_wanted(op) && op_is(op, CLASS_OBJECT))
+                backlog_first(token, op);
+        else
+                backlog_end(op, end);
+        if (end == END_OUTCOME_UNKNOWN)
+                token->broker->on_token(token, TOKEN_UNSURE);
+        else if (changes)
                 token->broker->on_token(token, TOKEN_CHANGED);
         return lost ? REPLY_LOST : 0;
 }

@@ -10,7 +10,6 @@
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/token/reply.h"
 #include "daemon/util/log.h"
-#include "daemon/util/text.h"
 
 /* A worker whose channel ended is dead and reaped within this time, or a module closed a descriptor that is not its own: then its process
  * answers the supervisor's pings, and nothing else would replace it. */
@@ -113,32 +112,6 @@ static int keep_mechanisms(struct token *token, struct wire_bytes bytes)
         return 0;
 }
 
-static int keep_identity(struct token *token, const struct message_hello *hello)
-{
-        const char *const parts[URI_PARTS] = {
-                [URI_TOKEN] = hello->label,
-                [URI_SERIAL] = hello->serial,
-                [URI_MANUFACTURER] = hello->manufacturer,
-                [URI_MODEL] = hello->model,
-                [URI_SLOT_DESCRIPTION] = hello->slot_description,
-                [URI_SLOT_MANUFACTURER] = hello->slot_manufacturer,
-                [URI_LIBRARY_DESCRIPTION] = hello->library_description,
-                [URI_LIBRARY_MANUFACTURER] = hello->library_manufacturer,
-                [URI_LIBRARY_VERSION] = hello->library_version,
-        };
-        struct uri_token identity = {.slot_id = hello->slot_id};
-
-        for (size_t part = 0; part < URI_PARTS; part++) {
-                size_t length = strlen(parts[part]);
-
-                if (length > URI_PART_MAX || !text_is_utf8(parts[part], length))
-                        return -EBADMSG;
-                memcpy(identity.parts[part], parts[part], length);
-        }
-        token->identity = identity;
-        return keep_mechanisms(token, hello->mechanisms);
-}
-
 static int on_hello(struct token *token, struct wire *wire)
 {
         struct worker *worker = &token->worker;
@@ -150,7 +123,9 @@ static int on_hello(struct token *token, struct wire *wire)
         if (hello.threads == 0 || hello.threads > LIMIT_SESSIONS_MAX || hello.busy > hello.threads ||
                 hello.mechanisms.length % 8 != 0)
                 return -EBADMSG;
-        r = keep_identity(token, &hello);
+        r = token_identity(&hello, &token->identity);
+        if (r == 0)
+                r = keep_mechanisms(token, hello.mechanisms);
         if (r < 0)
                 return r;
         r = directory_new(token->name, &token->loading);
@@ -197,6 +172,16 @@ static int on_drop(struct token *token, struct wire *wire)
         return 0;
 }
 
+static int on_settled(struct token *token, struct wire *wire)
+{
+        struct message_settled ignored;
+
+        if (!directory_now(token) || message_get_settled(wire, &ignored) < 0)
+                return -EBADMSG;
+        token->broker->on_token(token, TOKEN_SETTLED);
+        return 0;
+}
+
 static int on_sessions(struct token *token, struct wire *wire)
 {
         struct message_sessions sessions;
@@ -235,8 +220,6 @@ static int on_claim(struct token *token, struct wire *wire)
 
 static int on_message(struct token *token, struct wire *wire, enum message_type *ret_type)
 {
-        struct message_settled ignored;
-
         *ret_type = message_type(wire);
         switch (*ret_type) {
         case MESSAGE_TYPE_HELLO:
@@ -246,7 +229,7 @@ static int on_message(struct token *token, struct wire *wire, enum message_type 
         case MESSAGE_TYPE_DROP:
                 return on_drop(token, wire);
         case MESSAGE_TYPE_SETTLED:
-                return directory_now(token) ? message_get_settled(wire, &ignored) : -EBADMSG;
+                return on_settled(token, wire);
         case MESSAGE_TYPE_REPLY:
                 return reply_take(token, wire);
         case MESSAGE_TYPE_SESSIONS:

@@ -51,7 +51,9 @@ struct slot_token {
         /* Of create_under_claim(): a worker asks for one look at a time, and SoftHSM fails at two generations at
          * once (docs/tokens.md). */
         pthread_mutex_t create_lock;
-        atomic_uint n_open; /* our sessions, without NSS's own */
+        unsigned
+                n_refused_whole; /* pairs in a row whose whole template was refused, and a smaller one was not */
+        atomic_uint n_open;      /* our sessions, without NSS's own */
         atomic_uint n_logins;
         atomic_uint oaep_labels; /* enum oaep_labels */
 };

@@ -169,9 +169,16 @@ static int clear(struct operation *operation, const struct message_generate *mes
         if (class == CKR_CLASS_DEVICE || class == CKR_CLASS_SESSION)
                 return r;
         cleared = pair_remove(operation, message->id, message->nickname, message->fixed_id);
+        if (session_class(session, cleared) == CKR_CLASS_VAGUE) {
+                usleep(OPERATION_BUSY_WAIT_USEC);
+                cleared = pair_remove(operation, message->id, message->nickname, message->fixed_id);
+        }
         session->failed = failed;
         return cleared == 0 ? 0 : operation_unknown(operation, r, "a half of the pair may be left");
 }
+
+/* After so many pairs it is no accident: what a token refuses costs it something (tpm2-pkcs11 leaves an object loaded). */
+#define REFUSED_WHOLE 2U
 
 /* Tokens differ in what they accept. Some refuse a usage that is said to be false, and some of those say so with a
  * vague error. That may also come of another process that wrote at the same moment, so after one the same is tried
@@ -183,17 +190,22 @@ static int make_as_accepted(struct operation *operation, const struct message_ge
                 bool whole;
                 useconds_t wait_usec; /* 0: in any case; else only after a vague error */
         } tries[] = {{true, 0}, {true, OPERATION_BUSY_WAIT_USEC}, {false, 0},
-                {false, 4 * OPERATION_BUSY_WAIT_USEC}};
+                {false, 4 * OPERATION_BUSY_WAIT_USEC}, {false, 10 * OPERATION_BUSY_WAIT_USEC}};
         struct session *session = operation->session;
+        unsigned *n_refused = &session->token->n_refused_whole;
         int r = 0, cleared;
 
         for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
                 if (tries[i].wait_usec > 0 && !is_vague(session, r))
                         continue;
+                if (tries[i].whole && *n_refused >= REFUSED_WHOLE)
+                        continue;
                 usleep(tries[i].wait_usec);
                 r = make_slowly(session, message, tries[i].whole, public, private);
-                if (r == 0)
+                if (r == 0) {
+                        *n_refused = tries[i].whole ? 0 : *n_refused + 1;
                         return 0;
+                }
                 cleared = clear(operation, message, r);
                 if (cleared != 0)
                         return cleared;
@@ -244,25 +256,38 @@ static void log_surplus(struct operation *operation, const struct message_genera
                         operation->session->token->config->name);
 }
 
-/* The pair is there: its number in the inventory is the answer. While another process writes, SoftHSM may not show or not give
- * it for some time. */
-#define LIST_TRIES 5U
+/* Brings the inventory up to date with the pair. Another thread may have read the halves before their ids were changed. */
+static int renew_pair(struct operation *operation, CK_OBJECT_HANDLE public, CK_OBJECT_HANDLE private)
+{
+        inventory_doubt(operation->inventory, CKO_PRIVATE_KEY, private);
+        inventory_doubt(operation->inventory, CKO_PUBLIC_KEY, public);
+        return operation_renew(operation);
+}
 
-static int answer_made(
+static uint64_t find_pair(
         struct operation *operation, const struct message_generate *message, struct wire_bytes id)
 {
+        uint64_t number = inventory_find(operation->inventory, id, message->nickname);
+
+        return number != 0 ? number : inventory_find(operation->inventory, message->id, message->nickname);
+}
+
+/* The pair is there: its number in the inventory is the answer. While another process writes, SoftHSM may not show or not
+ * give it for some time; and a renewal that goes on meanwhile puts what it has read into the inventory after our doubt. */
+#define LIST_TRIES 5U
+
+static int answer_made(struct operation *operation, const struct message_generate *message,
+        struct wire_bytes id, CK_OBJECT_HANDLE public, CK_OBJECT_HANDLE private)
+{
         uint64_t number = 0;
+        int r;
 
         for (unsigned tries = 0; tries < LIST_TRIES && number == 0; tries++) {
-                int r;
-
                 usleep(tries * OPERATION_BUSY_WAIT_USEC);
-                r = operation_renew(operation);
+                r = renew_pair(operation, public, private);
                 if (r != 0)
                         return r;
-                number = inventory_find(operation->inventory, id, message->nickname);
-                if (number == 0)
-                        number = inventory_find(operation->inventory, message->id, message->nickname);
+                number = find_pair(operation, message, id);
         }
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
@@ -293,10 +318,7 @@ static int create(struct operation *operation, const void *request)
         if (!message->fixed_id && pair_id(session, public, own) == 0 &&
                 pair_set_id(session, private, public, wire_bytes(own, sizeof(own)), message->id))
                 id = wire_bytes(own, sizeof(own));
-        /* Another thread may have renewed the inventory in between. */
-        inventory_doubt(operation->inventory, CKO_PRIVATE_KEY, private);
-        inventory_doubt(operation->inventory, CKO_PUBLIC_KEY, public);
-        return answer_made(operation, message, id);
+        return answer_made(operation, message, id, public, private);
 }
 
 static int remove_half(struct operation *operation, const void *request)
