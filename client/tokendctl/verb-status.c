@@ -135,7 +135,7 @@ static void print_audit_line(const struct tokend_audit_status *audit, int64_t no
         printf("\n");
 }
 
-/* First the tokens that do not work, and why; then the last error that each device reported. */
+/* First the tokens that do not work, or of which something is to be known, and why; then the last error that each device reported. */
 static void print_troubles(const struct tokend_status *status, int64_t now)
 {
         for (size_t i = 0; i < status->n_tokens; i++) {
@@ -144,7 +144,7 @@ static void print_troubles(const struct tokend_status *status, int64_t now)
                                       *state = printable_new(token->state);
                 _cleanup_(freep) char *reason = printable_new(token->reason ? token->reason : "");
 
-                if (is_ready(token) || !name || !state || !reason)
+                if (!name || !state || !reason || (is_ready(token) && !*reason))
                         continue;
                 printf("  %s is %s since ", name, state);
                 print_when(token->since_usec, now);

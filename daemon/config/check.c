@@ -135,6 +135,7 @@ static void add_default_token(struct parser *parser)
         token = parser_add_token(parser, "internal");
         if (!token)
                 return;
+        parser->config->default_token = true;
         token->module = strdup("internal");
         if (!token->module)
                 parser->error = -ENOMEM;

@@ -59,6 +59,7 @@ struct config {
         uint64_t max_memory;          /* bytes that all clients together may take of the broker */
         struct config_token **tokens; /* at least one: without any [Token], the default token */
         size_t n_tokens;
+        bool default_token; /* there was no [Token]; only config_load() and config_parse() of files say it */
         struct config_instance **instances; /* none: root and the daemon's own user may do everything */
         size_t n_instances;
 };

@@ -119,6 +119,18 @@ static void log_instances(const struct config *before, const struct config *conf
                         log_notice("instance %s is configured now", config->instances[i]->name);
 }
 
+/* Likewise: without any [Token] there is an internal one. That rule is for a start, too. */
+static bool lost_tokens(const struct supervisor *supervisor, const struct config *config)
+{
+        if (supervisor->config->default_token || !config->default_token)
+                return false;
+        log_error("%s has no [Token] section any more, so that there would be an internal token alone; if it "
+                  "is not "
+                  "cut short, restart tokend to let it take effect",
+                supervisor->config_path);
+        return true;
+}
+
 /* A file that was cut at the end of a section is valid, and without any [Instance] root may do everything. Nobody gains
  * rights by that: the rule is for a start. */
 static bool lost_instances(const struct supervisor *supervisor, const struct config *config)
@@ -150,7 +162,7 @@ static void on_loaded(void *userdata, int r, struct config *config, int config_f
 
         supervisor->reloading = NULL;
         supervisor->reload_again = false;
-        if (r == 0 && !stopping && lost_instances(supervisor, config))
+        if (r == 0 && !stopping && (lost_instances(supervisor, config) || lost_tokens(supervisor, config)))
                 r = 1;
         if (r == 0 && !stopping) {
                 log_instances(supervisor->config, config);

@@ -150,7 +150,12 @@ static int open_own(struct listening *listening, const char *path, mode_t mode, 
                 r = -errno;
         if (r < 0)
                 return r;
-        *listening = (struct listening){take_fd(&fd), TAKE_PTR(copy), st.st_dev, st.st_ino};
+        *listening = (struct listening){.fd = take_fd(&fd),
+                .path = TAKE_PTR(copy),
+                .device = st.st_dev,
+                .inode = st.st_ino,
+                .mode = mode,
+                .group = st.st_gid};
         return 0;
 }
 
@@ -225,13 +230,76 @@ int sockets_open(struct sockets *sockets, const struct config *config)
         return r;
 }
 
-static void close_one(struct listening *listening)
+/* ---- a file that was removed ---- */
+
+/* Whether the path is that of our own file still. 1: there is no file; 2: it is another one. */
+static int is_gone(const struct listening *listening)
 {
         struct stat st;
 
+        if (lstat(listening->path, &st) < 0)
+                return errno == ENOENT ? 1 : 0;
+        return st.st_dev == listening->device && st.st_ino == listening->inode ? 0 : 2;
+}
+
+/* Without the group's name, which may take long to look up. */
+static int make_again(struct listening *listening)
+{
+        struct listening made = {.fd = -1};
+        int r = open_own(&made, listening->path, listening->mode, false);
+
+        if (r == 0 && chown(made.path, (uid_t)-1, listening->group) < 0)
+                log_warning("%s cannot be given to its group again: %s", made.path, strerror(errno));
+        if (r != 0)
+                return r < 0 ? r : -EADDRINUSE;
+        made.group = listening->group;
+        closep(&listening->fd);
+        free(listening->path);
+        *listening = made;
+        return 0;
+}
+
+/* systemd's: its path is the socket's own. */
+static bool is_passed_gone(const struct listening *listening)
+{
+        struct sockaddr_un address = {0};
+        socklen_t length = sizeof(address);
+
+        return getsockname(listening->fd, (struct sockaddr *)&address, &length) == 0 &&
+               address.sun_family == AF_UNIX && address.sun_path[0] == '/' &&
+               access(address.sun_path, F_OK) < 0 && errno == ENOENT;
+}
+
+bool sockets_mend(struct listening *listening)
+{
+        int gone = listening->fd < 0  ? 0
+                   : !listening->path ? (is_passed_gone(listening) ? 1 : 0)
+                                      : is_gone(listening),
+            r = gone;
+
+        if (gone == 0)
+                listening->missed = false;
+        else if (gone == 1 && listening->path) {
+                r = make_again(listening);
+                if (r == 0)
+                        log_warning("%s was removed while tokend listened on it: it is there again",
+                                listening->path);
+        }
+        if (r != 0 && !listening->missed) {
+                log_error("nobody can connect to %s: %s",
+                        listening->path ? listening->path : "a socket of systemd's",
+                        r == 1   ? "its file was removed; restart its unit"
+                        : r == 2 ? "another file is in its place; restart tokend"
+                                 : strerror(-r));
+                listening->missed = true;
+        }
+        return gone == 1 && r == 0;
+}
+
+static void close_one(struct listening *listening)
+{
         /* The file may be a successor's by now. */
-        if (listening->path && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
-                st.st_ino == listening->inode)
+        if (listening->path && is_gone(listening) == 0)
                 (void)unlink(listening->path);
         free(listening->path);
         closep(&listening->fd);

@@ -27,6 +27,18 @@
 
 /* ---- the tick ---- */
 
+/* Their files may be removed under us, by whoever cleans up too much. */
+static void mend_sockets(struct supervisor *supervisor)
+{
+        struct sockets *sockets = &supervisor->sockets;
+        struct child *broker = &supervisor->broker.child;
+
+        if (sockets_mend(&sockets->keys))
+                (void)child_tell(broker, listen, sockets->keys.fd, .kind = LISTEN_KEYS);
+        if (sockets_mend(&sockets->status))
+                (void)child_tell(broker, listen, sockets->status.fd, .kind = LISTEN_STATUS);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct supervisor *supervisor = userdata;
@@ -35,6 +47,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
         supervisor->ticked_usec = now;
         if (supervisor->phase != PHASE_CLOSING) {
+                mend_sockets(supervisor);
                 (void)child_tick(&supervisor->broker.child, now, forgive);
                 (void)child_tick(&supervisor->audit.child, now, forgive);
                 for (size_t i = 0; i < supervisor->n_tokens; i++)

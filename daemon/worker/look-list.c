@@ -13,14 +13,14 @@
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
 
 /* The handles of one class. */
-struct handles {
+struct look_handles {
         CK_OBJECT_HANDLE *items;
         size_t n, size;
 };
 
 static int add(void *userdata, const CK_OBJECT_HANDLE *handles, size_t n)
 {
-        struct handles *list = userdata;
+        struct look_handles *list = userdata;
 
         if (n == 0)
                 return 0;
@@ -103,7 +103,7 @@ static int show(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE
 static int show_class(struct session *session, CK_OBJECT_CLASS class, uint64_t *told_usec)
 {
         CK_ATTRIBUTE template[] = {ATTRIBUTE_ULONG(CKA_CLASS, class), ATTRIBUTE_BOOL(CKA_TOKEN, true)};
-        struct handles list = {0};
+        struct look_handles list = {0};
         int r = session_find_all(session, template, ARRAY_SIZE(template), add, &list);
 
         for (size_t i = 0; i < list.n && r == 0; i++) {

@@ -48,6 +48,32 @@ class Load:
             thread.join()
 
 
+class SocketFiles(OneToken):
+    def test_removed(self):
+        """a socket's file that is removed under the daemon is made again, with its mode; a connection that was there goes on"""
+        for path, call in ((self.daemon.socket, lambda: self.call("List")), (self.daemon.status_socket, self.daemon.status)):
+            with self.daemon.client() as client:
+                mode = path.stat().st_mode
+                path.unlink()
+                until(path.exists, "it is there again")
+                until(lambda path=path: path.stat().st_mode == mode, "callers may connect")
+                call()
+                client.call("List")
+        self.assertEqual(self.daemon.log_text().count("is there again"), 2)
+
+    def test_taken(self):
+        """another file in the place of a socket's stays, and that is said once"""
+        path = self.daemon.status_socket
+        kept = path.rename(path.with_suffix(".kept"))
+        path.write_text("mine")
+        until(lambda: "another file is in its place" in self.daemon.log_text(), "it is said")
+        path.unlink()
+        until(path.exists, "it is there again")
+        self.daemon.status()
+        kept.unlink()
+        self.assertEqual(self.daemon.log_text().count("another file is in its place"), 1)
+
+
 class Death(OneToken):
     @classmethod
     def configure(cls):

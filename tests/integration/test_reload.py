@@ -113,6 +113,14 @@ class Underway(Case):
         self.fails("PermissionDenied", daemon.call, "Random", length=16)
         self.lives()
 
+    def test_tokens_lost(self):
+        """a reload is refused if all [Token] sections are gone: no internal token takes their place"""
+        daemon = self.begin()
+        self.reload("")
+        self.assertIn("has no [Token] section any more", daemon.log_text())
+        self.assertNotIn("internal token", [t["name"] for t in daemon.status()["tokens"]])
+        self.lives()
+
     def test_change_on_removed_token(self):
         """a reload takes away the token that is at a Generate: its outcome is not known"""
         daemon = self.begin()
