@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -155,6 +156,84 @@ class Accounts(Case):
             pass
         self.assertTrue(select.select(flood.socks, [], [], 0)[0], "a stranger is answered in the end")
         flood.close()
+
+
+class Mix:
+    """A generated mix of what clients may send, of many connections of several users."""
+
+    def __init__(self, path, seed):
+        self.path, self.random, self.socks = path, random.Random(seed), []
+
+    def number(self, most):
+        return int(most ** self.random.random())
+
+    def text(self):
+        pick = self.random.choice
+        name, parameters = pick([("Sign", SIGN), ("Get", {"key": "hsm:key"}), ("List", {}), ("Random", {"length": 4096}),
+                                 ("Sign", {"key": "hsm:key", "message": "A" * 4 * self.number(20000)}), ("Tokens", {}), ("No", {}),
+                                 ("Delete", {"key": "hsm:key"}), ("Get", {"key": "k" * self.number(60000)})])
+        value = {"method": f"io.tokend.Keys.{name}", "parameters": parameters}
+        for flag in ("oneway", "more"):
+            if self.random.random() < 0.1:
+                value[flag] = True
+        if self.random.random() < 0.2:
+            value["x"] = pick([[{}] * self.number(5000), [1] * self.number(40000), "x" * self.number(100000), [[[[[[]]]]]]])
+        data = json.dumps(value).encode() + b"\0"
+        if self.random.random() < 0.1:
+            data = data[:self.random.randrange(len(data))] + bytes(self.random.randrange(256) for _ in range(3))
+        return data * self.number(100)
+
+    def step(self):
+        action = self.random.random()
+        if action < 0.25 and len(self.socks) < 400 or not self.socks:
+            uid = self.random.choice((ALICE, EVE, STRANGER))
+            for sock in (varlink.connect_as(self.path, uid, uid, ()) for _ in range(self.number(8))):
+                sock.setblocking(False)
+                self.socks.append(sock)
+            return
+        sock = self.random.choice(self.socks)
+        with contextlib.suppress(OSError):
+            if action < 0.8:
+                sock.send(self.text())
+            elif action < 0.9:
+                sock.recv(self.number(1 << 16))
+            elif action < 0.95:
+                sock.shutdown(socket.SHUT_WR)
+            else:
+                self.socks.remove(sock)
+                sock.close()
+
+    def close(self):
+        for sock in self.socks:
+            sock.close()
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Memory(Case):
+    def test_mix(self):
+        """MaxMemory= bounds the broker whatever clients send: a generated mix of everything; then memory goes back to the system"""
+        hsm = SoftToken(self.place, "hsm")
+        hsm.make_key("key", "01")
+        seed = int(os.environ.get("MIX_SEED") or random.SystemRandom().randrange(1 << 32))
+        # AddressSanitizer keeps what is freed, up to 256 MiB of it.
+        daemon = self.own("MaxMemory=16M\nAudit=none\n" + hsm.section(), instances=INSTANCES, build=PLAIN)
+        broker = daemon.broker()
+        before = broker.private_dirty()
+        mix = Mix(daemon.socket, seed)
+        self.addCleanup(mix.close)
+        with self.subTest(f"again with MIX_SEED={seed}"):
+            for n in range(700):
+                mix.step()
+                if n % 50 == 0:
+                    accounts = daemon.status()["accounts"]
+                    self.assertLessEqual(sum(a["bytes"] for a in accounts), 16 << 20, accounts)
+                    self.assertLess(broker.private_dirty() - before, 16 << 10, accounts)
+            self.assertEqual(daemon.broker().pid, broker.pid)
+            mix.close()
+            until(lambda: all(a["uid"] == 0 or not a["bytes"] for a in daemon.status()["accounts"]), "all is given back")
+            until(lambda: broker.private_dirty() - before < 2 << 10, "the system has it again")
+            with Client(sock=varlink.connect_as(daemon.socket, ALICE, ALICE, ())) as alice:
+                self.assertIn("signature", alice.call("Sign", **SIGN))
 
 
 @unittest.skipUnless(os.getuid() == 0, "only root can be other users")
