@@ -191,7 +191,8 @@ bool verdict_learn(struct token *token, const struct op *op, enum op_end end, ui
                 acquit(token, op);
         } else if (end == END_WORKER_LOST) {
                 blame(token, op, end, now);
-        } else if (end == END_CKR && ckr_class(op->ckr) == CKR_CLASS_DEVICE) {
+        } else if (end == END_CKR &&
+                   (ckr_class(op->ckr) == CKR_CLASS_DEVICE || ckr_class(op->ckr) == CKR_CLASS_SESSION)) {
                 blame(token, op, end, now);
                 return is_lost(&token->doubt, op->entry ? op->entry->number : 0, now);
         }

@@ -203,6 +203,7 @@ static int create_again(struct operation *operation, const struct creation *crea
         if (r != 0)
                 return operation_unknown(operation, r, "a part of what was to be created may be left");
         r = creation->create(operation, creation->request);
+        session_reconsider(operation->session, r);
         return is_lost(operation->session, r) ? operation_unknown(operation, r, "the session was lost twice")
                                               : r;
 }

@@ -96,10 +96,6 @@ static enum reply_status conclude_call(struct operation *operation)
                         return REPLY_INTERNAL;
                 return REPLY_BUSY;
         case CKR_CLASS_SESSION:
-                /* A new session did not help. If it is the handle that is refused, this is about one key. */
-                if (ckr == CKR_KEY_HANDLE_INVALID || ckr == CKR_OBJECT_HANDLE_INVALID)
-                        return REPLY_CKR;
-                return end_by_device(operation);
         case CKR_CLASS_DEVICE:
                 return end_by_device(operation);
         case CKR_CLASS_PIN:
@@ -245,6 +241,7 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
                 r = operation_recover(operation);
                 if (r == 0)
                         r = attempt_once(operation, attempt, request);
+                session_reconsider(operation->session, r);
         } else if (operation_tries_again(operation, r, OPERATION_TRIES - 1)) {
                 r = attempt_once(operation, attempt, request);
         }

@@ -137,6 +137,12 @@ int session_check(struct session *session)
         return 0;
 }
 
+void session_reconsider(struct session *session, int r)
+{
+        if (session_class(session, r) == CKR_CLASS_SESSION && session_is_well(session))
+                session->failed.class = CKR_CLASS_VAGUE;
+}
+
 void session_destroy(struct session *session, CK_OBJECT_HANDLE handle)
 {
         struct failed_call failed = session->failed;

@@ -82,17 +82,17 @@ void session_close(struct session *session);
  * and if objects may belong to it. What was recorded of the failed call stays. */
 void session_exchange(struct session *session);
 
-/* Asks session and token how they are, as P11() does after an error of class device, which may be the device's or that of one object.
- * What was recorded of the failed call stays. */
+/* After a call that failed: whether the session and the token say that they are well, so that the error is about what the
+ * call was for. P11() asks this after an error of class device. What was recorded of that call stays. */
 bool session_is_well(struct session *session);
 
 /* Asks the session how it is. 0: it is there, and logged in if the token wants that. CALL_FAILED with
  * CKR_USER_NOT_LOGGED_IN: it is there and not logged in. */
 int session_check(struct session *session);
 
-/* After a call that failed: whether the session and the token say that they are well, so that the error is about what the call
- * was for. What was recorded of that call stays. */
-bool session_is_well(struct session *session);
+/* After a second failure of class session, in a session that was opened for it: if it is well the failure is not about it, but about
+ * what was called. Then its class is vague. */
+void session_reconsider(struct session *session, int r);
 
 /* C_DestroyObject while something else is being cleaned up: what was recorded of a failed call stays.
  * CK_INVALID_HANDLE is fine. */
