@@ -148,7 +148,8 @@ static struct slot *free_slot(struct worker *worker)
 static void is_out(struct token *token, struct op *op, uint64_t number, enum message_type kind)
 {
         backlog_out(op, free_slot(&token->worker), number, kind);
-        if (kind == MESSAGE_TYPE_GENERATE && op->input.generate.id.length <= LIMIT_KEY_ID) {
+        if (kind == MESSAGE_TYPE_GENERATE && !op->input.generate.fixed_id &&
+                op->input.generate.id.length <= LIMIT_KEY_ID) {
                 token->look.made.kind = OBJECT_KEY;
                 token->look.made.n_id = op->input.generate.id.length;
                 memcpy(token->look.made.id, op->input.generate.id.data, op->input.generate.id.length);
