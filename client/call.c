@@ -68,7 +68,7 @@ static bool put(struct json_object *object, const char *name, struct json_object
 }
 
 /* If memory is short, the parameters become NULL, which call_run() reports. */
-static void add(struct call *call, const char *name, struct json_object *value)
+void call_add_object(struct call *call, const char *name, struct json_object *value)
 {
         if (!put(call->parameters, name, value))
                 call_done(call);
@@ -77,7 +77,7 @@ static void add(struct call *call, const char *name, struct json_object *value)
 void call_add_string(struct call *call, const char *name, const char *value)
 {
         if (value)
-                add(call, name, json_object_new_string(value));
+                call_add_object(call, name, json_object_new_string(value));
 }
 
 void call_add_bytes(struct call *call, const char *name, struct call_bytes value)
@@ -89,18 +89,18 @@ void call_add_bytes(struct call *call, const char *name, struct call_bytes value
 
         if (text)
                 base64_encode(value.data, n, text);
-        add(call, name, text ? json_object_new_string(text) : NULL);
+        call_add_object(call, name, text ? json_object_new_string(text) : NULL);
         wipe_free(text, size);
 }
 
 void call_add_int(struct call *call, const char *name, int64_t value)
 {
-        add(call, name, json_object_new_int64(value));
+        call_add_object(call, name, json_object_new_int64(value));
 }
 
 void call_add_bool(struct call *call, const char *name, bool value)
 {
-        add(call, name, json_object_new_boolean(value));
+        call_add_object(call, name, json_object_new_boolean(value));
 }
 
 void call_add_strings(struct call *call, const char *name, struct call_strings strings)
@@ -116,7 +116,7 @@ void call_add_strings(struct call *call, const char *name, struct call_strings s
                         array = NULL;
                 }
         }
-        add(call, name, array);
+        call_add_object(call, name, array);
 }
 
 /* The timeoutMs of the request: a little less than the time that is left, so that the daemon's reply arrives in time. */
@@ -191,9 +191,9 @@ struct reply {
 };
 
 static const struct field reply_fields[] = {
-        {"error", FIELD_STRING, false, offsetof(struct reply, error), 0, 0, 0},
-        {"parameters", FIELD_OBJECT, false, offsetof(struct reply, parameters), 0, 0, 0},
-        {"continues", FIELD_BOOL, false, offsetof(struct reply, continues), 0, 0, 0},
+        {.name = "error", .kind = FIELD_STRING, .offset = offsetof(struct reply, error)},
+        {.name = "parameters", .kind = FIELD_OBJECT, .offset = offsetof(struct reply, parameters)},
+        {.name = "continues", .kind = FIELD_BOOL, .offset = offsetof(struct reply, continues)},
 };
 
 /* Takes one message. *ret_more: another message follows. */

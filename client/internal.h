@@ -145,6 +145,8 @@ void call_add_bytes(struct call *call, const char *name, struct call_bytes value
 void call_add_int(struct call *call, const char *name, int64_t value);
 void call_add_bool(struct call *call, const char *name, bool value);
 void call_add_strings(struct call *call, const char *name, struct call_strings value);
+/* Takes the object over. NULL: memory was short. */
+void call_add_object(struct call *call, const char *name, struct json_object *value);
 
 /* Makes the call, with repeats. TOKEND_OUTCOME_UNKNOWN: the reply to a CALL_ONCE was lost. */
 enum tokend_error call_run(struct tokend *handle, struct call *call, struct tokend_failure *ret_failure);

@@ -7,9 +7,9 @@
 #define AT(member) offsetof(struct envelope, member)
 
 const struct field envelope_fields[N_ENVELOPE_FIELDS] = {
-        {"method", FIELD_STRING, true, AT(method), 0, LIMIT_WORD, 0},
-        {"parameters", FIELD_OBJECT, false, AT(parameters), 0, 0, 0},
-        {"oneway", FIELD_BOOL, false, AT(oneway), 0, 0, 0},
-        {"more", FIELD_BOOL, false, AT(more), 0, 0, 0},
-        {"upgrade", FIELD_BOOL, false, AT(upgrade), 0, 0, 0},
+        {.name = "method", .kind = FIELD_STRING, .required = true, .offset = AT(method), .max = LIMIT_WORD},
+        {.name = "parameters", .kind = FIELD_OBJECT, .offset = AT(parameters)},
+        {.name = "oneway", .kind = FIELD_BOOL, .offset = AT(oneway)},
+        {.name = "more", .kind = FIELD_BOOL, .offset = AT(more)},
+        {.name = "upgrade", .kind = FIELD_BOOL, .offset = AT(upgrade)},
 };

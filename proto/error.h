@@ -22,6 +22,9 @@ enum proto_error {
         /* io.tokend.Certificates */
         PROTO_CERTIFICATE_NOT_FOUND,
         PROTO_NOT_A_CERTIFICATE,
+        /* io.tokend.Secrets */
+        PROTO_SECRET_NOT_FOUND,
+        PROTO_NOT_OUR_SEAL,
         /* io.tokend.Status */
         PROTO_CLAIM_NOT_FOUND,
         /* every interface of ours */

@@ -35,6 +35,10 @@ static void put_absent(const struct field *field, void *place)
         case FIELD_ARRAY:
                 *(struct json_object **)place = NULL;
                 break;
+        case FIELD_STRUCT:
+                for (size_t i = 0; i < field->n_of; i++)
+                        put_absent(&field->of[i], place_of(&field->of[i], place));
+                break;
         }
 }
 
@@ -113,6 +117,8 @@ static bool is_strings(const struct field *field, struct json_object *value)
 /* 1: the value has the wrong type or is out of range; -ENOMEM. */
 static int take(const struct field *field, struct json_object *value, void *place)
 {
+        const char *inner;
+
         switch (field->kind) {
         case FIELD_STRING:
                 return take_string(field, value, place);
@@ -137,6 +143,10 @@ static int take(const struct field *field, struct json_object *value, void *plac
                 if (!json_object_is_type(value, json_type_array))
                         return 1;
                 break;
+        case FIELD_STRUCT:
+                return json_object_is_type(value, json_type_object)
+                               ? fields_parse(field->of, field->n_of, value, true, place, &inner)
+                               : 1;
         }
         *(struct json_object **)place = value;
         return 0;

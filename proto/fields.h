@@ -18,6 +18,8 @@ enum field_kind {
         FIELD_STRINGS, /* struct json_object * (an array of strings, at most max of them), borrowed; NULL when left out */
         FIELD_OBJECT, /* struct json_object *, borrowed; NULL when left out */
         FIELD_ARRAY,  /* likewise */
+        FIELD_STRUCT, /* the struct of a table of its own, in place; of an object that has nothing that this table lacks, and no
+                       * FIELD_BYTES */
 };
 
 struct field_bytes {
@@ -33,6 +35,8 @@ struct field {
         int64_t min,
                 max; /* FIELD_INT: the range; FIELD_STRING, FIELD_BYTES: the length in bytes, where max 0 means no bound */
         int64_t otherwise;
+        const struct field *of; /* FIELD_STRUCT: its table */
+        size_t n_of;
 };
 
 /* Fills the struct from object; NULL stands for an empty object. strict: refuse a field that the table does not have. 1: a field is

@@ -105,6 +105,30 @@
 /* Bytes of a signature. An RSA key of 16384 bits that was made elsewhere gives so many. */
 #define LIMIT_SIGNATURE 2048U
 
+/* Bytes of a generic secret. A MAC key has 64, a shared secret of Diffie-Hellman 512. proto/io.tokend.Secrets.varlink promises it. */
+#define LIMIT_GENERIC_SECRET 512U
+
+/* Bits of an RSA key that is unwrapped: a KRA has archived keys that were made long ago. */
+#define LIMIT_SEALED_RSA_BITS_MIN 1024U
+
+/* Bytes of a sealed key. One of RSA-8192 has 6 KiB: the private key in PKCS #8, the public one, and the names. */
+#define LIMIT_SEALED (8U * 1024U)
+
+/* Bytes of a wrapped key. RSA-8192 in PKCS #8 has 4.7 KiB. */
+#define LIMIT_WRAPPED (8U * 1024U)
+
+/* Bytes that are encrypted at once, and of what is authenticated beside them. In base64 both fit a message. What is decrypted at once
+ * may have 16 bytes more, of padding or of a tag. */
+#define LIMIT_CIPHER     (64U * 1024U)
+#define LIMIT_CIPHERTEXT (LIMIT_CIPHER + 16U)
+#define LIMIT_CIPHER_AAD (16U * 1024U)
+
+/* Bytes that a key is derived with. Dogtag's TKS has 16. */
+#define LIMIT_DERIVE_DATA 512U
+
+/* Keys that one session of a worker keeps open after use. A KRA's request has 3 at once. */
+#define LIMIT_OPENED 32U
+
 /* Connections to the status socket, of all callers together. Other callers cannot take these from the monitoring. */
 #define LIMIT_STATUS_CONNECTIONS 64U
 

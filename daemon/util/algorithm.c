@@ -44,8 +44,8 @@ struct numbered_name {
 
 static const struct numbered_name curves[] = {
         {"secp256r1", 256}, {"secp384r1", 384}, {"secp521r1", 521}, {"ed25519", 255}};
-static const struct numbered_name usages[] = {
-        {"sign", USAGE_SIGN}, {"decrypt", USAGE_DECRYPT}, {"unwrap", USAGE_UNWRAP}, {"derive", USAGE_DERIVE}};
+static const struct numbered_name usages[] = {{"sign", USAGE_SIGN}, {"decrypt", USAGE_DECRYPT},
+        {"unwrap", USAGE_UNWRAP}, {"derive", USAGE_DERIVE}, {"encrypt", USAGE_ENCRYPT}, {"wrap", USAGE_WRAP}};
 
 static unsigned name_find(const struct numbered_name *names, size_t n, const char *name)
 {

@@ -96,6 +96,9 @@ enum key_usage {
         USAGE_DECRYPT = 2,
         USAGE_UNWRAP = 4,
         USAGE_DERIVE = 8,
+        /* Of secret keys alone. */
+        USAGE_ENCRYPT = 16,
+        USAGE_WRAP = 32,
 };
 
 struct key_type_info {

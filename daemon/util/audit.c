@@ -219,6 +219,7 @@ static void sink_record(struct sink *sink, const struct audit_record *r)
         sink_text(sink, "token", "TOKEND_TOKEN", r->token);
         sink_text(sink, "key", "TOKEND_KEY", r->nickname);
         sink_hex(sink, "keyId", "TOKEND_KEY_ID", r->key_id, r->key_id_length);
+        sink_text(sink, "sealed", "TOKEND_SEALED", r->sealed);
         sink_text(sink, "algorithm", "TOKEND_ALGORITHM", r->algorithm);
         sink_hex(sink, "digest", "TOKEND_DIGEST", r->digest, r->digest_length);
         sink_number(sink, "messageLength", "TOKEND_MESSAGE_LENGTH", r->of_message, r->message_length);

@@ -63,6 +63,7 @@ struct audit_record {
         const char *token, *nickname;
         const uint8_t *key_id; /* CKA_ID */
         size_t key_id_length;
+        const char *sealed;    /* the fingerprint of a sealed key that was made or wrapped */
         const char *operation; /* as in config_right_name(); NULL: the kind's name */
         const char *algorithm;
         const uint8_t

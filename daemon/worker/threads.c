@@ -9,6 +9,7 @@
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/ops/reclaim.h"
 #include "daemon/worker/report.h"
+#include "daemon/worker/secrets/opened.h"
 
 int threads_new(uint32_t epoch, struct threads **ret)
 {
@@ -118,6 +119,8 @@ static void keep_alive(struct thread *thread)
         struct operation *operation = &thread->operation;
 
         operation_run(operation, check_attempt, NULL);
+        /* Sealed keys that nobody uses are not kept open. */
+        opened_clear(&thread->session);
         if (operation->ending)
                 threads_end(threads, &operation->failure);
         pthread_rwlock_rdlock(&threads->channel);

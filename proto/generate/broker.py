@@ -6,22 +6,28 @@ from idl import snake
 # ---- parameters ----
 
 
+def parameters(interfaces):
+    """What is read by a table: the types that parameters have, and all methods' parameters."""
+    for interface in interfaces:
+        for member in interface.parameter_types() + interface.of("method"):
+            if member.fields:
+                yield interface, member
+
+
 def parameters_h(interfaces):
     out = [begin("proto/fields.h", header=True)]
-    for interface, method in methods(interfaces):
-        if method.fields:
-            name = symbol(interface, method)
-            out.append(table_struct(interface, f"{name}_parameters", f"{interface.name}.{method.name}", method.fields))
-            out.append(f"extern const struct field {name}_fields[{len(method.fields)}];\n")
+    for interface, member in parameters(interfaces):
+        name = symbol(interface, member)
+        out.append(table_struct(interface, f"{name}_parameters", f"{interface.name}.{member.name}", member.fields, "_parameters"))
+        out.append(f"extern const struct field {name}_fields[{len(member.fields)}];\n")
     return out
 
 
 def parameters_c(interfaces):
     out = [begin("parameters.h", "proto/limits.h")]
-    for interface, method in methods(interfaces):
-        if method.fields:
-            name = symbol(interface, method)
-            out.append(table(interface, f"{name}_fields", f"{name}_parameters", method.fields, "LIMIT_WORD"))
+    for interface, member in parameters(interfaces):
+        name = symbol(interface, member)
+        out.append(table(interface, f"{name}_fields", f"{name}_parameters", member.fields, "LIMIT_WORD", "_fields"))
     return out
 
 

@@ -38,13 +38,20 @@ def struct(name, comment, members):
     return "\n".join([f"/* {comment} */", f"struct {name} {{", *(f"        {member};" for member in members), "};", ""])
 
 
-def table_struct(interface, name, comment, fields):
-    """The struct that fields_parse() fills."""
-    return struct(name, comment, [TABLE_MEMBER.get(kind(interface, field), "struct json_object *") + snake(field.name) for field in fields])
+def table_struct(interface, name, comment, fields, of=None):
+    """The struct that fields_parse() fills. of: the end of the names of the structs that are in it, of the types of its fields; None:
+    these are left as they are."""
+    def member(field):
+        what = kind(interface, field)
+        if what == "FIELD_OBJECT" and of:
+            return f"struct {interface.prefix}_{snake(field.type)}{of} "
+        return TABLE_MEMBER.get(what, "struct json_object *")
+    return struct(name, comment, [member(field) + snake(field.name) for field in fields])
 
 
-def table(interface, name, struct_name, fields, longest):
-    """The table for that struct. longest: of a string that has no @length; None: no bound."""
+def table(interface, name, struct_name, fields, longest, of=None):
+    """The table for that struct. longest: of a string that has no @length; None: no bound. of: the end of the names of the tables for
+    the structs that are in it."""
     out = [f"const struct field {name}[{len(fields)}] = {{"]
     for field in fields:
         row = [f".offset = offsetof(struct {struct_name}, {snake(field.name)})"]
@@ -56,7 +63,11 @@ def table(interface, name, struct_name, fields, longest):
             row.append(".max = INT64_MAX")
         elif kind(interface, field) == "FIELD_STRING" and longest:
             row.append(f".max = {longest}")
+        what = kind(interface, field)
+        if what == "FIELD_OBJECT" and of:
+            what, inner = "FIELD_STRUCT", f"{interface.prefix}_{snake(field.type)}{of}"
+            row += [f".of = {inner}", f".n_of = sizeof({inner}) / sizeof({inner}[0])"]
         required = " .required = true," if field.needed else ""
-        out.append(f'        {{.name = "{field.name}", .kind = {kind(interface, field)},{required}')
+        out.append(f'        {{.name = "{field.name}", .kind = {what},{required}')
         out.append(f"                {', '.join(row)}}},")
     return "\n".join(out + ["};", ""])

@@ -6,8 +6,9 @@ from idl import snake
 
 # How an argument is held, and how it is added to the call.
 HELD = {"FIELD_STRING": "const char *{}", "FIELD_BYTES": "struct call_bytes {}", "FIELD_INT": "int64_t {}",
-        "FIELD_BOOL": "bool {}", "FIELD_STRINGS": "struct call_strings {}"}
-ADD = {"FIELD_STRING": "string", "FIELD_BYTES": "bytes", "FIELD_INT": "int", "FIELD_BOOL": "bool", "FIELD_STRINGS": "strings"}
+        "FIELD_BOOL": "bool {}", "FIELD_STRINGS": "struct call_strings {}", "FIELD_OBJECT": "struct json_object *{}"}
+ADD = {"FIELD_STRING": "string", "FIELD_BYTES": "bytes", "FIELD_INT": "int", "FIELD_BOOL": "bool", "FIELD_STRINGS": "strings",
+       "FIELD_OBJECT": "object"}
 # Whether one that may be left out is given. A string that is NULL is left out in any case, and an int that is what its @range has for
 # where it is left out.
 GIVEN = {"FIELD_BYTES": "{}.data", "FIELD_INT": "{} != 0", "FIELD_BOOL": "{}", "FIELD_STRINGS": "{}.n > 0"}

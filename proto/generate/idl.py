@@ -61,6 +61,11 @@ class Interface:
     def of(self, kind):
         return [member for member in self.members if member.kind == kind]
 
+    def parameter_types(self):
+        """Its types that parameters have."""
+        used = {field.type for method in self.of("method") for field in method.fields}
+        return [member for member in self.of("type") if member.name in used]
+
     def types_in_order(self):
         """Its types, each behind those that it holds."""
         types = {member.name: member for member in self.of("type")}
@@ -234,10 +239,12 @@ class Parser:
         member.may = notes["may"][0][1] if "may" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
         member.parallel, member.once, member.secret = "parallel" in notes, "once" in notes, "secret" in notes
-        objects = ["object"] + [other.name for other in interface.of("type")]
+        types = [other.name for other in interface.of("type")]
         for field in member.fields:
-            if field.type in objects or (field.array and field.type in ("int", "bool")):
+            if field.type == "object" or (field.array and field.type in types + ["int", "bool"]):
                 self.fault(member.line, f"{member.name}: {field.name} is of a type that no parameter can have so far")
+            if field.type in types and field.optional:
+                self.fault(member.line, f"{member.name}: {field.name} is of a type whose parameters cannot be left out so far")
             if field.type == "int" and not field.range:
                 self.fault(member.line, f"{member.name}: {field.name} needs a @range")
         if interface.socket == "keys" and not member.right:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """Tokens that misbehave: a module (tests/module) stands before SoftHSM2, counts its calls, and fails on demand."""
 import os
+import shutil
 import signal
 import struct
 import time
 
-from harness import BUILD, SOFTHSM, Case, SoftToken, openssl_verify, until
+from harness import BUILD, SOFTHSM, Case, SoftToken, openssl_verify, run, until
 from varlink import Error, b64, unb64
 
 MODULE = BUILD / "tests/libtestmodule.so"
+SOFTOKEN = "/usr/lib/x86_64-linux-gnu/libsoftokn3.so"
 RECORD = struct.Struct("40sQ")
 
 
@@ -48,6 +50,30 @@ class FaultyToken(SoftToken):
     def section(self, name=None, extra="", **options):
         return super().section(name, f"Environment=TESTMODULE_TARGET={SOFTHSM} TESTMODULE_COUNTERS={self.counters} "
                                f"TESTMODULE_FAULTS={self.faults}\n{extra}", **options)
+
+
+class Softoken(FaultyToken):
+    """A copy of NSS's softoken, loaded as a PKCS #11 module like any vendor's, behind the module that counts and fails."""
+
+    def __init__(self, place, label):
+        self.place, self.label, self.pin = place, label, "Softoken.1"
+        self.store = place.path / f"softoken-{label}"
+        self.store.mkdir(mode=0o700)
+        self.library = self.store / "libvendor.so"
+        shutil.copy(SOFTOKEN, self.library)
+        self.pin_file = place.write(f"{label}.pin", self.pin + "\n", 0o600)
+        run("certutil", "-N", "-d", f"sql:{self.store}", "-f", self.pin_file)
+        self.module = MODULE
+        self.faults = place.path / f"{label}.faults"
+        self.counters = place.path / f"{label}.counters"
+        self.set()
+
+    def section(self, name=None, extra="", sessions=4, refresh="500ms"):
+        parameters = f"configDir='sql:{self.store}' tokenDescription='{self.label}' dbTokenDescription='{self.label}' flags="
+        return (f"[Token {name or self.label}]\nModule={self.module}\nUri=pkcs11:token={self.label}\nPin=file:{self.pin_file}\n"
+                f"Environment=TESTMODULE_TARGET={self.library} TESTMODULE_COUNTERS={self.counters} "
+                f"TESTMODULE_FAULTS={self.faults} \"TESTMODULE_PARAMETERS={parameters}\"\n"
+                f"Sessions={sessions}\nRefresh={refresh}\n{extra}\n")
 
 
 class Faults(Case):

@@ -4,10 +4,13 @@
  * on demand. Never installed.
  *
  * TESTMODULE_TARGET    path of the real module (libsofthsm2.so)
+ * TESTMODULE_PARAMETERS  what C_Initialize gets as LibraryParameters: NSS's softoken as the real module finds its
+ * databases by it
  * TESTMODULE_COUNTERS  a file that is made where absent, and mapped by every process that loads the module:
  * 128 records of 48 bytes { char name[40]; uint64_t calls; } in the order of CK_FUNCTION_LIST (calls are
  *                      counted before they are made, failed ones too), then the state of the faults. The last two are
- *                      `held` and `released`: calls that `hold` has stopped, and of these the ones that went on
+ *                      `held` and `released`: calls that `hold` has stopped, and of these the ones that went on;
+ * before them `objects`: the session objects of this process when C_GetTokenInfo was called last
  * TESTMODULE_FAULTS    a text file that may be rewritten at any time (write a new one and rename it): it is
  * looked at on every call. One fault a line:
  *
@@ -591,6 +594,41 @@ static CK_RV get_attribute_value(
         return rv;
 }
 
+static CK_RV initialize(CK_VOID_PTR arguments)
+{
+        const char *parameters = getenv("TESTMODULE_PARAMETERS");
+        CK_C_INITIALIZE_ARGS changed = {.flags = CKF_OS_LOCKING_OK};
+        struct fault fault;
+        CK_RV rv;
+
+        if (before(F_C_Initialize, "C_Initialize", &fault, &rv))
+                return rv;
+        if (parameters)
+                changed.LibraryParameters = (void *)(uintptr_t)parameters;
+        rv = module.target->C_Initialize(parameters ? &changed : arguments);
+        after("C_Initialize", &rv);
+        return rv;
+}
+
+static void count_objects(CK_SLOT_ID slot)
+{
+        CK_OBJECT_HANDLE objects[512];
+        CK_SESSION_HANDLE session;
+        CK_BBOOL no = CK_FALSE;
+        CK_ATTRIBUTE template = {CKA_TOKEN, &no, sizeof(no)};
+        CK_ULONG n = 0;
+
+        if (!module.shared ||
+                module.target->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) != CKR_OK)
+                return;
+        if (module.target->C_FindObjectsInit(session, &template, 1) == CKR_OK) {
+                (void)module.target->C_FindObjects(session, objects, 512, &n);
+                (void)module.target->C_FindObjectsFinal(session);
+        }
+        (void)module.target->C_CloseSession(session);
+        atomic_store(&module.shared->records[N_RECORDS - 3].calls, n);
+}
+
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 {
         struct fault fault;
@@ -599,6 +637,8 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
         if (before(F_C_GetTokenInfo, "C_GetTokenInfo", &fault, &rv))
                 return rv;
         rv = module.target->C_GetTokenInfo(slot, info);
+        if (atomic_load(&module.open) > 0)
+                count_objects(slot);
         if (rv == CKR_OK && fault.action == ACTION_FLAGS)
                 info->flags |= fault.value;
         if (rv == CKR_OK && fault.action == ACTION_CLEAR)
@@ -907,6 +947,7 @@ static void map_counters(void)
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 snprintf(module.shared->records[i].name, sizeof(module.shared->records[i].name), "%s",
                         names[i]);
+        memcpy(module.shared->records[N_RECORDS - 3].name, "objects", sizeof("objects"));
         memcpy(module.shared->records[N_RECORDS - 2].name, "held", sizeof("held"));
         memcpy(module.shared->records[N_RECORDS - 1].name, "released", sizeof("released"));
 }
@@ -950,6 +991,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
         list.C_GetInfo = get_info;
         list.C_GetSlotInfo = get_slot_info;
         list.C_GetAttributeValue = read_object;
+        list.C_Initialize = initialize;
         list.C_GetSlotList = get_slot_list;
         list.C_GetTokenInfo = get_token_info;
         list.C_GetMechanismList = get_mechanism_list;

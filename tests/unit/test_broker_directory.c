@@ -8,6 +8,7 @@
 #include "daemon/broker/base/histogram.h"
 #include "daemon/broker/base/output.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/secret-algorithm.h"
 #include "tests/unit/suite.h"
 
 static struct message_entry key(uint64_t number, const char *nickname, const char *id)
@@ -57,12 +58,17 @@ static void test_found(void)
 static void test_impossible(void)
 {
         struct message_entry bad[] = {key(1, "a\n", "x"), key(1, "a", "x"), key(1, "a", "x"),
-                key(1, "a", "x"), key(1, "\xff", "x")};
+                key(1, "a", "x"), key(1, "\xff", "x"), key(1, "a", "x"), key(1, "a", "x")};
         struct directory *d;
 
         bad[1].key_type = 9;
         bad[2].size = 257;
-        bad[3].kind = 3;
+        bad[3].kind = OBJECT_SECRET + 1;
+        /* A private key is no secret, and a secret has a length. */
+        bad[5].kind = bad[6].kind = OBJECT_SECRET;
+        bad[5].key_type = SECRET_RSA;
+        bad[6].key_type = SECRET_AES;
+        bad[6].size = 0;
         CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 put(d, bad[i], -EBADMSG);

@@ -47,6 +47,7 @@ static void test_declared(void)
                 } else {
                         CU_ASSERT_TRUE(is_declared("io.tokend.Keys", error) ||
                                        is_declared("io.tokend.Certificates", error) ||
+                                       is_declared("io.tokend.Secrets", error) ||
                                        is_declared("io.tokend.Status", error));
                 }
                 /* What a method on a key or a token can end with, one on a certificate can. */

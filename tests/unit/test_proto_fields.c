@@ -14,17 +14,34 @@ struct sample {
         int64_t size;
         bool loadable;
         struct json_object *usage, *key, *keys;
+        struct inner {
+                const char *type;
+                int64_t length;
+        } inner;
 };
 
 #define AT(member) offsetof(struct sample, member)
+static const struct field inner_fields[] = {
+        {.name = "type",
+                .kind = FIELD_STRING,
+                .required = true,
+                .offset = offsetof(struct inner, type),
+                .max = 4},
+        {.name = "length",
+                .kind = FIELD_INT,
+                .offset = offsetof(struct inner, length),
+                .max = 64,
+                .otherwise = 16},
+};
 static const struct field fields[] = {
-        {"name", FIELD_STRING, true, AT(name), 1, 8, 0},
-        {"digest", FIELD_BYTES, false, AT(digest), 2, 4, 0},
-        {"size", FIELD_INT, false, AT(size), 2048, 8192, 3072},
-        {"loadable", FIELD_BOOL, false, AT(loadable), 0, 0, 0},
-        {"usage", FIELD_STRINGS, false, AT(usage), 0, 3, 0},
-        {"key", FIELD_OBJECT, false, AT(key), 0, 0, 0},
-        {"keys", FIELD_ARRAY, false, AT(keys), 0, 0, 0},
+        {.name = "name", .kind = FIELD_STRING, .required = true, .offset = AT(name), .min = 1, .max = 8},
+        {.name = "digest", .kind = FIELD_BYTES, .offset = AT(digest), .min = 2, .max = 4},
+        {.name = "size", .kind = FIELD_INT, .offset = AT(size), .min = 2048, .max = 8192, .otherwise = 3072},
+        {.name = "loadable", .kind = FIELD_BOOL, .offset = AT(loadable)},
+        {.name = "usage", .kind = FIELD_STRINGS, .offset = AT(usage), .max = 3},
+        {.name = "key", .kind = FIELD_OBJECT, .offset = AT(key)},
+        {.name = "keys", .kind = FIELD_ARRAY, .offset = AT(keys)},
+        {.name = "inner", .kind = FIELD_STRUCT, .offset = AT(inner), .of = inner_fields, .n_of = 2},
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -58,6 +75,28 @@ static void expect_bad(const char *text, const char *bad)
 {
         start(text, true, bad);
         finish();
+}
+
+static void test_struct(void)
+{
+        start("{\"name\":\"ca\",\"inner\":{\"type\":\"aes\",\"length\":32}}", true, NULL);
+        CU_ASSERT_STRING_EQUAL(sample.inner.type, "aes");
+        CU_ASSERT_EQUAL(sample.inner.length, 32);
+        finish();
+        start("{\"name\":\"ca\",\"inner\":{\"type\":\"aes\"}}", false, NULL);
+        CU_ASSERT_EQUAL(sample.inner.length, 16);
+        finish();
+        start("{\"name\":\"ca\"}", true, NULL);
+        CU_ASSERT_PTR_NULL(sample.inner.type);
+        CU_ASSERT_EQUAL(sample.inner.length, 16);
+        finish();
+        /* Whatever is wrong in it is wrong with it: of its members only those of the table are kept. */
+        expect_bad("{\"name\":\"ca\",\"inner\":{}}", "inner");
+        expect_bad("{\"name\":\"ca\",\"inner\":{\"type\":\"aes\",\"length\":65}}", "inner");
+        expect_bad("{\"name\":\"ca\",\"inner\":{\"type\":\"aes\",\"more\":1}}", "inner");
+        expect_bad("{\"name\":\"ca\",\"inner\":{\"type\":1}}", "inner");
+        expect_bad("{\"name\":\"ca\",\"inner\":[]}", "inner");
+        expect_bad("{\"name\":\"ca\",\"inner\":\"aes\"}", "inner");
 }
 
 static void test_all(void)
@@ -168,7 +207,8 @@ static void test_unknown(void)
         finish();
 }
 
-SUITE(proto_fields, {"every kind of field is taken", test_all},
+SUITE(proto_fields, {"an object is read into a struct in place", test_struct},
+        {"every kind of field is taken", test_all},
         {"a string with U+0000 in it is refused by the field's name", test_nul},
         {"null is the same as leaving it out", test_left_out},
         {"no parameters at all, and parameters that are no object", test_no_object},

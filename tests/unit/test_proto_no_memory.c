@@ -83,10 +83,23 @@ struct sample {
 static int take_fields(void *userdata)
 {
         static const struct field fields[] = {
-                {"first", FIELD_BYTES, true, offsetof(struct sample, first), 0, 0, 0},
-                {"name", FIELD_STRING, true, offsetof(struct sample, name), 0, 0, 0},
-                {"second", FIELD_BYTES, true, offsetof(struct sample, second), 0, 0, 0},
-                {"usage", FIELD_STRINGS, true, offsetof(struct sample, usage), 0, 4, 0},
+                {.name = "first",
+                        .kind = FIELD_BYTES,
+                        .required = true,
+                        .offset = offsetof(struct sample, first)},
+                {.name = "name",
+                        .kind = FIELD_STRING,
+                        .required = true,
+                        .offset = offsetof(struct sample, name)},
+                {.name = "second",
+                        .kind = FIELD_BYTES,
+                        .required = true,
+                        .offset = offsetof(struct sample, second)},
+                {.name = "usage",
+                        .kind = FIELD_STRINGS,
+                        .required = true,
+                        .offset = offsetof(struct sample, usage),
+                        .max = 4},
         };
         struct sample sample;
         const char *bad = NULL;

@@ -52,7 +52,7 @@ static void add_name(struct names *names, const char *name)
 /* Sorted, each once. -ENOMEM. The caller frees the list. */
 static int collect_names(struct token *token, struct names *ret)
 {
-        static const enum object_kind kinds[] = {OBJECT_KEY, OBJECT_CERTIFICATE};
+        static const enum object_kind kinds[] = {OBJECT_KEY, OBJECT_CERTIFICATE, OBJECT_SECRET};
         struct names names = {0};
         size_t most = token->claims.n, n = 0;
 
@@ -148,7 +148,8 @@ static int keep_answer(struct op *op, struct token *token, const struct certific
         op_charge(op, output.size + op->n_result);
         kept = (void *)op->reply_text;
         kept->empty = directory_count(token->directory, OBJECT_KEY) == 0 &&
-                      directory_count(token->directory, OBJECT_CERTIFICATE) == 0 && token->claims.n == 0;
+                      directory_count(token->directory, OBJECT_CERTIFICATE) == 0 &&
+                      directory_count(token->directory, OBJECT_SECRET) == 0 && token->claims.n == 0;
         kept->collisions = op->reply_text + sizeof(*kept);
         kept->missing = op->reply_text + missing;
         return 0;

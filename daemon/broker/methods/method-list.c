@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* List, of keys and of certificates: from the last directory, in one reply or in several, never from the device. */
+/* List, of keys, of certificates and of secrets: from the last directory, in one reply or in several, never from the device. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
  * "unchanged":true,"unavailable":[]},"continues":true}, and room to spare. */
 #define LIST_ENVELOPE 160U
 
-/* What both methods called List are asked for; NULL: left out. */
+/* What all methods called List are asked for; NULL: left out. */
 struct list_wanted {
         enum object_kind kind;
         const char *token, *nickname, *since;
@@ -23,9 +23,12 @@ static struct list_wanted list_wanted(const struct op *op)
 {
         const struct keys_list_parameters *keys = (const void *)op->parameters;
         const struct certificates_list_parameters *certificates = (const void *)op->parameters;
+        const struct secrets_list_parameters *secrets = (const void *)op->parameters;
 
         if (op->method->begin == keys_list)
                 return (struct list_wanted){OBJECT_KEY, keys->token, keys->nickname, keys->since};
+        if (op->method->begin == secrets_list)
+                return (struct list_wanted){OBJECT_SECRET, secrets->token, secrets->nickname, NULL};
         return (struct list_wanted){
                 OBJECT_CERTIFICATE, certificates->token, certificates->nickname, certificates->since};
 }
@@ -86,6 +89,11 @@ void keys_list(struct op *op)
 }
 
 void certificates_list(struct op *op)
+{
+        list(op);
+}
+
+void secrets_list(struct op *op)
 {
         list(op);
 }
@@ -289,5 +297,18 @@ enum render certificates_list_render(struct op *op, struct output *output)
                 return RENDER_LAST;
         reply.certificates = (struct output_part){put_list, &end};
         certificates_list_reply_put(output, &reply);
+        return list_rendered(op, output_pending(output) - start);
+}
+
+/* Without a state, and without what is unavailable. */
+enum render secrets_list_render(struct op *op, struct output *output)
+{
+        size_t start = output_pending(output);
+        struct certificates_list_reply unused = {0};
+        struct list_end end = {op, &unused.state, &unused.unchanged, &unused.unavailable};
+
+        if (!list_is_collected(op, output))
+                return RENDER_LAST;
+        secrets_list_reply_put(output, &(struct secrets_list_reply){{put_list, &end}});
         return list_rendered(op, output_pending(output) - start);
 }

@@ -188,8 +188,14 @@ bool op_find_key(struct op *op, const char *name, const char *parameter, void (*
 
 bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op))
 {
-        op->of_certificate = true;
+        op->of = OBJECT_CERTIFICATE;
         return find(op, OBJECT_CERTIFICATE, name, "certificate", again);
+}
+
+bool op_find_secret(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op))
+{
+        op->of = OBJECT_SECRET;
+        return find(op, OBJECT_SECRET, name, parameter, again);
 }
 
 bool op_find_directory(struct op *op, void (*again)(struct op *op))

@@ -17,6 +17,9 @@ _must_check_ bool op_find_key(
         struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
 /* Likewise a certificate: its name is the parameter `certificate`. */
 _must_check_ bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op));
+/* Likewise a secret. */
+_must_check_ bool op_find_secret(
+        struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
 /* The token of that name (NULL: the caller's own) if the caller may see it: op->token is set. Waits for nothing. */
 _must_check_ bool op_find_token(struct op *op, const char *name);
 /* The directory of op->token. */

@@ -6,7 +6,7 @@
 
 #define FIRST_BUCKETS 64U
 /* enum object_kind, and one for 0. */
-#define N_KINDS (OBJECT_CERTIFICATE + 1U)
+#define N_KINDS (OBJECT_SECRET + 1U)
 
 struct directory {
         char *token;

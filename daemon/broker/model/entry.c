@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 #include "gen/broker/base/replies.h"
@@ -81,21 +82,56 @@ static bool message_is_possible(const struct message_entry *m)
         /* A key whose public half is nowhere on the token has no DER: it is listed, and it signs. */
         if (m->kind == OBJECT_KEY)
                 return key_is_possible(m);
+        /* Others may have made one that is longer than ours. */
+        if (m->kind == OBJECT_SECRET)
+                return secret_type_info(m->key_type) && !secret_type_info(m->key_type)->is_private &&
+                       m->size > 0 && m->size <= INT32_MAX;
         return m->kind == OBJECT_CERTIFICATE && certificate_is_possible(m);
 }
 
-/* The elements of Key.usage. */
+/* The elements of Key.usage, and of Secret.usage. */
 static void put_usage(struct output *output, void *userdata)
 {
         const uint32_t *usage = userdata;
         const char *comma = "";
 
-        for (unsigned bit = USAGE_SIGN; bit <= USAGE_DERIVE; bit <<= 1)
+        for (unsigned bit = USAGE_SIGN; usage_name(bit); bit <<= 1)
                 if (*usage & bit) {
                         output_text(output, comma);
                         output_string(output, usage_name(bit));
                         comma = ",";
                 }
+}
+
+/* Cut to size: there is one for each key of the token, for good. */
+static int keep_json(struct entry *entry, struct output *out)
+{
+        if (out->failed) {
+                output_done(out);
+                return -ENOMEM;
+        }
+        entry->json_length = output_pending(out);
+        entry->json = realloc(out->data, entry->json_length);
+        if (!entry->json)
+                entry->json = out->data;
+        return 0;
+}
+
+static int render_secret(struct entry *entry)
+{
+        struct output out = {0};
+        struct secrets_secret secret = {
+                .token = entry->token,
+                .nickname = entry->nickname,
+                .type = secret_type_info(entry->key_type)->name,
+                .length = entry->size,
+                .usage = {put_usage, &entry->usage},
+                .sensitive = entry->flags & FLAG_SENSITIVE,
+                .extractable = entry->flags & FLAG_EXTRACTABLE,
+        };
+
+        secrets_secret_put(&out, &secret);
+        return keep_json(entry, &out);
 }
 
 static int render_key(struct entry *entry)
@@ -120,16 +156,19 @@ static int render_key(struct entry *entry)
 
         text_hex(entry->id, entry->id_length, id);
         keys_key_put(&out, &key);
-        if (out.failed) {
-                output_done(&out);
-                return -ENOMEM;
+        return keep_json(entry, &out);
+}
+
+static int render(struct entry *entry)
+{
+        switch (entry->kind) {
+        case OBJECT_KEY:
+                return render_key(entry);
+        case OBJECT_SECRET:
+                return render_secret(entry);
+        default:
+                return 0;
         }
-        entry->json_length = output_pending(&out);
-        /* Cut to size: there is one for each key of the token, for good. */
-        entry->json = realloc(out.data, entry->json_length);
-        if (!entry->json)
-                entry->json = out.data;
-        return 0;
 }
 
 static void put_certificate(struct output *output, const struct entry *entry)
@@ -154,7 +193,7 @@ static void put_certificate(struct output *output, const struct entry *entry)
 
 bool entry_is_listed(const struct entry *entry)
 {
-        return entry->kind == OBJECT_KEY ||
+        return entry->kind != OBJECT_CERTIFICATE ||
                (entry->serial[0] && entry->der_length > 0 && entry->der_length <= LIMIT_CERTIFICATE);
 }
 
@@ -255,7 +294,7 @@ int entry_new(const char *token, const struct message_entry *m, struct entry **r
         entry->serial = store_text(&at, m->serial);
         entry->id = store(&at, m->id.data, m->id.length);
         entry->der = store(&at, m->der.data, m->der.length);
-        if (entry->kind == OBJECT_KEY && render_key(entry) < 0) {
+        if (render(entry) < 0) {
                 entry_unref(entry);
                 return -ENOMEM;
         }

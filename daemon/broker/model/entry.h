@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One object of a token, a key or a certificate, as its worker told. A key's JSON is rendered once, a certificate's when it is
+ * One object of a token, a key, a certificate or a secret, as its worker told. A key's or secret's JSON is rendered once, a certificate's when it is
  * asked for. Whoever keeps an entry beyond the directory's next change holds a reference. Trusts nothing of what it is told. Pure.
  */
 #pragma once
@@ -16,7 +16,7 @@ struct copy;
 struct entry {
         unsigned refs;
         bool live;                    /* still in the directory it came into */
-        unsigned char kind, key_type; /* enum object_kind, enum key_type */
+        unsigned char kind, key_type; /* enum object_kind, enum key_type or enum secret_type */
         uint64_t number;
         uint32_t size, usage, flags;
         size_t id_length, der_length, json_length;
@@ -28,7 +28,7 @@ struct entry {
         const char *
                 label; /* as its worker told it: the nickname, but for the digits of a key that has no name yet */
         const char *token; /* its name, as in the JSON */
-        char *json;        /* of a key; NULL of a certificate */
+        char *json;        /* of a key or secret; NULL of a certificate */
         /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
         const char *subject, *issuer, *serial;
         uint64_t not_before_usec, not_after_usec;
@@ -46,10 +46,11 @@ DEFINE_CLEANUP(struct entry *, entry_unref);
 /* Whether both are the same key (or certificate): id and public key. */
 bool entry_is_same(const struct entry *a, const struct entry *b);
 
-/* Whether List and Get show it: keys, and certificates that were read and fit a reply. */
+/* Whether List and Get show it: keys, secrets, and certificates that were read and fit a reply. */
 bool entry_is_listed(const struct entry *entry);
 
-/* For a struct output_part: its JSON, as io.tokend.Keys.Key or io.tokend.Certificates.Certificate. userdata: the entry. */
+/* For a struct output_part: its JSON, as io.tokend.Keys.Key, io.tokend.Certificates.Certificate or io.tokend.Secrets.Secret. userdata:
+ * the entry. */
 void entry_put(struct output *output, void *userdata);
 
 /* By nickname, then id: the order of List. */

@@ -7,6 +7,7 @@
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/model/audit-key.h"
 #include "daemon/broker/op/record.h"
+#include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
 
@@ -199,8 +200,10 @@ static void fail_token(struct op *op, const struct token *token)
 
 static void fail_gone(struct op *op)
 {
-        if (op->of_certificate)
+        if (op->of == OBJECT_CERTIFICATE)
                 op_fail_with(op, PROTO_CERTIFICATE_NOT_FOUND, "certificate", op->key);
+        else if (op->of == OBJECT_SECRET)
+                op_fail_with(op, PROTO_SECRET_NOT_FOUND, "secret", op->key);
         else
                 op_fail_with(op, PROTO_KEY_NOT_FOUND, "key", op->key);
 }
@@ -222,6 +225,14 @@ static void fail_invalid(struct op *op)
 static const char *operation_name(const struct op *op)
 {
         return op->method->right ? config_right_name(op->method->right) : "remove-claim";
+}
+
+/* What a sealed key may be for has the same words as Allow=. */
+static void fail_denied(struct op *op)
+{
+        unsigned usage = op->end == END_NOT_ITS_USAGE && op->text ? usage_from_name(op->text) : 0;
+
+        op_denied(op, usage ? usage_name(usage) : operation_name(op));
 }
 
 void op_fail_end(struct op *op, struct token *token, enum op_end end)
@@ -267,11 +278,15 @@ void op_fail_end(struct op *op, struct token *token, enum op_end end)
         case END_WORKER_LOST:
                 op_fail_with(op, PROTO_WORKER_LOST, "token", token->name);
                 break;
+        case END_NOT_OUR_SEAL:
+                op_fail_with(op, PROTO_NOT_OUR_SEAL, "token", token->name);
+                break;
         case END_UNRECORDED:
                 op_fail_unrecorded(op);
                 break;
         case END_DENIED:
-                op_denied(op, operation_name(op));
+        case END_NOT_ITS_USAGE:
+                fail_denied(op);
                 break;
         case END_DROPPED: /* to nobody */
         case END_OUTCOME_UNKNOWN:

@@ -61,10 +61,12 @@ enum op_end {
         END_DEADLINE_EXECUTED,
         END_WORKER_LOST,
         END_OUTCOME_UNKNOWN,
-        END_UNRECORDED, /* it could not be recorded, and was not done */
-        END_DENIED,     /* a reload took the right away before it was done */
-        END_DROPPED,    /* nobody waits for it any more, and it was not done */
-        END_NO_MEMORY,  /* the broker's; it was not done */
+        END_NOT_OUR_SEAL,
+        END_NOT_ITS_USAGE, /* a sealed key is not for this; text is the word of Allow= */
+        END_UNRECORDED,    /* it could not be recorded, and was not done */
+        END_DENIED,        /* a reload took the right away before it was done */
+        END_DROPPED,       /* nobody waits for it any more, and it was not done */
+        END_NO_MEMORY,     /* the broker's; it was not done */
 };
 
 enum render {
@@ -157,7 +159,9 @@ struct op {
         /* As the errors name them; NULL: as nothing. */
         const char *key, *algorithm, *nickname;
         const char *invalid; /* the parameter that the worker refused, if it refuses one */
-        bool of_certificate; /* what key names, and what may not be there, is a certificate */
+        enum object_kind of; /* what key names, and what may not be there; 0: a key */
+        const char *
+                sealed; /* in the records: the fingerprint of the sealed key that it is about, beside key; NULL: none */
 
         /* Where. */
         enum op_state state;

@@ -80,6 +80,7 @@ static struct audit_record record_of(struct op *op)
                 put_entry(&record, op->entry);
         if (op->nickname)
                 record.nickname = op->nickname;
+        record.sealed = op->sealed;
         if (op->kind == MESSAGE_TYPE_SIGN)
                 put_signing(&record, op);
         if (op->made)
@@ -103,6 +104,8 @@ static const char *end_name(const struct op *op)
                 [END_DEADLINE_EXECUTED] = PROTO_DEADLINE_EXCEEDED,
                 [END_WORKER_LOST] = PROTO_WORKER_LOST,
                 [END_OUTCOME_UNKNOWN] = PROTO_OUTCOME_UNKNOWN,
+                [END_NOT_OUR_SEAL] = PROTO_NOT_OUR_SEAL,
+                [END_NOT_ITS_USAGE] = PROTO_PERMISSION_DENIED,
                 [END_UNRECORDED] = PROTO_AUDIT_UNAVAILABLE,
                 [END_DENIED] = PROTO_PERMISSION_DENIED,
                 [END_NO_MEMORY] = PROTO_OVERLOADED,

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "daemon/channel/sealed.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/spki.h"
 
 /* ---- what may come back. A worker is not trusted. ---- */
@@ -17,16 +19,63 @@ static bool ecdsa_is_possible(unsigned bits, struct wire_bytes signature)
         return signature.length >= 8 && signature.length <= longest && signature.data[0] == 0x30;
 }
 
-static bool signature_is_possible(const struct entry *key, struct wire_bytes signature)
+static bool signature_is_of(unsigned key_type, unsigned size, struct wire_bytes signature)
 {
-        switch (key->key_type) {
+        switch (key_type) {
         case KEY_RSA:
-                return signature.length == (key->size + 7U) / 8U;
+                return signature.length == (size + 7U) / 8U;
         case KEY_EC:
-                return ecdsa_is_possible(key->size, signature);
+                return ecdsa_is_possible(size, signature);
         default:
                 return signature.length == 64;
         }
+}
+
+/* By the key of the token, or by the sealed one. */
+static bool signature_is_possible(const struct op *op, struct wire_bytes signature)
+{
+        struct sealed sealed;
+
+        if (op->kind != MESSAGE_TYPE_SIGN_SEALED)
+                return signature_is_of(op->entry->key_type, op->entry->size, signature);
+        return sealed_parse(op->input.sign_sealed.sealed, &sealed) &&
+               signature_is_of(sealed.type == SECRET_RSA ? KEY_RSA : KEY_EC, sealed.size, signature);
+}
+
+/* What a sealed key that the op asks for is to be. */
+struct asked_key {
+        const char *instance;
+        unsigned type, size, usage;
+};
+
+static struct asked_key asked_key(const struct op *op)
+{
+        const struct message_sealed_generate *generate = &op->input.sealed_generate;
+        const struct message_unwrap *unwrap = &op->input.unwrap;
+        const struct message_secret_derive *derive = &op->input.secret_derive;
+
+        switch (op->kind) {
+        case MESSAGE_TYPE_SEALED_GENERATE:
+                return (struct asked_key){
+                        generate->instance, generate->type, generate->size, generate->usage};
+        case MESSAGE_TYPE_UNWRAP:
+                return (struct asked_key){unwrap->instance, unwrap->type, unwrap->size, unwrap->usage};
+        default:
+                return (struct asked_key){derive->instance, derive->type, derive->size, derive->usage};
+        }
+}
+
+static bool sealed_is_possible(const struct op *op, struct wire_bytes payload)
+{
+        struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
+        struct wire_bytes bytes = wire_get_bytes(&wire), public = wire_get_bytes(&wire);
+        struct asked_key asked = asked_key(op);
+        struct sealed sealed;
+
+        return !wire.bad && wire.at == wire.size && public.length <= LIMIT_SEALED &&
+               sealed_parse(bytes, &sealed) && strcmp(sealed.instance, asked.instance) == 0 &&
+               strcmp(sealed.token, op->token->name) == 0 && sealed.type == asked.type &&
+               sealed.usage == asked.usage && (sealed.size == asked.size || asked.size == 0);
 }
 
 static uint64_t number_at(struct wire_bytes payload)
@@ -43,7 +92,7 @@ static bool is_possible(const struct op *op)
 
         switch (operation_info(op->kind)->answer) {
         case ANSWER_SIGNATURE:
-                return signature_is_possible(op->entry, payload);
+                return signature_is_possible(op, payload);
         case ANSWER_PLAINTEXT:
                 return payload.length < (op->entry->size + 7U) / 8U;
         case ANSWER_COORDINATE:
@@ -56,7 +105,12 @@ static bool is_possible(const struct op *op)
                 return payload.length > 2 && payload.data[0] == 0x30;
         case ANSWER_KEY:
         case ANSWER_CERTIFICATE:
+        case ANSWER_SECRET:
                 return payload.length == sizeof(uint64_t);
+        case ANSWER_SEALED:
+                return sealed_is_possible(op, payload);
+        case ANSWER_BYTES:
+                return true;
         case ANSWER_COPY:
                 return payload.length == 2 * sizeof(uint64_t);
         case ANSWER_NOTHING:
@@ -152,6 +206,36 @@ static int take_certified(struct token *token, struct op *op)
         return 0;
 }
 
+/* The secret that an op made, or whose worker died over it: it has the op's own id. */
+static bool secret_made_by(const struct op *op, const struct entry *entry)
+{
+        const struct message_secret_generate *asked = &op->input.secret_generate;
+
+        return entry->kind == OBJECT_SECRET && strcmp(entry->nickname, asked->nickname) == 0 &&
+               entry->key_type == asked->type && entry->size == asked->size &&
+               bytes_equal(entry->id, entry->id_length, asked->id.data, asked->id.length);
+}
+
+static int take_secret(struct token *token, struct op *op)
+{
+        struct entry *entry = directory_number(token->directory, number_at(op->payload));
+
+        if (!entry || !secret_made_by(op, entry))
+                return -EBADMSG;
+        set_made(op, entry);
+        return 0;
+}
+
+static struct entry *secret_of(const struct token *token, const struct op *op)
+{
+        struct entry *entry = NULL;
+
+        while ((entry = directory_nickname(token->directory, op->input.secret_generate.nickname, entry)))
+                if (secret_made_by(op, entry))
+                        return entry;
+        return NULL;
+}
+
 int outcome_take(struct token *token, struct op *op)
 {
         if (!is_possible(op))
@@ -161,6 +245,8 @@ int outcome_take(struct token *token, struct op *op)
                 return outcome_take_key(token, op);
         case ANSWER_CERTIFICATE:
                 return take_certified(token, op);
+        case ANSWER_SECRET:
+                return take_secret(token, op);
         default:
                 return 0;
         }
@@ -175,6 +261,7 @@ bool outcome_is_done(struct token *token, struct op *op)
 
         switch (op->kind) {
         case MESSAGE_TYPE_CERT_DELETE:
+        case MESSAGE_TYPE_SECRET_DELETE:
                 return !directory_same_key(token->directory, op->entry);
         case MESSAGE_TYPE_RENAME:
                 entry = NULL;
@@ -186,6 +273,10 @@ bool outcome_is_done(struct token *token, struct op *op)
         case MESSAGE_TYPE_UNCLAIM:
                 return token->claims.known &&
                        !claims_have(&token->claims, unclaim->nickname, unclaim->claimant);
+        case MESSAGE_TYPE_SECRET_GENERATE:
+                entry = secret_of(token, op);
+                set_made(op, entry);
+                return entry != NULL;
         default:
                 entry = certificate_of(token, op);
                 set_made(op, entry);

@@ -202,6 +202,8 @@ static const enum op_end ends[REPLY_STATUS_MAX_] = {
         [REPLY_BUSY] = END_CKR,
         [REPLY_OUTCOME_UNKNOWN] = END_OUTCOME_UNKNOWN,
         [REPLY_INVALID] = END_INVALID,
+        [REPLY_NOT_OUR_SEAL] = END_NOT_OUR_SEAL,
+        [REPLY_NOT_ITS_USAGE] = END_NOT_ITS_USAGE,
         [REPLY_INTERNAL] = END_NO_MEMORY,
         /* REPLY_CLAIMED is not an end: backlog_pause(). */
 };
@@ -224,7 +226,8 @@ static void follow(struct token *token, const struct op *op, enum op_end end)
 {
         struct entry *deleted = NULL;
 
-        if (end == END_OK && (op->kind == MESSAGE_TYPE_DELETE || op->kind == MESSAGE_TYPE_CERT_DELETE))
+        if (end == END_OK && (op->kind == MESSAGE_TYPE_DELETE || op->kind == MESSAGE_TYPE_CERT_DELETE ||
+                                     op->kind == MESSAGE_TYPE_SECRET_DELETE))
                 deleted = directory_current(token->directory, op->entry);
         if (deleted) {
                 token->broker->on_dropped(token, deleted);

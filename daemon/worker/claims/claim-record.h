@@ -25,6 +25,7 @@ enum claim_kind {
         CLAIM_PAIR_OF_ID = 3,  /* a pair whose id the client chose: others may have it */
         CLAIM_NAME =
                 4, /* a key that was there gets the nickname: a crash may leave the old one on its public half */
+        CLAIM_SECRET = 5, /* one object */
         CLAIM_KIND_MAX_,
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Creates an object under a nickname that nothing else bears, on whatever host: the steps of docs/claims.md,
- * which tests/model checks. For ops/generate.c and ops/cert-store.c, in a session thread; the broker sees to
- * it that only one creates at a time.
+ * which tests/model checks. For ops/generate.c, ops/cert-store.c and secrets/, in a session thread; one thread
+ * of the worker creates at a time.
  */
 #pragma once
 

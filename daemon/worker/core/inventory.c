@@ -59,11 +59,29 @@ void inventory_leave(
         pthread_mutex_unlock(&inventory->lock);
 }
 
-static struct object *find_key(struct inventory *inventory, uint64_t number)
+static struct object *find_of(struct inventory *inventory, CK_OBJECT_CLASS class, uint64_t number)
 {
         struct object *object = index_by_number(&inventory->index, number);
 
-        return object && object->class == CKO_PRIVATE_KEY && !object->leaving ? object : NULL;
+        return object && object->class == class && !object->leaving ? object : NULL;
+}
+
+static struct object *find_key(struct inventory *inventory, uint64_t number)
+{
+        return find_of(inventory, CKO_PRIVATE_KEY, number);
+}
+
+static struct inventory_key key_of(const struct object *object)
+{
+        return (struct inventory_key){.number = object->number,
+                .handle = object->handle,
+                .copy = object->copy,
+                .no_copy = object->no_copy,
+                .always_authenticate = object->always_authenticate,
+                .key_type = object->key_type,
+                .size = object->size,
+                .usage = object->usage,
+                .flags = object->flags};
 }
 
 bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret)
@@ -73,15 +91,21 @@ bool inventory_key(struct inventory *inventory, uint64_t number, struct inventor
         pthread_mutex_lock(&inventory->lock);
         object = find_key(inventory, number);
         if (object)
-                *ret = (struct inventory_key){.number = number,
-                        .handle = object->handle,
-                        .copy = object->copy,
-                        .no_copy = object->no_copy,
-                        .always_authenticate = object->always_authenticate,
-                        .key_type = object->key_type,
-                        .size = object->size,
-                        .usage = object->usage,
-                        .flags = object->flags};
+                *ret = key_of(object);
+        pthread_mutex_unlock(&inventory->lock);
+        return object != NULL;
+}
+
+bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret)
+{
+        struct object *object;
+
+        pthread_mutex_lock(&inventory->lock);
+        object = find_of(inventory, CKO_SECRET_KEY, number);
+        if (object && object_is_reserved(object))
+                object = NULL;
+        if (object)
+                *ret = key_of(object);
         pthread_mutex_unlock(&inventory->lock);
         return object != NULL;
 }
@@ -92,8 +116,8 @@ bool inventory_has_still(struct inventory *inventory, const struct inventory_key
         bool there;
 
         pthread_mutex_lock(&inventory->lock);
-        object = find_key(inventory, key->number);
-        there = object && object->handle == key->handle;
+        object = index_by_number(&inventory->index, key->number);
+        there = object && !object->leaving && object->handle == key->handle;
         pthread_mutex_unlock(&inventory->lock);
         return there;
 }
@@ -143,6 +167,52 @@ bool inventory_has_other_of_nickname(struct inventory *inventory, const char *ni
         return found;
 }
 
+static bool has_label(const struct object *object, const char *label)
+{
+        return object->label_length == strlen(label) &&
+               memcmp(object->label, label, object->label_length) == 0;
+}
+
+bool inventory_reserved(struct inventory *inventory, const char *label, struct wire_bytes id, size_t id_size,
+        struct inventory_key *ret, uint8_t *ret_id)
+{
+        const struct object *found = NULL;
+
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n; i++) {
+                const struct object *object = inventory->index.by_handle[i];
+
+                if (object->class != CKO_SECRET_KEY || !object->listable || object->leaving ||
+                        object->id_length != id_size || !has_label(object, label) ||
+                        (id.length > 0 && !has_id(object, id)))
+                        continue;
+                if (!found || memcmp(object->id, found->id, id_size) < 0)
+                        found = object;
+        }
+        if (found) {
+                *ret = key_of(found);
+                memcpy(ret_id, found->id, id_size);
+        }
+        pthread_mutex_unlock(&inventory->lock);
+        return found != NULL;
+}
+
+uint64_t inventory_find_secret(struct inventory *inventory, struct wire_bytes id, const char *label)
+{
+        uint64_t number = 0;
+
+        pthread_mutex_lock(&inventory->lock);
+        for (size_t i = 0; i < inventory->index.n && number == 0; i++) {
+                const struct object *object = inventory->index.by_handle[i];
+
+                if (object->class == CKO_SECRET_KEY && object->listable && has_id(object, id) &&
+                        has_label(object, label))
+                        number = object->number;
+        }
+        pthread_mutex_unlock(&inventory->lock);
+        return number;
+}
+
 bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id)
 {
         bool found = false;
@@ -150,7 +220,7 @@ bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire
         pthread_mutex_lock(&inventory->lock);
         for (size_t i = 0; i < inventory->index.n && !found; i++) {
                 const struct object *object = inventory->index.by_handle[i];
-                if (object->class == CKO_CERTIFICATE)
+                if (object->class == CKO_CERTIFICATE || object->class == CKO_SECRET_KEY)
                         continue;
                 found = object->der ? spki_is_same((struct der){object->der, object->der_length}, spki)
                                     : has_id(object, id);

@@ -26,7 +26,7 @@ struct report {
         void *userdata;
 };
 
-/* What an operation needs to know of a key. */
+/* What an operation needs to know of a key. key_type, size: of a secret key as in struct object. */
 struct inventory_key {
         uint64_t number;
         CK_OBJECT_HANDLE handle; /* the token object */
@@ -65,6 +65,8 @@ void inventory_leave(
  * whether the handle was this key's all the time. If not, it may have become another key's handle, and the
  * result must not leave the worker. false: there is no such key. */
 bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
+/* Likewise a secret key that a client may name: not one of tokend's own. */
+bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
 bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);
 
 /* Whether any object of the token, a public key too, bears this nickname. */
@@ -79,6 +81,13 @@ bool inventory_has_other_of_nickname(struct inventory *inventory, const char *ni
 /* Whether a key of the token has this public key (the bits are compared) or, if the token does not show its
  * public half, this id. */
 bool inventory_has_key(struct inventory *inventory, struct der spki, struct wire_bytes id);
+
+/* A secret key of tokend's own, by its whole label (OBJECT_RESERVED) and, where id.length is not 0, its CKA_ID; else the one with
+ * the lowest id. Its id has id_size bytes, which are written to ret_id. false: there is none. */
+bool inventory_reserved(struct inventory *inventory, const char *label, struct wire_bytes id, size_t id_size,
+        struct inventory_key *ret, uint8_t *ret_id);
+/* The number of the secret key with that id and that label; 0: there is none. */
+uint64_t inventory_find_secret(struct inventory *inventory, struct wire_bytes id, const char *label);
 
 /* What a certificate needs to know of its key. */
 struct inventory_public {

@@ -6,9 +6,10 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/log.h"
+#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
-#include "daemon/worker/device/attribute.h"
+#include "daemon/worker/core/attributes.h"
 #include "daemon/worker/encoding/certificate.h"
 #include "proto/limits.h"
 
@@ -19,85 +20,9 @@
 /* Bytes of a certificate: it must fit into one message with its other fields. */
 #define CERTIFICATE_MAX (100U * 1024U)
 
-/* Instead of the length of an attribute that was not read. */
-#define MISSING  CK_UNAVAILABLE_INFORMATION       /* the token does not know it, or does not show it */
-#define TOO_LONG (CK_UNAVAILABLE_INFORMATION - 1) /* for its buffer */
-
-/* The call failed because of an attribute, and not because of the object or the session. */
-static bool is_about_attributes(const struct session *session, int r)
-{
-        return session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
-               session_said(session, r, CKR_ATTRIBUTE_SENSITIVE) ||
-               session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
-               session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID);
-}
-
-/* The call failed because of the object: the session and the token are well. */
-static bool is_about_object(struct session *session, int r)
-{
-        return r == CALL_FAILED && session->failed.ckr != CKR_OBJECT_HANDLE_INVALID &&
-               session_is_well(session);
-}
-
-/* A module that says that it wrote more than there is room for. */
-static void check_lengths(CK_ATTRIBUTE *attributes, const CK_ULONG *sizes, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (attributes[i].ulValueLen > sizes[i] && attributes[i].ulValueLen != MISSING)
-                        attributes[i].ulValueLen = TOO_LONG;
-}
-
-/* Reads many attributes in one call. One that was not read gets the length MISSING or TOO_LONG. Some tokens stop
- * at the first of these, and the code that they return is of any of them: then each attribute is read by itself.
- * So it is if the token fails at the object: what it gives is kept, and the result is that of an attribute that
- * failed. */
-static int read_attributes(
-        struct session *session, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE *attributes, size_t n)
-{
-        struct failed_call failed = {0};
-        CK_ULONG sizes[16];
-        int r;
-
-        for (size_t i = 0; i < n; i++)
-                sizes[i] = attributes[i].ulValueLen;
-        r = P11(session, C_GetAttributeValue, session->handle, handle, attributes, n);
-        if (r == 0) {
-                check_lengths(attributes, sizes, n);
-                return 0;
-        }
-        for (size_t i = 0; i < n; i++)
-                attributes[i].ulValueLen = MISSING;
-        if (!is_about_attributes(session, r) && !is_about_object(session, r))
-                return r;
-        for (size_t i = 0; i < n; i++) {
-                attributes[i].ulValueLen = sizes[i];
-                r = P11(session, C_GetAttributeValue, session->handle, handle, &attributes[i], 1);
-                if (r != 0)
-                        attributes[i].ulValueLen =
-                                session_said(session, r, CKR_BUFFER_TOO_SMALL) ? TOO_LONG : MISSING;
-                if (r != 0 && !is_about_attributes(session, r))
-                        failed = session->failed;
-        }
-        check_lengths(attributes, sizes, n);
-        if (failed.ckr == CKR_OK)
-                return 0;
-        session->failed = failed;
-        return CALL_FAILED;
-}
-
-static bool was_read(const CK_ATTRIBUTE *attribute)
-{
-        return attribute->ulValueLen != MISSING && attribute->ulValueLen != TOO_LONG;
-}
-
-static struct der attribute_der(const CK_ATTRIBUTE *attribute)
-{
-        return (struct der){attribute->pValue, was_read(attribute) ? attribute->ulValueLen : 0};
-}
-
 static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_ATTRIBUTE *label)
 {
-        struct der i = attribute_der(id), l = attribute_der(label);
+        struct der i = attribute_bytes(id), l = attribute_bytes(label);
 
         object->id = malloc(i.length + 1);
         object->label = malloc(l.length + 1);
@@ -117,7 +42,7 @@ static int keep_names(struct object *object, const CK_ATTRIBUTE *id, const CK_AT
  * certificate. One byte that cannot be listed stands for it. */
 static void mark_long_label(CK_ATTRIBUTE *label)
 {
-        if (label->ulValueLen == TOO_LONG) {
+        if (label->ulValueLen == ATTRIBUTE_TOO_LONG) {
                 ((char *)label->pValue)[0] = '\x01';
                 label->ulValueLen = 1;
         }
@@ -131,13 +56,13 @@ static int read_rsa(struct session *session, struct object *object)
                 ATTRIBUTE(CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)),
         };
         struct der n;
-        int r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        int r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
 
         if (r != 0)
                 return r;
-        n = der_unsigned(attribute_der(&attributes[0]));
+        n = der_unsigned(attribute_bytes(&attributes[0]));
         object->size = spki_modulus_bits(n);
-        r = spki_from_rsa(n, attribute_der(&attributes[1]), &object->der, &object->der_length);
+        r = spki_from_rsa(n, attribute_bytes(&attributes[1]), &object->der, &object->der_length);
         if (r != -EINVAL || n.length == 0)
                 return r == -EINVAL ? 0 : r;
         /* A private key may lack the exponent: then its public key or its certificate has it, with the same
@@ -154,10 +79,10 @@ int object_read_point(struct session *session, const struct object *object, uint
 {
         uint8_t point[256];
         CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_EC_POINT, point, sizeof(point));
-        int r = read_attributes(session, object->handle, &attribute, 1);
+        int r = attributes_read(session, object->handle, &attribute, 1);
 
         if (r == 0)
-                r = spki_from_point(object->size, attribute_der(&attribute), ret, ret_length);
+                r = spki_from_point(object->size, attribute_bytes(&attribute), ret, ret_length);
         return r == -EINVAL ? 0 : r;
 }
 
@@ -165,12 +90,12 @@ static int read_curve(struct session *session, struct object *object)
 {
         uint8_t params[64];
         CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_EC_PARAMS, params, sizeof(params));
-        int r = read_attributes(session, object->handle, &attribute, 1);
+        int r = attributes_read(session, object->handle, &attribute, 1);
         bool edwards = object->key_type == KEY_ED25519;
 
         if (r != 0)
                 return r;
-        object->size = spki_curve_bits(attribute_der(&attribute));
+        object->size = spki_curve_bits(attribute_bytes(&attribute));
         if ((object->size == 255) != edwards)
                 object->size = 0;
         if (object->class != CKO_PUBLIC_KEY || object->size == 0)
@@ -188,12 +113,7 @@ static unsigned type_of(const CK_ATTRIBUTE *attribute)
         return type == CKK_RSA ? KEY_RSA : type == CKK_EC ? KEY_EC : type == CKK_EC_EDWARDS ? KEY_ED25519 : 0;
 }
 
-static bool is_true(const CK_ATTRIBUTE *attribute)
-{
-        return attribute->ulValueLen == sizeof(CK_BBOOL) && *(CK_BBOOL *)attribute->pValue != CK_FALSE;
-}
-
-/* The attributes of a private key, and the bit of ours for each. */
+/* The attributes of a private or secret key, and the bit of ours for each. */
 static const struct {
         CK_ATTRIBUTE_TYPE type;
         unsigned usage, flag;
@@ -207,30 +127,67 @@ static const struct {
         {CKA_NEVER_EXTRACTABLE, 0, FLAG_NEVER_EXTRACTABLE},
         {CKA_LOCAL, 0, FLAG_LOCAL},
         {CKA_ALWAYS_SENSITIVE, 0, FLAG_ALWAYS_SENSITIVE},
+        /* Of secret keys alone. */
+        {CKA_ENCRYPT, USAGE_ENCRYPT, 0},
+        {CKA_WRAP, USAGE_WRAP, 0},
 };
+#define N_PRIVATE_BITS (ARRAY_SIZE(bits) - 2)
 
-static int read_private(struct session *session, struct object *object)
+/* The first n of these bits. */
+static int read_bits(struct session *session, struct object *object, size_t n)
 {
-        CK_BBOOL values[ARRAY_SIZE(bits) + 1] = {0};
-        CK_ATTRIBUTE attributes[ARRAY_SIZE(bits)],
-                always = ATTRIBUTE(CKA_ALWAYS_AUTHENTICATE, &values[ARRAY_SIZE(bits)], sizeof(CK_BBOOL));
+        CK_BBOOL values[ARRAY_SIZE(bits)] = {0};
+        CK_ATTRIBUTE attributes[ARRAY_SIZE(bits)];
         int r;
 
-        for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+        for (size_t i = 0; i < n; i++)
                 attributes[i] = (CK_ATTRIBUTE)ATTRIBUTE(bits[i].type, &values[i], sizeof(CK_BBOOL));
-        r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
-        /* By itself, because older tokens do not know it. */
-        if (r == 0)
-                r = read_attributes(session, object->handle, &always, 1);
-        if (r != 0)
-                return r;
-        for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
-                if (is_true(&attributes[i])) {
+        r = attributes_read(session, object->handle, attributes, n);
+        for (size_t i = 0; r == 0 && i < n; i++)
+                if (attribute_is_true(&attributes[i])) {
                         object->usage |= bits[i].usage;
                         object->flags |= bits[i].flag;
                 }
-        object->always_authenticate = is_true(&always);
-        return 0;
+        return r;
+}
+
+static int read_private(struct session *session, struct object *object)
+{
+        CK_BBOOL value = CK_FALSE;
+        CK_ATTRIBUTE always = ATTRIBUTE(CKA_ALWAYS_AUTHENTICATE, &value, sizeof(value));
+        int r = read_bits(session, object, N_PRIVATE_BITS);
+
+        /* By itself, because older tokens do not know it. */
+        if (r == 0)
+                r = attributes_read(session, object->handle, &always, 1);
+        if (r == 0)
+                object->always_authenticate = attribute_is_true(&always);
+        return r;
+}
+
+/* DES keys have no CKA_VALUE_LEN. */
+static int read_secret(struct session *session, struct object *object, const CK_ATTRIBUTE *type)
+{
+        CK_ULONG length = 0;
+        CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_VALUE_LEN, &length, sizeof(length));
+        CK_KEY_TYPE key_type;
+        int r;
+
+        if (type->ulValueLen != sizeof(key_type))
+                return 0;
+        memcpy(&key_type, type->pValue, sizeof(key_type));
+        object->key_type = secret_type_from_key_type(key_type);
+        if (object->key_type == 0)
+                return 0;
+        r = attributes_read(session, object->handle, &attribute, 1);
+        if (r == 0)
+                r = read_bits(session, object, ARRAY_SIZE(bits));
+        if (object->key_type == SECRET_DES2 || object->key_type == SECRET_DES3)
+                object->size = object->key_type == SECRET_DES2 ? 16 : 24;
+        else if (attribute.ulValueLen == sizeof(length) && length <= UINT32_MAX)
+                object->size = (unsigned)length;
+        object->listable = object->size != 0;
+        return r;
 }
 
 static int read_key(struct session *session, struct object *object, const CK_ATTRIBUTE *type)
@@ -260,12 +217,12 @@ static int read_value(struct session *session, struct object *object, size_t siz
         object->der = attributes[0].pValue = malloc(size);
         if (!object->der || !subject)
                 return -ENOMEM;
-        r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
-        if (r == 0 && was_read(&attributes[0])) {
+        r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        if (r == 0 && attribute_was_read(&attributes[0])) {
                 object->der_length = attributes[0].ulValueLen;
                 object->listable = true;
         }
-        if (r == 0 && was_read(&attributes[1]))
+        if (r == 0 && attribute_was_read(&attributes[1]))
                 object->apart = certificate_is_apart((struct der){subject, attributes[1].ulValueLen});
         return r;
 }
@@ -275,7 +232,7 @@ static int read_certificate(struct session *session, struct object *object)
         CK_ATTRIBUTE value = ATTRIBUTE(CKA_VALUE, NULL, 0);
         int r = P11(session, C_GetAttributeValue, session->handle, object->handle, &value, 1);
 
-        if (is_about_attributes(session, r))
+        if (attributes_are_meant(session, r))
                 return 0;
         if (r != 0 || value.ulValueLen == 0 || value.ulValueLen > CERTIFICATE_MAX)
                 return r;
@@ -294,18 +251,20 @@ static int read_object(struct session *session, struct object *object)
                 ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
                 ATTRIBUTE(is_certificate ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)),
         };
-        int names, r = read_attributes(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        int names, r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
 
         mark_long_label(&attributes[1]);
         names = keep_names(object, &attributes[0], &attributes[1]);
         if (r == 0)
                 r = names;
-        if (r == 0 && !is_certificate)
+        if (r == 0 && object->class == CKO_SECRET_KEY)
+                r = read_secret(session, object, &attributes[2]);
+        else if (r == 0 && !is_certificate)
                 r = read_key(session, object, &attributes[2]);
         else if (r == 0 && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
                 r = read_certificate(session, object);
         /* Longer than LIMIT_KEY_ID. */
-        if (attributes[0].ulValueLen == TOO_LONG)
+        if (attributes[0].ulValueLen == ATTRIBUTE_TOO_LONG)
                 object->listable = false;
         return r;
 }
@@ -320,7 +279,7 @@ int object_read(struct session *session, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE
         object->class = class;
         object->handle = handle;
         r = read_object(session, object);
-        if (is_about_object(session, r)) {
+        if (attributes_object_is_meant(session, r)) {
                 object->unreadable = session->failed.ckr;
                 object->listable = false;
                 r = 0;
@@ -334,6 +293,7 @@ void object_say_unreadable(struct session *session, const struct object *object,
 {
         static const char *const classes[] = {[CKO_PRIVATE_KEY] = "private key",
                 [CKO_PUBLIC_KEY] = "public key",
+                [CKO_SECRET_KEY] = "secret key",
                 [CKO_CERTIFICATE] = "certificate"};
         bool listable = text_is_listable(object->label, object->label_length);
         char name[CKR_TEXT];
@@ -355,6 +315,12 @@ void object_free(struct object *object)
         free(object->modulus);
         free(object->sent_nickname);
         free(object);
+}
+
+bool object_is_reserved(const struct object *object)
+{
+        return object->class == CKO_SECRET_KEY &&
+               strncmp(object->label, OBJECT_RESERVED, strlen(OBJECT_RESERVED)) == 0;
 }
 
 bool object_same_id(const struct object *a, const struct object *b)

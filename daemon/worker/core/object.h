@@ -9,7 +9,7 @@
 #include "daemon/worker/device/session.h"
 
 struct object {
-        CK_OBJECT_CLASS class; /* CKO_PRIVATE_KEY, CKO_PUBLIC_KEY or CKO_CERTIFICATE */
+        CK_OBJECT_CLASS class; /* CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY or CKO_CERTIFICATE */
         CK_OBJECT_HANDLE handle;
         uint64_t number; /* of a listed private key or certificate; 0 until it is in the inventory */
         uint64_t seen;   /* the round of the renewal that last saw the handle */
@@ -30,8 +30,8 @@ struct object {
         char *label; /* without the NULs at its end; NUL-terminated; it may contain anything, also a NUL */
         size_t label_length;
 
-        unsigned key_type; /* enum key_type */
-        unsigned size;     /* bits of the modulus or the curve */
+        unsigned key_type; /* enum key_type; of a secret key, enum secret_type */
+        unsigned size;     /* bits of the modulus or the curve; of a secret key, bytes */
         unsigned usage;    /* mask of enum key_usage */
         unsigned flags;    /* mask of enum object_flag, without those that come of joining */
         bool always_authenticate;
@@ -69,6 +69,10 @@ DEFINE_CLEANUP(struct object *, object_free);
  * shows none. */
 int object_read_point(
         struct session *session, const struct object *object, uint8_t **ret, size_t *ret_length);
+
+/* The label of a secret key that tokend makes for itself begins so. A nickname has no colon: no client can make or name one. */
+#define OBJECT_RESERVED "tokend:"
+bool object_is_reserved(const struct object *object);
 
 /* Whether two readings are of one object: whether they could be read, class, id, label, type, usage, flags
  * and, if both have it, der. */

@@ -213,6 +213,7 @@ static int attempt_once(struct operation *operation, operation_attempt *attempt,
         struct failed_call failed;
         int r;
 
+        operation->attempt++;
         result->status = REPLY_OK;
         result->ckr = CKR_OK;
         result->payload_length = 0;
@@ -235,8 +236,10 @@ void operation_run(struct operation *operation, operation_attempt *attempt, cons
         int r;
 
         operation->destroy_failed = CKR_OK;
+        operation->attempt = 0;
         r = attempt_once(operation, attempt, request);
-
+        if (r == -EAGAIN)
+                r = attempt_once(operation, attempt, request);
         if (session_class(operation->session, r) == CKR_CLASS_SESSION) {
                 r = operation_recover(operation);
                 if (r == 0)

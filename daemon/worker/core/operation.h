@@ -9,6 +9,7 @@
  *   CALL_FAILED   a call into the module failed (session.h). operation_run() decides what follows;
  *   more          an enum reply_status: that is the answer, and the result says the rest. operation_answer() and its like
  *                 return it. Nothing is tried again;
+ *   -EAGAIN       in the first attempt: once more, at once;
  *   -errno        something of ours failed, as memory. The answer is REPLY_INTERNAL: the token is not at fault.
  */
 #pragma once
@@ -20,8 +21,8 @@
 /* The wait before a second try when the device was short of sessions or memory: a few signatures' time. */
 #define OPERATION_BUSY_WAIT_USEC 50000U
 
-/* Bytes of an answer: the longest is a request with LIMIT_DNS_NAMES names. */
-#define RESULT_PAYLOAD_MAX (32U * 1024U)
+/* Bytes of an answer: the longest is what was encrypted, with its padding or tag. */
+#define RESULT_PAYLOAD_MAX (LIMIT_CIPHER + 4096U)
 
 struct result {
         enum reply_status
@@ -43,6 +44,7 @@ struct operation {
         struct accel *accel;
         const struct report *report;
         struct result result;
+        unsigned attempt; /* 1: the first; set by operation_run() */
         CK_RV destroy_failed; /* what the first C_DestroyObject of this request that failed returned; CKR_OK: none did */
         bool ending; /* the worker ends after the reply, because of failure */
         struct failure failure;
@@ -117,7 +119,7 @@ int operation_answer_number(struct operation *operation, uint64_t number);
 
 /* clang-format off */
 /* One attempt for each operation of message.h; request points to its message. ops/ has those of keys and
- * certificates, accel/ those of copies; REFRESH is in report.c. */
+ * certificates, secrets/ those of secret and sealed keys, accel/ those of copies; REFRESH is in report.c. */
 #define OPERATION_ATTEMPT_(NAME, lower, class, answer, fields) operation_attempt lower##_attempt;
 OPERATIONS(OPERATION_ATTEMPT_, )
 #undef OPERATION_ATTEMPT_

@@ -199,7 +199,8 @@ static int check_readable(struct renewal *renewal)
 
 static int renew_all(struct renewal *renewal)
 {
-        static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+        static const CK_OBJECT_CLASS classes[] = {
+                CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE};
         struct inventory *inventory = renewal->inventory;
         struct handle_list *handles = &renewal->handles;
         int r = 0;
@@ -288,9 +289,19 @@ static void publish(struct renewal *renewal, struct index *next, const struct re
         index_done(&old);
 }
 
+/* Public keys belong to private ones; what tokend made for itself is nobody's. */
+static bool is_reported(const struct object *object)
+{
+        return object->listable && !object->waits && object->class != CKO_PUBLIC_KEY &&
+               !object_is_reserved(object);
+}
+
 static void report_object(
         const struct index *index, struct object *object, const struct report *report, bool all)
 {
+        static const uint8_t kinds[] = {[CKO_CERTIFICATE] = OBJECT_CERTIFICATE,
+                [CKO_PRIVATE_KEY] = OBJECT_KEY,
+                [CKO_SECRET_KEY] = OBJECT_SECRET};
         unsigned flags = object->flags;
         const char *nickname = join_names(index, object, &flags);
         struct certificate certificate = {0};
@@ -305,7 +316,7 @@ static void report_object(
         if (object->class == CKO_CERTIFICATE)
                 (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
         entry = (struct message_entry){.number = object->number,
-                .kind = object->class == CKO_CERTIFICATE ? OBJECT_CERTIFICATE : OBJECT_KEY,
+                .kind = kinds[object->class],
                 .nickname = nickname,
                 .id = wire_bytes(object->id, object->id_length),
                 .key_type = (uint8_t)object->key_type,
@@ -333,7 +344,7 @@ static void report_all(const struct inventory *inventory, const struct report *r
         for (size_t i = 0; report && i < index->n; i++) {
                 struct object *object = index->by_handle[i];
 
-                if (object->listable && object->class != CKO_PUBLIC_KEY && !object->waits)
+                if (is_reported(object))
                         report_object(index, object, report, all);
         }
 }

@@ -33,6 +33,8 @@ struct session {
         /* Public keys as objects of this session, on an accelerator (accel-public.h); NULL: none yet. The
          * owner's alone. */
         struct public_cache *publics;
+        /* Sealed keys that are open as objects of this session (opened.h); NULL: none yet. The owner's alone. */
+        struct opened_table *opened;
         /* For the monitor. call_since 0: not in the module. */
         _Atomic uint64_t call_since_usec;
         _Atomic uint64_t call_limit_usec;

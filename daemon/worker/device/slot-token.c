@@ -53,13 +53,16 @@ static CK_ULONG real_maximum(CK_ULONG maximum)
         return maximum == CK_UNAVAILABLE_INFORMATION || maximum == CK_EFFECTIVELY_INFINITE ? 0 : maximum;
 }
 
-static int read_mechanisms(struct slot_token *token, struct failure *failure)
+/* Appends what a slot lists to what there is, without what is there already. */
+static int add_mechanisms(struct slot_token *token, CK_SLOT_ID slot, struct failure *failure)
 {
+        _cleanup_(freep) CK_MECHANISM_TYPE *list = NULL;
+        size_t n_all = token->n_mechanisms;
         CK_ULONG n = 0, max;
         CK_RV rv;
 
         slot_token_calls(token, "C_GetMechanismList");
-        rv = token->p11->C_GetMechanismList(token->slot, NULL, &n);
+        rv = token->p11->C_GetMechanismList(slot, NULL, &n);
 
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
@@ -68,15 +71,56 @@ static int read_mechanisms(struct slot_token *token, struct failure *failure)
                         "the token says that it has %lu mechanisms, and tokend keeps no more than %u", n,
                         LIMIT_MECHANISMS);
         max = n;
-        token->mechanisms = calloc(n + 1, sizeof(*token->mechanisms));
-        if (!token->mechanisms)
+        list = calloc(n + 1, sizeof(*list));
+        token->mechanisms = reallocarray(token->mechanisms, n_all + n + 1, sizeof(*token->mechanisms));
+        token->mechanism_flags =
+                reallocarray(token->mechanism_flags, n_all + n + 1, sizeof(*token->mechanism_flags));
+        if (!list || !token->mechanisms || !token->mechanism_flags)
                 return -ENOMEM;
-        rv = token->p11->C_GetMechanismList(token->slot, token->mechanisms, &n);
+        rv = token->p11->C_GetMechanismList(slot, list, &n);
         if (rv != CKR_OK)
                 return failure_ckr(failure, rv, "C_GetMechanismList");
-        token->n_mechanisms = MIN_OF(n, max);
+        slot_token_calls(token, "C_GetMechanismInfo");
+        for (CK_ULONG i = 0; i < MIN_OF(n, max); i++) {
+                CK_MECHANISM_INFO info = {0};
+
+                if (slot_token_has_mechanism(token, list[i]))
+                        continue;
+                if (token->p11->C_GetMechanismInfo(slot, list[i], &info) != CKR_OK)
+                        info.flags = 0;
+                token->mechanisms[token->n_mechanisms] = list[i];
+                token->mechanism_flags[token->n_mechanisms++] = info.flags;
+        }
         slot_token_calls(token, NULL);
         return 0;
+}
+
+/* The slots of softoken are one implementation: that of its databases does what the other lists, and lists only what needs a private
+ * key (docs/tokens.md). */
+static int add_softoken(struct slot_token *token, struct failure *failure)
+{
+        CK_SLOT_ID slots[64];
+        CK_ULONG n = ARRAY_SIZE(slots);
+        int r = 0;
+
+        if (token->p11->C_GetSlotList(CK_FALSE, slots, &n) != CKR_OK)
+                return 0;
+        for (CK_ULONG i = 0; i < n && r == 0; i++)
+                if (slots[i] != token->slot)
+                        r = add_mechanisms(token, slots[i], failure);
+        return r;
+}
+
+static int read_mechanisms(struct slot_token *token, struct failure *failure)
+{
+        int r;
+
+        token->n_mechanisms = 0;
+        token->softoken =
+                strcmp(token->identity.parts[URI_LIBRARY_MANUFACTURER], "Mozilla Foundation") == 0 &&
+                strncmp(token->identity.parts[URI_LIBRARY_DESCRIPTION], "NSS ", 4) == 0;
+        r = add_mechanisms(token, token->slot, failure);
+        return r == 0 && token->softoken ? add_softoken(token, failure) : r;
 }
 
 static void identify_slot(CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot, struct uri_token *identity)
@@ -142,6 +186,15 @@ bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE 
         for (size_t i = 0; i < token->n_mechanisms; i++)
                 if (token->mechanisms[i] == mechanism)
                         return true;
+        return false;
+}
+
+bool slot_token_can(const struct slot_token *token, CK_MECHANISM_TYPE mechanism, CK_FLAGS flags)
+{
+        for (size_t i = 0; i < token->n_mechanisms; i++)
+                if (token->mechanisms[i] == mechanism)
+                        return !token->mechanism_flags || token->mechanism_flags[i] == 0 ||
+                               (token->mechanism_flags[i] & flags) == flags;
         return false;
 }
 

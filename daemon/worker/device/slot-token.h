@@ -33,7 +33,9 @@ struct slot_token {
 
         CK_TOKEN_INFO info; /* as it was when the slot was found */
         struct uri_token identity;
+        bool softoken; /* its library is NSS's own */
         CK_MECHANISM_TYPE *mechanisms;
+        CK_FLAGS *mechanism_flags; /* of each: CKF_WRAP and so on; 0: the token does not say */
         size_t n_mechanisms;
         unsigned budget; /* how many sessions this worker may have on the device, all counted */
 
@@ -71,6 +73,8 @@ uint64_t slot_token_overdue(const struct slot_token *token, uint64_t now, const 
 int slot_token_read(struct slot_token *token, struct failure *failure);
 
 bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE mechanism);
+/* Whether it has the mechanism for all of these: CKF_WRAP and so on. */
+bool slot_token_can(const struct slot_token *token, CK_MECHANISM_TYPE mechanism, CK_FLAGS flags);
 
 /* What the token of a slot, the slot and the library say of themselves. info: the token's. A part that the module
  * does not tell is empty. */

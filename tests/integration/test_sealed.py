@@ -1,0 +1,532 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Secret keys on a token, and sealed keys, which lie nowhere: io.tokend.Secrets on SoftHSM2, on the internal token, and on a
+softoken that is loaded as a module."""
+import os
+import unittest
+
+import varlink
+from harness import Case, SoftToken, run, until
+from test_faults import FaultyToken, Softoken
+from varlink import Client, b64, unb64
+
+S = "io.tokend.Secrets."
+PREFIX = "sealed:"
+ALL = ["encrypt", "decrypt", "wrap", "unwrap", "derive", "sign"]
+
+
+def aes(length=32, usage=ALL):
+    return {"type": "aes", "length": length, "usage": list(usage)}
+
+
+def unsealed(sealed):
+    return bytearray(unb64(sealed.removeprefix(PREFIX)))
+
+
+def sealed_of(data):
+    return PREFIX + b64(bytes(data))
+
+
+class Tokens(Case):
+    """hsm: SoftHSM2; internal: NSS's own; soft: softoken as a module."""
+    TOKENS = ("hsm", "internal", "soft")
+
+    @classmethod
+    def configure(cls):
+        cls.hsm, cls.soft = FaultyToken(cls.place, "hsm", keys=()), Softoken(cls.place, "soft")
+        cls.daemon = cls.start(cls.hsm.section(extra="KeepAlive=1h\n") + cls.soft.section(extra="KeepAlive=1h\n") +
+                               f"[Token internal]\nModule=internal\nDirectory={cls.place.path}/internal\n")
+        for token in cls.TOKENS:
+            cls.daemon.wait_state(token, "ready")
+
+    def call(self, method, **parameters):
+        return self.daemon.call(S + method, **{k: v for k, v in parameters.items() if v is not None})
+
+    def sealed(self, token="hsm", **template):
+        return self.call("Generate", token=token, template=template or aes())["sealed"]
+
+    def objects(self, token):
+        """How many session objects the worker of a token has on its device."""
+        self.daemon.ctl("probe", token)
+        return getattr(self, token).counts()["objects"]
+
+
+class Permanent(Tokens):
+    def test_types(self):
+        """secrets of every type are made on a token, listed with what they are, and deleted"""
+        for token in self.TOKENS:
+            made = {}
+            for kind, length in (("aes", 16), ("aes", 24), ("aes", 32), ("des2", 16), ("des3", 24), ("generic", 20)):
+                template = {"type": kind, "usage": ["derive", "encrypt"]}
+                if kind in ("aes", "generic"):
+                    template["length"] = length
+                secret = self.call("Generate", token=token, nickname=f"{kind} {length}", template=template)["secret"]
+                self.assertEqual((secret["token"], secret["nickname"], secret["type"], secret["length"]),
+                                 (token, f"{kind} {length}", kind, length))
+                self.assertEqual((sorted(secret["usage"]), secret["sensitive"], secret["extractable"]),
+                                 (["derive", "encrypt"], True, False))
+                made[secret["nickname"]] = secret
+            listed = self.call("List", token=token)["secrets"]
+            self.assertEqual({s["nickname"]: s for s in listed if s["nickname"] in made}, made)
+            self.assertEqual(self.call("List", token=token, nickname="des2 16")["secrets"], [made["des2 16"]])
+            for nickname in made:
+                self.call("Delete", secret=f"{token}:{nickname}")
+            self.assertFalse(made.keys() & {s["nickname"] for s in self.call("List", token=token)["secrets"]})
+            self.fails("SecretNotFound", self.call, "Delete", secret=f"{token}:aes 16")
+
+    def test_names(self):
+        """a nickname is one thing's: a key's, a certificate's or a secret's"""
+        for token in self.TOKENS:
+            self.daemon.call("Generate", token=token, nickname="taken", type="ec")
+            self.fails("NicknameExists", self.call, "Generate", token=token, nickname="taken", template=aes())
+            self.call("Generate", token=token, nickname="mine", template=aes())
+            self.fails("NicknameExists", self.daemon.call, "Generate", token=token, nickname="mine", type="ec")
+            self.fails("KeyNotFound", self.daemon.call, "Get", key=f"{token}:mine")
+            self.fails("SecretNotFound", self.call, "Encrypt", key=f"{token}:taken", algorithm="aes_ecb", plaintext=b64(bytes(16)))
+
+    def test_never_wrapped(self):
+        """a secret that lies on a token is never wrapped, and no key of the token is"""
+        self.call("Generate", token="hsm", nickname="stays", template=aes())
+        self.daemon.call("Generate", token="hsm", nickname="pair", type="rsa", size=2048)
+        for secret in ("hsm:stays", "hsm:pair", "stays"):
+            self.fails("InvalidParameter", self.call, "Wrap", key=self.sealed(), algorithm="aes_kwp", secret=secret)
+
+    def test_refused(self):
+        """what no key can be is refused by the name of the parameter, and nothing is made"""
+        bad = [{"type": "aes", "length": 17, "usage": ["wrap"]}, {"type": "aes", "usage": ["wrap"]}, {"type": "des3", "length": 16, "usage": ["wrap"]},
+               {"type": "generic", "length": 0, "usage": ["derive"]}, {"type": "generic", "length": 513, "usage": ["derive"]},
+               {"type": "aes", "length": 16, "usage": ["list"]}, {"type": "aes", "length": 16, "usage": [], "curve": "secp256r1"},
+               {"type": "rc4", "length": 16, "usage": ["wrap"]}, {"type": "aes", "length": 16}, {"type": "rsa", "size": 1024, "usage": ["sign"]},
+               {"type": "rsa", "size": 2049, "usage": ["sign"]}, {"type": "rsa", "size": 2048, "usage": ["encrypt"]},
+               {"type": "ec", "curve": "ed25519", "usage": ["sign"]}, {"type": "ec", "size": 256, "usage": ["sign"]},
+               {"type": "aes", "length": 16, "usage": ["wrap"], "more": 1}, []]
+        for template in bad:
+            error = self.fails("InvalidParameter", self.call, "Generate", token="hsm", template=template)
+            self.assertEqual(error["parameter"], "template", template)
+        for template in ({"type": "rsa", "size": 2048, "usage": ["sign"]}, {"type": "aes", "length": 16, "usage": []}):
+            self.fails("InvalidParameter", self.call, "Generate", token="hsm", nickname="n", template=template)
+        error = self.fails("InvalidParameter", self.call, "Generate", token="hsm", nickname="tokend:seal:default", template=aes())
+        self.assertEqual(error["parameter"], "nickname")
+        self.assertNotIn("n", [s["nickname"] for s in self.call("List", token="hsm")["secrets"]])
+
+    def test_lacks(self):
+        """what a token does not make is AlgorithmNotSupported"""
+        error = self.fails("AlgorithmNotSupported", self.call, "Generate", token="internal",
+                           template={"type": "generic", "length": 512, "usage": ["derive"]})
+        self.assertEqual(error["algorithm"], "generic")
+
+
+class Sealed(Tokens):
+    def test_types(self):
+        """keys of every type are made sealed, with the public half of a pair, and leave nothing on the token but what is open"""
+        for token in self.TOKENS:
+            for template in (aes(16), aes(24), aes(32), {"type": "des2", "usage": ALL}, {"type": "des3", "usage": ALL},
+                             {"type": "generic", "length": 8, "usage": ["derive"]}, {"type": "generic", "length": 64, "usage": []}):
+                made = self.call("Generate", token=token, template=template)
+                self.assertTrue(made["sealed"].startswith(PREFIX))
+                self.assertEqual((made.get("publicKey"), made.get("secret")), (None, None))
+            for template in ({"type": "rsa", "size": 2048, "usage": ["sign"]}, {"type": "ec", "usage": ["sign"]},
+                             {"type": "ec", "curve": "secp384r1", "usage": ["sign", "derive"]},
+                             {"type": "ec", "curve": "secp521r1", "usage": ["sign"]}):
+                pair = self.call("Generate", token=token, template=template)
+                algorithm = "rsa_pkcs1_sha256" if template["type"] == "rsa" else "ecdsa_sha256"
+                signature = self.call("Sign", key=pair["sealed"], algorithm=algorithm, message=b64(b"m"))["signature"]
+                self.assertTrue(self.daemon.call("Verify", publicKey=pair["publicKey"], algorithm=algorithm, message=b64(b"m"),
+                                                 signature=signature)["valid"])
+                check = self.daemon.call("io.tokend.Certificates.Check", token=token, nicknames=[])
+            self.assertEqual(check["found"], [])
+
+    def test_lengths(self):
+        """a generic secret that would come back longer is not sealed: SoftHSM2 pads it before it wraps it"""
+        for length in (1, 13, 61):
+            template = {"type": "generic", "length": length, "usage": ["derive"]}
+            self.fails("AlgorithmNotSupported", self.call, "Generate", token="hsm", template=template)
+            for token in ("internal", "soft"):
+                made = self.call("Generate", token=token, template=template)["sealed"]
+                wrapped = self.call("Wrap", key=self.sealed(token), algorithm="aes_cbc_pad", iv=b64(bytes(16)), secret=made)["wrapped"]
+                self.assertEqual(len(unb64(wrapped)), (length // 16 + 1) * 16)
+
+    def test_table(self):
+        """a key in use is not opened again, and the table of a session stays small"""
+        key = self.sealed()
+        encrypt = lambda: self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))["ciphertext"]
+        for _ in range(8):
+            encrypt()
+        before = self.hsm.counts()
+        for _ in range(40):
+            encrypt()
+        after = self.hsm.counts()
+        self.assertLess(after["C_UnwrapKey"] - before["C_UnwrapKey"], 4)
+        for _ in range(100):
+            self.sealed()
+        # LIMIT_OPENED
+        self.assertLessEqual(self.objects("hsm"), 32 * 2)
+
+    def test_changed(self):
+        """a sealed key of which any bit is changed, or that is cut, doubled, of 100 KiB or of another version, is NotOurSeal, and the
+        device is asked for no key"""
+        good = unsealed(self.sealed())
+        self.call("Encrypt", key=sealed_of(good), algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        bad = [good[:n] for n in range(0, len(good), 3)] + [good + good, good + b"\0", bytes(70000), good + bytes(70000)]
+        bad += [good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:] for at in range(len(good))]
+        bad += [bytes([2]) + good[1:], bytes([0]) + good[1:]]
+        unwraps, objects = self.hsm.counts()["C_UnwrapKey"], self.objects("hsm")
+        for data in bad:
+            error = self.fails("NotOurSeal", self.call, "Encrypt", key=sealed_of(data), algorithm="aes_ecb", plaintext=b64(bytes(16)))
+            self.assertIn(error["token"], self.TOKENS)
+        for text in ("sealed:", "sealed:!", "sealed:" + "A" * 100 * 1024, PREFIX + b64(bytes(good))[:-1], "sealed:\u20ac"):
+            self.fails("NotOurSeal", self.call, "Encrypt", key=text, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        self.assertEqual((self.hsm.counts()["C_UnwrapKey"], self.objects("hsm")), (unwraps, objects))
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+
+    def test_idle(self):
+        """a session without a request for KeepAlive= keeps no key open"""
+        token = FaultyToken(self.place, "idle", keys=())
+        daemon = self.own(token.section("hsm", "KeepAlive=300ms\n"))
+        daemon.wait_state("hsm", "ready")
+        key = daemon.call(S + "Generate", template=aes())["sealed"]
+        destroyed = token.counts()["C_DestroyObject"]
+        daemon.call(S + "Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        until(lambda: token.counts()["C_DestroyObject"] > destroyed, "what was open is closed")
+        token.settled()
+        daemon.ctl("probe", "hsm")
+        self.assertEqual(token.counts()["objects"], 0)
+        daemon.call(S + "Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+
+    def test_limits(self):
+        """each limit is reached: LIMIT_SEALED, LIMIT_WRAPPED, LIMIT_CIPHER, LIMIT_CIPHER_AAD, LIMIT_DERIVE_DATA, LIMIT_GENERIC_SECRET,
+        LIMIT_SEALED_RSA_BITS_MIN"""
+        key, gcm = self.sealed(), {"algorithm": "aes_gcm", "iv": b64(bytes(12))}
+        good = self.call("Encrypt", key=key, **gcm, plaintext=b64(bytes(65536)))["ciphertext"]
+        self.assertEqual(len(unb64(good)), 65536 + 16)
+        self.call("Encrypt", key=key, **gcm, plaintext="", aad=b64(bytes(16384)))
+        refused = lambda parameter, method, **more: self.assertEqual(
+            self.fails("InvalidParameter", self.call, method, key=key, **more)["parameter"], parameter)
+        refused("plaintext", "Encrypt", **gcm, plaintext=b64(bytes(65537)))
+        refused("aad", "Encrypt", **gcm, plaintext="", aad=b64(bytes(16385)))
+        # LIMIT_CIPHERTEXT
+        self.assertEqual(unb64(self.call("Decrypt", key=key, **gcm, ciphertext=good)["plaintext"]), bytes(65536))
+        refused("ciphertext", "Decrypt", algorithm="aes_ecb", ciphertext=b64(bytes(65568)))
+        derive = {"algorithm": "aes_ecb_encrypt_data", "template": {"type": "generic", "length": 512, "usage": []}}
+        self.call("Derive", key=key, **derive, data=b64(bytes(512)))
+        refused("data", "Derive", **derive, data=b64(bytes(528)))
+        refused("template", "Derive", algorithm="aes_ecb_encrypt_data", data=b64(bytes(512)),
+                template={"type": "generic", "length": 513, "usage": []})
+        for size, parameter in ((1023, "template"), (1024, "wrapped")):
+            refused(parameter, "Unwrap", algorithm="aes_kwp", wrapped=b64(bytes(648)), template={"type": "rsa", "size": size, "usage": []})
+        refused("wrapped", "Unwrap", algorithm="aes_kwp", wrapped=b64(bytes(8192)), template={"type": "rsa", "usage": []})
+        refused("wrapped", "Unwrap", algorithm="aes_kwp", wrapped=b64(bytes(8200)), template={"type": "rsa", "usage": []})
+        for length in (8192, 8193):
+            self.fails("NotOurSeal", self.call, "Encrypt", key=sealed_of(b"\1" * length), algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        pair = self.sealed(type="rsa", size=4096, usage=["sign"])
+        self.assertLess(len(unsealed(pair)), 8192)
+
+    def test_usage(self):
+        """a usage that a sealed key does not have is PermissionDenied, by its name"""
+        key, data = self.sealed(**aes(usage=["encrypt"])), b64(bytes(16))
+        self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=data)
+        for word, method, more in (("decrypt", "Decrypt", {"algorithm": "aes_ecb", "ciphertext": data}),
+                                   ("wrap", "Wrap", {"algorithm": "aes_kwp", "secret": self.sealed()}),
+                                   ("unwrap", "Unwrap", {"algorithm": "aes_kwp", "wrapped": b64(bytes(24)), "template": aes(16)}),
+                                   ("derive", "Derive", {"algorithm": "aes_ecb_encrypt_data", "data": data, "template": aes(16)})):
+            error = self.fails("PermissionDenied", self.call, method, key=key, **more)
+            self.assertEqual(error["operation"], word)
+        pair = self.sealed(type="ec", usage=["derive"])
+        error = self.fails("PermissionDenied", self.call, "Sign", key=pair, algorithm="ecdsa_sha256", message=b64(b"m"))
+        self.assertEqual(error["operation"], "sign")
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Instances(Case):
+    KRA, TKS, POOR = 61011, 61012, 61013
+    RIGHTS = "generate wrap unwrap derive encrypt decrypt sign list delete"
+
+    @classmethod
+    def configure(cls):
+        cls.token = SoftToken(cls.place, "hsm")
+        instances = (f"[Instance kra]\nUser={cls.KRA}\nKeys=kra*\nAllow={cls.RIGHTS}\n"
+                     f"[Instance tks]\nUser={cls.TKS}\nKeys=tks*\nAllow={cls.RIGHTS}\n"
+                     f"[Instance poor]\nUser={cls.POOR}\nKeys=*\n")
+        cls.daemon = cls.start(cls.token.section(), instances=instances)
+
+    def as_user(self, uid, method, **parameters):
+        with Client(sock=varlink.connect_as(self.daemon.socket, uid, uid)) as client:
+            return client.call(S + method, **parameters)
+
+    def test_instances(self):
+        """a sealed key opens for the instance that it was sealed for, and for no other, open or not"""
+        kra, tks = (self.as_user(uid, "Generate", template=aes())["sealed"] for uid in (self.KRA, self.TKS))
+        use = lambda uid, key: self.as_user(uid, "Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        for _ in range(6):
+            use(self.KRA, kra)
+            use(self.TKS, tks)
+            self.fails("NotOurSeal", use, self.TKS, kra)
+            self.fails("NotOurSeal", use, self.KRA, tks)
+        data = unsealed(kra)
+        data[data.index(b"kra"):][:3] = b"tks"
+        at = data.index(b"kra")
+        data[at:at + 3] = b"tks"
+        self.fails("NotOurSeal", use, self.TKS, sealed_of(data))
+        labels = self.token.tool("--list-objects", "--type", "secrkey")
+        for label in ("tokend:seal:kra", "tokend:mac:kra", "tokend:seal:tks", "tokend:mac:tks"):
+            self.assertEqual(labels.count(f"label:      {label}\n"), 1, labels)
+
+    def test_rights(self):
+        """each method needs its right, and none is among the default ones but list and sign"""
+        key = self.as_user(self.KRA, "Generate", template=aes())["sealed"]
+        data = b64(bytes(16))
+        for right, method, more in (("generate", "Generate", {"template": aes()}),
+                                    ("unwrap", "Unwrap", {"key": key, "algorithm": "aes_kwp", "wrapped": data, "template": aes()}),
+                                    ("wrap", "Wrap", {"key": key, "algorithm": "aes_kwp", "secret": key}),
+                                    ("derive", "Derive", {"key": key, "algorithm": "extract", "template": aes()}),
+                                    ("encrypt", "Encrypt", {"key": key, "algorithm": "aes_ecb", "plaintext": data}),
+                                    ("decrypt", "Decrypt", {"key": key, "algorithm": "aes_ecb", "ciphertext": data})):
+            error = self.fails("PermissionDenied", self.as_user, self.POOR, method, **more)
+            self.assertEqual(error["operation"], right)
+        self.as_user(self.KRA, "Generate", nickname="kra master", template=aes())
+        error = self.fails("PermissionDenied", self.as_user, self.POOR, "Delete", secret="kra master")
+        self.assertEqual(error["operation"], "delete")
+        self.fails("SecretNotFound", self.as_user, self.TKS, "Delete", secret="kra master")
+        self.fails("SecretNotFound", self.as_user, self.TKS, "Encrypt", key="kra master", algorithm="aes_ecb", plaintext=data)
+        self.fails("PermissionDenied", self.as_user, self.TKS, "Generate", nickname="kra 2", template=aes())
+        self.assertEqual(self.as_user(self.TKS, "List")["secrets"], [])
+
+
+class Lives(Case):
+    """Each test has a daemon of its own."""
+
+    def begin(self, label="hsm", **options):
+        self.token = FaultyToken(self.place, label, keys=())
+        self.daemon = self.own(self.token.section("hsm", "KeepAlive=1h\n", **options))
+        self.daemon.wait_state("hsm", "ready")
+
+    def call(self, method, **parameters):
+        return self.daemon.call(S + method, **parameters)
+
+    def encrypt(self, key):
+        return self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))["ciphertext"]
+
+    def test_restarts(self):
+        """a sealed key opens after the worker, the broker and the daemon were started anew"""
+        self.begin("restarts")
+        key = self.call("Generate", template=aes())["sealed"]
+        answer = self.encrypt(key)
+        worker = self.daemon.worker()
+        worker.kill()
+        until(worker.gone, "the worker is gone")
+        self.assertEqual(self.encrypt(key), answer)
+        broker = self.daemon.broker()
+        broker.kill()
+        until(broker.gone, "the broker is gone")
+        self.daemon.wait_state("hsm", "ready")
+        self.assertEqual(self.encrypt(key), answer)
+        self.daemon.stop()
+        self.daemon.start()
+        self.assertEqual(self.encrypt(key), answer)
+
+    def test_other_token(self):
+        """a key that was sealed on another token is NotOurSeal, though that token is called the same"""
+        self.begin("first")
+        key = self.call("Generate", template=aes())["sealed"]
+        self.daemon.stop()
+        self.begin("second")
+        self.fails("NotOurSeal", self.encrypt, key)
+        self.encrypt(self.call("Generate", template=aes())["sealed"])
+        self.fails("NotOurSeal", self.encrypt, key)
+
+    def test_repeated(self):
+        """what a worker's death interrupts is done by the next one: making, wrapping, unwrapping, deriving, encrypting"""
+        self.begin("repeated")
+        key = self.call("Generate", template=aes())["sealed"]
+        wrapped = self.call("Wrap", key=key, algorithm="aes_kwp", secret=key)["wrapped"]
+        data = b64(bytes(16))
+        for function, call in (("C_GenerateKey", lambda: self.call("Generate", template=aes())),
+                               ("C_WrapKey", lambda: self.call("Wrap", key=key, algorithm="aes_kwp", secret=key)),
+                               ("C_UnwrapKey", lambda: self.call("Unwrap", key=key, algorithm="aes_kwp", wrapped=wrapped, template=aes())),
+                               ("C_DeriveKey", lambda: self.call("Derive", key=key, algorithm="aes_ecb_encrypt_data", data=data, template=aes(16))),
+                               ("C_Encrypt", lambda: self.encrypt(key))):
+            restarts = self.daemon.token("hsm")["restarts"]
+            self.token.set(f"{function} crash count=1")
+            call()
+            self.assertEqual(self.daemon.token("hsm")["restarts"], restarts + 1, function)
+            self.token.set(f"{function} ckr=0x30 count=1")
+            call()
+            self.token.set(f"{function} closeall count=1")
+            call()
+            self.token.set()
+
+    def test_crash_while_made(self):
+        """the worker dies at each step of the making of the keys that seal: there is one of each afterwards, and no claim"""
+        for function in ("C_GenerateKey", "C_CreateObject", "C_DestroyObject"):
+            for skip in range(2):
+                for side in ("", " after"):
+                    label = f"made{function}{skip}{len(side)}"
+                    self.begin(label)
+                    self.token.set(f"{function} crash skip={skip} count=1{side}")
+                    key = self.call("Generate", template=aes())["sealed"]
+                    self.token.set()
+                    self.encrypt(key)
+                    listed = self.token.tool("--list-objects")
+                    for name in ("seal", "mac"):
+                        self.assertEqual(listed.count(f"label:      tokend:{name}:default\n"), 1, (label, listed))
+                    self.assertNotIn("Data object", listed, label)
+                    self.daemon.stop()
+
+    def test_foreign(self):
+        """a key under the label of one that seals, which could be read or does more, seals nothing, and the log says why"""
+        self.begin("foreign")
+        self.token.tool("--keygen", "--key-type", "AES:32", "--label", "tokend:seal:default", "--id", "00" * 16, "--extractable")
+        until(lambda: self.fails("TokenError", self.call, "Generate", template=aes()), "it is seen")
+        self.assertIn("tokend did not make the key tokend:seal:default", self.daemon.log_text())
+
+
+class BadInput(Tokens):
+    """Each is a named error, leaves nothing on the token, and ends no worker."""
+
+    @classmethod
+    def configure(cls):
+        super().configure()
+        for token in cls.TOKENS:
+            cls.daemon.call("Generate", token=token, nickname="transport", type="rsa", size=2048, usage=["unwrap"])
+
+    def check(self, token, cases):
+        """cases: (error, its parameter or None, method, parameters)."""
+        key = self.sealed(token)
+        self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        for error, parameter, method, more in cases:
+            for _ in range(3):
+                with self.subTest(token=token, method=method, **{k: v for k, v in more.items() if k != "key"}):
+                    answer = self.fails(error, self.call, method, **{"key": key, **more})
+                if parameter:
+                    self.assertEqual(answer["parameter"], parameter, (token, method, more))
+        if token != "internal":
+            first = self.objects(token)
+            for _ in range(12):
+                for error, parameter, method, more in cases:
+                    self.fails(error, self.call, method, **{"key": key, **more})
+            # The keys themselves, five at most, may be open on a second session by now.
+            self.assertLessEqual(self.objects(token), first + 5, token)
+        self.assertEqual(self.daemon.token(token)["restarts"], 0, self.daemon.log_text())
+
+    def test_ciphers(self):
+        """ciphertext of a wrong length, an IV of a wrong length, a wrong padding, and GCM with a wrong tag"""
+        for token in self.TOKENS:
+            iv, gcm = b64(bytes(16)), b64(bytes(12))
+            key = self.sealed(token)
+            good = unb64(self.call("Encrypt", key=key, algorithm="aes_gcm", iv=gcm, plaintext=b64(b"m" * 40), aad=b64(b"a"))["ciphertext"])
+            self.assertEqual(unb64(self.call("Decrypt", key=key, algorithm="aes_gcm", iv=gcm, ciphertext=b64(good), aad=b64(b"a"))["plaintext"]),
+                             b"m" * 40)
+            wrong = good[:-1] + bytes([good[-1] ^ 1])
+            unpadded = self.call("Encrypt", key=key, algorithm="aes_cbc", iv=iv, plaintext=b64(bytes(32)))["ciphertext"]
+            bad = lambda *parts: ("InvalidParameter", *parts)
+            self.check(token, [
+                bad("plaintext", "Encrypt", {"algorithm": "aes_ecb", "plaintext": b64(bytes(17))}),
+                bad("plaintext", "Encrypt", {"algorithm": "aes_cbc", "iv": iv, "plaintext": b64(bytes(15))}),
+                bad("plaintext", "Encrypt", {"algorithm": "aes_ecb", "plaintext": ""}),
+                bad("ciphertext", "Decrypt", {"algorithm": "aes_cbc_pad", "iv": iv, "ciphertext": b64(bytes(15))}),
+                bad("ciphertext", "Decrypt", {"algorithm": "aes_cbc_pad", "iv": iv, "ciphertext": ""}),
+                bad("ciphertext", "Decrypt", {"key": key, "algorithm": "aes_cbc_pad", "iv": iv, "ciphertext": unpadded}),
+                bad("iv", "Encrypt", {"algorithm": "aes_cbc", "iv": b64(bytes(15)), "plaintext": b64(bytes(16))}),
+                bad("iv", "Encrypt", {"algorithm": "aes_cbc", "plaintext": b64(bytes(16))}),
+                bad("iv", "Encrypt", {"algorithm": "aes_ecb", "iv": iv, "plaintext": b64(bytes(16))}),
+                bad("iv", "Encrypt", {"algorithm": "aes_gcm", "iv": iv, "plaintext": b64(bytes(16))}),
+                bad("aad", "Encrypt", {"algorithm": "aes_ecb", "plaintext": b64(bytes(16)), "aad": iv}),
+                bad("ciphertext", "Decrypt", {"key": key, "algorithm": "aes_gcm", "iv": gcm, "ciphertext": b64(wrong), "aad": b64(b"a")}),
+                bad("ciphertext", "Decrypt", {"key": key, "algorithm": "aes_gcm", "iv": gcm, "ciphertext": b64(good), "aad": b64(b"b")}),
+                bad("ciphertext", "Decrypt", {"key": key, "algorithm": "aes_gcm", "iv": gcm, "ciphertext": b64(bytes(15))}),
+                bad("algorithm", "Encrypt", {"algorithm": "aes_kw", "plaintext": b64(bytes(16))}),
+                bad("algorithm", "Encrypt", {"algorithm": "", "plaintext": b64(bytes(16))}),
+                ("AlgorithmNotSupported", None, "Encrypt", {"algorithm": "des3_ecb", "plaintext": b64(bytes(16))}),
+            ])
+
+    def by_transport(self, token, secret):
+        """The secret, encrypted by openssl for the transport key."""
+        spki = unb64(self.daemon.call("Get", key=f"{token}:transport")["key"]["publicKey"])
+        return b64(run("openssl", "pkeyutl", "-encrypt", "-pubin", "-keyform", "DER", "-inkey", self.place.write("t.spki", spki),
+                       "-in", self.place.write("t.secret", secret)))
+
+    def test_unwrap(self):
+        """wrapped bytes that are no key, and a template that does not fit what came out"""
+        for token in self.TOKENS:
+            key = self.sealed(token)
+            wrap = lambda secret: self.call("Wrap", key=key, algorithm="aes_kwp", secret=secret)["wrapped"]
+            short = wrap(self.sealed(token, **aes(16)))
+            pair = wrap(self.sealed(token, type="ec", usage=["sign"]))
+            # Whatever the token tells of the length of what came out.
+            other = self.by_transport(token, os.urandom(20))
+            changed = unb64(short)
+            changed = b64(changed[:5] + bytes([changed[5] ^ 1]) + changed[6:])
+            modulus = self.daemon.call("Get", key=f"{token}:transport")["key"]
+            unwrap = lambda error, parameter, template, **more: (error, parameter, "Unwrap",
+                                                                 {"key": key, "algorithm": "aes_kwp", "template": template, **more})
+            bad = lambda *parts, **more: unwrap("InvalidParameter", *parts, **more)
+            self.assertEqual(modulus["size"], 2048)
+            self.check(token, [
+                bad("wrapped", aes(16), wrapped=changed),
+                bad("wrapped", aes(16), wrapped=b64(bytes(24))),
+                bad("wrapped", aes(16), wrapped=b64(bytes(23))),
+                bad("template", aes(32), wrapped=short),
+                *[bad("wrapped", template, key=f"{token}:transport", algorithm="rsa_pkcs1", wrapped=other)
+                  for template in (aes(16), aes(24), aes(32), {"type": "des2", "usage": []}, {"type": "des3", "usage": []})],
+                bad("wrapped", {"type": "rsa", "usage": ["sign"]}, wrapped=b64(bytes(800))),
+                bad("template", aes(16), wrapped=pair),
+                bad("iv", aes(16), wrapped=short, iv=b64(bytes(8))),
+                bad("label", aes(16), wrapped=short, label=b64(bytes(8))),
+                bad("wrapped", aes(16), key=f"{token}:transport", algorithm="rsa_pkcs1", wrapped=b64(b"\x01" * 256)),
+                bad("wrapped", aes(16), key=f"{token}:transport", algorithm="rsa_pkcs1", wrapped=b64(b"\x01" * 255)),
+                bad("wrapped", aes(16), key=f"{token}:transport", algorithm="rsa_oaep_sha1", wrapped=b64(b"\x01" * 256)),
+                unwrap("AlgorithmNotSupported", None, {"type": "rsa", "usage": ["sign"]}, wrapped=pair, algorithm="aes_kw"),
+                unwrap("AlgorithmNotSupported", None, {"type": "rsa", "usage": ["sign"]}, wrapped=pair, algorithm="rsa_pkcs1",
+                       key=f"{token}:transport"),
+                unwrap("KeyNotFound", None, aes(16), wrapped=pair, algorithm="rsa_pkcs1", key=f"{token}:nothing"),
+                unwrap("SecretNotFound", None, aes(16), wrapped=pair, key=f"{token}:nothing"),
+            ])
+            # An EC key whose template says RSA: tokens find that at one step or another.
+            for template in ({"type": "rsa", "usage": ["sign"]}, {"type": "ec", "curve": "secp384r1", "usage": ["sign"]}):
+                error = self.fails("InvalidParameter", self.call, "Unwrap", key=key, algorithm="aes_kwp", wrapped=pair, template=template)
+                self.assertIn(error["parameter"], ("wrapped", "template"))
+            self.assertEqual(self.daemon.token(token)["restarts"], 0, self.daemon.log_text())
+
+    def test_derive(self):
+        """data, bits and keys that do not fit"""
+        for token in self.TOKENS:
+            bad = lambda parameter, **more: ("InvalidParameter", parameter, "Derive", {"template": aes(16), **more})
+            cases = [bad("data", algorithm="aes_ecb_encrypt_data", data=b64(bytes(17))), bad("data", algorithm="aes_ecb_encrypt_data", data=""),
+                     bad("data", algorithm="aes_ecb_encrypt_data"), bad("template", algorithm="aes_ecb_encrypt_data", data=b64(bytes(16)), template=aes(32)),
+                     bad("other", algorithm="aes_ecb_encrypt_data", data=b64(bytes(16)), other=self.sealed(token)),
+                     bad("template", algorithm="aes_ecb_encrypt_data", data=b64(bytes(16)), template={"type": "rsa", "usage": ["sign"]}),
+                     bad("other", algorithm="concatenate"), bad("publicKey", algorithm="ecdh", key="hsm:transport"),
+                     bad("bit", algorithm="aes_ecb_encrypt_data", data=b64(bytes(16)), bit=1)]
+            if token == "hsm":
+                cases += [("AlgorithmNotSupported", None, "Derive", {"algorithm": "extract", "template": aes(16)}),
+                          ("AlgorithmNotSupported", None, "Derive", {"algorithm": "concatenate", "other": self.sealed(token), "template": aes(16)})]
+            else:
+                cases += [bad("bit", algorithm="extract", bit=129), bad("bit", algorithm="extract", bit=2 ** 31 - 1),
+                          bad("template", algorithm="concatenate", other=self.sealed(token, **aes(16)),
+                              template={"type": "generic", "length": 49, "usage": []})]
+            self.check(token, cases)
+            pair = self.sealed(token, type="ec", usage=["derive"])
+            for point in (b"", b"\x04" + bytes(64), b"\x04" + b"\x01" * 64, bytes(65), b"\x02" + b"\x01" * 32):
+                self.fails("InvalidParameter", self.call, "Derive", key=pair, algorithm="ecdh", publicKey=b64(point),
+                           template={"type": "generic", "length": 32, "usage": ["derive"]})
+            self.assertEqual(self.daemon.token(token)["restarts"], 0, self.daemon.log_text())
+
+    def test_wrap(self):
+        """exactly one wrapping key, and a key that the algorithm wraps"""
+        for token in self.TOKENS:
+            secret, spki = self.sealed(token), self.daemon.call("Get", key=f"{token}:transport")["key"]["publicKey"]
+            ec = self.call("Generate", token=token, template={"type": "ec", "usage": ["sign"]})
+            self.check(token, [
+                ("InvalidParameter", "publicKey", "Wrap", {"algorithm": "rsa_pkcs1", "publicKey": spki, "secret": secret}),
+                ("InvalidParameter", "publicKey", "Wrap", {"key": None, "algorithm": "rsa_pkcs1", "publicKey": b64(unb64(spki)[:-1]), "secret": secret}),
+                ("InvalidParameter", "key", "Wrap", {"key": None, "algorithm": "rsa_pkcs1", "secret": secret}),
+                ("AlgorithmNotSupported", None, "Wrap", {"key": None, "algorithm": "rsa_pkcs1", "publicKey": ec["publicKey"], "secret": secret}),
+                ("AlgorithmNotSupported", None, "Wrap", {"key": None, "algorithm": "aes_kwp", "publicKey": spki, "secret": secret}),
+                ("AlgorithmNotSupported", None, "Wrap", {"key": None, "algorithm": "rsa_pkcs1", "publicKey": spki, "secret": ec["sealed"]}),
+                ("AlgorithmNotSupported", None, "Wrap", {"algorithm": "aes_kw", "secret": ec["sealed"]}),
+                *[("AlgorithmNotSupported", None, "Wrap", {"algorithm": "aes_kw", "secret": self.sealed(token, type="generic", length=20, usage=[])})
+                  for token in [token] if token != "hsm"],
+                ("InvalidParameter", "iv", "Wrap", {"algorithm": "aes_kwp", "secret": secret, "iv": b64(bytes(8))}),
+                ("InvalidParameter", "algorithm", "Wrap", {"algorithm": "aes_gcm", "secret": secret}),
+                ("NotOurSeal", None, "Wrap", {"algorithm": "aes_kwp", "secret": "sealed:AAAA"}),
+            ])
+            self.assertEqual(len(unb64(self.call("Wrap", key=f"{token}:transport", algorithm="rsa_pkcs1", secret=secret)["wrapped"])), 256)
