@@ -86,6 +86,9 @@ class AuditKey(Audited):
         path = self.directory() / "audit"
         daemon = self.daemon_with(path, "AuditKey=hsm:made", ALL)
         self.fails("PermissionDenied", daemon.call, C + "Import", token="hsm", nickname="made", certificate=self.certificate())
+        # Nor is it a key that somebody may have signed with before.
+        daemon.call("Generate", token="hsm", nickname="before", type="ec")
+        self.fails("PermissionDenied", daemon.call, "Rename", key="hsm:before", nickname="made")
         made = daemon.call("Generate", token="hsm", nickname="made", type="ec")["key"]
         self.refuses_all(daemon, "hsm:made")
         daemon.stop()

@@ -209,6 +209,11 @@ void keys_rename(struct op *op)
                 return;
         }
         op->nickname = p->nickname;
+        /* A key that others could use before does not become the audit's. */
+        if (op_is_for_audit_key(op)) {
+                op_denied(op, config_right_name(RIGHT_GENERATE));
+                return;
+        }
         if (directory_nickname(op->token->directory, p->nickname, NULL)) {
                 op_refuse(op, END_NICKNAME_EXISTS);
                 return;

@@ -130,10 +130,9 @@ bool op_is_for_audit_key(const struct op *op)
         if (!op->token || !op->method ||
                 !(op->method->right & ~(entry ? harmless : harmless | RIGHT_GENERATE)))
                 return false;
-        if (audit_key_is_named(op->broker, op->token,
-                    entry          ? entry->nickname
-                    : op->nickname ? op->nickname
-                                   : ""))
+        /* What bears the name, or what is to bear it. */
+        if ((entry && audit_key_is_named(op->broker, op->token, entry->nickname)) ||
+                (op->nickname && audit_key_is_named(op->broker, op->token, op->nickname)))
                 return true;
         return entry && entry->kind == OBJECT_KEY &&
                audit_key_is_same(op->broker, (struct der){entry->der, entry->der_length});
