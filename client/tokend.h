@@ -63,6 +63,8 @@ enum tokend_error {
         TOKEND_NOT_A_CERTIFICATE,     /* what was to be imported; the text says why */
         TOKEND_CLAIM_NOT_FOUND,       /* the token has no such claim of another host */
         TOKEND_AUDIT_UNAVAILABLE, /* nothing was done: it must be recorded, and that is not possible now */
+        TOKEND_SECRET_NOT_FOUND,  /* the caller may see no secret of this name */
+        TOKEND_NOT_OUR_SEAL,      /* sealed for another instance or token, or changed */
 
         /* From the daemon: org.varlink.service */
         TOKEND_INTERFACE_NOT_FOUND = 40, /* the daemon is older, or this is the other socket */
@@ -120,6 +122,8 @@ enum tokend_usage {
         TOKEND_USAGE_DECRYPT = 2,
         TOKEND_USAGE_UNWRAP = 4,
         TOKEND_USAGE_DERIVE = 8,
+        TOKEND_USAGE_ENCRYPT = 16, /* of secrets alone */
+        TOKEND_USAGE_WRAP = 32,    /* likewise */
 };
 
 /* A key. Strings are UTF-8 and live as long as the key. Fields may be added at the end. */
@@ -290,6 +294,115 @@ enum tokend_error tokend_random(struct tokend *handle, void *buffer, size_t leng
  * was lost. */
 enum tokend_error tokend_delete(
         struct tokend *handle, const char *key, int timeout_ms, struct tokend_failure *ret_failure);
+
+/* ---- secret keys: on a handle of tokend_open(); io.tokend.Secrets has the rules and the algorithms ---- */
+
+/* A secret key that lies on a token, such as a TKS's master key. */
+struct tokend_secret {
+        const char *token, *nickname;
+        const char *type; /* "aes", "des2", "des3", "generic" */
+        int length;       /* bytes */
+        unsigned usage;   /* mask of enum tokend_usage */
+        bool sensitive, extractable;
+        const char *json; /* the secret as the daemon gave it */
+};
+
+struct tokend_secrets {
+        size_t n_secrets;
+        struct tokend_secret **secrets;
+};
+
+/* The secrets that the caller may see: of one token, of one nickname, or (NULL) of all. Free *ret with tokend_secrets_free(). */
+enum tokend_error tokend_secrets_list(struct tokend *handle, const char *token, const char *nickname,
+        int timeout_ms, struct tokend_secrets **ret, struct tokend_failure *ret_failure);
+void tokend_secrets_free(struct tokend_secrets *secrets);
+
+/*
+ * A sealed key: it lies nowhere but here. Keep tokend_sealed_text() ("sealed:" and base64, at most 11 KiB, good until the key is
+ * freed) where you like, and give it wherever a call takes the name of a key. It opens for the same instance of the same daemon's
+ * configuration on the same token alone. To people show tokend_sealed_fingerprint(): 32 hexadecimal digits. public_key: of a private
+ * key, SubjectPublicKeyInfo in DER, where the token told it; NULL: it did not, or after tokend_sealed_new(). tokend_sealed_free()
+ * wipes it. NULL is allowed there.
+ */
+struct tokend_sealed;
+const char *tokend_sealed_text(const struct tokend_sealed *sealed);
+const char *tokend_sealed_fingerprint(const struct tokend_sealed *sealed);
+const unsigned char *tokend_sealed_public_key(const struct tokend_sealed *sealed, size_t *ret_length);
+void tokend_sealed_free(struct tokend_sealed *sealed);
+
+/* From its text, which is copied. TOKEND_INVALID_ARGUMENT: the text has not the form of a sealed key; TOKEND_NO_MEMORY. Whether it
+ * opens is the daemon's to say. */
+enum tokend_error tokend_sealed_new(
+        const char *text, struct tokend_sealed **ret, struct tokend_failure *ret_failure);
+
+/* What a key is to be. */
+struct tokend_secret_template {
+        const char
+                *type; /* "aes", "des2", "des3", "generic"; "rsa", "ec": a private key that passes through */
+        int length;    /* of aes and generic, in bytes */
+        int size;      /* of rsa, in bits; 0: 3072, or what is unwrapped */
+        const char *curve; /* of ec; NULL: secp256r1, or what is unwrapped */
+        unsigned usage;    /* mask of enum tokend_usage */
+};
+
+/* With which algorithm: as in io.tokend.Secrets. What it does not take is NULL or 0. */
+struct tokend_algorithm {
+        const char *name;
+        const void *iv, *label, *aad;
+        size_t iv_length, label_length, aad_length;
+};
+
+/* A key on the token, under a nickname: never extractable. Never sent twice; TOKEND_OUTCOME_UNKNOWN: look with
+ * tokend_secrets_list(). token NULL: the caller's own. */
+enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const char *token,
+        const char *nickname, const struct tokend_secret_template *wanted, int timeout_ms,
+        struct tokend_failure *ret_failure);
+
+/* A sealed key. Free *ret with tokend_sealed_free(), here and below. */
+enum tokend_error tokend_secret_generate(struct tokend *handle, const char *token,
+        const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
+        struct tokend_failure *ret_failure);
+
+/* key: the name of a private key (rsa_...) or of a secret, or the text of a sealed key. wrapped: at most 8 KiB. */
+enum tokend_error tokend_secret_unwrap(struct tokend *handle, const char *key,
+        const struct tokend_algorithm *algorithm, const void *wrapped, size_t length,
+        const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
+        struct tokend_failure *ret_failure);
+
+/* secret: the text of a sealed key. Exactly one of key and public_key (SubjectPublicKeyInfo) is given, the other is NULL. Free *ret
+ * with free(). */
+enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, const void *public_key,
+        size_t public_key_length, const struct tokend_algorithm *algorithm, const char *secret,
+        int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* What a key is derived with: what the algorithm does not take is NULL or 0. other: the text of a sealed key. */
+struct tokend_derivation {
+        const char *algorithm;
+        const void *data, *public_key;
+        size_t data_length, public_key_length;
+        int bit;
+        const char *other;
+};
+enum tokend_error tokend_secret_derive(struct tokend *handle, const char *key,
+        const struct tokend_derivation *derivation, const struct tokend_secret_template *wanted,
+        int timeout_ms, struct tokend_sealed **ret, struct tokend_failure *ret_failure);
+
+/* At most 64 KiB. Free *ret with free(); what tokend_secret_decrypt() gives, with tokend_secret_free(). */
+enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
+        const struct tokend_algorithm *algorithm, const void *plaintext, size_t length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
+enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
+        const struct tokend_algorithm *algorithm, const void *ciphertext, size_t length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* As tokend_sign(), with the text of a sealed private key. */
+enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, const char *algorithm,
+        enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
+        size_t *ret_length, struct tokend_failure *ret_failure);
+
+/* Destroys a secret of a token. Never sent twice. */
+enum tokend_error tokend_secret_delete(
+        struct tokend *handle, const char *secret, int timeout_ms, struct tokend_failure *ret_failure);
 
 /* ---- certificates: on a handle of tokend_open() ---- */
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 
 from harness import run
+from test_faults import FaultyToken
 from test_sealed import PREFIX, Tokens, aes
 from varlink import b64, unb64
 
@@ -128,14 +129,19 @@ class Kra(Tokens):
 
     def test_lacks(self):
         """what a token cannot do is AlgorithmNotSupported by its name"""
-        key, pair = self.sealed("hsm"), self.sealed("hsm", type="rsa", size=2048, usage=["sign"])
+        token = FaultyToken(self.place, "lacks", keys=())
+        daemon = self.own(token.section("hsm", "KeepAlive=1h\n", refresh="1h"))
+        daemon.wait_state("hsm", "ready")
+        call = lambda method, **more: daemon.call("io.tokend.Secrets." + method, **more)
+        key = call("Generate", template=aes())["sealed"]
+        pair = call("Generate", template={"type": "rsa", "size": 2048, "usage": ["sign"]})["sealed"]
         for algorithm, iv in (("aes_cbc_pad", 16), ("aes_cbc", 16), ("des3_ecb", 0), ("des3_cbc_pad", 8)):
-            calls = self.hsm.counts()
-            error = self.fails("AlgorithmNotSupported", self.call, "Wrap", key=key, algorithm=algorithm, secret=pair,
+            calls = token.settled()
+            error = self.fails("AlgorithmNotSupported", call, "Wrap", key=key, algorithm=algorithm, secret=pair,
                                **({"iv": b64(bytes(iv))} if iv else {}))
             self.assertEqual(error["algorithm"], algorithm)
             self.assertEqual(error["key"][:len(PREFIX)], PREFIX)
-            self.assertEqual(self.hsm.counts(), calls, "the device was not asked")
+            self.assertEqual(token.counts(), calls, "the device was not asked")
         wrapped = self.openssl.encrypt(self.transport["hsm"], "rsa_oaep_sha256", bytes(16))
         error = self.fails("AlgorithmNotSupported", self.call, "Unwrap", key="hsm:transport", algorithm="rsa_oaep_sha256",
                            wrapped=b64(wrapped), template=aes(16))

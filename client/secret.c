@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Secrets of a token (list, generate, delete), and what is done with keys: wrap, encrypt, decrypt, sign. */
+#include <string.h>
+
+#include "client/sealed.h"
+#include "daemon/util/algorithm.h"
+
+/* ---- secrets of a token ---- */
+
+struct owned_secret {
+        struct tokend_secret secret; /* the first member: the program's pointer is ours */
+        struct json_object *object;
+        char *json;
+};
+
+static void secret_free(struct tokend_secret *secret)
+{
+        struct owned_secret *owned = (struct owned_secret *)(void *)secret;
+
+        json_object_put(owned->object);
+        free(owned->json);
+        free(owned);
+}
+
+static enum tokend_error secret_new(
+        struct json_object *object, struct tokend_secret **ret, struct tokend_failure *ret_failure)
+{
+        struct secrets_secret_result parts;
+        struct owned_secret *owned;
+        enum tokend_error error = secrets_secret_parse(object, &parts, ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        owned = calloc(1, sizeof(*owned));
+        if (!owned)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a secret");
+        owned->object = json_object_get(object);
+        owned->secret = (struct tokend_secret){.token = parts.token,
+                .nickname = parts.nickname,
+                .type = parts.type,
+                .length = (int)parts.length,
+                .sensitive = parts.sensitive,
+                .extractable = parts.extractable};
+        for (size_t i = 0; i < json_object_array_length(parts.usage); i++)
+                owned->secret.usage |=
+                        usage_from_name(json_object_get_string(json_object_array_get_idx(parts.usage, i)));
+        if (json_print(object, &owned->json) < 0) {
+                secret_free(&owned->secret);
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a secret");
+        }
+        owned->secret.json = owned->json;
+        *ret = &owned->secret;
+        return TOKEND_OK;
+}
+
+static void secrets_clear(struct tokend_secrets *secrets)
+{
+        for (size_t i = 0; i < secrets->n_secrets; i++)
+                secret_free(secrets->secrets[i]);
+        free(secrets->secrets);
+        *secrets = (struct tokend_secrets){0};
+}
+
+void tokend_secrets_free(struct tokend_secrets *secrets)
+{
+        if (secrets)
+                secrets_clear(secrets);
+        free(secrets);
+}
+
+static enum tokend_error take_secrets(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        struct tokend_secrets *secrets = userdata;
+        struct secrets_list_result result;
+        struct tokend_secret **room;
+        enum tokend_error error;
+        size_t n;
+
+        if (again) {
+                secrets_clear(secrets);
+                return TOKEND_OK;
+        }
+        error = secrets_list_parse(parameters, &result, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        n = json_object_array_length(result.secrets);
+        room = reallocarray(secrets->secrets, secrets->n_secrets + n + 1, sizeof(*room));
+        if (!room)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the secrets");
+        secrets->secrets = room;
+        for (size_t i = 0; i < n && error == TOKEND_OK; i++) {
+                error = secret_new(
+                        json_object_array_get_idx(result.secrets, i), &room[secrets->n_secrets], ret_failure);
+                secrets->n_secrets += error == TOKEND_OK;
+        }
+        return error;
+}
+
+enum tokend_error tokend_secrets_list(struct tokend *handle, const char *token, const char *nickname,
+        int timeout_ms, struct tokend_secrets **ret, struct tokend_failure *ret_failure)
+{
+        struct tokend_secrets *secrets = calloc(1, sizeof(*secrets));
+        struct call call;
+        enum tokend_error error;
+
+        if (!secrets)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the secrets");
+        error = secrets_list_begin(&call,
+                &(struct secrets_list_arguments){.token = token, .nickname = nickname}, timeout_ms,
+                ret_failure);
+        if (error == TOKEND_OK) {
+                call.more = true;
+                error = call_finish(handle, &call, take_secrets, secrets, ret_failure);
+        }
+        if (error == TOKEND_OK)
+                *ret = secrets;
+        else
+                tokend_secrets_free(secrets);
+        return error;
+}
+
+enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const char *token,
+        const char *nickname, const struct tokend_secret_template *wanted, int timeout_ms,
+        struct tokend_failure *ret_failure)
+{
+        struct secrets_generate_arguments arguments = {.token = token, .nickname = nickname};
+        struct call call;
+        enum tokend_error error;
+
+        if (!nickname)
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a secret on a token needs a nickname");
+        arguments.template = sealed_template(wanted);
+        error = secrets_generate_begin(&call, &arguments, timeout_ms, ret_failure);
+        if (error != TOKEND_OK) {
+                json_object_put(arguments.template);
+                return error;
+        }
+        call.with_timeout = timeout_ms > 0;
+        return call_finish(handle, &call, NULL, NULL, ret_failure);
+}
+
+enum tokend_error tokend_secret_delete(
+        struct tokend *handle, const char *secret, int timeout_ms, struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = secrets_delete_begin(
+                &call, &(struct secrets_delete_arguments){.secret = secret}, timeout_ms, ret_failure);
+
+        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+}
+
+/* ---- what gives bytes: userdata is a struct field_bytes ---- */
+
+static enum tokend_error take_wrapped(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        return again ? TOKEND_OK : secrets_wrap_parse(parameters, userdata, ret_failure);
+}
+
+static enum tokend_error give(
+        enum tokend_error error, const struct field_bytes *bytes, unsigned char **ret, size_t *ret_length)
+{
+        if (error == TOKEND_OK) {
+                *ret = bytes->data;
+                *ret_length = bytes->length;
+        }
+        return error;
+}
+
+enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, const void *public_key,
+        size_t public_key_length, const struct tokend_algorithm *algorithm, const char *secret,
+        int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
+{
+        const struct secrets_wrap_arguments arguments = {.key = key,
+                .public_key = {public_key, public_key_length},
+                .algorithm = algorithm->name,
+                .iv = {algorithm->iv, algorithm->iv_length},
+                .label = {algorithm->label, algorithm->label_length},
+                .secret = secret};
+        struct secrets_wrap_result result = {0};
+        struct call call;
+        enum tokend_error error = secrets_wrap_begin(&call, &arguments, timeout_ms, ret_failure);
+
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, take_wrapped, &result, ret_failure);
+        return give(error, &result.wrapped, ret, ret_length);
+}
+
+static enum tokend_error take_ciphertext(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        return again ? TOKEND_OK : secrets_encrypt_parse(parameters, userdata, ret_failure);
+}
+
+enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
+        const struct tokend_algorithm *algorithm, const void *plaintext, size_t length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
+{
+        const struct secrets_encrypt_arguments arguments = {.key = key,
+                .algorithm = algorithm->name,
+                .iv = {algorithm->iv, algorithm->iv_length},
+                .plaintext = {plaintext ? plaintext : "", length},
+                .aad = {algorithm->aad, algorithm->aad_length}};
+        struct secrets_encrypt_result result = {0};
+        struct call call;
+        enum tokend_error error = secrets_encrypt_begin(&call, &arguments, timeout_ms, ret_failure);
+
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, take_ciphertext, &result, ret_failure);
+        return give(error, &result.ciphertext, ret, ret_length);
+}
+
+static enum tokend_error take_decrypted(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        return again ? TOKEND_OK : secrets_decrypt_parse(parameters, userdata, ret_failure);
+}
+
+enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
+        const struct tokend_algorithm *algorithm, const void *ciphertext, size_t length, int timeout_ms,
+        unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
+{
+        const struct secrets_decrypt_arguments arguments = {.key = key,
+                .algorithm = algorithm->name,
+                .iv = {algorithm->iv, algorithm->iv_length},
+                .ciphertext = {ciphertext ? ciphertext : "", length},
+                .aad = {algorithm->aad, algorithm->aad_length}};
+        struct secrets_decrypt_result result = {0};
+        struct call call;
+        enum tokend_error error = secrets_decrypt_begin(&call, &arguments, timeout_ms, ret_failure);
+
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, take_decrypted, &result, ret_failure);
+        return give(error, &result.plaintext, ret, ret_length);
+}
+
+static enum tokend_error take_sealed_signature(
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+{
+        return again ? TOKEND_OK : secrets_sign_parse(parameters, userdata, ret_failure);
+}
+
+enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, const char *algorithm,
+        enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
+        size_t *ret_length, struct tokend_failure *ret_failure)
+{
+        const struct call_bytes bytes = {input ? input : "", length};
+        struct secrets_sign_arguments arguments = {.key = key, .algorithm = algorithm};
+        struct secrets_sign_result result = {0};
+        struct call call;
+        enum tokend_error error;
+
+        if ((kind != TOKEND_DIGEST && kind != TOKEND_MESSAGE) || (!input && length > 0))
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "expected a digest or a message");
+        *(kind == TOKEND_DIGEST ? &arguments.digest : &arguments.message) = bytes;
+        error = secrets_sign_begin(&call, &arguments, timeout_ms, ret_failure);
+        if (error == TOKEND_OK)
+                error = call_finish(handle, &call, take_sealed_signature, &result, ret_failure);
+        return give(error, &result.signature, ret, ret_length);
+}
