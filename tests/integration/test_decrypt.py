@@ -119,12 +119,9 @@ class Decrypt(Both):
         for token in self.pem:
             self.assertFalse(self.daemon.token(token).get("lastError", {}).get("ckr"), "the status tells what the token said")
 
-    def test_same_time(self):
-        """the times of two kinds of wrong padding are of one distribution; of a right and a wrong one they are not"""
-        kinds = self.wrong("hsm")
-        good = encrypt(self.pem["hsm"], os.urandom(53), "rsa_pkcs1")
-        makers = {"right": lambda: good, **{name: kinds[name] for name in ("block type", "no end", "short padding")}}
-        rounds, times = 250, {name: [] for name in makers}
+    def times_of(self, makers, rounds):
+        """{name: seconds of each Decrypt}, asked for in turns of another order each time."""
+        times = {name: [] for name in makers}
         with self.daemon.client() as client:
             for _ in range(rounds):
                 for name in random.sample(sorted(makers), len(makers)):
@@ -134,6 +131,14 @@ class Decrypt(Both):
                     with contextlib.suppress(Exception):
                         client.result()
                     times[name].append(time.perf_counter() - begun)
+        return times
+
+    def test_same_time(self):
+        """the times of two kinds of wrong padding are of one distribution; of a right and a wrong one they are not"""
+        kinds = self.wrong("hsm")
+        good = encrypt(self.pem["hsm"], os.urandom(53), "rsa_pkcs1")
+        makers = {"right": lambda: good, **{name: kinds[name] for name in ("block type", "no end", "short padding")}}
+        wrong, rounds = sorted(set(makers) - {"right"}), 250
         # Kolmogorov and Smirnov: two samples of one distribution are further apart once in ten million times.
         bound = math.sqrt(-math.log(1e-7 / 2) / 2) * math.sqrt(2 / rounds)
 
@@ -142,12 +147,16 @@ class Decrypt(Both):
             below = lambda sample, x: sum(t <= x for t in sample) / rounds
             return max(abs(below(times[a], x) - below(times[b], x)) for x in values)
 
-        wrong = [name for name in times if name != "right"]
+        # A busy machine hides what there is to be seen: a wrong padding is tried twice. Then it is measured anew.
+        for _ in range(8):
+            times = self.times_of(makers, rounds)
+            seen = min(apart("right", name) for name in wrong)
+            if seen > bound:
+                break
+        self.assertGreater(seen, bound, "a wrong padding, which is tried twice, is not seen to take longer than a right one")
         for a in wrong:
             for b in wrong:
                 self.assertLess(apart(a, b), bound, f"{a}, {b}")
-        # The measurement does see what there is to be seen: a wrong padding is tried twice.
-        self.assertGreater(min(apart("right", name) for name in wrong), bound)
 
     def test_refused(self):
         """what does not fit the key, the algorithm or the length (LIMIT_OAEP_LABEL, LIMIT_SIGNATURE) is refused by name"""
