@@ -84,6 +84,27 @@ int signature_algorithm(const struct ctl_options *o)
                        : usage("%s is not an algorithm of signatures", o->algorithm);
 }
 
+unsigned usage_mask(const char *text)
+{
+        unsigned usage = 0;
+
+        for (;;) {
+                size_t length = strcspn(text, ",");
+                unsigned bit = 1;
+                const char *name;
+
+                while ((name = usage_name(bit)) &&
+                        (strlen(name) != length || memcmp(name, text, length) != 0))
+                        bit <<= 1;
+                if (!name)
+                        return 0;
+                usage |= bit;
+                if (!text[length])
+                        return usage;
+                text += length + 1;
+        }
+}
+
 int split_name(const char *name, char **ret_token, const char **ret_nickname)
 {
         const char *colon = strchr(name, ':');

@@ -63,6 +63,27 @@ static const struct verb verbs[] = {
                 "say whether the token is fit for a new subsystem"},
         {"remove-claim", verb_remove_claim, 2, 2, BIT(CLAIMANT) | BIT(YES),
                 "TOKEN NICKNAME --claimant HEX --yes", "remove a claim that a host left on a token"},
+        {"secrets", verb_secrets, 0, 1, 0, "[TOKEN]", "print the secret keys that you may see"},
+        {"secret-generate", verb_secret_generate, 0, 1,
+                BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(OUT),
+                "[KEY] --type NAME --usage encrypt,... [--length BYTES] [--size BITS] [--curve NAME] [--out "
+                "FILE]",
+                "make a secret key on the token, or without KEY a sealed one"},
+        {"unwrap", verb_unwrap, 1, 1,
+                BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) |
+                        BIT(USAGE) | BIT(IN) | BIT(OUT),
+                "KEY|@FILE --algorithm NAME --type NAME --usage encrypt,... [--iv HEX] [--label HEX] "
+                "[--length BYTES] [--size BITS] [--curve NAME] [--in FILE|-] [--out FILE]",
+                "make a sealed key of a wrapped one"},
+        {"wrap", verb_wrap, 1, 2,
+                BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64),
+                "@SEALED [KEY|@FILE] --algorithm NAME [--public-key FILE] [--iv HEX] [--label HEX] [--out "
+                "FILE] "
+                "[--base64]",
+                "wrap a sealed key by another key"},
+        {"encrypt", verb_encrypt, 1, 1, BIT(ALGORITHM) | BIT(IV) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--iv HEX] [--in FILE|-] [--out FILE] [--base64]",
+                "encrypt with a secret key"},
         {"status", verb_status, 0, 0, BIT(WATCH), "[--watch]",
                 "print the state of tokens, sessions, queues and instances"},
         {"metrics", verb_metrics, 0, 0, 0, "", "print the same as OpenMetrics text"},

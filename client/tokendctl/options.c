@@ -7,6 +7,7 @@
 
 #include "daemon/util/decryption.h"
 #include "daemon/util/duration.h"
+#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/text.h"
 #include "gen/proto/enums.h"
 #include "proto/limits.h"
@@ -20,7 +21,8 @@ struct option_row {
 
 /* A comma and a blank stand before each name, also before the first. */
 #define ALGORITHM_WORD(constant, name, ...) ", " name
-static const char algorithms[] = ALGORITHM_LIST(ALGORITHM_WORD) DECRYPTION_LIST(ALGORITHM_WORD);
+static const char algorithms[] =
+        ALGORITHM_LIST(ALGORITHM_WORD) DECRYPTION_LIST(ALGORITHM_WORD) SECRET_ALGORITHMS(ALGORITHM_WORD);
 
 /* words: "rsa, ec"; text into *ret if it is one of them. */
 static int parse_word(const char *option, const char *words, const char *text, const char **ret)
@@ -60,7 +62,7 @@ static int parse_timeout(struct ctl_options *o, const char *text)
 
 static int parse_type(struct ctl_options *o, const char *text)
 {
-        return parse_word("type", KEYS_KEY_TYPE_WORDS, text, &o->type);
+        return parse_word("type", KEYS_KEY_TYPE_WORDS ", aes, des2, des3, generic", text, &o->type);
 }
 
 static int parse_size(struct ctl_options *o, const char *text)
@@ -72,6 +74,17 @@ static int parse_size(struct ctl_options *o, const char *text)
                         "--size: expected a number of bits from %u to %u that is a multiple of 8, not '%s'",
                         LIMIT_RSA_BITS_MIN, LIMIT_RSA_BITS_MAX, text);
         o->size = (int)size;
+        return EXIT_DONE;
+}
+
+static int parse_length(struct ctl_options *o, const char *text)
+{
+        uint64_t length;
+
+        if (!parse_number(text, 1, LIMIT_GENERIC_SECRET, &length))
+                return usage("--length: expected a number of bytes from 1 to %u, not '%s'",
+                        LIMIT_GENERIC_SECRET, text);
+        o->length = (int)length;
         return EXIT_DONE;
 }
 
@@ -172,6 +185,8 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_BASE64] = {"base64", false, PLACE(base64), NULL},
         [OPTION_SIGNATURE] = {"signature", true, PLACE(signature), NULL},
         [OPTION_LABEL] = {"label", true, PLACE(label), NULL},
+        [OPTION_IV] = {"iv", true, PLACE(iv), NULL},
+        [OPTION_LENGTH] = {"length", true, 0, parse_length},
         [OPTION_PUBLIC_KEY] = {"public-key", true, PLACE(peer), NULL},
         [OPTION_DER] = {"der", false, PLACE(der), NULL},
         [OPTION_YES] = {"yes", false, PLACE(yes), NULL},

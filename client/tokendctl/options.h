@@ -26,6 +26,8 @@ enum ctl_option {
         OPTION_BASE64,
         OPTION_SIGNATURE,
         OPTION_LABEL,
+        OPTION_IV,
+        OPTION_LENGTH,
         OPTION_PUBLIC_KEY,
         OPTION_DER,
         OPTION_YES,

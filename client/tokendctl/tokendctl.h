@@ -33,8 +33,9 @@ struct ctl_options {
         bool json, help, version;
         int timeout_ms; /* 0: the library's default */
 
-        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer, *id;
-        int size; /* bits; 0: not given */
+        const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer, *iv, *id;
+        int size;   /* bits; 0: not given */
+        int length; /* bytes; 0: not given */
         bool loadable, base64, der, yes, watch;
         bool salted; /* salt_length was given */
         int salt_length;
@@ -83,6 +84,11 @@ int verb_status(const struct ctl_options *o);
 int verb_metrics(const struct ctl_options *o);
 int verb_probe(const struct ctl_options *o);
 int verb_audit(const struct ctl_options *o);
+int verb_secrets(const struct ctl_options *o);
+int verb_secret_generate(const struct ctl_options *o);
+int verb_unwrap(const struct ctl_options *o);
+int verb_wrap(const struct ctl_options *o);
+int verb_encrypt(const struct ctl_options *o);
 
 /* ---- common.c ---- */
 
@@ -100,6 +106,9 @@ int refused_for(const struct tokend_failure *failure, const char *name);
 
 /* Whether --algorithm, which was given, is of signatures; else it complains. An exit status. */
 int signature_algorithm(const struct ctl_options *o);
+
+/* "sign,decrypt" as a mask of enum tokend_usage. 0: one of the words is not a usage. */
+unsigned usage_mask(const char *text);
 
 /* The parts of the name of a key to be made: "token:nickname" or "nickname". *ret_token: NULL, or a string that the caller
  * frees. *ret_nickname: inside name. An exit status. */

@@ -87,28 +87,6 @@ int verb_list(const struct ctl_options *o)
         return r;
 }
 
-/* "sign,decrypt" as a mask. 0: one of the words is not a usage. */
-static unsigned parse_usage(const char *text)
-{
-        unsigned usage = 0;
-
-        for (;;) {
-                size_t length = strcspn(text, ",");
-                unsigned bit = 1;
-                const char *name;
-
-                while ((name = usage_name(bit)) &&
-                        (strlen(name) != length || memcmp(name, text, length) != 0))
-                        bit <<= 1;
-                if (!name)
-                        return 0;
-                usage |= bit;
-                if (!text[length])
-                        return usage;
-                text += length + 1;
-        }
-}
-
 int verb_generate(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
@@ -121,12 +99,14 @@ int verb_generate(const struct ctl_options *o)
 
         if (!o->type)
                 return usage("generate needs --type rsa, ec or ed25519");
+        if (key_type_from_name(o->type) == 0)
+                return usage("--type: a key is rsa, ec or ed25519; secret-generate makes %s", o->type);
         if (o->size != 0 && strcmp(o->type, "rsa") != 0)
                 return usage("--size: only a key of --type rsa has a size; give an ec key a --curve");
         if (o->curve && strcmp(o->type, "ec") != 0)
                 return usage("--curve: only a key of --type ec has a curve");
         if (o->usage) {
-                wanted.usage = parse_usage(o->usage);
+                wanted.usage = usage_mask(o->usage);
                 if (wanted.usage == 0)
                         return usage("--usage: expected sign, decrypt, unwrap or derive, separated by "
                                      "commas, not '%s'",

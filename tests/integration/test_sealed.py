@@ -530,3 +530,26 @@ class BadInput(Tokens):
                 ("NotOurSeal", None, "Wrap", {"algorithm": "aes_kwp", "secret": "sealed:AAAA"}),
             ])
             self.assertEqual(len(unb64(self.call("Wrap", key=f"{token}:transport", algorithm="rsa_pkcs1", secret=secret)["wrapped"])), 256)
+
+
+class Ctl(Case):
+    """tokendctl secrets, secret-generate, unwrap, wrap and encrypt."""
+
+    def test_verbs(self):
+        """a sealed key goes by way of files, wrapped and back; a secret on the token is listed; both encrypt alike where they are alike"""
+        token = SoftToken(self.place, "hsm")
+        daemon = self.own(token.section())
+        file = lambda name: str(self.place.path / name)
+        daemon.ctl("secret-generate", "--type", "aes", "--length", "32", "--usage", "wrap,unwrap", "--out", file("kek"))
+        daemon.ctl("secret-generate", "--type", "aes", "--length", "16", "--usage", "encrypt", "--out", file("key"))
+        self.assertEqual(os.stat(file("key")).st_mode & 0o777, 0o600)
+        daemon.ctl("wrap", "@" + file("key"), "@" + file("kek"), "--algorithm", "aes_kwp", "--out", file("wrapped"))
+        daemon.ctl("unwrap", "@" + file("kek"), "--algorithm", "aes_kwp", "--type", "aes", "--length", "16", "--usage", "encrypt",
+                   "--in", file("wrapped"), "--out", file("back"))
+        self.place.write("plain", bytes(16))
+        encrypt = lambda key: daemon.ctl("encrypt", key, "--algorithm", "aes_cbc", "--iv", "00" * 16, "--in", file("plain"), text=False)
+        self.assertEqual(encrypt("@" + file("key")), encrypt("@" + file("back")))
+        daemon.ctl("secret-generate", "hsm:master", "--type", "aes", "--length", "16", "--usage", "encrypt,decrypt")
+        self.assertIn("master", daemon.ctl("secrets"))
+        self.assertEqual(len(encrypt("hsm:master")), 16)
+        self.assertNotEqual(encrypt("hsm:master"), encrypt("@" + file("key")))

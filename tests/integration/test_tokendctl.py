@@ -72,7 +72,7 @@ class Usage(Ctl):
     def test_values(self):
         """a wrong value is refused by the option's name, with what was expected"""
         for arguments, says in (
-                (("generate", "hsm:x", "--type", "dsa"), "--type: expected one of rsa, ec, ed25519, not 'dsa'"),
+                (("generate", "hsm:x", "--type", "dsa"), "--type: expected one of rsa, ec, ed25519, aes, des2, des3, generic, not 'dsa'"),
                 (("generate", "hsm:x", "--type", "r"), "--type: expected one of rsa"),
                 (("generate", "hsm:x", "--type", "ec", "--curve", "P-256"), "--curve: expected one of secp256r1, secp384r1, secp521r1"),
                 (("generate", "hsm:x", "--type", "rsa", "--size", 1024), "--size: expected a number of bits from 2048 to 8192"),
