@@ -17,8 +17,12 @@ EPOCH = 7
 LOOK_SEEK = 2
 
 
+def without_comments(header):
+    return re.sub(r"/\*.*?\*/", "", (ROOT / "daemon/channel" / header).read_text(), flags=re.S).replace("\\\n", " ")
+
+
 def read_messages():
-    text = re.sub(r"/\*.*?\*/", "", (ROOT / "daemon/channel/message.h").read_text(), flags=re.S).replace("\\\n", " ")
+    text = without_comments("message.h")
     lists = {name: body for name, body in re.findall(r"#define (\w+)\((?:[OM], )?F\)([^\n]*)", text)}
 
     def fields_in(part):
@@ -30,7 +34,7 @@ def read_messages():
         parts = re.split(r"\b[OM]\(([A-Z_]+),", lists[rows])
         fields.update((name, head + fields_in(row)) for name, row in zip(parts[1::2], parts[2::2]))
     order = list(fields)
-    statuses = re.findall(r"\b(REPLY_\w+)\b", re.search(r"enum reply_status \{(.*?)\};", text, re.S).group(1))
+    statuses = re.findall(r"\b(REPLY_\w+)\b", re.search(r"enum reply_status \{(.*?)\};", without_comments("message-words.h"), re.S)[1])
     return fields, order, statuses
 
 
