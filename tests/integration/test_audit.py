@@ -385,10 +385,13 @@ class Faults(Audited):
         return [r["result"] for r in read(path) if r["kind"] == "generate" and r["key"] == nickname]
 
     def generate_and_go(self, daemon, nickname, **flags):
-        """A client that asks for a key, and has gone before there is any."""
+        """A client that asks for a key, and has gone before there is any, but not before the broker has taken what it asks."""
+        taken = lambda: sum(instance["requests"] for instance in daemon.status()["instances"])
         with daemon.client() as client:
             client.call("List")
+            before = taken()
             client.send("Generate", {"token": "hsm", "nickname": nickname, "type": "ec"}, **flags)
+            until(lambda: taken() > before, "it is taken")
         until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "it has gone")
 
     def test_client_gone_held(self):

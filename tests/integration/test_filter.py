@@ -13,6 +13,7 @@ from harness import PLAIN, ROOT, Case, Process, SoftToken, public_pem, run, unti
 from varlink import Client, Error, b64, unb64
 
 CERTIFICATES, KEYS, STATUS, SERVICE = "io.tokend.Certificates.", "io.tokend.Keys.", "io.tokend.Status.", "org.varlink.service."
+SECRETS = "io.tokend.Secrets."
 SIGN = {"algorithm": "ecdsa_sha256", "digest": b64(bytes(32))}
 
 WRAPPER = """#!/bin/sh
@@ -78,6 +79,28 @@ class Filter(Case):
         key = self.ask(KEYS + "Generate", token="hsm", nickname="ecdh", type="ec", usage=["derive"])["key"]
         self.assertEqual(len(unb64(self.ask(KEYS + "Derive", key="hsm:ecdh", publicKey=key["publicKey"])["secret"])), 32)
 
+    def secrets(self):
+        """Calls each method of io.tokend.Secrets; their names."""
+        called = set()
+
+        def ask(method, **parameters):
+            called.add(SECRETS + method)
+            return self.ask(SECRETS + method, **parameters)
+        aes = {"type": "aes", "length": 32, "usage": ["encrypt", "decrypt", "wrap", "unwrap", "derive"]}
+        ask("Generate", token="hsm", nickname="master", template=aes)
+        key = ask("Generate", token="hsm", template=aes)["sealed"]
+        pair = ask("Generate", token="hsm", template={"type": "ec", "curve": "secp256r1", "usage": ["sign"]})["sealed"]
+        ask("List", token="hsm")
+        block = b64(bytes(16))
+        ciphertext = ask("Encrypt", key=key, algorithm="aes_ecb", plaintext=block)["ciphertext"]
+        self.assertEqual(ask("Decrypt", key=key, algorithm="aes_ecb", ciphertext=ciphertext)["plaintext"], block)
+        wrapped = ask("Wrap", key=key, algorithm="aes_kwp", secret=key)["wrapped"]
+        ask("Unwrap", key=key, algorithm="aes_kwp", wrapped=wrapped, template=aes)
+        ask("Derive", key=key, algorithm="aes_ecb_encrypt_data", data=block, template={**aes, "length": 16})
+        ask("Sign", key=pair, algorithm="ecdsa_sha256", digest=SIGN["digest"])
+        ask("Delete", secret="hsm:master")
+        return called
+
     def walk(self):
         """Calls each method; their names."""
         calls = {
@@ -114,7 +137,7 @@ class Filter(Case):
                 else:
                     self.ask(method, **parameters)
         self.ask(CERTIFICATES + "Delete", certificate="hsm:alone")
-        return set(calls)
+        return set(calls) | self.secrets()
 
     def accelerate(self):
         """Until a copy of a key signs."""

@@ -60,7 +60,8 @@ class Faults(unittest.TestCase):
         """what is not varlink is named with its line"""
         self.check(BEGIN + "# @right sign\nmethod A( -> ()\n", 4, "expected a name, found ->")
         self.check(BEGIN + "# @right sign\nmethod A(a: Other) -> ()\n", 4, "Other")
-        self.check(BEGIN + "type B (b: int)\n# @right sign\nmethod A(a: B) -> ()\n", 5, "a is of a type")
+        self.check(BEGIN + "type B (b: int)\n# @right sign\nmethod A(a: []B) -> ()\n", 5, "a is of a type")
+        self.check(BEGIN + "type B (b: int)\n# @right sign\nmethod A(a: ?B) -> ()\n", 5, "cannot be left out")
         self.check(BEGIN + "# @right sign\nmethod A(a: []int) -> ()\n", 4, "a is of a type")
         self.check(BEGIN + "type A (a, b: int)\n", 3, "a has no type")
         self.check(BEGIN + "type A (a: int)\ntype A (b: int)\n", 4, "A already")

