@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * RSA decryptions and ECDH agreements a second, one client: by direct calls with a session key of this process, and through the
+ * RSA decryptions, ECDH agreements, and AES keys wrapped and unwrapped a second, one client: by direct calls with a session key of this process, and through the
  * daemon with a key of the same token. They take turns of a short slice each.
  */
 #include "tests/bench/secrets.h"
+
+#include "tests/bench/wraps.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -38,8 +40,9 @@ static int64_t now_nsec(void)
 
 /* ---- the four ways: 0, or it failed ---- */
 
-static int decrypt_direct(struct bench *b)
+static int decrypt_direct(void *userdata)
 {
+        struct bench *b = userdata;
         CK_MECHANISM mechanism = {CKM_RSA_PKCS, NULL, 0};
         unsigned char plaintext[256];
         CK_ULONG n = sizeof(plaintext);
@@ -48,8 +51,9 @@ static int decrypt_direct(struct bench *b)
                b->functions->C_Decrypt(b->session, b->input, b->n_input, plaintext, &n) != CKR_OK;
 }
 
-static int decrypt_tokend(struct bench *b)
+static int decrypt_tokend(void *userdata)
 {
+        struct bench *b = userdata;
         unsigned char *plaintext;
         size_t n;
 
@@ -60,8 +64,9 @@ static int decrypt_tokend(struct bench *b)
         return 0;
 }
 
-static int derive_direct(struct bench *b)
+static int derive_direct(void *userdata)
 {
+        struct bench *b = userdata;
         CK_ECDH1_DERIVE_PARAMS parameters = {
                 .kdf = CKD_NULL, .ulPublicDataLen = b->n_input, .pPublicData = b->input};
         CK_MECHANISM mechanism = {CKM_ECDH1_DERIVE, &parameters, sizeof(parameters)};
@@ -82,8 +87,9 @@ static int derive_direct(struct bench *b)
                b->functions->C_DestroyObject(b->session, secret) != CKR_OK;
 }
 
-static int derive_tokend(struct bench *b)
+static int derive_tokend(void *userdata)
 {
+        struct bench *b = userdata;
         unsigned char *secret;
         size_t n;
 
@@ -162,7 +168,7 @@ static int make_their_key(struct bench *b, bool rsa)
 
 /* ---- the table ---- */
 
-static int compare(struct bench *b, const char *name, int (*const ways[2])(struct bench *b))
+static int compare(void *b, const char *name, int (*const ways[2])(void *b))
 {
         double rates[2];
         unsigned done[2] = {0};
@@ -186,8 +192,11 @@ static int compare(struct bench *b, const char *name, int (*const ways[2])(struc
 
 int secrets_run(struct tokend *handle, PK11SlotInfo *slot)
 {
-        static int (*const decrypts[2])(struct bench *) = {decrypt_direct, decrypt_tokend};
-        static int (*const derives[2])(struct bench *) = {derive_direct, derive_tokend};
+        static int (*const decrypts[2])(void *) = {decrypt_direct, decrypt_tokend};
+        static int (*const derives[2])(void *) = {derive_direct, derive_tokend};
+        static int (*const wrap[2])(void *) = {wraps_wrap_direct, wraps_wrap_tokend};
+        static int (*const unwrap[2])(void *) = {wraps_unwrap_direct, wraps_unwrap_tokend};
+        struct wraps wraps;
         struct bench b = {.handle = handle, .functions = PK11_GetModule(slot)->functionList};
         int failed = 0;
 
@@ -200,5 +209,9 @@ int secrets_run(struct tokend *handle, PK11SlotInfo *slot)
                         return -1;
                 failed += compare(&b, rsa ? "RSA-2048 decrypt" : "P-256 ECDH", rsa ? decrypts : derives);
         }
+        if (wraps_open(&wraps, handle, slot, b.session) < 0)
+                return -1;
+        failed += compare(&wraps, "AES wrap", wrap);
+        failed += compare(&wraps, "AES unwrap", unwrap);
         return failed;
 }
