@@ -15,7 +15,7 @@ struct p11_decrypting {
         unsigned char *label; /* of OAEP */
         size_t label_length;
         struct buffer input;
-        bool begun, is_done;
+        bool is_done;
         unsigned char *plaintext; /* once it is done */
         size_t plaintext_length;
 };
@@ -145,19 +145,15 @@ static CK_RV decrypt(CK_SESSION_HANDLE session, const void *data, CK_ULONG data_
 
         ENTER_MODULE;
 
-        rv = p11_session_take(module, session, OPERATION_DECRYPT, &operation);
+        rv = p11_session_take_to_end(
+                module, session, OPERATION_DECRYPT, whole, length && (data || data_length == 0), &operation);
         if (rv != CKR_OK)
                 return rv;
-        if (!length || (!data && data_length > 0))
-                return CKR_ARGUMENTS_BAD;
         decrypting = operation->state;
-        if (whole && decrypting->begun)
-                rv = CKR_OPERATION_ACTIVE;
-        else if (!out)
+        if (!out) {
                 *length = decrypting->is_done ? decrypting->plaintext_length : block(decrypting);
-        if (rv != CKR_OK || !out) {
                 p11_session_put(module, session, TAKE_PTR(operation));
-                return rv;
+                return CKR_OK;
         }
         if (whole && !decrypting->is_done)
                 rv = add(decrypting, data, data_length);
@@ -198,7 +194,7 @@ CK_RV C_DecryptUpdate(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pEncryptedPart, CK
         if (!pulPartLen || (!pEncryptedPart && ulEncryptedPartLen > 0))
                 return CKR_ARGUMENTS_BAD;
         decrypting = operation->state;
-        decrypting->begun = true;
+        operation->begun = true;
         /* A question for the size adds nothing; all comes at the end. */
         if (pPart)
                 rv = add(decrypting, pEncryptedPart, ulEncryptedPartLen);

@@ -6,7 +6,6 @@
 struct digesting {
         const struct module_hash *hash;
         struct hashing *hashing;
-        bool begun;
 };
 
 static void digesting_free(void *pointer)
@@ -63,7 +62,7 @@ CK_RV C_DigestUpdate(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pPart, CK_ULONG ulP
         if (!pPart && ulPartLen > 0)
                 return CKR_ARGUMENTS_BAD;
         digesting = operation->state;
-        digesting->begun = true;
+        operation->begun = true;
         hashing_add(digesting->hashing, pPart, ulPartLen);
         p11_session_put(module, hSession, TAKE_PTR(operation));
         return CKR_OK;
@@ -75,25 +74,21 @@ static CK_RV end(CK_SESSION_HANDLE session, const void *data, CK_ULONG data_leng
 {
         _cleanup_(operation_freep) struct p11_operation *operation = NULL;
         struct digesting *digesting;
+        CK_ULONG room;
         CK_RV rv;
 
         ENTER_MODULE;
 
-        rv = p11_session_take(module, session, OPERATION_DIGEST, &operation);
+        rv = p11_session_take_to_end(
+                module, session, OPERATION_DIGEST, whole, length && (data || data_length == 0), &operation);
         if (rv != CKR_OK)
                 return rv;
-        if (!length || (!data && data_length > 0))
-                return CKR_ARGUMENTS_BAD;
         digesting = operation->state;
-        if (whole && digesting->begun)
-                rv = CKR_OPERATION_ACTIVE;
-        else if (digest && *length < digesting->hash->length)
-                rv = CKR_BUFFER_TOO_SMALL;
-        if (rv != CKR_OPERATION_ACTIVE)
-                *length = digesting->hash->length;
-        if (rv != CKR_OK || !digest) {
+        room = *length;
+        *length = digesting->hash->length;
+        if (!digest || room < *length) {
                 p11_session_put(module, session, TAKE_PTR(operation));
-                return rv;
+                return digest ? CKR_BUFFER_TOO_SMALL : CKR_OK;
         }
         hashing_add(digesting->hashing, data, data_length);
         hashing_end(digesting->hashing, digest);

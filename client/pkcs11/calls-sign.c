@@ -54,6 +54,7 @@ static CK_RV update(CK_SESSION_HANDLE session, enum operation_kind kind, const v
                 return rv;
         if (!part && length > 0)
                 return CKR_ARGUMENTS_BAD;
+        operation->begun = true;
         rv = signing_add(operation->state, part, length);
         if (rv == CKR_OK)
                 p11_session_put(module, session, TAKE_PTR(operation));
@@ -80,15 +81,10 @@ static CK_RV sign(CK_SESSION_HANDLE session, const void *data, CK_ULONG data_len
 
         ENTER_MODULE;
 
-        rv = p11_session_take(module, session, OPERATION_SIGN, &operation);
+        rv = p11_session_take_to_end(
+                module, session, OPERATION_SIGN, whole, length && (data || data_length == 0), &operation);
         if (rv != CKR_OK)
                 return rv;
-        if (!length || (!data && data_length > 0))
-                return CKR_ARGUMENTS_BAD;
-        if (whole && signing_has_begun(operation->state)) {
-                p11_session_put(module, session, TAKE_PTR(operation));
-                return CKR_OPERATION_ACTIVE;
-        }
         needed = signing_length(operation->state);
         if (!signature || *length < needed) {
                 *length = needed;
@@ -123,15 +119,10 @@ static CK_RV verify(CK_SESSION_HANDLE session, const void *data, CK_ULONG data_l
 
         ENTER_MODULE;
 
-        rv = p11_session_take(module, session, OPERATION_VERIFY, &operation);
+        rv = p11_session_take_to_end(module, session, OPERATION_VERIFY, whole,
+                signature && (data || data_length == 0), &operation);
         if (rv != CKR_OK)
                 return rv;
-        if (!signature || (!data && data_length > 0))
-                return CKR_ARGUMENTS_BAD;
-        if (whole && signing_has_begun(operation->state)) {
-                p11_session_put(module, session, TAKE_PTR(operation));
-                return CKR_OPERATION_ACTIVE;
-        }
         if (whole)
                 rv = signing_add(operation->state, data, data_length);
         if (rv == CKR_OK)

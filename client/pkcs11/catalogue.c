@@ -76,8 +76,7 @@ static void put_part(struct buffer *out, const char *part, const char *value)
         if (!value)
                 return;
         buffer_put_format(out, "%s%s=", out->length > strlen("pkcs11:") ? ";" : "", part);
-        for (; *value; value++)
-                buffer_put_format(out, "%%%02x", (unsigned char)*value);
+        put_percent(out, value, strlen(value));
 }
 
 static bool add_slot(struct catalogue *catalogue, const struct tokend_token *token)

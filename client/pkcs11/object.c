@@ -58,10 +58,10 @@ bool object_hides(const struct p11_object *object, CK_ATTRIBUTE_TYPE type)
         }
 }
 
-static void put_percent(struct buffer *out, const unsigned char *bytes, size_t n)
+void put_percent(struct buffer *out, const void *bytes, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                buffer_put_format(out, "%%%02x", bytes[i]);
+                buffer_put_format(out, "%%%02x", ((const unsigned char *)bytes)[i]);
 }
 
 /* By its CKA_ID, which stays when the key is renamed and which no other key gets; by its nickname if it has none. */
@@ -75,7 +75,7 @@ static char *name_of(const char *uri, const char *nickname, const unsigned char 
                 put_percent(&out, id, id_length);
         } else {
                 buffer_put_text(&out, ";object=");
-                put_percent(&out, (const unsigned char *)nickname, strlen(nickname));
+                put_percent(&out, nickname, strlen(nickname));
         }
         return buffer_take(&out);
 }

@@ -56,5 +56,8 @@ CK_RV object_session_public_key(
 CK_RV object_session_secret(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n,
         const unsigned char *secret, size_t length, struct p11_object **ret);
 
+/* Each byte as %NN, for a value in a URI. */
+void put_percent(struct buffer *out, const void *bytes, size_t n);
+
 /* An attribute of this type can be sensitive: a part of a private key. */
 bool object_hides(const struct p11_object *object, CK_ATTRIBUTE_TYPE type);

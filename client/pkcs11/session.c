@@ -21,7 +21,7 @@ struct p11_operation *operation_new(enum operation_kind kind, void *state, void 
                 free_state(state);
                 return NULL;
         }
-        *operation = (struct p11_operation){kind, free_state, state};
+        *operation = (struct p11_operation){kind, false, free_state, state};
         return operation;
 }
 
@@ -177,6 +177,24 @@ CK_RV p11_session_take(
 void p11_session_put(struct module *module, CK_SESSION_HANDLE handle, struct p11_operation *operation)
 {
         (void)p11_session_begin(module, handle, operation);
+}
+
+CK_RV p11_session_take_to_end(struct module *module, CK_SESSION_HANDLE handle, enum operation_kind kind,
+        bool whole, bool good, struct p11_operation **ret)
+{
+        _cleanup_(operation_freep) struct p11_operation *operation = NULL;
+        CK_RV rv = p11_session_take(module, handle, kind, &operation);
+
+        if (rv != CKR_OK)
+                return rv;
+        if (!good)
+                return CKR_ARGUMENTS_BAD;
+        if (whole && operation->begun) {
+                p11_session_put(module, handle, TAKE_PTR(operation));
+                return CKR_OPERATION_ACTIVE;
+        }
+        *ret = TAKE_PTR(operation);
+        return CKR_OK;
 }
 
 CK_RV p11_session_cancel(struct module *module, CK_SESSION_HANDLE handle, enum operation_kind kind)

@@ -20,6 +20,7 @@ enum operation_kind {
 /* What a session has begun. Whoever has taken it is its owner, and alone in it. */
 struct p11_operation {
         enum operation_kind kind;
+        bool begun; /* a part of its input was given */
         void (*free_state)(void *state);
         void *state;
 };
@@ -45,6 +46,10 @@ CK_RV p11_session_begin(struct module *module, CK_SESSION_HANDLE handle, struct 
 CK_RV p11_session_take(struct module *module, CK_SESSION_HANDLE handle, enum operation_kind kind,
         struct p11_operation **ret);
 void p11_session_put(struct module *module, CK_SESSION_HANDLE handle, struct p11_operation *operation);
+/* Takes it for a call that ends it. whole: all of the input comes with that call; CKR_OPERATION_ACTIVE, and the operation stays, if
+ * parts of it were given. good: the call's arguments are; CKR_ARGUMENTS_BAD, which ends the operation. */
+CK_RV p11_session_take_to_end(struct module *module, CK_SESSION_HANDLE handle, enum operation_kind kind,
+        bool whole, bool good, struct p11_operation **ret);
 /* Ends an operation of this kind; it may have none. CKR_SESSION_HANDLE_INVALID. */
 CK_RV p11_session_cancel(struct module *module, CK_SESSION_HANDLE handle, enum operation_kind kind);
 

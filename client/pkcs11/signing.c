@@ -17,7 +17,6 @@ struct p11_signing {
         size_t salt_length;             /* of PSS */
         struct hashing *hashing;        /* NULL: the input is taken as it is */
         struct buffer input;
-        bool begun;
 };
 
 void signing_free(void *pointer)
@@ -122,7 +121,6 @@ CK_RV signing_new(
 
 CK_RV signing_add(struct p11_signing *signing, const void *data, size_t length)
 {
-        signing->begun = true;
         if (signing->hashing) {
                 hashing_add(signing->hashing, data, length);
                 return CKR_OK;
@@ -132,11 +130,6 @@ CK_RV signing_add(struct p11_signing *signing, const void *data, size_t length)
         if (length > 0)
                 buffer_put(&signing->input, data, length);
         return signing->input.failed ? CKR_HOST_MEMORY : CKR_OK;
-}
-
-bool signing_has_begun(const struct p11_signing *signing)
-{
-        return signing->begun;
 }
 
 /* Bytes of r and of s. */

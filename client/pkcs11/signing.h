@@ -21,9 +21,6 @@ CK_RV signing_add(struct p11_signing *signing, const void *data, size_t length);
 /* Bytes of the signature. */
 size_t signing_length(const struct p11_signing *signing);
 
-/* Whether C_SignUpdate() was called. */
-bool signing_has_begun(const struct p11_signing *signing);
-
 /* Asks the daemon. signature has signing_length() bytes. CKR_DATA_LEN_RANGE and what a call gives. */
 CK_RV signing_make(struct p11_signing *signing, struct tokend *handle, int timeout_ms, uint8_t *signature);
 /* CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE too. */
