@@ -58,6 +58,11 @@ int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_len
         return r;
 }
 
+int file_unread(const char *path, int r, const char *too_long)
+{
+        return usage("%s: %s", file_name(path, "standard input"), r == -EFBIG ? too_long : strerror(-r));
+}
+
 static int write_all(int fd, const unsigned char *bytes, size_t length)
 {
         while (length > 0) {

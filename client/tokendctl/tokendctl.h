@@ -188,6 +188,9 @@ const char *file_name(const char *path, const char *standard);
 /* Reads a whole file, or standard input, of at most max bytes. The caller frees *ret. -EFBIG: it is longer; -errno. */
 int file_read(const char *path, size_t max, unsigned char **ret, size_t *ret_length);
 
+/* Complains of what file_read() gave, and returns EXIT_USAGE. too_long: what to say of -EFBIG. */
+int file_unread(const char *path, int r, const char *too_long);
+
 /* Where a verb writes its result. It is opened before the daemon is asked: if it cannot be, nothing was done. */
 struct ctl_output {
         const char *path; /* NULL or "-": standard output */

@@ -9,11 +9,6 @@
 
 #define PUBLIC_KEY_FILE_MAX (16U * 1024U)
 
-static int bad_file(const char *path, int r, const char *too_long)
-{
-        return usage("%s: %s", file_name(path, "standard input"), r == -EFBIG ? too_long : strerror(-r));
-}
-
 int verb_decrypt(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
@@ -31,7 +26,7 @@ int verb_decrypt(const struct ctl_options *o)
                 return usage("--label: expected hexadecimal digits");
         r = file_read(o->in, LIMIT_SIGNATURE, &ciphertext, &length);
         if (r < 0)
-                return bad_file(o->in, r, "longer than an RSA key can decrypt");
+                return file_unread(o->in, r, "longer than an RSA key can decrypt");
         r = ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
@@ -54,7 +49,7 @@ static int read_public_key(const char *path, unsigned char **ret, size_t *ret_le
         int r = file_read(path, PUBLIC_KEY_FILE_MAX, &file, &length);
 
         if (r < 0)
-                return bad_file(path, r, "too long to be a public key");
+                return file_unread(path, r, "too long to be a public key");
         if (length > 0 && file[0] == 4) {
                 *ret = file;
                 *ret_length = length;

@@ -197,8 +197,7 @@ int verb_unwrap(const struct ctl_options *o)
                 return r;
         r = file_read(o->in, LIMIT_WRAPPED, &wrapped, &length);
         if (r < 0)
-                return usage("%s: %s", file_name(o->in, "standard input"),
-                        r == -EFBIG ? "too long to be a wrapped key" : strerror(-r));
+                return file_unread(o->in, r, "too long to be a wrapped key");
         r = ctl_output_open(o->out, &output);
         handle = r == EXIT_DONE ? open_main(o) : NULL;
         if (!handle)
@@ -276,8 +275,7 @@ int verb_encrypt(const struct ctl_options *o)
                 return r;
         r = file_read(o->in, LIMIT_CIPHER, &plaintext, &length);
         if (r < 0)
-                return usage("%s: %s", file_name(o->in, "standard input"),
-                        r == -EFBIG ? "longer than 64 KiB" : strerror(-r));
+                return file_unread(o->in, r, "longer than 64 KiB");
         r = ctl_output_open(o->out, &output);
         handle = r == EXIT_DONE ? open_main(o) : NULL;
         error = handle ? tokend_secret_encrypt(handle, key, &algorithm, plaintext, length, o->timeout_ms,

@@ -29,8 +29,7 @@ static void input_done(struct input *input)
 
 static int bad_file(const char *path, int r)
 {
-        return usage("%s: %s", file_name(path, "standard input"),
-                r == -EFBIG ? "too long for one request" : strerror(-r));
+        return file_unread(path, r, "too long for one request");
 }
 
 /* Complains of what the library said. If a message did not fit, it names the file. */
