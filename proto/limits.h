@@ -35,7 +35,7 @@
  * message and read nothing take less. */
 #define LIMIT_STRANGER_BYTES (1024U * 1024U)
 
-/* Denials of one user that are recorded in full, in 10 s. The others are counted, and recorded as one number. */
+/* Refusals of one user, before anything was begun, that are recorded in full, in 10 s. The others are counted, and recorded as one number. */
 #define LIMIT_DENIALS 10U
 
 /* Questions about one user's callers that are with the supervisor at a time. Of all users together 64 are. */

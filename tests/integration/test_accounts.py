@@ -258,6 +258,20 @@ class Denials(Case):
         self.assertEqual(len(denied), 11)
         self.assertEqual(denied[-1]["count"], 190)
 
+    def test_refused(self):
+        """LIMIT_DENIALS: so it is with every call that ends before anything was begun, whatever its error"""
+        vain = {"KeyNotFound": ("Sign", {**SIGN, "key": "hsm:no"}), "TokenNotFound": ("List", {"token": "no"}),
+                "CertificateNotFound": ("io.tokend.Certificates.Get", {"certificate": "hsm:no"})}
+        with Client(sock=varlink.connect_as(self.daemon.socket, ALICE, ALICE, ())) as client:
+            before = self.log.stat().st_size
+            for name, (method, parameters) in vain.items():
+                for _ in range(200):
+                    self.fails(name, client.call, method, **parameters)
+        counted = lambda: [r for r in self.records() if r["kind"] == "denied" and r.get("uid") == ALICE and r.get("count")]
+        until(counted, "their number is recorded", 30)
+        self.assertLessEqual(len([r for r in self.records() if r.get("uid") == ALICE and not r.get("count")]), 10)
+        self.assertLess(self.log.stat().st_size - before, 20000)
+
 
 @unittest.skipUnless(os.getuid() == 0, "only root can be other users")
 class Units(Case):

@@ -59,7 +59,7 @@ bool account_is_behind(struct account *account, uint64_t now);
 /* Whether the account has more than it may have. stranger: by the bound for callers that match no [Instance]. */
 bool account_is_over(const struct account *account, bool stranger);
 
-/* A denial: whether it is recorded in full. Else it is counted. */
+/* A denial, or another refusal before anything was begun: whether it is recorded in full. Else it is counted. */
 bool account_records_denial(struct account *account, uint64_t now);
 /* When the denials that were only counted are due to be recorded as one number; USEC_NEVER: there are none. */
 uint64_t account_denials_due_usec(const struct account *account);

@@ -201,6 +201,14 @@ static bool is_recorded(const struct op *op)
         return op->audited || op->error != PROTO_INVALID_PARAMETER;
 }
 
+/* Whether it ended before anything was begun: a call that costs its caller nothing. */
+static bool is_refused(const struct op *op)
+{
+        if (op->announced || op->error == PROTO_OK)
+                return false;
+        return op->error == PROTO_PERMISSION_DENIED || !op->audited;
+}
+
 int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
 {
         bool denied = op->error == PROTO_PERMISSION_DENIED;
@@ -211,8 +219,8 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
         if (!is_recorded(op))
                 return 0;
         op->recorded = true;
-        /* A stranger neither fills the disk nor pushes others' records out of the journal. */
-        if (denied && !op->announced && op->caller->account &&
+        /* Whoever asks in vain neither fills the disk nor pushes others' records out of the journal. */
+        if (is_refused(op) && op->caller->account &&
                 !account_records_denial(op->caller->account, now_usec())) {
                 loop_arm(&op->broker->loop, account_denials_due_usec(op->caller->account));
                 return 0;
@@ -240,7 +248,7 @@ void record_denials(struct broker *broker, struct account *account)
                 .uid = account->uid,
                 .gid = (gid_t)-1,
                 .result = proto_error_name(PROTO_PERMISSION_DENIED),
-                .reason = "so many more calls of this user were denied",
+                .reason = "so many more calls of this user were refused",
                 .count = account_take_denials(account),
         };
 
