@@ -208,6 +208,11 @@ void keys_rename(struct op *op)
                 op_denied(op, config_right_name(RIGHT_GENERATE));
                 return;
         }
+        /* A key that others do not find any more is deleted, for them. */
+        if (policy_others_lose(
+                    op->broker->config, op_policy(op), op->token->config, op->entry->nickname, p->nickname) &&
+                !op_may(op, RIGHT_DELETE))
+                return;
         op->nickname = p->nickname;
         /* A key that others could use before does not become the audit's. */
         if (op_is_for_audit_key(op)) {

@@ -106,6 +106,19 @@ bool policy_sees_nickname(const struct config_instance *instance, const char *ni
         return false;
 }
 
+bool policy_others_lose(const struct config *config, const struct config_instance *instance,
+        const struct config_token *token, const char *nickname, const char *new_nickname)
+{
+        for (size_t i = 0; i < config->n_instances; i++) {
+                const struct config_instance *other = config->instances[i];
+
+                if (other != instance && policy_sees_token(other, token) &&
+                        policy_sees_nickname(other, nickname) && !policy_sees_nickname(other, new_nickname))
+                        return true;
+        }
+        return false;
+}
+
 const struct config_token *policy_own_token(
         const struct config *config, const struct config_instance *instance)
 {

@@ -42,6 +42,10 @@ bool policy_sees_token(const struct config_instance *instance, const struct conf
  * made, and for no other, whatever Keys= says. */
 bool policy_sees_nickname(const struct config_instance *instance, const char *nickname);
 
+/* Whether another instance sees a key of that token by the one nickname, and would not by the other. */
+bool policy_others_lose(const struct config *config, const struct config_instance *instance,
+        const struct config_token *token, const char *nickname, const char *new_nickname);
+
 /* The token that a nickname alone means; NULL: there is none. */
 const struct config_token *policy_own_token(
         const struct config *config, const struct config_instance *instance);
