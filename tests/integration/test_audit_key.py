@@ -37,6 +37,15 @@ class AuditKey(Audited):
         denied("Decrypt", key=name, algorithm="rsa_pkcs1", ciphertext=b64(bytes(256)))
         denied("Derive", key=name, publicKey=b64(b"\4" + bytes(64)))
 
+    def test_name_is_kept(self):
+        """no secret takes the name of a key that is still to be made"""
+        path = self.directory() / "audit"
+        daemon = self.own(f"Audit=file:{path}\nAuditKey=hsm:kept\n{self.token.section()}", instances=ALL)
+        daemon.wait_state("hsm", "ready")
+        self.fails("PermissionDenied", daemon.call, "io.tokend.Secrets.Generate", token="hsm", nickname="kept",
+                   template={"type": "aes", "length": 32, "usage": ["encrypt"]})
+        daemon.call("Generate", token="hsm", nickname="kept", type="ec")
+
     def test_everything(self):
         """no instance signs with the audit's key, deletes it, has it certified, or brings something of its name or public key"""
         path = self.directory() / "audit"

@@ -346,3 +346,46 @@ class Hosts(Case):
                         said.append(error.name)
             self.assertEqual(sorted(said), ["NicknameExists", "ok"])
             self.assertEqual(token.tool("--list-objects", "--type", "privkey").count(f"label:      {name}\n"), 1)
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Shared(Case):
+    """A key that two instances see, each under globs of its own."""
+
+    @classmethod
+    def configure(cls):
+        cls.token = SoftToken(cls.place, "hsm")
+        cls.daemon = cls.start(cls.token.section(), instances=f"""
+[Instance ca]
+User={CA}
+Keys=ca* shared
+Allow=list sign generate
+[Instance eve]
+User={EVE}
+Keys=eve* shared
+Allow=list generate
+[Instance root]
+User=root
+Keys=*
+Allow=list generate delete
+""")
+
+    def as_user(self, uid, method, **parameters):
+        with Client(sock=varlink.connect_as(self.daemon.socket, uid, uid, ())) as client:
+            return client.call(method, **parameters)
+
+    def test_rename(self):
+        """a key is renamed out of another instance's sight only with the right delete: for that instance it is deleted"""
+        self.daemon.call("Generate", token="hsm", nickname="shared", type="ec")
+        refused = self.fails("PermissionDenied", self.as_user, EVE, "Rename", key="hsm:shared", nickname="eve-stolen")
+        self.assertEqual(refused, {"operation": "delete"})
+        self.as_user(CA, "Sign", key="hsm:shared", algorithm="ecdsa_sha256", digest=b64(bytes(32)))
+        self.as_user(EVE, "Generate", token="hsm", nickname="eve-one", type="ec")
+        self.as_user(EVE, "Rename", key="hsm:eve-one", nickname="eve-two")
+        self.daemon.call("Rename", key="hsm:shared", nickname="put away")
+
+    def test_secret(self):
+        """nobody gives a secret the nickname of a key that has none"""
+        refused = self.fails("InvalidParameter", self.as_user, EVE, "io.tokend.Secrets.Generate", token="hsm",
+                             nickname="unnamed eve 0102030405060708", template={"type": "aes", "length": 32, "usage": ["encrypt"]})
+        self.assertEqual(refused["parameter"], "nickname")

@@ -4,8 +4,10 @@
 #include <sys/random.h>
 
 #include "daemon/broker/methods/sealed-steps.h"
+#include "daemon/broker/model/audit-key.h"
 #include "daemon/util/secret-algorithm.h"
 #include "daemon/util/text.h"
+#include "daemon/util/unnamed.h"
 
 /* Bytes of a CKA_ID that nobody else uses. */
 #define ID_LENGTH 16U
@@ -16,7 +18,9 @@ static bool may_generate(struct op *op)
 {
         if (!op_may(op, RIGHT_GENERATE))
                 return false;
-        if (!op->nickname || policy_sees_nickname(op_policy(op), op->nickname))
+        /* The name of the audit's key is kept for that key, which a secret would keep from being made. */
+        if (!op->nickname || (policy_sees_nickname(op_policy(op), op->nickname) &&
+                                     !audit_key_is_named(op->broker, op->token, op->nickname)))
                 return true;
         op_denied(op, config_right_name(RIGHT_GENERATE));
         return false;
@@ -66,7 +70,8 @@ void secrets_generate(struct op *op)
         struct wanted_key wanted;
         const char *bad = take_template(&p->template, true, &wanted);
 
-        if (!bad && p->nickname && !text_is_nickname(p->nickname, strlen(p->nickname)))
+        if (!bad && p->nickname &&
+                (!text_is_nickname(p->nickname, strlen(p->nickname)) || nickname_is_unnamed(p->nickname)))
                 bad = "nickname";
         /* The two halves of a pair on the token are io.tokend.Keys.Generate's; a key that can do nothing is not made. */
         if (!bad && p->nickname && (secret_type_info(wanted.type)->is_private || wanted.usage == 0))
