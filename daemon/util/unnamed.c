@@ -25,6 +25,11 @@ static const char *digits_of(const char *nickname)
         return *end == '\0' && end - digits >= 2 && end - digits <= (long)(2 * ID_BYTES) ? digits : NULL;
 }
 
+bool nickname_may_be_given(const char *nickname)
+{
+        return text_is_nickname(nickname, strlen(nickname)) && !digits_of(nickname);
+}
+
 bool nickname_is_unnamed(const char *nickname)
 {
         return digits_of(nickname) != NULL;

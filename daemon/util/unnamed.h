@@ -13,6 +13,8 @@
 /* Bytes of the longest, with its NUL: an instance's name has 64 at most. */
 #define UNNAMED_SIZE 96U
 
+/* Whether a client may give that nickname to something: it is one (text_is_nickname()), and not such a one. */
+bool nickname_may_be_given(const char *nickname);
 /* Whether it is such a nickname. */
 bool nickname_is_unnamed(const char *nickname);
 /* Whether it is one of this instance's. */

@@ -134,7 +134,7 @@ void certificates_self_sign(struct op *op)
                 !op_may(op, RIGHT_IMPORT))
                 return;
         key = op->entry;
-        if (!text_is_nickname(key->nickname, strlen(key->nickname)) || nickname_is_unnamed(key->nickname)) {
+        if (!nickname_may_be_given(key->nickname)) {
                 op_invalid(op, "key");
                 return;
         }
@@ -227,7 +227,7 @@ void certificates_import(struct op *op)
 
         if (!op_may(op, RIGHT_IMPORT))
                 return;
-        if (!text_is_nickname(p->nickname, strlen(p->nickname)) || nickname_is_unnamed(p->nickname)) {
+        if (!nickname_may_be_given(p->nickname)) {
                 op_invalid(op, "nickname");
                 return;
         }

@@ -52,19 +52,13 @@ static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *r
         return 0;
 }
 
-/* Whether a caller may give that nickname. */
-static bool is_given(const char *nickname)
-{
-        return text_is_nickname(nickname, strlen(nickname)) && !nickname_is_unnamed(nickname);
-}
-
 /* The key that is asked for, but for its id and what follows from that; or the name of the parameter that is wrong. */
 static const char *take_key(const struct keys_generate_parameters *p, struct message_generate *key)
 {
         unsigned bits = 0;
         uint8_t id[LIMIT_NEW_ID];
 
-        if (p->nickname && !is_given(p->nickname))
+        if (p->nickname && !nickname_may_be_given(p->nickname))
                 return "nickname";
         key->nickname = p->nickname;
         key->key_type = (uint8_t)key_type_from_name(p->type);
@@ -195,7 +189,7 @@ void keys_rename(struct op *op)
 {
         const struct keys_rename_parameters *p = (void *)op->parameters;
 
-        if (!is_given(p->nickname)) {
+        if (!nickname_may_be_given(p->nickname)) {
                 op_invalid(op, "nickname");
                 return;
         }

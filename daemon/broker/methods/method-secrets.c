@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Secrets: what makes and deletes keys, Generate and Delete. */
-#include <string.h>
 #include <sys/random.h>
 
 #include "daemon/broker/methods/sealed-steps.h"
 #include "daemon/broker/model/audit-key.h"
 #include "daemon/util/secret-algorithm.h"
-#include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 
 /* Bytes of a CKA_ID that nobody else uses. */
@@ -70,8 +68,7 @@ void secrets_generate(struct op *op)
         struct wanted_key wanted;
         const char *bad = take_template(&p->template, true, &wanted);
 
-        if (!bad && p->nickname &&
-                (!text_is_nickname(p->nickname, strlen(p->nickname)) || nickname_is_unnamed(p->nickname)))
+        if (!bad && p->nickname && !nickname_may_be_given(p->nickname))
                 bad = "nickname";
         /* The two halves of a pair on the token are io.tokend.Keys.Generate's; a key that can do nothing is not made. */
         if (!bad && p->nickname && (secret_type_info(wanted.type)->is_private || wanted.usage == 0))
