@@ -37,6 +37,7 @@ static enum tokend_error secret_new(
         owned->object = json_object_get(object);
         owned->secret = (struct tokend_secret){.token = parts.token,
                 .nickname = parts.nickname,
+                .id = parts.id,
                 .type = parts.type,
                 .length = (int)parts.length,
                 .sensitive = parts.sensitive,
@@ -124,7 +125,8 @@ enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const c
         const char *nickname, const struct tokend_secret_template *wanted, int timeout_ms,
         struct tokend_failure *ret_failure)
 {
-        struct secrets_generate_arguments arguments = {.token = token, .nickname = nickname};
+        struct secrets_generate_arguments arguments = {
+                .token = token, .nickname = nickname, .id = wanted->id};
         struct call call;
         enum tokend_error error;
 

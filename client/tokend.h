@@ -305,6 +305,7 @@ struct tokend_secret {
         unsigned usage;   /* mask of enum tokend_usage */
         bool sensitive, extractable;
         const char *json; /* the secret as the daemon gave it */
+        const char *id;   /* CKA_ID in lower-case hexadecimal */
 };
 
 struct tokend_secrets {
@@ -343,6 +344,7 @@ struct tokend_secret_template {
         int size;      /* of rsa, in bits; 0: 3072, or what is unwrapped */
         const char *curve; /* of ec; NULL: secp256r1, or what is unwrapped */
         unsigned usage;    /* mask of enum tokend_usage */
+        const char *id; /* of a key on the token: CKA_ID in hexadecimal, 1 to 64 bytes; NULL: a random one */
 };
 
 /* With which algorithm: as in io.tokend.Secrets. What it does not take is NULL or 0. */

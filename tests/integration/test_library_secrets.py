@@ -15,7 +15,7 @@ class Failure(ctypes.Structure):
 
 class Template(ctypes.Structure):
     _fields_ = [("type", ctypes.c_char_p), ("length", ctypes.c_int), ("size", ctypes.c_int), ("curve", ctypes.c_char_p),
-                ("usage", ctypes.c_uint)]
+                ("usage", ctypes.c_uint), ("id", ctypes.c_char_p)]
 
 
 class Algorithm(ctypes.Structure):
@@ -30,7 +30,8 @@ class Derivation(ctypes.Structure):
 
 class Secret(ctypes.Structure):
     _fields_ = [("token", ctypes.c_char_p), ("nickname", ctypes.c_char_p), ("type", ctypes.c_char_p), ("length", ctypes.c_int),
-                ("usage", ctypes.c_uint)]
+                ("usage", ctypes.c_uint), ("sensitive", ctypes.c_bool), ("extractable", ctypes.c_bool), ("json", ctypes.c_char_p),
+                ("id", ctypes.c_char_p)]
 
 
 class Secrets(ctypes.Structure):
@@ -109,12 +110,13 @@ class Library(Case):
 
     def test_secrets(self):
         """a secret on the token is made, listed, used by its name, and deleted"""
-        des3 = Template(b"des3", 0, 0, None, ENCRYPT)
+        des3 = Template(b"des3", 0, 0, None, ENCRYPT, b"c0de")
         self.call("secret_generate_on_token", b"hsm", b"master", ctypes.byref(des3), 0)
         listed = ctypes.POINTER(Secrets)()
         self.call("secrets_list", b"hsm", None, 0, ctypes.byref(listed))
         secret = listed.contents.secrets[0].contents
-        self.assertEqual((listed.contents.n, secret.nickname, secret.type, secret.length, secret.usage), (1, b"master", b"des3", 24, ENCRYPT))
+        self.assertEqual((listed.contents.n, secret.nickname, secret.type, secret.length, secret.usage, secret.id),
+                         (1, b"master", b"des3", 24, ENCRYPT, b"c0de"))
         self.lib.tokend_secrets_free(listed)
         ecb = Algorithm(b"des3_ecb", None, None, None, 0, 0, 0)
         self.assertEqual(len(self.bytes("secret_encrypt", b"hsm:master", ctypes.byref(ecb), bytes(8), ctypes.c_size_t(8), 0)), 8)

@@ -83,6 +83,25 @@ class Permanent(Tokens):
             self.fails("KeyNotFound", self.daemon.call, "Get", key=f"{token}:mine")
             self.fails("SecretNotFound", self.call, "Encrypt", key=f"{token}:taken", algorithm="aes_ecb", plaintext=b64(bytes(16)))
 
+    def test_ids(self):
+        """a secret has the id that was given, or one of its own, and is found by it; an id that something has is refused"""
+        for token in self.TOKENS:
+            given = self.call("Generate", token=token, nickname="by id", template=aes(), id="0a0b")["secret"]
+            other = self.call("Generate", token=token, nickname="by chance", template=aes())["secret"]
+            self.assertEqual((given["id"], len(other["id"])), ("0a0b", 32))
+            self.assertEqual(self.call("List", token=token, nickname="by id")["secrets"], [given])
+            for taken in ("0a0b", other["id"]):
+                error = self.fails("InvalidParameter", self.call, "Generate", token=token, nickname="second", template=aes(), id=taken)
+                self.assertEqual(error["parameter"], "id")
+        named, found = (self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))["ciphertext"]
+                        for key in ("hsm:by id", "pkcs11:token=hsm;id=%0a%0b"))
+        self.assertEqual(named, found)
+        for wrong in ("0", "0g", "ab" * 65, "0a0"):
+            error = self.fails("InvalidParameter", self.call, "Generate", token="hsm", nickname="third", template=aes(), id=wrong)
+            self.assertEqual(error["parameter"], "id")
+        error = self.fails("InvalidParameter", self.call, "Generate", token="hsm", template=aes(), id="0c")
+        self.assertEqual(error["parameter"], "id")
+
     def test_never_wrapped(self):
         """a secret that lies on a token is never wrapped, and no key of the token is"""
         self.call("Generate", token="hsm", nickname="stays", template=aes())

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* io.tokend.Secrets: what makes and deletes keys, Generate and Delete. */
+#include <string.h>
 #include <sys/random.h>
 
 #include "daemon/broker/methods/sealed-steps.h"
 #include "daemon/broker/model/audit-key.h"
 #include "daemon/util/secret-algorithm.h"
+#include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 
 /* Bytes of a CKA_ID that nobody else uses. */
@@ -24,21 +26,36 @@ static bool may_generate(struct op *op)
         return false;
 }
 
-/* On the token. */
-static void generate_permanent(struct op *op, const struct wanted_key *wanted)
+/* What it is to be called, in op->buffer; the client's id, or one that nobody else has. */
+static bool make_id(struct op *op, const char *given, size_t n)
 {
-        if (directory_nickname(op->token->directory, op->nickname, NULL)) {
+        op->buffer = malloc(n);
+        if (!op->buffer)
+                return false;
+        return given ? text_unhex(given, n, op->buffer) : getrandom(op->buffer, n, 0) == (ssize_t)n;
+}
+
+/* On the token. */
+static void generate_permanent(struct op *op, const struct wanted_key *wanted, const char *id)
+{
+        const struct directory *directory = op->token->directory;
+        size_t n = id ? strlen(id) / 2 : ID_LENGTH;
+
+        if (directory_nickname(directory, op->nickname, NULL)) {
                 op_refuse(op, END_NICKNAME_EXISTS);
                 return;
         }
-        op->buffer = malloc(ID_LENGTH);
-        if (!op->buffer || getrandom(op->buffer, ID_LENGTH, 0) != (ssize_t)ID_LENGTH) {
+        if (!make_id(op, id, n)) {
                 op_refuse(op, END_NO_MEMORY);
+                return;
+        }
+        if (directory_id(directory, op->buffer, n, NULL)) {
+                op_invalid(op, "id");
                 return;
         }
         op->kind = MESSAGE_TYPE_SECRET_GENERATE;
         op->input.secret_generate = (struct message_secret_generate){.nickname = op->nickname,
-                .id = wire_bytes(op->buffer, ID_LENGTH),
+                .id = wire_bytes(op->buffer, n),
                 .type = wanted->type,
                 .size = wanted->size,
                 .usage = wanted->usage};
@@ -65,11 +82,15 @@ static void generate_sealed(struct op *op, const struct wanted_key *wanted)
 void secrets_generate(struct op *op)
 {
         const struct secrets_generate_parameters *p = (void *)op->parameters;
+        uint8_t id[LIMIT_NEW_ID_DIGITS / 2];
         struct wanted_key wanted;
         const char *bad = take_template(&p->template, true, &wanted);
 
         if (!bad && p->nickname && !nickname_may_be_given(p->nickname))
                 bad = "nickname";
+        if (!bad && p->id &&
+                (!p->nickname || strlen(p->id) % 2 != 0 || !text_unhex(p->id, strlen(p->id) / 2, id)))
+                bad = "id";
         /* The two halves of a pair on the token are io.tokend.Keys.Generate's; a key that can do nothing is not made. */
         if (!bad && p->nickname && (secret_type_info(wanted.type)->is_private || wanted.usage == 0))
                 bad = "template";
@@ -92,7 +113,7 @@ void secrets_generate(struct op *op)
         if (!token_has_mechanism(op->token, secret_type_info(wanted.type)->generator))
                 op_refuse(op, END_NOT_SUPPORTED);
         else if (p->nickname)
-                generate_permanent(op, &wanted);
+                generate_permanent(op, &wanted, p->id);
         else
                 generate_sealed(op, &wanted);
 }

@@ -119,10 +119,12 @@ static int keep_json(struct entry *entry, struct output *out)
 
 static int render_secret(struct entry *entry)
 {
+        char id[2 * LIMIT_KEY_ID + 1];
         struct output out = {0};
         struct secrets_secret secret = {
                 .token = entry->token,
                 .nickname = entry->nickname,
+                .id = id,
                 .type = secret_type_info(entry->key_type)->name,
                 .length = entry->size,
                 .usage = {put_usage, &entry->usage},
@@ -130,6 +132,7 @@ static int render_secret(struct entry *entry)
                 .extractable = entry->flags & FLAG_EXTRACTABLE,
         };
 
+        text_hex(entry->id, entry->id_length, id);
         secrets_secret_put(&out, &secret);
         return keep_json(entry, &out);
 }
