@@ -288,6 +288,10 @@ class Lean(Case):
             self.daemon.process = None
         else:
             self.short.disarm()
+            # What was left out at the start is not missed later.
+            self.daemon.process.send_signal(signal.SIGHUP)
+            until(lambda: "reloaded" in self.news(), "it reloads")
+            self.healthy()
             self.daemon.stop()
         self.judge_log()
 
@@ -307,8 +311,10 @@ class Broker(Lean):
     program, stride = "tokend-broker", 4
 
     def test_starts(self):
-        """the broker starts without memory: it ends with a status, and another serves"""
+        """the broker starts without memory: it ends with a status, and another serves; its records find their way"""
+        before = len(self.daemon.log_text())
         self.starts()
+        self.assertNotIn("records are not kept", self.daemon.log_text()[before:])
 
     def test_requests(self):
         """the broker has no memory in a request: a right answer, an error by name or the end of the connection, and nothing half done"""

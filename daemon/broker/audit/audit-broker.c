@@ -60,7 +60,6 @@ void audit_stop(struct broker *broker)
         close_ways(audit);
         if (audit->journal_fd >= 0)
                 close(audit->journal_fd);
-        free(audit->path);
         free(audit);
         broker->audit = NULL;
 }
@@ -74,6 +73,7 @@ void audit_configure(struct broker *broker)
         bool moved = mode != audit->mode || !path != !audit->path || (path && strcmp(path, audit->path) != 0);
 
         audit->required = config->audit_required;
+        audit->path = path;
         if (!moved)
                 return;
         flush(audit);
@@ -88,8 +88,6 @@ void audit_configure(struct broker *broker)
                         }
                 records_settle(audit, UINT64_MAX, false);
         }
-        free(audit->path);
-        audit->path = path ? strdup(path) : NULL;
         audit->mode = mode;
         audit->ok = audit->state_ok = true;
         audit->reason[0] = '\0';

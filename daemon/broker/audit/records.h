@@ -30,7 +30,7 @@ struct audit {
         struct broker *broker;
         enum audit_mode mode;
         bool required;
-        char *path; /* of the file */
+        const char *path; /* of the file; the configuration's that is in force */
 
         bool ok; /* records are kept; reason: why not */
         char reason[256];
