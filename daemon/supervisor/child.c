@@ -17,6 +17,8 @@
 #define MESSAGE_BYTES 8192U
 /* A process that ended sooner was of no use. */
 #define SHORT_LIFE_USEC USEC_PER_SEC
+/* The longest back-off: clients wait meanwhile, and have deadlines of seconds. */
+#define NEXT_START_MAX_USEC USEC_PER_SEC
 
 void child_init(struct child *child, sd_event *event, const struct child_class *class, void *userdata,
         const char *program, const char *of)
@@ -296,7 +298,7 @@ uint64_t child_next_start(struct child *child)
 
         child->n_short = now - child->started_usec < SHORT_LIFE_USEC ? child->n_short + 1 : 0;
         /* The first time at once. */
-        return now + (child->n_short > 1 ? backoff_usec(child->n_short - 2) : 0);
+        return now + (child->n_short > 1 ? MIN_OF(backoff_usec(child->n_short - 2), NEXT_START_MAX_USEC) : 0);
 }
 
 /* ---- what it is told ---- */

@@ -95,7 +95,7 @@ bool child_tick(struct child *child, uint64_t now, bool forgive);
 bool child_is_stuck(const struct child *child, uint64_t now);
 
 /* When the next process may start after this one ended or could not be started: at once, or after a back-off if several in a
- * row ended at once. CLOCK_MONOTONIC. Call once for each end. */
+ * row ended at once, of a second at most. CLOCK_MONOTONIC. Call once for each end. */
 uint64_t child_next_start(struct child *child);
 
 /* Lets go of it and frees what is held. A child that is still there ends by itself, because its control is closed. */
