@@ -88,6 +88,20 @@ static int on_gone(struct broker *broker, struct wire *wire)
         return 0;
 }
 
+static int on_retire(struct broker *broker, struct wire *wire)
+{
+        struct message_retire message;
+        struct token *token;
+        int r = message_get_retire(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = token_of(broker, message.token);
+        if (token && token->worker.phase != WORKER_NONE && token->worker.life == message.life)
+                worker_replace(token, "its section changed", true);
+        return 0;
+}
+
 static int on_token(struct broker *broker, struct wire *wire)
 {
         struct message_token message;
@@ -189,6 +203,8 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
                 return on_worker(broker, wire, fds);
         case MESSAGE_TYPE_GONE:
                 return on_gone(broker, wire);
+        case MESSAGE_TYPE_RETIRE:
+                return on_retire(broker, wire);
         case MESSAGE_TYPE_TOKEN:
                 return on_token(broker, wire);
         case MESSAGE_TYPE_LOOK:

@@ -200,6 +200,8 @@
         M(WORKER, worker, F(text, token) F(u64, life) F(u32, epoch)) \
         /* The worker of that life was reaped: nothing more comes from it. */ \
         M(GONE, gone, F(text, token) F(u64, life)) \
+        /* The section changed: the worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \
+        M(RETIRE, retire, F(text, token) F(u64, life)) \
         /* What the status shows. restarts: workers started beyond the first. */ \
         M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
           F(u32, restarts)) \

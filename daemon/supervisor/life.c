@@ -156,13 +156,18 @@ void life_fail(struct life *life, struct moment at, const char *reason)
         set_state(life, at, TOKEN_FAILED, reason);
 }
 
-void life_renew(struct life *life, struct moment at)
+void life_renew(struct life *life, struct moment at, uint64_t finish_usec)
 {
+        bool again = life->renewed;
+
         life->n_vain = life->n_overdue = life->n_short = 0;
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
                 life->renewed = true;
-                life->wake_usec = USEC_NEVER;
+                if (finish_usec == 0)
+                        life->wake_usec = USEC_NEVER;
+                else if (!again)
+                        life->wake_usec = at.now_usec + finish_usec;
                 return;
         }
         life->phase = LIFE_WAITING;

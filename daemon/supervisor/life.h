@@ -73,8 +73,9 @@ void life_remark(struct life *life, const char *reason);
 /* No worker may start, for that reason, until life_renew(). */
 void life_fail(struct life *life, struct moment at, const char *reason);
 
-/* The section or the PIN has changed: a worker starts at once. If one runs, the caller ends it. */
-void life_renew(struct life *life, struct moment at);
+/* The section or the PIN has changed: a worker starts at once. If one runs, the caller ends it: at once, or if finish_usec > 0
+ * when it has finished what it has to do, at wake_usec (in finish_usec, though the section changes again) at the latest. */
+void life_renew(struct life *life, struct moment at, uint64_t finish_usec);
 
 /* Whether there is a worker that was not reaped yet. */
 static inline bool life_runs(const struct life *life)

@@ -2,6 +2,7 @@
 /* See supervised-token.h. */
 #include "daemon/supervisor/supervised-token.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ int supervised_token_new(
         }
         token->supervisor = supervisor;
         token->config = config;
+        token->worker_config_fd = -1;
         token->ready_usec = now_usec() + config->start_timeout_usec;
         life_init(&token->life, moment());
         child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
@@ -51,6 +53,7 @@ void supervised_token_free(struct supervised_token *token)
         child_done(&token->worker);
         token_looks_done(token);
         sd_event_source_disable_unref(token->timer);
+        closep(&token->worker_config_fd);
         free(token->name);
         free(token);
 }
@@ -127,6 +130,10 @@ static int start_worker(struct supervised_token *token, int *ret_fd)
                 return r;
         ours = fds[0];
         theirs = fds[1];
+        closep(&token->worker_config_fd);
+        token->worker_config_fd = fcntl(supervisor->config_fd, F_DUPFD_CLOEXEC, 10);
+        if (token->worker_config_fd < 0)
+                return -errno;
         r = worker_process_start(&token->worker, token->config, supervisor->config_fd, ++supervisor->epoch,
                 LOOK_NONE, life_patience(&token->life), theirs);
         if (r < 0)
@@ -170,6 +177,10 @@ void supervised_token_connect(struct supervised_token *token)
 
         if (!token->config || !child_is_live(&token->worker))
                 return;
+        if (token->life.renewed) {
+                child_end(&token->worker);
+                return;
+        }
         r = channel_pair(fds);
         if (r < 0) {
                 /* Without a channel it serves nobody. */
@@ -209,6 +220,11 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
                         start(token);
                 else if (token->life.phase == LIFE_STARTING)
                         overdue(token);
+                else {
+                        /* The section changed, and it is not done in time. */
+                        token->life.wake_usec = USEC_NEVER;
+                        child_end(&token->worker);
+                }
         }
         supervised_token_arm(token);
         return 0;
@@ -248,14 +264,28 @@ void supervised_token_remove(struct supervised_token *token)
         log_notice("token %s is no longer configured", token->name);
 }
 
+/* A worker that serves finishes what it has to do, and the broker says when: that takes as long as a call may, at most. */
+static uint64_t retire(const struct supervised_token *token, const struct config_token *config)
+{
+        if (token->life.phase != LIFE_SERVING || !child_is_live(&token->worker) ||
+                child_tell(&token->supervisor->broker.child, retire, -1, .token = token->name,
+                        .life = token->life_number) < 0)
+                return 0;
+        return MAX_OF(config->timeout_usec, config->generate_timeout_usec);
+}
+
 void supervised_token_configure(struct supervised_token *token, const struct config_token *config, bool renew)
 {
+        uint64_t finish_usec;
+
         token->config = config;
         if (!renew)
                 return;
+        finish_usec = retire(token, config);
         token->refused_pin.refused = false;
-        life_renew(&token->life, moment());
-        child_end(&token->worker);
+        life_renew(&token->life, moment(), finish_usec);
+        if (finish_usec == 0)
+                child_end(&token->worker);
         look_end(token);
         supervised_token_tell(token);
         supervised_token_arm(token);
@@ -290,8 +320,8 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         if (r < 0)
                 return r;
         /* A worker that served has read the file again, for a login that it lost; a worker that starts has read it just now. A
-         * removed token has no file. */
-        if (ending.end == WORKER_END_PIN && token->config) {
+         * removed token has no file, and of a section that changed this was another one. */
+        if (ending.end == WORKER_END_PIN && token->config && !token->life.renewed) {
                 struct pin_identity now = pin_identity_of(token->config);
 
                 pin_refuse(

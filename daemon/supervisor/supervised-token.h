@@ -29,6 +29,7 @@ struct supervised_token {
         uint64_t life_number; /* of the worker that is there, or was last */
         uint64_t ready_usec;  /* READY waits for this token until then */
         struct child worker;
+        int worker_config_fd; /* the snapshot that it was started with; -1: there was none yet */
         sd_event_source *timer;
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];
@@ -78,6 +79,6 @@ void supervised_token_tick(struct supervised_token *token, uint64_t now, bool fo
 /* The section is gone: ends its processes. The token is freed when it has none any more (supervisor.c). */
 void supervised_token_remove(struct supervised_token *token);
 
-/* The section is config now. renew: start again, as if new. */
+/* The section is config now. renew: start again, as if new; the worker that serves finishes first what it is at. */
 void supervised_token_configure(
         struct supervised_token *token, const struct config_token *config, bool renew);

@@ -39,13 +39,21 @@ static void refused(struct supervised_token *token, const char *reason)
                 token->name, reason);
 }
 
+/* A look comes to the token of the worker, though the section changed meanwhile. */
 static int start(struct supervised_token *token, struct child *child, enum look_kind kind, int request_fd)
 {
         struct supervisor *supervisor = token->supervisor;
+        _cleanup_(config_freep) struct config *before = NULL;
+        const struct config_token *config = token->config;
+        int r = token->life.renewed ? config_from_memfd(token->worker_config_fd, &before) : 0;
 
-        token->look_pin = pin_identity_of(token->config);
+        if (before)
+                config = config_token(before, token->name);
+        if (r < 0 || !config)
+                return r < 0 ? r : -ENOENT;
+        token->look_pin = pin_identity_of(config);
         return worker_process_start(
-                child, token->config, supervisor->config_fd, ++supervisor->epoch, kind, 0, request_fd);
+                child, config, token->worker_config_fd, ++supervisor->epoch, kind, 0, request_fd);
 }
 
 /* ---- a nickname check ---- */
@@ -292,7 +300,7 @@ void look_start(struct supervised_token *token)
         int fds[2], r;
 
         if (supervisor_is_stopping(supervisor) || !token->config || token->refused_pin.refused ||
-                token->look.pid > 0 || token->life.phase != LIFE_SERVING)
+                token->look.pid > 0 || token->life.phase != LIFE_SERVING || token->life.renewed)
                 return;
         token->look_waits = token->nickname_check.pid > 0;
         if (token->look_waits)

@@ -92,8 +92,8 @@ class Faults(Case):
     def sign(self, **more):
         return self.daemon.call("Sign", **{"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m"), **more})
 
-    def is_good(self, signature):
-        key = self.daemon.call("Get", key="hsm:k")["key"]
+    def is_good(self, signature, key="hsm:k"):
+        key = self.daemon.call("Get", key=key)["key"]
         self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), "ecdsa_sha256", b"m", unb64(signature)))
 
 

@@ -8,9 +8,11 @@ import signal
 import threading
 
 import varlink
-from harness import until
+from harness import run, until
 from test_faults import FaultyToken, Faults
+from varlink import b64
 
+C = "io.tokend.Certificates."
 WAITS = "ends after the calls into the module"
 
 
@@ -109,19 +111,85 @@ class InACall(Faults):
         self.let_go(look)
         self.assertEqual(self.daemon.process.wait(timeout=30), 0)
 
-    def test_generate(self):
-        """a reload that changes the section while a key is made: the key is there once, and the client is told so"""
+    def reload(self, old, new):
+        """A reload that changes the section so, and has taken effect."""
+        self.daemon.config.write_text(self.daemon.config.read_text().replace(old, new))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_notify("RELOADING=1")
+        self.daemon.wait_notify("READY=1")
+
+    def finishes(self, fault, method, old="Sessions=4", new="Sessions=5", **parameters):
+        """What it is told whose call is held while a reload changes the section: the worker finishes it, and is replaced then."""
         self.begin()
         worker = self.daemon.worker()
-        self.token.set("C_GenerateKeyPair hold count=1")
+        self.token.set(fault + " hold count=1")
+        with self.daemon.client() as client:
+            client.send(method, parameters)
+            until(self.held, "it is held")
+            self.reload(old, new)
+            self.assertFalse(worker.gone())
+            self.assertEqual(self.daemon.token("hsm")["state"], "starting")
+            self.token.set()
+            result = client.result()
+        until(worker.gone, "the worker of the old section has ended")
+        self.daemon.wait_state("hsm", "ready")
+        return result
+
+    def test_generate(self):
+        """a reload that changes the section while a key is made, or is looked for: the key is there once, and the client is told so"""
+        for fault in ("C_GenerateKeyPair", "C_Login", "C_CreateObject"):
+            with self.subTest(fault):
+                key = self.finishes(fault, "Generate", token="hsm", nickname="new", type="ec")["key"]
+                self.assertEqual(key["nickname"], "new")
+                self.assertEqual(self.token.counts()["C_GenerateKeyPair"], 1)
+                self.is_good(self.sign(key="hsm:new")["signature"], "hsm:new")
+
+    def test_import(self):
+        """likewise for a certificate"""
+        path = self.place.path / "import.der"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+            self.place.path / "import.key", "-subj", "/CN=i", "-days", "30", "-outform", "DER", "-out", path)
+        der = b64(path.read_bytes())
+        for fault in ("C_CreateObject", "C_Login"):
+            with self.subTest(fault):
+                self.finishes(fault, C + "Import", token="hsm", nickname="new", certificate=der)
+                self.assertEqual(self.daemon.call(C + "Get", certificate="hsm:new")["certificate"]["der"], der)
+
+    def test_sign(self):
+        """likewise for a signature, and what waits behind it is served by the next worker"""
+        result = self.finishes("C_Sign", "Sign", key="hsm:k", algorithm="ecdsa_sha256", message=b64(b"m"))
+        self.is_good(result["signature"])
+        self.assertEqual(self.token.counts()["C_Sign"], 1)
+
+    def test_look_of_old_section(self):
+        """a look that a worker asks for after its section changed comes to the worker's token, not to the new section's"""
+        self.begin()
+        other = FaultyToken(self.place, "other")
+        worker = self.daemon.worker()
+        self.token.set("C_CreateObject hold count=1")
         with self.daemon.client() as client:
             client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"})
-            until(self.held, "it is in C_GenerateKeyPair")
-            self.daemon.config.write_text(self.daemon.config.read_text().replace("Sessions=4", "Sessions=5"))
-            self.daemon.process.send_signal(signal.SIGHUP)
-            self.let_go(worker)
-            self.assertIn("key", client.result())
-        self.assertEqual(self.token.counts()["C_GenerateKeyPair"], 1)
+            until(self.held, "its claim is held")
+            self.reload(self.token.section("hsm", "KeepAlive=1h\n", refresh="1h").strip(),
+                        other.section("hsm", "KeepAlive=1h\n", refresh="1h").strip())
+            self.assertFalse(worker.gone())
+            self.token.set()
+            self.assertEqual(client.result()["key"]["nickname"], "new")
+        self.daemon.wait_state("hsm", "ready")
+        self.assertEqual([k["nickname"] for k in self.daemon.call("List", token="hsm")["keys"]], ["k"])
+
+    def test_never_done(self):
+        """a reload while a call never returns: the next worker starts when the old one has been given its time"""
+        self.begin("Timeout=2s\nGenerateTimeout=2s\n")
+        worker = self.daemon.worker()
+        self.token.set("C_Sign hang count=1")
+        with self.daemon.client() as client:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m"), "timeoutMs": 1000})
+            until(lambda: self.token.counts().get("C_Sign"), "it is in C_Sign")
+            self.reload("Sessions=4", "Sessions=5")
+            self.is_good(self.sign()["signature"])
+            until(worker.gone, "the old worker has ended")
+            self.fails("DeadlineExceeded", client.result)
 
     def test_never_returns(self):
         """SIGTERM while a worker is in a call that never returns: it ends after Timeout=, and the status is 0"""

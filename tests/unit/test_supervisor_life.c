@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* daemon/supervisor/life.c: the table of a token's life, with a clock that the test turns. */
+#include "daemon/supervisor/child.h"
 #include "daemon/supervisor/life.h"
 
 #include <string.h>
@@ -85,6 +86,40 @@ static void test_backoff(void)
         life_reaped(&life, at(now), "x");
         CU_ASSERT_EQUAL(life.wake_usec - now, 50 * MS);
         CU_ASSERT_EQUAL(backoff_usec(4000000000U), 5000 * MS);
+}
+
+static void test_finishes(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_renew(&life, at(10), START);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.phase, LIFE_SERVING);
+        CU_ASSERT_EQUAL(life.wake_usec, 10 + START);
+        /* Another change gives it no more time. */
+        life_renew(&life, at(20), START);
+        CU_ASSERT_EQUAL(life.wake_usec, 10 + START);
+        life_reaped(&life, at(30), "x");
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_EQUAL(life.wake_usec, 30);
+}
+
+/* Clients wait for the next broker: never longer than a second, however many ended at once. */
+static void test_next_start(void)
+{
+        struct child child = {0};
+
+        for (unsigned i = 0; i < 40; i++) {
+                uint64_t now = now_usec(), next;
+
+                child.started_usec = now;
+                next = child_next_start(&child);
+                CU_ASSERT(next <= now_usec() + USEC_PER_SEC);
+                CU_ASSERT(i > 0 || next <= now_usec());
+                CU_ASSERT(i < 10 || next >= now + USEC_PER_SEC);
+        }
 }
 
 static void test_up_is_not_served(void)
@@ -195,7 +230,7 @@ static void test_pin(void)
         life_reaped(&life, at(3), "x");
         CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
         CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
-        life_renew(&life, at(4));
+        life_renew(&life, at(4), 0);
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         CU_ASSERT_EQUAL(life.wake_usec, 4);
         CU_ASSERT_STRING_EQUAL(life.reason, "");
@@ -215,7 +250,7 @@ static void test_full(void)
         life_reaped(&life, at(2), "x");
         CU_ASSERT_EQUAL(life.phase, LIFE_FAILED);
         CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
-        life_renew(&life, at(3));
+        life_renew(&life, at(3), 0);
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         CU_ASSERT_EQUAL(life.wake_usec, 3);
 }
@@ -233,7 +268,7 @@ static void test_pin_of_look(void)
         CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
         CU_ASSERT_EQUAL(life.since_usec, 1000002);
         CU_ASSERT_EQUAL(life_restarts(&life), 0);
-        life_renew(&life, at(3));
+        life_renew(&life, at(3), 0);
         CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
         CU_ASSERT_EQUAL(life.wake_usec, 3);
 }
@@ -308,7 +343,7 @@ static void test_renew_running(void)
 
         life_init(&life, at(0));
         to_ready(&life, 0);
-        life_renew(&life, at(5));
+        life_renew(&life, at(5), 0);
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         /* The old one's words are about the old section, its readiness too. */
         life_ending(&life, at(6), WORKER_END_ERROR, "old");
@@ -329,7 +364,7 @@ static void test_renew_with_old_pin(void)
 
         life_init(&life, at(0));
         life_started(&life, at(0), START);
-        life_renew(&life, at(5));
+        life_renew(&life, at(5), 0);
         life_ending(&life, at(6), WORKER_END_PIN, "old");
         CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
         life_reaped(&life, at(7), "x");
@@ -394,6 +429,8 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"a start that takes too long is given up, and the next may take longer", test_overdue},
         {"a call of a start that hangs: back-off, and the next start's may take longer", test_hung_start},
         {"a changed section replaces a worker that runs", test_renew_running},
+        {"one that may finish first has its time, and no more with the next change", test_finishes},
+        {"the next process of another kind starts within a second", test_next_start},
         {"a refused PIN of the old section is no word on the new", test_renew_with_old_pin},
         {"what comes out of turn does nothing", test_order},
         {"a reason is text, and cut between characters", test_reason},
