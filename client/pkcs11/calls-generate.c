@@ -123,12 +123,10 @@ static CK_RV take_curve(struct pair *pair, CK_KEY_TYPE type)
         pair->wanted.type = type == CKK_EC ? "ec" : "ed25519";
         if (!params)
                 return type == CKK_EC ? CKR_TEMPLATE_INCOMPLETE : CKR_OK;
-        if (type == CKK_EC_EDWARDS)
-                return CKR_OK; /* by name or by OID: the daemon has one such curve */
         bits = spki_curve_bits((struct der){params->pValue, params->ulValueLen});
-        if (bits == 0 || bits == 255)
+        if (bits == 0 || (bits == 255) != (type == CKK_EC_EDWARDS))
                 return CKR_CURVE_NOT_SUPPORTED;
-        pair->wanted.curve = curve_name(bits);
+        pair->wanted.curve = type == CKK_EC ? curve_name(bits) : NULL;
         return CKR_OK;
 }
 

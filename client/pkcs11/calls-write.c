@@ -172,6 +172,17 @@ static CK_RV delete_from_token(struct module *module, const struct p11_object *o
         return rv == CKR_OK ? module_catalogue(module, true, &catalogue) : rv;
 }
 
+/* OpenDNSSEC and crypto11 delete the private half of a pair and then the public one, which has gone with it. */
+static CK_RV delete_half(struct module *module, CK_OBJECT_HANDLE half)
+{
+        bool was_there;
+
+        module_lock();
+        was_there = handles_delete_half(&module->handles, half);
+        module_unlock();
+        return was_there ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
+}
+
 CK_RV C_DestroyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject)
 {
         _cleanup_(object_unrefp) struct p11_object *object = NULL;
@@ -183,6 +194,8 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject)
         rv = p11_session_info(module, hSession, NULL, &flags);
         if (rv == CKR_OK)
                 rv = module_object_of(module, hObject, CKR_OBJECT_HANDLE_INVALID, &object);
+        if (rv == CKR_OBJECT_HANDLE_INVALID && (flags & CKF_RW_SESSION))
+                return delete_half(module, hObject);
         if (rv != CKR_OK)
                 return rv;
         if (object->session)

@@ -8,6 +8,7 @@
 struct handle_row {
         uint8_t identity[SHA256_DIGEST_SIZE];
         CK_ULONG handle; /* 0: the row is free */
+        bool half;       /* of a public half that nobody deleted */
 };
 
 static void add_value(struct sha256_ctx *hash, const struct p11_object *object, CK_ATTRIBUTE_TYPE type)
@@ -93,7 +94,21 @@ CK_ULONG handles_of(struct handles *handles, const struct p11_object *object)
         if (row->handle == 0) {
                 memcpy(row->identity, identity, sizeof(identity));
                 row->handle = handles_next(handles);
+                row->half = object->class == CKO_PUBLIC_KEY;
                 handles->n++;
         }
         return row->handle;
+}
+
+bool handles_delete_half(struct handles *handles, CK_ULONG handle)
+{
+        for (size_t i = 0; i < handles->size; i++) {
+                struct handle_row *row = &handles->rows[i];
+
+                if (row->handle == handle && row->half) {
+                        row->half = false;
+                        return true;
+                }
+        }
+        return false;
 }

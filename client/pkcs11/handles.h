@@ -25,5 +25,8 @@ void handles_done(struct handles *handles);
 /* The number of the object, drawn where it has none yet. 0: no memory. */
 CK_ULONG handles_of(struct handles *handles, const struct p11_object *object);
 
+/* Whether this is the number of a public half, which is deleted once: it has gone with its private half. */
+bool handles_delete_half(struct handles *handles, CK_ULONG handle);
+
 /* A number that nothing had before. */
 CK_ULONG handles_next(struct handles *handles);

@@ -367,6 +367,45 @@ static void test_writing(void)
         GIVES(CKR_OK, f->C_CloseSession(writer));
 }
 
+/* A pair is two objects, whichever is deleted first. */
+static void test_pairs(void)
+{
+        CK_BBOOL yes = CK_TRUE;
+        CK_BYTE p256[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}, ed25519[] = {6, 3, 0x2b, 0x65, 0x70},
+                ed448[] = {6, 3, 0x2b, 0x65, 0x71};
+        CK_ATTRIBUTE curve = {CKA_EC_PARAMS, p256, sizeof(p256)}, label = {CKA_LABEL, NULL, 0},
+                     private_template[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, (void *)"pair", 4}};
+        CK_MECHANISM generate = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
+                     edwards = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0};
+        CK_SESSION_HANDLE writer;
+        CK_OBJECT_HANDLE private, public;
+
+        GIVES(CKR_OK, f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &writer));
+        GIVES(CKR_OK,
+                f->C_GenerateKeyPair(writer, &generate, &curve, 1, private_template, 2, &public, &private));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, private));
+        GIVES(CKR_OBJECT_HANDLE_INVALID, f->C_DestroyObject(writer, private));
+        GIVES(CKR_OBJECT_HANDLE_INVALID, f->C_GetAttributeValue(writer, public, &label, 1));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, public));
+        GIVES(CKR_OBJECT_HANDLE_INVALID, f->C_DestroyObject(writer, public));
+        GIVES(CKR_OK,
+                f->C_GenerateKeyPair(writer, &generate, &curve, 1, private_template, 2, &public, &private));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, public));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, private));
+        GIVES(CKR_CURVE_NOT_SUPPORTED,
+                f->C_GenerateKeyPair(writer, &edwards, &curve, 1, private_template, 2, &public, &private));
+        curve = (CK_ATTRIBUTE){CKA_EC_PARAMS, ed448, sizeof(ed448)};
+        GIVES(CKR_CURVE_NOT_SUPPORTED,
+                f->C_GenerateKeyPair(writer, &edwards, &curve, 1, private_template, 2, &public, &private));
+        curve = (CK_ATTRIBUTE){CKA_EC_PARAMS, ed25519, sizeof(ed25519)};
+        GIVES(CKR_CURVE_NOT_SUPPORTED,
+                f->C_GenerateKeyPair(writer, &generate, &curve, 1, private_template, 2, &public, &private));
+        GIVES(CKR_OK,
+                f->C_GenerateKeyPair(writer, &edwards, &curve, 1, private_template, 2, &public, &private));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, private));
+        GIVES(CKR_OK, f->C_CloseSession(writer));
+}
+
 /* ---- signing ---- */
 
 static void test_sign_init(void)
@@ -511,6 +550,7 @@ int main(int argc, char **argv)
         test_finding();
         test_attributes();
         test_writing();
+        test_pairs();
         test_sign_init();
         test_sign();
         test_digest();
