@@ -64,6 +64,9 @@
  * fails, and its status says why. */
 #define LIMIT_OBJECTS 100000U
 
+/* Certificates of one token whose ends the metrics show, those that end first. Each is a time series for whoever collects them. */
+#define LIMIT_METRIC_CERTIFICATES 256U
+
 /* Bytes of these objects, certificates for the most part. While a worker is replaced the broker has them twice. LIMIT_OBJECTS keys
  * take more; a token of 10 000 certificates takes 20 MB. */
 #define LIMIT_OBJECTS_BYTES (96U * 1024U * 1024U)

@@ -179,7 +179,8 @@ int broker_init(struct broker *broker, int control_fd)
         if (r < 0)
                 return r;
         broker->buffer = malloc(LIMIT_CHANNEL_MESSAGE);
-        if (!broker->buffer)
+        broker->answers = calloc(N_METHODS * PROTO_ERROR_MAX_, sizeof(*broker->answers));
+        if (!broker->buffer || !broker->answers)
                 return -ENOMEM;
         r = audit_start(broker);
         if (r == 0)
@@ -205,6 +206,7 @@ void broker_done(struct broker *broker)
         loop_done(&broker->loop);
         config_free(broker->config);
         free(broker->buffer);
+        free(broker->answers);
 }
 
 /* ---- configuration ---- */

@@ -202,7 +202,7 @@
         M(GONE, gone, F(text, token) F(u64, life)) \
         /* The section changed: the worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \
         M(RETIRE, retire, F(text, token) F(u64, life)) \
-        /* What the status shows. restarts: workers started beyond the first. */ \
+        /* What the status shows. restarts: as life_restarts() counts. */ \
         M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
           F(u32, restarts)) \
         /* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */ \

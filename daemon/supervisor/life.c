@@ -33,7 +33,8 @@ static void set_state(struct life *life, struct moment at, enum token_state stat
 
 void life_init(struct life *life, struct moment at)
 {
-        *life = (struct life){.wake_usec = at.now_usec};
+        /* The first worker restarts nothing. */
+        *life = (struct life){.wake_usec = at.now_usec, .seeks = true};
         set_state(life, at, TOKEN_STARTING, "");
 }
 
@@ -47,7 +48,8 @@ void life_started(struct life *life, struct moment at, uint64_t start_timeout_us
         life->phase = LIFE_STARTING;
         life->served = life->renewed = life->directory = false;
         life->end = 0;
-        life->n_started++;
+        life->n_restarts += !life->seeks;
+        life->seeks = false;
         life->wake_usec = at.now_usec + (start_timeout_usec << life_patience(life));
 }
 
@@ -111,9 +113,8 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 /* A worker that served is replaced at once. If workers die again and again as soon as they serve, there is a back-off. */
 static uint64_t wait_usec(struct life *life, struct moment at)
 {
-        if (life->end == WORKER_END_ABSENT)
-                return ABSENT_USEC;
-        if (!life->served && life->end == WORKER_END_DEVICE)
+        life->seeks = !life->served && (life->end == WORKER_END_ABSENT || life->end == WORKER_END_DEVICE);
+        if (life->seeks || life->end == WORKER_END_ABSENT)
                 return ABSENT_USEC;
         if (!life->served)
                 return backoff_usec(life->n_vain++);
@@ -161,6 +162,7 @@ void life_renew(struct life *life, struct moment at, uint64_t finish_usec)
         bool again = life->renewed;
 
         life->n_vain = life->n_overdue = life->n_short = 0;
+        life->seeks = false;
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
                 life->renewed = true;

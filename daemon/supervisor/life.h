@@ -37,13 +37,14 @@ struct life {
         char reason[REASON_SIZE]; /* of the state; may be empty */
         uint64_t since_usec;      /* wall clock: when the state began */
         uint64_t wake_usec;       /* when the next step is due; USEC_NEVER */
-        unsigned n_started;       /* workers in all */
+        unsigned n_restarts;      /* workers beyond the first, without looks */
         unsigned n_vain;          /* workers in a row that never served */
         unsigned n_overdue;   /* workers in a row that took too long to log in, or hung in a call before */
         unsigned n_short;     /* workers in a row that served only shortly */
         uint64_t served_usec; /* since when this worker serves */
         bool directory;       /* the broker has the directory of this worker */
         bool served;          /* this worker has served */
+        bool seeks;           /* the next worker is a look: the one before found no device to serve with */
         bool renewed; /* the section changed: the next worker starts at once, as if it were the first */
         uint8_t end;  /* enum worker_end of this worker; 0: not known yet */
 };
@@ -86,10 +87,10 @@ static inline bool life_runs(const struct life *life)
 /* What a start may take is doubled so often, because those before it were too slow. */
 unsigned life_patience(const struct life *life);
 
-/* Workers started beyond the first. */
+/* Workers started beyond the first, but for those that only looked whether a device is back. */
 static inline unsigned life_restarts(const struct life *life)
 {
-        return life->n_started > 0 ? life->n_started - 1 : 0;
+        return life->n_restarts;
 }
 
 /* Microseconds until the next try after n failed ones in a row: 50 ms, doubling up to 5 s. */

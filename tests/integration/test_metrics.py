@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: MPL-2.0
 """The metrics, read by Prometheus's own parsers: of OpenMetrics, and of the older text format that node_exporter's textfile
 collector reads."""
+import re
+import time
 import unittest
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 import varlink
-from harness import OneToken
+from harness import ROOT, OneToken, SoftToken, until
 
 SIGN = {"algorithm": "ecdsa_sha256", "digest": varlink.b64(bytes(32))}
 
 
 class Metrics(OneToken):
     # A name that every format has to escape.
-    instances = '[Instance "ca\\one"]\nUser=0\nKeys=*\nAllow=list sign generate\n'
+    instances = '[Instance "ca\\one"]\nUser=0\nKeys=*\nAllow=list sign generate request import\n'
 
     def metrics(self):
         return self.daemon.ctl("metrics")
@@ -34,6 +36,17 @@ class Metrics(OneToken):
         for family in families.values():
             self.assertTrue(family.documentation, family.name)
             self.assertTrue(family.samples, family.name)
+
+    def test_page(self):
+        """docs/metrics.md has every family, and no other"""
+        page = (ROOT / "docs/metrics.md").read_text()
+        named = set()
+        for row in re.findall(r"^\| (`[^|]*) \|", page, re.M):
+            names = re.findall(r"`(\w+)`", row)
+            stem = re.match(r"tokend_[a-z]+_", names[0])
+            named |= {name if name.startswith("tokend_") else stem[0].rstrip("_") + name for name in names}
+        families = {f.name + ("_total" if f.type == "counter" else "") for f in parse_openmetrics(self.metrics())}
+        self.assertEqual(named, families)
 
     def test_text_format(self):
         """the same text is one that node_exporter's textfile collector takes"""
@@ -67,8 +80,58 @@ class Metrics(OneToken):
         self.assertEqual(after["tokend_token_state", (("state", "ready"), ("token", "hsm"))], 1)
         self.assertEqual(after["tokend_token_state", (("state", "failed"), ("token", "hsm"))], 0)
 
+    def test_kinds(self):
+        """operations and errors are counted by their kind, of a token and of all replies; an instance has its latency"""
+        self.call("Generate", token="hsm", nickname="kind", type="ec")
+        before = self.samples()
+        self.call("Sign", key="hsm:kind", **SIGN)
+        self.fails("AlgorithmNotSupported", self.call, "Sign", key="hsm:kind", algorithm="rsa_pkcs1_sha256",
+                   digest=varlink.b64(bytes(32)))
+        self.fails("KeyNotFound", self.call, "Sign", key="hsm:none", **SIGN)
+        self.fails("PermissionDenied", self.call, "Random", length=1)
+        after = self.samples()
+
+        def grown(name, **labels):
+            key = (name, tuple(sorted(labels.items())))
+            return after.get(key, 0) - before.get(key, 0)
+        self.assertEqual(grown("tokend_token_operations_total", token="hsm", operation="sign", result="ok"), 1)
+        for method, result in (("Sign", "ok"), ("Sign", "AlgorithmNotSupported"), ("Sign", "KeyNotFound"), ("Random", "PermissionDenied")):
+            self.assertEqual(grown("tokend_answers_total", interface="io.tokend.Keys", method=method, result=result), 1, (method, result))
+        self.assertEqual(grown("tokend_instance_seconds_count", instance='"ca\\one"'), 4)
+        self.assertEqual(after["tokend_up", ()], 1)
+
+    def test_sessions(self):
+        """how many sessions are busy, and how many there can be"""
+        samples = self.samples()
+        label = (("token", "hsm"),)
+        self.assertEqual(samples["tokend_token_sessions_limit", label], self.daemon.token("hsm")["sessions"]["limit"])
+        self.assertEqual(samples["tokend_token_sessions_busy", label], 0)
+        self.assertGreater(samples["tokend_token_threads", label], 0)
+
+    def test_certificate_ends(self):
+        """each certificate's end, in seconds since 1970, under its nickname"""
+        self.call("Generate", token="hsm", nickname='c"\\d', type="ec")
+        certificate = self.daemon.call("io.tokend.Certificates.SelfSign", key='hsm:c"\\d', subject="CN=c", validityDays=9)["certificate"]
+        samples = self.samples()
+        self.assertEqual(samples["tokend_certificate_not_after_seconds", (("nickname", 'c"\\d'), ("token", "hsm"))],
+                         certificate["notAfterUSec"] // 1000000)
+        self.assertEqual(samples["tokend_token_certificates", (("token", "hsm"),)], 1)
+
+    def test_restarts(self):
+        """looks for a device that is absent are no restarts"""
+        absent = SoftToken(self.place, "absent")
+        store = absent.store.rename(self.place.path / "away")
+        module = self.own(absent.section(extra="StartTimeout=1s\n"))
+        end = time.monotonic() + 3
+        until(lambda: time.monotonic() > end, "it was looked for")
+        self.assertEqual(module.token("absent")["restarts"], 0)
+        store.rename(absent.store)
+        self.assertEqual(module.wait_state("absent", "ready")["restarts"], 0)
+        module.worker("absent").kill()
+        until(lambda: module.token("absent")["restarts"] == 1, "a restart is counted")
+
     def test_buckets(self):
-        """buckets grow with their borders, and the last holds everything"""
+        """buckets grow with their borders by half at most, and the last holds everything"""
         self.call("List")
         for family in parse_openmetrics(self.metrics()):
             if family.type != "histogram":
@@ -77,9 +140,12 @@ class Metrics(OneToken):
             for sample in family.samples:
                 if not sample.name.endswith("_bucket"):
                     continue
-                token, border = sample.labels["token"], float(sample.labels["le"])
+                token = sample.labels.get("token") or sample.labels["instance"]
+                border = float(sample.labels["le"])
                 if token in last:
                     self.assertGreater(border, last[token][0])
+                    if border != float("inf"):
+                        self.assertLessEqual(border, 1.5001 * last[token][0])
                     self.assertGreaterEqual(sample.value, last[token][1])
                 last[token] = (border, sample.value)
             self.assertEqual({border for border, _ in last.values()}, {float("inf")})

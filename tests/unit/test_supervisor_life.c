@@ -192,6 +192,16 @@ static void test_absent(void)
         }
         /* Since when: since the first time. */
         CU_ASSERT_EQUAL(life.since_usec, 1000001);
+        /* They only looked; and the one that finds it restarts nothing. */
+        to_ready(&life, 3);
+        CU_ASSERT_EQUAL(life_restarts(&life), 0);
+        life_reaped(&life, at(100), "the worker was killed by signal 9 (Killed)");
+        life_started(&life, at(101), START);
+        CU_ASSERT_EQUAL(life_restarts(&life), 1);
+        life_ending(&life, at(102), WORKER_END_ABSENT, "no token matches");
+        life_reaped(&life, at(103), "x");
+        to_ready(&life, 104);
+        CU_ASSERT_EQUAL(life_restarts(&life), 1);
 }
 
 static void test_device(void)

@@ -47,11 +47,11 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille
         return bucket_end(HISTOGRAM_BUCKETS - 1);
 }
 
-uint64_t histogram_below(const struct histogram *histogram, unsigned log2_usec)
+uint64_t histogram_below(const struct histogram *histogram, uint64_t usec)
 {
         uint64_t seen = 0;
 
-        for (unsigned i = 0; i < (log2_usec - 2U) * 8U && i < HISTOGRAM_BUCKETS; i++)
+        for (unsigned i = 0; i < bucket_of(usec); i++)
                 seen += histogram->buckets[i];
         return seen;
 }

@@ -20,6 +20,6 @@ void histogram_add(struct histogram *histogram, uint64_t usec);
  */
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
 
-/* How many were shorter than 2^log2_usec us: exact, since an octave is a bucket's border (log2_usec of 3 to
- * 30). */
-uint64_t histogram_below(const struct histogram *histogram, unsigned log2_usec);
+/* How many were shorter than that: exact where it is 2^n or a sum of eighths of it, from 8 us to 2^30 us, since these are the borders
+ * of buckets. */
+uint64_t histogram_below(const struct histogram *histogram, uint64_t usec);

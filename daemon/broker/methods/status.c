@@ -41,8 +41,7 @@ static void put_token(struct output *output, struct token *token)
                         .serial = token->known ? parts[URI_SERIAL] : NULL,
                         .sessions = {.open = worker->sessions_open,
                                 .busy = out,
-                                .limit = worker->session_limit ? worker->session_limit
-                                                               : token->config->sessions},
+                                .limit = token_session_limit(token)},
                         .queued = token_queued(token),
                         .in_flight = out - worker_has_out(worker, MESSAGE_TYPE_REFRESH),
                         .requests = token->requests,

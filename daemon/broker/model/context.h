@@ -38,6 +38,7 @@ struct broker {
 
         const struct method *methods; /* the table of all of them */
         size_t n_methods;
+        uint64_t *answers; /* of each method, by enum proto_error */
 
         struct config *config;
         uint64_t started_usec; /* of the daemon */

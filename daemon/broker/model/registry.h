@@ -15,6 +15,7 @@ struct instance {
         size_t refs;     /* connections and requests that count as its */
         size_t n_connections;
         uint64_t requests, denied, errors;
+        struct histogram whole; /* from a request's arrival to its reply */
 };
 
 /* NULL: none of that name. */

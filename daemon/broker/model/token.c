@@ -14,6 +14,11 @@ bool worker_has_out(const struct worker *worker, enum message_type kind)
         return false;
 }
 
+unsigned token_session_limit(const struct token *token)
+{
+        return token->worker.session_limit ? token->worker.session_limit : token->config->sessions;
+}
+
 bool token_has_mechanism(const struct token *token, uint64_t mechanism)
 {
         for (size_t i = 0; i < token->n_mechanisms; i++)

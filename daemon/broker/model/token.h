@@ -22,6 +22,9 @@ enum worker_phase {
         WORKER_SERVING,
 };
 
+/* The ways in which a request's stay on a token ends: those of enum op_end. */
+#define TOKEN_ENDS 19U
+
 /* A thread of the worker that has something to do. */
 struct slot {
         uint64_t number; /* as the reply will bear it; 0: the slot is free */
@@ -149,6 +152,7 @@ struct token {
         uint64_t refresh_ckr;  /* of the last refresh that failed; 0: the worker had no memory */
         uint64_t latency_usec; /* of one request on the device, moving average */
         struct histogram device, whole;
+        uint64_t ends[MESSAGE_TYPE_SETTLE][TOKEN_ENDS]; /* requests, by their kind and by enum op_end */
 };
 
 /* Whether requests may hope for it: it is ready, or will be by itself. */
@@ -174,6 +178,9 @@ int token_identity(const struct message_hello *hello, struct uri_token *ret);
 
 /* Whether an operation of that kind is out. */
 bool worker_has_out(const struct worker *worker, enum message_type kind);
+
+/* How many sessions there will be at most. */
+unsigned token_session_limit(const struct token *token);
 
 bool token_has_mechanism(const struct token *token, uint64_t mechanism);
 

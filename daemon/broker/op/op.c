@@ -113,6 +113,15 @@ void op_wipe(struct op *op)
                 explicit_bzero(op->result, op->n_result);
 }
 
+static void count_answer(const struct op *op)
+{
+        struct broker *broker = op->broker;
+
+        broker->answers[(size_t)(op->method - broker->methods) * PROTO_ERROR_MAX_ + op->error]++;
+        if (op->instance)
+                histogram_add(&op->instance->whole, now_usec() - op->received_usec);
+}
+
 void op_leave_client(struct op *op)
 {
         struct client *client = TAKE_PTR(op->client);
@@ -122,6 +131,8 @@ void op_leave_client(struct op *op)
         client->n_ops--;
         client->n_bytes -= op->n_bytes;
         link_remove(&op->in_client);
+        if (op->answered && op->method)
+                count_answer(op);
         op_unref(op);
 }
 

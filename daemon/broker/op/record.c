@@ -88,8 +88,7 @@ static struct audit_record record_of(struct op *op)
         return record;
 }
 
-/* The name of what an end is to the client; of an end that is not an error: what it is. */
-static const char *end_name(const struct op *op)
+const char *op_end_name(enum op_end end)
 {
         static const enum proto_error errors[] = {
                 [END_CKR] = PROTO_TOKEN_ERROR,
@@ -111,9 +110,9 @@ static const char *end_name(const struct op *op)
                 [END_NO_MEMORY] = PROTO_OVERLOADED,
         };
 
-        if (op->end == END_OK)
+        if (end == END_OK)
                 return "ok";
-        return op->end == END_DROPPED ? "dropped" : proto_error_name(errors[op->end]);
+        return end == END_DROPPED ? "dropped" : proto_error_name(errors[end]);
 }
 
 /* A Probe's reply says what the device answered, and is no error. */
@@ -125,7 +124,7 @@ static bool is_probed(const struct op *op)
 static const char *answer_name(const struct op *op)
 {
         if (op->end == END_DROPPED || is_probed(op))
-                return end_name(op);
+                return op_end_name(op->end);
         return op->error == PROTO_OK ? "ok" : proto_error_name(op->error);
 }
 
@@ -264,7 +263,7 @@ void record_late_end(struct op *op)
         if (!op->audited || !audit_is_kept(op->broker->audit))
                 return;
         record = record_of(op);
-        record.result = end_name(op);
+        record.result = op_end_name(op->end);
         record.reason = "nobody waited for it any more";
         if (op->end == END_CKR)
                 record.ckr = ckr_text(op->ckr, ckr);

@@ -16,6 +16,9 @@ int record_begin(struct op *op, void (*on_safe)(struct op *op, bool may));
  * record could not be kept, and the answer is to be withheld. */
 int record_end(struct op *op, void (*on_safe)(struct op *op, bool may));
 
+/* ok, dropped, or the name of the error that the client gets. */
+const char *op_end_name(enum op_end end);
+
 /* Whether the answer is withheld where it could not be recorded. What changed the token is done, and is told. */
 bool record_is_withheld(const struct op *op);
 

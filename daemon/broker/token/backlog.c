@@ -186,6 +186,8 @@ static bool end_is_error(enum op_end end)
                end == END_DEADLINE_EXECUTED || end == END_WORKER_LOST || end == END_OUTCOME_UNKNOWN;
 }
 
+_Static_assert(END_NO_MEMORY + 1 == TOKEN_ENDS, "token.h counts the ends");
+
 static void count_end(struct op *op, enum op_end end)
 {
         struct token *at = op->at;
@@ -194,6 +196,7 @@ static void count_end(struct op *op, enum op_end end)
                 return;
         histogram_add(&at->whole, now_usec() - op->received_usec);
         at->errors += end_is_error(end);
+        at->ends[op->kind][end]++;
 }
 
 /* The op's stay is over: the records are told where its client was answered before. */
