@@ -47,7 +47,8 @@ enum operation_answer {
         ANSWER_CERTIFICATE, /* likewise of the certificate */
         ANSWER_SECRET,      /* likewise of the secret key */
         ANSWER_SEALED, /* a sealed key, and of a private one its SubjectPublicKeyInfo, or nothing; bytes each */
-        ANSWER_BYTES,
+        ANSWER_WRAPPED,  /* a wrapped key */
+        ANSWER_CIPHERED, /* what was encrypted or decrypted */
         ANSWER_COPY, /* the number of the copy, and of the copy that had to go for it (0: none); u64 each */
 };
 

@@ -90,14 +90,14 @@
           F(text, instance) F(bytes, sealed) F(u8, algorithm) F(bytes, iv) F(bytes, label) \
           F(bytes, wrapped) F(u8, type) F(u32, size) F(u32, usage)) \
         /* secret: a sealed key. spki: the public key that wraps, instead of sealed and key. */ \
-        O(WRAP, wrap, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_BYTES, F(text, instance) \
+        O(WRAP, wrap, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_WRAPPED, F(text, instance) \
           F(bytes, sealed) F(bytes, spki) F(u8, algorithm) F(bytes, iv) F(bytes, label) \
           F(bytes, secret)) \
         /* other: a sealed key. spki: of the peer. */ \
         O(SECRET_DERIVE, secret_derive, CLASS_REQUEST | CLASS_REPEATED | CLASS_NAMES | CLASS_OBJECT, \
           ANSWER_SEALED, F(text, instance) F(bytes, sealed) F(u8, algorithm) F(bytes, data) F(u64, bit) \
           F(bytes, other) F(bytes, spki) F(u8, type) F(u32, size) F(u32, usage)) \
-        O(CIPHER, cipher, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_BYTES, \
+        O(CIPHER, cipher, CLASS_REQUEST | CLASS_REPEATED | CLASS_OBJECT, ANSWER_CIPHERED, \
           F(text, instance) F(bytes, sealed) F(u8, algorithm) F(u8, decrypts) F(bytes, iv) F(bytes, aad) \
           F(bytes, data)) \
         /* As SIGN, with a sealed key. */ \

@@ -26,7 +26,7 @@ $(BUILD)/tests/fuzz-stream: FUZZ_WRAPPED = -Wl,--wrap=recv,--wrap=clock_nanoslee
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
 # The broker's stage of the unit tests.
-$(BUILD)/tests/fuzz-worker: $(call objects,$(patsubst %,tests/unit/bench_%.c,stage worker audit client report)) $(BUILD)/lib/broker.a
+$(BUILD)/tests/fuzz-worker: $(call objects,$(patsubst %,tests/unit/bench_%.c,stage worker token sealed audit client report)) $(BUILD)/lib/broker.a
 $(BUILD)/tests/fuzz-worker: FUZZ_WRAPPED = -Wl,--wrap=now_usec
 
 .PHONY: fuzz fuzz-programs

@@ -6,6 +6,8 @@
  *
  * bench_stage.c   the broker, the supervisor, the clock
  * bench_worker.c  workers, and the token behind them, which knows what was really done to it
+ * bench_token.c   what lies on the token
+ * bench_sealed.c  sealed keys, which clients give and workers make
  * bench_audit.c   who keeps records, and what they say
  * bench_client.c  clients, and what they were answered
  * bench_cell.c    brings one request into a state, has one thing happen to it, and lets everything come to its end
@@ -32,6 +34,16 @@ enum bench_what {
         DO_RENAME,
         DO_LIST,
         DO_RANDOM,
+        /* io.tokend.Secrets: */
+        DO_SEAL,  /* Generate, of a sealed key */
+        DO_STORE, /* Generate, on the token */
+        DO_DISCARD,
+        DO_UNWRAP, /* by a key of the token */
+        DO_WRAP,
+        DO_AGREE,
+        DO_ENCRYPT,  /* with a sealed key */
+        DO_DECIPHER, /* with a secret of the token */
+        DO_SIGN_SEALED,
         N_WHAT,
 };
 
@@ -109,7 +121,8 @@ struct bench_cell {
 
 static inline bool what_changes(enum bench_what what)
 {
-        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT || what == DO_RENAME;
+        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT || what == DO_RENAME ||
+               what == DO_STORE || what == DO_DISCARD;
 }
 
 /* What may go to an accelerator. */
@@ -121,7 +134,28 @@ static inline bool what_is_accelerated(enum bench_what what)
 /* What gives something away: it is recorded once, at its end, and withheld where it could not be. */
 static inline bool what_is_withheld(enum bench_what what)
 {
-        return what == DO_SIGN || what == DO_DECRYPT || what == DO_DERIVE;
+        return what == DO_SIGN || what == DO_DECRYPT || what == DO_DERIVE ||
+               (what >= DO_SEAL && !what_changes(what));
+}
+
+/* What is given a sealed key, of the instance that the caller is at first. */
+static inline bool what_takes_sealed(enum bench_what what)
+{
+        return what == DO_WRAP || what == DO_ENCRYPT || what == DO_SIGN_SEALED;
+}
+
+/* What names its token in the name of a key alone. */
+static inline bool what_names_token(enum bench_what what)
+{
+        return what == DO_DELETE || what == DO_RENAME || what == DO_DISCARD || what == DO_UNWRAP ||
+               what == DO_AGREE || what == DO_DECIPHER;
+}
+
+/* What a claim of another host may be in the way of: it gives a nickname, or may have to make the keys that seal. */
+static inline bool what_is_claimed(enum bench_what what)
+{
+        return what == DO_GENERATE || what == DO_IMPORT || what == DO_RENAME || what == DO_SEAL ||
+               what == DO_STORE || what == DO_UNWRAP || what == DO_AGREE;
 }
 
 /* What is sent once more where its worker dies. */
@@ -138,7 +172,7 @@ static inline bool what_is_audited(enum bench_what what)
 /* Whether it runs beside others of its connection. */
 static inline bool what_is_parallel(enum bench_what what)
 {
-        return !what_changes(what);
+        return what < DO_SEAL && !what_changes(what);
 }
 
 static inline bool records_are_required(enum bench_records records)
@@ -148,11 +182,19 @@ static inline bool records_are_required(enum bench_records records)
 
 /* ---- workers ---- */
 
+/* A sealed key that a request asks for. */
+struct fake_sealed {
+        char instance[8];
+        uint8_t type;
+        uint32_t size, usage;
+};
+
 struct fake_request {
         uint64_t number, key;
         enum message_type type;
         uint32_t length; /* of a random */
-        bool ours;       /* the request that the cell is about */
+        struct fake_sealed sealed;
+        bool ours; /* the request that the cell is about */
 };
 
 struct fake_worker {
@@ -169,7 +211,7 @@ struct fake_worker {
 
 /* What is really so. */
 struct fake_token {
-        bool has_key, has_new, has_certificate, renamed;
+        bool has_key, has_new, has_certificate, renamed, has_secret, has_new_secret;
         uint8_t new_id[16];
         unsigned n_sent, n_claimed,
                 n_done; /* of the cell's request: reached a worker, met a claim, was done */
@@ -319,6 +361,13 @@ bool client_read(struct stage *stage, struct fake_client *client);
 const char *call_of(enum bench_what what, bool oneway);
 const char *call_sign(void);
 const char *call_random(unsigned length);
+
+/* Bytes of a sealed key, in a static buffer. */
+struct wire_bytes bench_sealed(const struct fake_sealed *key);
+/* What a message asks for, if it asks for a sealed key. */
+struct fake_sealed bench_asked(enum message_type type, const union operation_message *message);
+/* `sealed:` and base64 of an EC key that the first instance of the stage has, in a static buffer. */
+const char *bench_sealed_text(void);
 
 /* ---- cells ---- */
 

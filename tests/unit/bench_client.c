@@ -20,8 +20,11 @@
 #define CALL(interface, method, parameters)                                                                  \
         "{\"method\":\"io.tokend." interface "." method "\",\"parameters\":{" parameters "}"
 #define TEXT(name, value) "\"" name "\":\"" value "\""
+#define TEMPLATE(type, length, usage)                                                                        \
+        "\"template\":{" TEXT("type", type) ",\"length\":" length ",\"usage\":[\"" usage "\"]}"
 
-static const char *const calls[] = {
+/* A @ stands for a sealed key. */
+static const char *const calls[N_WHAT] = {
         [DO_SIGN] = CALL("Keys", "Sign",
                 TEXT("key", "hsm:key") "," TEXT("algorithm", "ecdsa_sha256") "," TEXT("digest", DIGEST)),
         [DO_DECRYPT] = CALL("Keys", "Decrypt",
@@ -39,13 +42,36 @@ static const char *const calls[] = {
         [DO_RENAME] = CALL("Keys", "Rename", TEXT("key", "hsm:key") "," TEXT("nickname", "newer")),
         [DO_LIST] = CALL("Keys", "List", TEXT("token", "hsm")),
         [DO_RANDOM] = CALL("Keys", "Random", "\"length\":16"),
+        [DO_SEAL] = CALL("Secrets", "Generate",
+                TEXT("token", "hsm") "," TEMPLATE("aes", "32", "wrap") ",\"timeoutMs\":30000"),
+        [DO_STORE] = CALL("Secrets", "Generate",
+                TEXT("token", "hsm") "," TEXT("nickname", "master") "," TEMPLATE(
+                        "aes", "32", "encrypt") ",\"timeoutMs\":30000"),
+        [DO_DISCARD] = CALL("Secrets", "Delete", TEXT("secret", "hsm:secret")),
+        [DO_UNWRAP] = CALL("Secrets", "Unwrap",
+                TEXT("key", "hsm:rsa") "," TEXT("algorithm", "rsa_pkcs1") "," TEXT(
+                        "wrapped", CIPHERTEXT) "," TEMPLATE("aes", "16", "unwrap")),
+        [DO_WRAP] = CALL("Secrets", "Wrap",
+                TEXT("publicKey", DIGEST) "," TEXT("algorithm", "rsa_pkcs1") "," TEXT("secret", "@")),
+        [DO_AGREE] = CALL("Secrets", "Derive",
+                TEXT("key", "hsm:key") "," TEXT("algorithm", "ecdh") "," TEXT(
+                        "publicKey", DIGEST) "," TEMPLATE("generic", "32", "derive")),
+        [DO_ENCRYPT] = CALL("Secrets", "Encrypt",
+                TEXT("key", "@") "," TEXT("algorithm", "aes_ecb") "," TEXT("plaintext", DIGEST)),
+        [DO_DECIPHER] = CALL("Secrets", "Decrypt",
+                TEXT("key", "hsm:secret") "," TEXT("algorithm", "aes_ecb") "," TEXT("ciphertext", DIGEST)),
+        [DO_SIGN_SEALED] = CALL("Secrets", "Sign",
+                TEXT("key", "@") "," TEXT("algorithm", "ecdsa_sha256") "," TEXT("digest", DIGEST)),
 };
 
 const char *call_of(enum bench_what what, bool oneway)
 {
         static char text[1024];
+        const char *call = calls[what], *at = strchr(call, '@');
+        int before = at ? (int)(at - call) : 0;
 
-        snprintf(text, sizeof(text), "%s%s}", calls[what], oneway ? ",\"oneway\":true" : "");
+        snprintf(text, sizeof(text), "%.*s%s%s%s}", before, call, at ? bench_sealed_text() : "",
+                at ? at + 1 : call, oneway ? ",\"oneway\":true" : "");
         return text;
 }
 

@@ -35,7 +35,7 @@ static const char *where_absent(const struct bench_cell *cell)
         case AT_NEW:
                 return what_is_parallel(what) ? "what runs beside others begins at once" : NULL;
         case AT_WAITING:
-                return what == DO_RANDOM ? "it needs no directory" : NULL;
+                return what == DO_RANDOM || what_takes_sealed(what) ? "it needs no directory" : NULL;
         case AT_HELD:
                 return !what_changes(what) || !records_are_required(cell->records)
                                ? "its beginning is not waited for"
@@ -48,8 +48,7 @@ static const char *where_absent(const struct bench_cell *cell)
         case AT_FIRST:
                 return !what_is_repeated(what) ? "it is not repeated" : NULL;
         case AT_PAUSED:
-                return what != DO_GENERATE && what != DO_IMPORT && what != DO_RENAME ? "it gives no nickname"
-                                                                                     : NULL;
+                return !what_is_claimed(what) ? "it gives no nickname" : NULL;
         case AT_ACCEL_QUEUED:
         case AT_ACCEL_OUT:
                 return !what_is_accelerated(what) || cell->accel == ACCEL_NONE ? "no accelerator does it"
@@ -180,8 +179,10 @@ static uint32_t lost_name(const struct bench_cell *cell)
 static uint32_t removed_name(const struct bench_cell *cell)
 {
         /* Its name means another token by now, which never becomes ready. */
-        if (cell->where == AT_NEW && (cell->what == DO_DELETE || cell->what == DO_RENAME))
+        if (cell->where == AT_NEW && what_names_token(cell->what))
                 return NAME(PROTO_TOKEN_UNAVAILABLE);
+        if (cell->where == AT_NEW && what_takes_sealed(cell->what))
+                return NAME(PROTO_NOT_OUR_SEAL);
         if (cell->where == AT_OUT && what_changes(cell->what))
                 return NAME(PROTO_OUTCOME_UNKNOWN);
         return NAME(PROTO_TOKEN_NOT_FOUND);
@@ -212,6 +213,12 @@ static uint32_t name_of_event(const struct bench_cell *cell)
                 if (cell->where <= AT_HELD)
                         return NAME(PROTO_PERMISSION_DENIED);
                 break;
+        case EV_RENAMES:
+        case EV_RENAMES_TWICE:
+                /* It was sealed for an instance that is no more. */
+                if (cell->where == AT_NEW && what_takes_sealed(cell->what))
+                        return NAME(PROTO_NOT_OUR_SEAL);
+                break;
         case EV_NO_TOKEN:
                 return asked ? NAME(PROTO_OUTCOME_UNKNOWN) : removed_name(cell);
         case EV_FAILS:
@@ -238,7 +245,7 @@ static uint32_t unkept_name(const struct bench_cell *cell, uint32_t name)
                 /* Before anything else is asked. */
                 if (!gone && where == AT_HELD && (cell->event == EV_NO_INSTANCE || cell->event == EV_FAILS))
                         return NAME(PROTO_AUDIT_UNAVAILABLE);
-                if (!gone && where == AT_NEW && cell->event == EV_FAILS)
+                if (!gone && where == AT_NEW && cell->event == EV_FAILS && what_changes(cell->what))
                         return NAME(PROTO_AUDIT_UNAVAILABLE);
                 return name;
         }

@@ -13,7 +13,25 @@
 static unsigned n_faults;
 static const struct bench_cell *current;
 
-static const char *const whats[] = {"Sign", "Verify", "Generate", "Delete", "Import", "List", "Random"};
+static const char *const whats[N_WHAT] = {[DO_SIGN] = "Sign",
+        [DO_DECRYPT] = "Decrypt",
+        [DO_DERIVE] = "Derive",
+        [DO_VERIFY] = "Verify",
+        [DO_GENERATE] = "Generate",
+        [DO_DELETE] = "Delete",
+        [DO_IMPORT] = "Import",
+        [DO_RENAME] = "Rename",
+        [DO_LIST] = "List",
+        [DO_RANDOM] = "Random",
+        [DO_SEAL] = "Secrets.Generate, sealed",
+        [DO_STORE] = "Secrets.Generate",
+        [DO_DISCARD] = "Secrets.Delete",
+        [DO_UNWRAP] = "Secrets.Unwrap",
+        [DO_WRAP] = "Secrets.Wrap",
+        [DO_AGREE] = "Secrets.Derive",
+        [DO_ENCRYPT] = "Secrets.Encrypt",
+        [DO_DECIPHER] = "Secrets.Decrypt",
+        [DO_SIGN_SEALED] = "Secrets.Sign"};
 static const char *const wheres[] = {"new", "waiting", "held", "queued", "loading", "first", "paused", "out",
         "queued at the accelerator", "out at the accelerator", "unsettled", "settling",
         "its record is waited for", "its turn is waited for", "unread"};

@@ -34,7 +34,8 @@ static void put_instance(char *text, size_t size, enum bench_change change)
 
         snprintf(text, size, "[Instance %s]\nUser=%u\nKeys=*\nAllow=%s\n", name,
                 change == CHANGE_NO_INSTANCE ? 4243U : 4242U,
-                "list sign decrypt derive verify random generate delete request import check");
+                "list sign decrypt derive verify random generate delete request import check wrap unwrap "
+                "encrypt");
 }
 
 static void put_config(char *text, size_t size, const struct bench_cell *cell, enum bench_change change)
@@ -223,7 +224,7 @@ int stage_open(struct stage *stage, const struct bench_cell *cell)
         stage->fast = (struct fake_worker){
                 .token = "fast", .fd = -1, .threads = 1, .accelerator = true, .loads = true};
         stage->home.loads = cell->where != AT_WAITING;
-        stage->token.has_key = true;
+        stage->token.has_key = stage->token.has_secret = true;
         stage->audit.fd = stage->audit.journal = -1;
         bench_now = __real_now_usec() + AHEAD_USEC;
         r = open_broker(stage);

@@ -3,92 +3,16 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "daemon/util/algorithm.h"
-#include "tests/unit/bench.h"
+#include "tests/unit/bench_token.h"
 
-/* CKM_EC_KEY_PAIR_GEN, CKM_ECDSA. */
-static const uint8_t mechanisms[] = {0x40, 0x10, 0, 0, 0, 0, 0, 0, 0x41, 0x10, 0, 0, 0, 0, 0, 0};
+/* CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKM_AES_KEY_GEN. */
+static const uint8_t mechanisms[] = {
+        0x40, 0x10, 0, 0, 0, 0, 0, 0, 0x41, 0x10, 0, 0, 0, 0, 0, 0, 0x80, 0x10, 0, 0, 0, 0, 0, 0};
 
 #define CKR_DEVICE_ERROR      0x30U
 #define CKR_FUNCTION_REJECTED 0x200U
 /* The accelerator's number of the copy of the key. */
 #define COPY 5U
-
-/* ---- what lies on the token. Numbers are of one life of its worker. ---- */
-
-enum object {
-        OBJECT_OURS = 1, /* the key that the cell's request is about */
-        OBJECT_PLAIN,    /* another, of which no accelerator gets a copy */
-        OBJECT_NEW,
-        OBJECT_CERT,
-        OBJECT_AUDIT, /* the key that AuditKey= names */
-        OBJECT_RSA,   /* it decrypts */
-};
-
-static const uint8_t certificate[] = {0x30, 0x1a, 0x30, 0x13, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30,
-        0x00, 0x30, 0x00, 0x30, 0x06, 0x30, 0x00, 0x03, 0x02, 0x00, 0x55, 0x30, 0x00, 0x03, 0x01, 0x00};
-
-static uint64_t number_of(const struct fake_worker *worker, enum object object)
-{
-        return worker->life * 16 + object;
-}
-
-static void tell(struct stage *stage, const struct fake_worker *worker, enum object object)
-{
-        static const char *const nicknames[] = {[OBJECT_OURS] = "key",
-                [OBJECT_PLAIN] = "plain",
-                [OBJECT_NEW] = "new",
-                [OBJECT_CERT] = "cert",
-                [OBJECT_AUDIT] = "audit",
-                [OBJECT_RSA] = "rsa"};
-        struct message_entry entry = {.number = number_of(worker, object),
-                .kind = OBJECT_KEY,
-                .nickname = nicknames[object],
-                .id = wire_bytes(nicknames[object], 3),
-                .key_type = KEY_EC,
-                .size = 256,
-                .usage = USAGE_SIGN | USAGE_DERIVE,
-                .der = wire_bytes(nicknames[object], 3),
-                .subject = "",
-                .issuer = "",
-                .serial = ""};
-
-        if (object == OBJECT_RSA) {
-                entry.key_type = KEY_RSA;
-                entry.size = 2048;
-                entry.usage = USAGE_DECRYPT;
-        }
-        if (object == OBJECT_OURS && stage->token.renamed)
-                entry.nickname = "newer";
-        if (object == OBJECT_OURS)
-                entry.flags = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
-        if (object == OBJECT_NEW)
-                entry.id = wire_bytes(stage->token.new_id, sizeof(stage->token.new_id));
-        if (object == OBJECT_CERT) {
-                entry.kind = OBJECT_CERTIFICATE;
-                entry.key_type = 0;
-                entry.size = entry.usage = 0;
-                entry.der = wire_bytes(certificate, sizeof(certificate));
-                entry.serial = "01";
-        }
-        (void)message_send_entry(worker->fd, &entry, NULL, 0);
-}
-
-static void tell_all(struct stage *stage, const struct fake_worker *worker)
-{
-        if (!worker->accelerator) {
-                if (stage->token.has_key)
-                        tell(stage, worker, OBJECT_OURS);
-                tell(stage, worker, OBJECT_PLAIN);
-                tell(stage, worker, OBJECT_AUDIT);
-                tell(stage, worker, OBJECT_RSA);
-                if (stage->token.has_new)
-                        tell(stage, worker, OBJECT_NEW);
-                if (stage->token.has_certificate)
-                        tell(stage, worker, OBJECT_CERT);
-        }
-        (void)message_send_settled(worker->fd, &(struct message_settled){.generation = 1}, NULL, 0);
-}
 
 /* ---- what comes ---- */
 
@@ -97,7 +21,7 @@ static bool is_ours(
 {
         switch (request->type) {
         case MESSAGE_TYPE_SIGN:
-                return request->key == number_of(worker, OBJECT_OURS);
+                return request->key == token_number(worker, OBJECT_OURS);
         case MESSAGE_TYPE_RANDOM:
                 return request->length == 16;
         case MESSAGE_TYPE_SIGN_COPY:
@@ -108,6 +32,14 @@ static bool is_ours(
         case MESSAGE_TYPE_DELETE:
         case MESSAGE_TYPE_IMPORT:
         case MESSAGE_TYPE_RENAME:
+        case MESSAGE_TYPE_SECRET_GENERATE:
+        case MESSAGE_TYPE_SECRET_DELETE:
+        case MESSAGE_TYPE_SEALED_GENERATE:
+        case MESSAGE_TYPE_UNWRAP:
+        case MESSAGE_TYPE_WRAP:
+        case MESSAGE_TYPE_SECRET_DERIVE:
+        case MESSAGE_TYPE_CIPHER:
+        case MESSAGE_TYPE_SIGN_SEALED:
                 return true;
         default:
                 return false;
@@ -129,10 +61,13 @@ static void take(struct stage *stage, struct fake_worker *worker, enum message_t
                 (struct fake_request){.number = message.head.request, .key = message.head.key, .type = type};
         if (type == MESSAGE_TYPE_RANDOM)
                 request->length = message.random.length;
+        request->sealed = bench_asked(type, &message);
         request->ours = stage->watching && is_ours(stage, worker, request);
         stage->token.n_sent += request->ours;
         if (type == MESSAGE_TYPE_GENERATE)
                 memcpy(stage->token.new_id, message.generate.id.data, sizeof(stage->token.new_id));
+        if (type == MESSAGE_TYPE_SECRET_GENERATE)
+                memcpy(stage->token.new_id, message.secret_generate.id.data, sizeof(stage->token.new_id));
 }
 
 /* What a worker answers by itself. */
@@ -209,6 +144,12 @@ static void perform(struct stage *stage, const struct fake_request *request)
         case MESSAGE_TYPE_RENAME:
                 token->renamed = true;
                 break;
+        case MESSAGE_TYPE_SECRET_GENERATE:
+                token->has_new_secret = true;
+                break;
+        case MESSAGE_TYPE_SECRET_DELETE:
+                token->has_secret = false;
+                break;
         default:
                 break;
         }
@@ -233,6 +174,16 @@ static struct wire_bytes payload_number(uint64_t number, uint64_t second, size_t
         return wire_bytes(bytes, n);
 }
 
+static struct wire_bytes payload_sealed(const struct fake_sealed *key)
+{
+        static uint8_t bytes[512];
+        struct wire wire = {.data = bytes, .size = sizeof(bytes)};
+
+        wire_put_bytes(&wire, bench_sealed(key));
+        wire_put_bytes(&wire, wire_bytes(NULL, 0));
+        return wire_bytes(bytes, wire.at);
+}
+
 /* The payload of an OK; objects that were made are told before. */
 static struct wire_bytes payload_of(
         struct stage *stage, struct fake_worker *worker, const struct fake_request *request)
@@ -242,7 +193,18 @@ static struct wire_bytes payload_of(
         switch (request->type) {
         case MESSAGE_TYPE_SIGN:
         case MESSAGE_TYPE_SIGN_COPY:
+        case MESSAGE_TYPE_SIGN_SEALED:
                 return wire_bytes(signature, sizeof(signature));
+        case MESSAGE_TYPE_SEALED_GENERATE:
+        case MESSAGE_TYPE_UNWRAP:
+        case MESSAGE_TYPE_SECRET_DERIVE:
+                return payload_sealed(&request->sealed);
+        case MESSAGE_TYPE_SECRET_GENERATE:
+                token_tell(stage, worker, OBJECT_NEW_SECRET);
+                return payload_number(token_number(worker, OBJECT_NEW_SECRET), 0, 8);
+        case MESSAGE_TYPE_WRAP:
+        case MESSAGE_TYPE_CIPHER:
+                return wire_bytes(zeros, 32);
         case MESSAGE_TYPE_DECRYPT:
                 return wire_bytes(zeros, 48);
         case MESSAGE_TYPE_DERIVE:
@@ -252,16 +214,16 @@ static struct wire_bytes payload_of(
         case MESSAGE_TYPE_RANDOM:
                 return wire_bytes(zeros, request->length);
         case MESSAGE_TYPE_GENERATE:
-                tell(stage, worker, OBJECT_NEW);
-                return payload_number(number_of(worker, OBJECT_NEW), 0, 8);
+                token_tell(stage, worker, OBJECT_NEW);
+                return payload_number(token_number(worker, OBJECT_NEW), 0, 8);
         case MESSAGE_TYPE_SETTLE:
-                return payload_number(number_of(worker, OBJECT_NEW), 0, 8);
+                return payload_number(token_number(worker, OBJECT_NEW), 0, 8);
         case MESSAGE_TYPE_IMPORT:
-                tell(stage, worker, OBJECT_CERT);
-                return payload_number(number_of(worker, OBJECT_CERT), 0, 8);
+                token_tell(stage, worker, OBJECT_CERT);
+                return payload_number(token_number(worker, OBJECT_CERT), 0, 8);
         case MESSAGE_TYPE_RENAME:
-                tell(stage, worker, OBJECT_OURS);
-                return payload_number(number_of(worker, OBJECT_OURS), 0, 8);
+                token_tell(stage, worker, OBJECT_OURS);
+                return payload_number(token_number(worker, OBJECT_OURS), 0, 8);
         case MESSAGE_TYPE_LOAD:
                 return payload_number(COPY, 0, 16);
         default:
@@ -306,7 +268,7 @@ void worker_answer(struct stage *stage, struct fake_worker *worker, size_t i, en
         else if (answer == ANSWER_DEVICE_LOST)
                 reply.ckr = CKR_DEVICE_ERROR;
         else if (request.type == MESSAGE_TYPE_REFRESH)
-                tell_all(stage, worker);
+                token_tell_all(stage, worker);
         else if (reply.status == REPLY_OK)
                 reply.payload = payload_of(stage, worker, &request);
         (void)message_send_reply(worker->fd, &reply, NULL, 0);

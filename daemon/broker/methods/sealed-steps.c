@@ -2,6 +2,7 @@
 /* See sealed-steps.h. */
 #include "daemon/broker/methods/sealed-steps.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
@@ -56,7 +57,7 @@ static struct token *token_of(const struct op *op, struct wire_bytes bytes)
         const struct config_token *config;
         struct sealed sealed;
 
-        if (!sealed_parse(bytes, &sealed) || strcmp(sealed.instance, op->instance->name) != 0)
+        if (!sealed_parse(bytes, &sealed) || strcmp(sealed.instance, policy->name) != 0)
                 return NULL;
         config = config_token(op->broker->config, sealed.token);
         return config && policy_sees_token(policy, config) ? registry_token(op->broker, config->name) : NULL;
@@ -89,8 +90,7 @@ static void put_texts(struct op *op, struct sealed_names *names)
         memcpy(key, SEALED_PREFIX, PREFIX_LENGTH);
         sealed_fingerprint(names->key, key + PREFIX_LENGTH);
         sealed_fingerprint(names->other, other);
-        (void)stpncpy(instance, op->instance->name, NAME_SIZE - 1);
-        instance[NAME_SIZE - 1] = '\0';
+        snprintf(instance, NAME_SIZE, "%s", op_policy(op)->name);
         names->instance = instance;
         names->key_text = names->key.length > 0 ? key : NULL;
         names->other_text = names->other.length > 0 ? other : NULL;
@@ -102,9 +102,14 @@ bool op_take_sealed(struct op *op, const char *key, const char *other, struct se
         struct token *token = NULL, *own;
         int r;
 
-        /* The caller's own, for the error; a reload may have taken its instance away. */
-        if (!op->instance || !op_find_token(op, NULL))
-                return op->instance ? false : (op_denied(op, config_right_name(op->method->right)), false);
+        /* A reload may have taken its instance away, or made it another: that of now counts, as for what it may do. */
+        if (!op_policy(op)) {
+                op_denied(op, config_right_name(op->method->right));
+                return false;
+        }
+        /* The caller's own, for the error. */
+        if (!op_find_token(op, NULL))
+                return false;
         own = op->token;
         op->key = key && !is_sealed(key) ? key : SEALED_PREFIX;
         r = read_names(op, key, other, &names);

@@ -9,6 +9,9 @@
 #include "daemon/util/secret-algorithm.h"
 #include "daemon/util/spki.h"
 
+/* Bytes of the tag that follows what AES-GCM encrypts. */
+#define GCM_TAG 16U
+
 /* ---- what may come back. A worker is not trusted. ---- */
 
 /* A DER ECDSA-Sig-Value: two integers of at most the curve's bytes and one more for the sign, each with a header. */
@@ -78,6 +81,38 @@ static bool sealed_is_possible(const struct op *op, struct wire_bytes payload)
                sealed.usage == asked.usage && (sealed.size == asked.size || asked.size == 0);
 }
 
+/* By how many bytes a cipher may make what it is given longer (encrypting) or shorter: at least, and at most. */
+static void padding_of(const struct secret_algorithm_info *info, size_t length, bool decrypts,
+        size_t *ret_least, size_t *ret_most)
+{
+        *ret_least = *ret_most = info->form == FORM_GCM ? GCM_TAG : 0;
+        if (info->form != FORM_IV || info->unit > 1)
+                return;
+        *ret_least = decrypts ? 1 : info->iv_length - length % info->iv_length;
+        *ret_most = decrypts ? info->iv_length : *ret_least;
+}
+
+static bool cipher_is_possible(const struct message_cipher *asked, size_t length)
+{
+        const struct secret_algorithm_info *info = secret_algorithm_info(asked->algorithm);
+        size_t given = asked->data.length, least, most;
+
+        padding_of(info, given, asked->decrypts, &least, &most);
+        return asked->decrypts ? length + least <= given && length + most >= given
+                               : length >= given + least && length <= given + most;
+}
+
+/* What RSA wraps is as long as the modulus, of which the key has no more bytes. Another key pads by a block at most, as the
+ * sealing key did by 8 bytes and more. */
+static bool wrapped_is_possible(const struct message_wrap *asked, size_t length)
+{
+        struct sealed sealed;
+
+        if (asked->spki.length > 0)
+                return length > 0 && length <= asked->spki.length;
+        return length > 0 && sealed_parse(asked->secret, &sealed) && length <= sealed.wrapped.length + 16;
+}
+
 static uint64_t number_at(struct wire_bytes payload)
 {
         struct wire wire = {.data = (uint8_t *)(uintptr_t)payload.data, .size = payload.length};
@@ -109,8 +144,10 @@ static bool is_possible(const struct op *op)
                 return payload.length == sizeof(uint64_t);
         case ANSWER_SEALED:
                 return sealed_is_possible(op, payload);
-        case ANSWER_BYTES:
-                return true;
+        case ANSWER_WRAPPED:
+                return wrapped_is_possible(&op->input.wrap, payload.length);
+        case ANSWER_CIPHERED:
+                return cipher_is_possible(&op->input.cipher, payload.length);
         case ANSWER_COPY:
                 return payload.length == 2 * sizeof(uint64_t);
         case ANSWER_NOTHING:
