@@ -14,6 +14,9 @@ from test_faults import FaultyToken
 from varlink import b64, unb64
 
 RIGHTS = "list sign verify random generate delete"
+SECRET_RIGHTS = RIGHTS + " decrypt encrypt derive wrap unwrap"
+SECRETS = "io.tokend.Secrets."
+AES = {"type": "aes", "length": 32, "usage": ["encrypt", "decrypt", "wrap", "unwrap", "derive"]}
 
 
 def instance(name, allow=RIGHTS):
@@ -237,7 +240,8 @@ class Recorded(Product):
 
 
 class Secrets(Product):
-    """Decrypt, Derive and Rename beside an accelerator, a claim, the audit, a reload and a worker that dies."""
+    """Decrypt, Derive, Rename and the methods of io.tokend.Secrets beside an accelerator, a claim, the audit, a reload and a worker
+    that dies."""
 
     def begin(self, extra="", section=""):
         self.token = FaultyToken(self.place, self.label("h"), keys=())
@@ -246,56 +250,85 @@ class Secrets(Product):
         self.section = self.token.section("hsm", "KeepAlive=1h\n" + section, refresh="1h")
         self.daemon = self.own(self.config + self.section)
         self.broker = self.daemon.broker().pid
-        self.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["sign", "decrypt"])
-        self.pem = public_pem(self.place, unb64(self.daemon.call("Get", key="hsm:rsa")["key"]["publicKey"]))
+        self.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["sign", "decrypt", "unwrap"])
+        spki = unb64(self.daemon.call("Get", key="hsm:rsa")["key"]["publicKey"])
+        self.pem = public_pem(self.place, spki)
         self.daemon.call("Generate", token="hsm", nickname="ec", type="ec", usage=["derive"])
         point = unb64(self.daemon.call("Get", key="hsm:ec")["key"]["publicKey"])[-65:]
-        self.asked = {"Decrypt": {"key": "hsm:rsa", "algorithm": "rsa_pkcs1", "ciphertext": b64(self.encrypted())},
-                      "Derive": {"key": "hsm:ec", "publicKey": b64(point)}}
-        self.functions = {"Decrypt": "C_Decrypt", "Derive": "C_DeriveKey"}
+        self.make_rows(spki, point)
         return self.daemon
 
-    def encrypted(self):
-        return subprocess.run(["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", self.pem], input=b"a secret", capture_output=True,
+    def make_rows(self, spki, point):
+        """Every method that gives a secret or uses one: what it is asked, and the call of the device that does it."""
+        seal = lambda **template: self.daemon.call(SECRETS + "Generate", token="hsm", template=template)["sealed"]
+        key, pair = seal(**AES), seal(type="ec", usage=["sign"])
+        block, wrapped = b64(bytes(16)), b64(self.encrypted(bytes(32)))
+        self.rows = {
+            "Decrypt": ("C_Decrypt", {"key": "hsm:rsa", "algorithm": "rsa_pkcs1", "ciphertext": b64(self.encrypted())}),
+            "Derive": ("C_DeriveKey", {"key": "hsm:ec", "publicKey": b64(point)}),
+            SECRETS + "Generate": ("C_GenerateKey", {"token": "hsm", "template": AES}),
+            SECRETS + "Unwrap": ("C_UnwrapKey", {"key": "hsm:rsa", "algorithm": "rsa_pkcs1", "wrapped": wrapped, "template": AES}),
+            SECRETS + "Wrap": ("C_WrapKey", {"publicKey": b64(spki), "algorithm": "rsa_pkcs1", "secret": key}),
+            SECRETS + "Derive": ("C_DeriveKey", {"key": key, "algorithm": "aes_ecb_encrypt_data", "data": block, "template": {**AES, "length": 16}}),
+            SECRETS + "Encrypt": ("C_Encrypt", {"key": key, "algorithm": "aes_ecb", "plaintext": block}),
+            SECRETS + "Decrypt": ("C_Decrypt", {"key": key, "algorithm": "aes_ecb", "ciphertext": block}),
+            SECRETS + "Sign": ("C_Sign", {"key": pair, "algorithm": "ecdsa_sha256", "digest": b64(DIGEST)}),
+        }
+
+    def encrypted(self, data=b"a secret"):
+        return subprocess.run(["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", self.pem], input=data, capture_output=True,
                               check=True).stdout
 
     def recorded(self, kind):
         return [r["result"] for r in read(self.path) if r["kind"] == kind]
 
+    def ends(self, method):
+        """The results that were recorded of methods of this kind."""
+        return [r for r in self.recorded(method.rpartition(".")[2].lower()) if r != "begun"]
+
+    def ends_with(self, method, n_before, result):
+        until(lambda: len(self.ends(method)) > n_before, f"the record of {method}")
+        self.assertEqual(self.ends(method)[n_before:], [result], method)
+
     def ask_slowly(self, client, method):
         """The device is at work on it when this returns."""
-        self.token.set(f"{self.functions[method]} delay_ms=1500 count=1")
-        before = self.token.counts().get(self.functions[method], 0)
-        client.send(method, self.asked[method])
-        until(lambda: self.token.counts().get(self.functions[method], 0) > before, "the device is at work")
+        function, asked = self.rows[method]
+        self.token.set(f"{function} delay_ms=1500 count=1")
+        before = self.token.counts().get(function, 0)
+        client.send(method, asked)
+        until(lambda: self.token.counts().get(function, 0) > before, f"the device is at work on {method}")
 
     def test_client_closes(self):
-        """a client that closes while the device decrypts or derives for it: it is recorded, and nothing is left"""
+        """a client that closes while the device is at work on its secret: it is recorded, and nothing is left"""
         self.begin()
-        for method in self.asked:
+        for method in self.rows:
+            before = len(self.ends(method))
             with self.daemon.client() as client:
                 self.ask_slowly(client, method)
-            until(lambda: self.recorded(method.lower()) == ["ok"], "the record")
+            self.ends_with(method, before, "ok")
             self.token.set()
         self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
 
     def test_token_removed(self):
-        """a reload takes the token away while it decrypts or derives"""
+        """a reload takes the token away while it is at work on a secret"""
         other = f"[Token internal]\nModule=internal\nDirectory={self.place.path / self.label('i')}\n"
-        for method in ("Decrypt", "Derive"):
-            self.begin()
+        self.begin()
+        for method in self.rows:
+            before = len(self.ends(method))
             with self.daemon.client() as client:
                 self.ask_slowly(client, method)
                 self.reload(self.daemon, self.config + other)
                 self.assertEqual(self.fails("TokenNotFound", client.result), {"token": "hsm"})
-            self.assertEqual(self.recorded(method.lower()), ["TokenNotFound"])
-            self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
+            self.ends_with(method, before, "TokenNotFound")
+            self.token.set()
+            self.reload(self.daemon, self.config + self.section)
+        self.assertEqual(self.daemon.broker().pid, self.broker, "the broker is another")
 
     def test_withheld(self):
-        """AuditRequired=yes: what cannot be recorded is not told, neither a plaintext nor a derived secret"""
+        """AuditRequired=yes: what cannot be recorded is not told: no plaintext, no secret, no sealed key"""
         self.begin("AuditRequired=yes\n")
         auditor, = self.daemon.children("tokend-audit")
-        for method, asked in self.asked.items():
+        for method, (_, asked) in self.rows.items():
             auditor.kill(signal.SIGSTOP)
             reply = self.fails("AuditUnavailable", self.daemon.call, method, **asked, timeoutMs=2000)
             self.assertEqual(list(reply), ["reason"])
@@ -305,15 +338,45 @@ class Secrets(Product):
 
     def test_worker_dies_when_client_has_gone(self):
         """whose client has gone and whose worker is killed is never recorded as done"""
-        for method in ("Decrypt", "Derive"):
-            self.begin()
+        self.begin()
+        for method, (_, asked) in self.rows.items():
+            before = len(self.ends(method))
             worker = self.stopped(self.worker(self.daemon))
             with self.daemon.client() as client:
-                client.send(method, self.asked[method])
+                client.send(method, asked)
                 until(lambda: self.daemon.token("hsm")["inFlight"], "it is with the worker")
             self.nobody_is_there(self.daemon)
             worker.kill()
-            until(lambda: self.recorded(method.lower()) == ["WorkerLost"], "the record")
+            self.ends_with(method, before, "WorkerLost")
+            self.daemon.wait_state("hsm", "ready")
+
+    def test_deadline(self):
+        """a device that hangs over a secret: DeadlineExceeded, and the token is there again afterwards"""
+        self.begin(section="Timeout=2s\nGenerateTimeout=8s\n")
+        for method, (function, asked) in self.rows.items():
+            self.token.set(f"{function} hang count=1")
+            self.assertEqual(self.fails("DeadlineExceeded", self.daemon.call, method, **asked, timeoutMs=500),
+                             {"token": "hsm", "executed": True}, method)
+            self.token.set()
+            self.assertTrue(self.daemon.call(method, **asked), method)
+
+    def test_renamed(self):
+        """what was sent before a reload makes the caller another instance and begins behind it begins as that one: a key that was
+        sealed for the old one is not its"""
+        self.begin()
+        config = self.config + self.section
+        self.reload(self.daemon, config, instance("a", SECRET_RIGHTS))
+        key = self.daemon.call(SECRETS + "Generate", token="hsm", template=AES)["sealed"]
+        worker = self.stopped(self.worker(self.daemon))
+        with self.daemon.client() as client:
+            client.send("Sign", {"key": "hsm:rsa", "algorithm": "rsa_pkcs1_sha256", "digest": b64(DIGEST)})
+            until(lambda: self.daemon.token("hsm")["inFlight"], "the Sign is with the worker")
+            # It waits for the one before it.
+            client.send(SECRETS + "Encrypt", self.rows[SECRETS + "Encrypt"][1] | {"key": key})
+            self.reload(self.daemon, config, instance("b", SECRET_RIGHTS))
+            worker.kill(signal.SIGCONT)
+            self.assertIn("signature", client.result())
+            self.assertEqual(self.fails("NotOurSeal", client.result), {"token": "hsm"})
 
     def test_rename_waits_for_a_claim(self):
         """a Rename waits for the claim of another host, and ends with its deadline; nothing is renamed"""
