@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 #include "client/tokend.h"
 #include "daemon/util/macros.h"
@@ -36,7 +37,9 @@
 /* A connection to the daemon. It is in the list of its handle, whether it is idle or not, so that the child of a fork can close
  * it. */
 struct pool_connection {
-        int fd; /* -1: it was closed, perhaps by a fork */
+        int fd;    /* -1: it was closed, perhaps by a fork */
+        ino_t ino; /* of the socket: a program that closes all descriptors may have another file there by now */
+        uid_t uid; /* whom the daemon takes the caller for */
         bool idle;
         struct frame frame;
         struct pool_connection *next;
@@ -51,7 +54,7 @@ struct tokend {
         struct tokend *next; /* in the list of all handles, for fork */
 };
 
-/* Takes an idle connection that the daemon has not closed. NULL: there is none. */
+/* Takes an idle connection of the caller's user that neither the daemon nor the program has closed. NULL: there is none. */
 struct pool_connection *pool_take(struct tokend *handle);
 
 /* Makes a socket that is not connected yet, and puts it into the list before that, so that no fork misses it. -errno. */

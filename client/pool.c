@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,26 @@
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tokend *handles;
 static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+
+/* ---- descriptors ---- */
+
+/* Whether the descriptor is still the connection's socket. Programs that become daemons close descriptors that are not theirs
+ * (closefrom(3)), and what they open then gets the numbers. A process that may not ask, because of a seccomp filter, did not. */
+static bool is_own(const struct pool_connection *connection)
+{
+        struct stat status;
+
+        if (connection->fd < 0 || fstat(connection->fd, &status) < 0)
+                return connection->fd >= 0 && errno != EBADF;
+        return S_ISSOCK(status.st_mode) && status.st_ino == connection->ino;
+}
+
+static void close_own(struct pool_connection *connection)
+{
+        if (is_own(connection))
+                close(connection->fd);
+        connection->fd = -1;
+}
 
 /* ---- fork ---- */
 
@@ -48,9 +69,7 @@ static void close_inherited(struct tokend *handle)
         while (*link) {
                 struct pool_connection *connection = *link;
 
-                if (connection->fd >= 0)
-                        close(connection->fd);
-                connection->fd = -1;
+                close_own(connection);
                 if (!connection->idle) {
                         link = &connection->next;
                         continue;
@@ -143,8 +162,7 @@ void tokend_close(struct tokend *handle)
                 struct pool_connection *connection = handle->connections;
 
                 handle->connections = connection->next;
-                if (connection->fd >= 0)
-                        close(connection->fd);
+                close_own(connection);
                 /* A connection in use, though no call is in progress, was left by a thread that the child of a fork does
                  * not have. Its buffer may be half changed. */
                 if (connection->idle)
@@ -158,22 +176,23 @@ void tokend_close(struct tokend *handle)
 
 /* ---- its connections ---- */
 
-/* Whether the daemon closed the connection, or sent something, while it was idle. */
+/* Whether the daemon closed the connection, or sent something, or the program closed it, while it was idle. */
 static bool is_stale(const struct pool_connection *connection)
 {
         char byte;
 
-        return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+        return !is_own(connection) || recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
                (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 static struct pool_connection *take_idle(struct tokend *handle)
 {
         struct pool_connection *connection;
+        uid_t uid = geteuid();
 
         pthread_mutex_lock(&handle->lock);
         connection = handle->connections;
-        while (connection && !connection->idle)
+        while (connection && !(connection->idle && connection->uid == uid))
                 connection = connection->next;
         if (connection) {
                 connection->idle = false;
@@ -195,6 +214,7 @@ struct pool_connection *pool_take(struct tokend *handle)
 int pool_new(struct tokend *handle, struct pool_connection **ret)
 {
         struct pool_connection *connection = calloc(1, sizeof(*connection));
+        struct stat status;
         int r = 0;
 
         if (!connection)
@@ -205,6 +225,8 @@ int pool_new(struct tokend *handle, struct pool_connection **ret)
         if (connection->fd < 0) {
                 r = -errno;
         } else {
+                connection->ino = fstat(connection->fd, &status) == 0 ? status.st_ino : 0;
+                connection->uid = geteuid();
                 connection->next = handle->connections;
                 handle->connections = connection;
         }
@@ -246,8 +268,7 @@ void pool_drop(struct tokend *handle, struct pool_connection *connection)
         for (link = &handle->connections; *link != connection; link = &(*link)->next)
                 ;
         *link = connection->next;
-        if (connection->fd >= 0)
-                close(connection->fd);
+        close_own(connection);
         pthread_mutex_unlock(&handle->lock);
         frame_done(&connection->frame);
         free(connection);

@@ -11,7 +11,8 @@
  * thread at a time.
  *
  * fork(2): the child can use a handle as the parent does. The library closes the child's copies of the parent's connections
- * in the fork, and the child makes connections of its own.
+ * in the fork, and the child makes connections of its own. A program may close all descriptors (closefrom(3)): the library
+ * connects again, and neither uses nor closes what has the number then. After setuid(2) connections of the new user are made.
  *
  * Deadlines: timeout_ms bounds the whole call: connecting, waiting and all repeats. It is 1 to 600000 milliseconds, or 0 for
  * the daemon's default and 2000 more, in which its reply arrives. The daemon's default is 30000; for tokend_generate() it is

@@ -39,7 +39,7 @@ $(BUILD)/tests/libslownames.so: $(call objects,tests/names/names.c)
 
 # C programs of the integration tests: users of tokend.h and of nothing else of ours.
 PROBES := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
-$(BUILD)/obj/tests/integration/conformance.o $(BUILD)/obj/tests/integration/signer.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
+$(patsubst %,$(BUILD)/obj/tests/integration/%.o,conformance habits held signer): EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(PROBES): $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libtokend.so
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $< -L$(BUILD) -Wl,-rpath,'$$ORIGIN/..' -ltokend $(PROBE_LIBS) -lpthread

@@ -183,16 +183,21 @@ static bool add_profiles(struct catalogue *catalogue)
         return true;
 }
 
-/* A token that is recovering has its objects still: calls wait for it. */
-static bool keep_objects(struct catalogue *catalogue, const struct catalogue *old)
+/* A token that is recovering has its objects still: calls wait for it. end: of the list that has the certificates, or the keys. */
+static bool keep_objects(struct catalogue *catalogue, const struct catalogue *old,
+        const struct tokend_list_end *end, bool certificates)
 {
-        for (size_t i = 0; old && i < old->n_objects; i++) {
-                const struct p11_slot *slot = catalogue_slot(catalogue, old->objects[i]->slot);
+        for (size_t i = 0; i < end->n_unavailable; i++) {
+                const struct p11_slot *slot = slot_named(catalogue, end->unavailable[i].token);
 
-                if (slot && strcmp(slot->token->state, "ready") != 0 &&
-                        old->objects[i]->class != CKO_PROFILE &&
-                        !add_object(catalogue, object_ref(old->objects[i])))
-                        return false;
+                for (size_t j = 0; slot && j < old->n_objects; j++) {
+                        struct p11_object *object = old->objects[j];
+
+                        if (object->slot == slot->id && object->class != CKO_PROFILE &&
+                                (object->class == CKO_CERTIFICATE) == certificates &&
+                                !add_object(catalogue, object_ref(object)))
+                                return false;
+                }
         }
         return true;
 }
@@ -208,7 +213,8 @@ static bool add_all(struct catalogue *catalogue, const struct settings *settings
                 if (!add_keys(catalogue, settings, keys, types[i]))
                         return false;
         return add_certificates(catalogue, settings, certificates) && add_profiles(catalogue) &&
-               keep_objects(catalogue, old);
+               (!old || (keep_objects(catalogue, old, &keys->end, false) &&
+                                keep_objects(catalogue, old, &certificates->end, true)));
 }
 
 static bool is_same_token(const struct tokend_token *a, const struct tokend_token *b)
@@ -328,6 +334,8 @@ static int by_handle(const void *a, const void *b)
 
 CK_RV catalogue_number(struct catalogue *catalogue, struct handles *handles)
 {
+        if (catalogue->by_handle)
+                return CKR_OK;
         catalogue->by_handle = calloc(catalogue->n_objects + 1, sizeof(struct p11_object *));
         if (!catalogue->by_handle)
                 return CKR_HOST_MEMORY;

@@ -32,7 +32,7 @@ enum tokend_error catalogue_load(struct tokend *handle, const struct settings *s
 /* What is known without a daemon: nothing. NULL: no memory. */
 struct catalogue *catalogue_empty(void);
 
-/* Gives each object its handle. CKR_HOST_MEMORY. */
+/* Gives each object its handle, if it has none yet. CKR_HOST_MEMORY. */
 CK_RV catalogue_number(struct catalogue *catalogue, struct handles *handles);
 
 struct catalogue *catalogue_ref(struct catalogue *catalogue);

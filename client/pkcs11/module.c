@@ -3,6 +3,7 @@
 #include "client/pkcs11/module.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "client/pkcs11/session.h"
 
@@ -101,28 +102,28 @@ CK_RV module_end(void)
 static bool is_good(struct module *module, bool fresh)
 {
         if (module->catalogue && !fresh &&
-                (module->loading || now_usec() - module->loaded_usec < CATALOGUE_USEC))
+                (module->asking == getpid() || now_usec() - module->asked_usec < CATALOGUE_USEC))
                 return true;
-        module->loading = true;
+        module->asking = getpid();
         return false;
 }
 
-/* Under the lock. Takes the reference to loaded, unless it is NULL. */
+/* Under the lock. Takes the reference to loaded, unless it is NULL. What another thread asked for later is kept: it may have what a
+ * program has just made. */
 static CK_RV settle(struct module *module, struct catalogue *loaded, uint64_t asked_usec)
 {
-        CK_RV rv = CKR_OK;
+        CK_RV rv;
 
-        module->loading = false;
+        module->asking = 0;
         if (!loaded)
                 return CKR_OK;
-        if (loaded != module->catalogue)
-                rv = catalogue_number(loaded, &module->handles);
-        if (rv == CKR_OK) {
+        rv = catalogue_number(loaded, &module->handles);
+        if (rv == CKR_OK && asked_usec >= module->asked_usec) {
                 struct catalogue *old = module->catalogue;
 
                 module->catalogue = loaded;
                 loaded = old;
-                module->loaded_usec = asked_usec;
+                module->asked_usec = asked_usec;
         }
         catalogue_unref(loaded);
         return rv;

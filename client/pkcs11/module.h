@@ -20,8 +20,8 @@ struct module {
 
         /* Under the lock. */
         struct catalogue *catalogue; /* NULL: not loaded yet */
-        uint64_t loaded_usec;        /* when it was last true, by now_usec() */
-        bool loading;                /* a thread is asking */
+        uint64_t asked_usec;         /* when the daemon was asked for it, by now_usec() */
+        pid_t asking; /* the process of which a thread is asking; a child of it has no such thread */
         struct handles handles;
         struct p11_session *sessions;
         size_t n_sessions;

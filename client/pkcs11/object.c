@@ -64,9 +64,14 @@ void put_percent(struct buffer *out, const void *bytes, size_t n)
                 buffer_put_format(out, "%%%02x", ((const unsigned char *)bytes)[i]);
 }
 
-/* By its CKA_ID, which stays when the key is renamed and which no other key gets; by its nickname if it has none. */
-static char *name_of(const char *uri, const char *nickname, const unsigned char *id, size_t id_length)
+/* How much of the end of its public key, or of a certificate, tells an object from one that was made anew under its name and id. */
+#define TAIL_LENGTH 16U
+
+/* By its CKA_ID, which stays when the key is renamed; by its nickname if it has none. */
+static char *name_of(
+        const char *uri, const char *nickname, const unsigned char *id, size_t id_length, struct der der)
 {
+        size_t tail = MIN_OF(der.length, (size_t)TAIL_LENGTH);
         _cleanup_(buffer_done) struct buffer out = {0};
 
         buffer_put_text(&out, uri);
@@ -77,12 +82,16 @@ static char *name_of(const char *uri, const char *nickname, const unsigned char 
                 buffer_put_text(&out, ";object=");
                 put_percent(&out, nickname, strlen(nickname));
         }
+        if (tail > 0) {
+                buffer_put_text(&out, ";x-der-tail=");
+                put_percent(&out, der.data + der.length - tail, tail);
+        }
         return buffer_take(&out);
 }
 
-/* CKA_ID and the name; false: no memory, or an id that is not hexadecimal. */
-static bool identify(
-        struct p11_object *object, struct object_place where, const char *nickname, const char *id)
+/* CKA_ID and the name; false: no memory, or an id that is not hexadecimal. der: its public key, or the certificate. */
+static bool identify(struct p11_object *object, struct object_place where, const char *nickname,
+        const char *id, struct der der)
 {
         size_t length = strlen(id) / 2;
         _cleanup_(freep) unsigned char *bytes = malloc(length + 1);
@@ -90,7 +99,7 @@ static bool identify(
         if (!bytes || !text_unhex(id, length, bytes))
                 return false;
         attributes_add(&object->attributes, CKA_ID, bytes, length);
-        object->name = name_of(where.uri, nickname, bytes, length);
+        object->name = name_of(where.uri, nickname, bytes, length, der);
         return object->name;
 }
 
@@ -187,7 +196,8 @@ static struct p11_object *new_key(
         attributes_add(&object->attributes, CKA_END_DATE, NULL, 0);
         attributes_add_bool(&object->attributes, CKA_LOCAL, key->local);
         attributes_add_bool(&object->attributes, CKA_DERIVE, key->usage & TOKEND_USAGE_DERIVE);
-        valid = identify(object, where, key->nickname, key->id);
+        valid = identify(
+                object, where, key->nickname, key->id, (struct der){key->public_key, key->public_key_length});
         if (key->public_key_length > 0)
                 valid = valid && put_public_value(object, key->public_key, key->public_key_length);
         return finish(&object, valid);
@@ -252,14 +262,14 @@ static bool cut_certificate(
 struct p11_object *object_certificate(struct object_place where, const struct tokend_certificate *certificate)
 {
         _cleanup_(object_unrefp) struct p11_object *object = object_new(CKO_CERTIFICATE, where.slot);
-        struct der serial = {0}, issuer = {0}, subject = {0};
+        struct der der = {certificate->der, certificate->der_length}, serial = {0}, issuer = {0},
+                   subject = {0};
         struct attributes *attributes;
 
         if (!object)
                 return NULL;
         attributes = &object->attributes;
-        (void)cut_certificate(
-                (struct der){certificate->der, certificate->der_length}, &serial, &issuer, &subject);
+        (void)cut_certificate(der, &serial, &issuer, &subject);
         put_storage(object, certificate->nickname, false);
         attributes_add_ulong(attributes, CKA_CERTIFICATE_TYPE, CKC_X_509);
         attributes_add_ulong(attributes, CKA_CERTIFICATE_CATEGORY, 0);
@@ -270,7 +280,7 @@ struct p11_object *object_certificate(struct object_place where, const struct to
         attributes_add(attributes, CKA_ISSUER, issuer.data, issuer.length);
         attributes_add(attributes, CKA_SERIAL_NUMBER, serial.data, serial.length);
         attributes_add(attributes, CKA_VALUE, certificate->der, certificate->der_length);
-        return finish(&object, identify(object, where, certificate->nickname, certificate->id));
+        return finish(&object, identify(object, where, certificate->nickname, certificate->id, der));
 }
 
 struct p11_object *object_profile(CK_SLOT_ID slot, CK_ULONG profile)

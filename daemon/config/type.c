@@ -32,7 +32,7 @@ static bool is_module(const char *text)
         return is_path(text) || strcmp(text, "internal") == 0;
 }
 
-/* object= and id= name an object, not a token: `pkcs11:object=x` would match every token. */
+/* object=, id= and x-der-tail= name an object, not a token: `pkcs11:object=x` would match every token. */
 static int check_uri(const char *text)
 {
         _cleanup_(uri_done) struct uri uri = {0};
@@ -40,7 +40,7 @@ static int check_uri(const char *text)
 
         if (r < 0)
                 return r;
-        return uri.object || uri.id ? -EINVAL : 0;
+        return uri.object || uri.id || uri.der_tail ? -EINVAL : 0;
 }
 
 static char *explain_uri(const char *text)
@@ -52,7 +52,9 @@ static char *explain_uri(const char *text)
                 return fault;
         if (uri_parse(text, &uri) < 0)
                 return NULL;
-        return text_format("the attribute %s names an object on the token", uri.object ? "object" : "id");
+        return text_format("the attribute %s names an object on the token", uri.object ? "object"
+                                                                            : uri.id   ? "id"
+                                                                                       : "x-der-tail");
 }
 
 static bool is_pin(const char *text)

@@ -100,12 +100,13 @@ static int set_slot(struct uri *uri, const char *value, struct fault *fault)
         return 0;
 }
 
-static int set_id(struct uri *uri, char **value, size_t length, struct fault *fault)
+static int set_bytes(
+        unsigned char **field, size_t *field_length, char **value, size_t length, struct fault *fault)
 {
-        if (uri->id)
+        if (*field)
                 return refuse(fault, "is given twice");
-        uri->id = (unsigned char *)TAKE_PTR(*value);
-        uri->id_length = length;
+        *field = (unsigned char *)TAKE_PTR(*value);
+        *field_length = length;
         return 0;
 }
 
@@ -162,7 +163,9 @@ static int set_attribute(
                 return set_text(&uri->object, &value, fault);
         }
         if (is_named(fault, "id"))
-                return set_id(uri, &value, n, fault);
+                return set_bytes(&uri->id, &uri->id_length, &value, n, fault);
+        if (is_named(fault, "x-der-tail"))
+                return set_bytes(&uri->der_tail, &uri->der_tail_length, &value, n, fault);
         if (is_named(fault, "slot-id"))
                 return memchr(value, 0, n) ? refuse(fault, "must be a number") : set_slot(uri, value, fault);
         if (is_named(fault, "type")) {
@@ -255,6 +258,7 @@ void uri_done(struct uri *uri)
                 free(uri->parts[part]);
         free(uri->object);
         free(uri->id);
+        free(uri->der_tail);
         *uri = (struct uri){.slot_id = -1};
 }
 

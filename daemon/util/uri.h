@@ -34,6 +34,9 @@ struct uri {
         char *object;      /* "": no nickname can be made of the label that was given; see text_label() */
         unsigned char *id; /* not NULL and id_length 0: the object must have an empty CKA_ID */
         size_t id_length;
+        unsigned char *
+                der_tail; /* of our own attribute x-der-tail: how the object's public key, or certificate, ends in DER */
+        size_t der_tail_length;
 };
 
 /* What a token, its slot and its library say of themselves, as text_field() writes it. */
@@ -44,7 +47,7 @@ struct uri_token {
 
 /* The caller calls uri_done(). The attribute `type` is accepted and not kept. -EINVAL: it is not a pkcs11: URI; an
  * attribute is unknown or is given twice; a value is invalid; there is a query. RFC 7512 lets an unknown attribute
- * (a vendor's, for one) match nothing. -ENOMEM. */
+ * (another vendor's, for one) match nothing. -ENOMEM. */
 int uri_parse(const char *text, struct uri *ret);
 void uri_done(struct uri *uri);
 

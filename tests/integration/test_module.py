@@ -46,10 +46,6 @@ class Module(OneToken):
         """sixteen threads sign through one module, each with its session, and nothing leaks"""
         self.good(self.signer("threads", 16, 20))
 
-    def test_forks(self):
-        """children go on with their parent's sessions and handles, whether they initialize again or not, while a thread signs"""
-        self.good(self.signer("fork", 24))
-
     def test_exit(self):
         """C_Finalize in an atexit handler, while another thread signs, ends well"""
         self.good(self.signer("exit", 3))

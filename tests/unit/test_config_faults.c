@@ -116,6 +116,7 @@ static const struct {
         {TOKEN "Uri=pkcs11:token=x?pin-value=1\n", 3, "query"},
         {TOKEN "Uri=pkcs11:object=x\n", 3, "object names an object"},
         {TOKEN "Uri=pkcs11:token=x;id=%01\n", 3, "id names an object"},
+        {TOKEN "Uri=pkcs11:x-der-tail=%01\n", 3, "x-der-tail names an object"},
         {TOKEN "Uri=pkcs11:token=x;x-vendor=1\n", 3, "x-vendor is not known"},
         {TOKEN "Uri=pkcs11:token=x;slot-id=y\n", 3, "slot-id must be a number"},
         {TOKEN "Pin=1234\n", 3, "credential:NAME"},

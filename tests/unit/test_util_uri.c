@@ -23,7 +23,8 @@ static void test_all(void)
         CU_ASSERT_EQUAL_FATAL(
                 uri_parse(
                         "pkcs11:token=The%20Token;serial=0123;manufacturer=a=b;model=%C3%A4;object=CA%3aone;"
-                        "id=%00%FFz;slot-id=42;type=private;library-manufacturer=x;library-description=y;"
+                        "id=%00%FFz;slot-id=42;x-der-tail=%00a;type=private;library-manufacturer=x;library-"
+                        "description=y;"
                         "library-version=01.2;slot-description=s;slot-manufacturer=m",
                         &uri),
                 0);
@@ -33,6 +34,8 @@ static void test_all(void)
         CU_ASSERT_EQUAL(uri.id_length, 3);
         CU_ASSERT_EQUAL(memcmp(uri.id, "\x00\xffz", 3), 0);
         CU_ASSERT_EQUAL(uri.slot_id, 42);
+        CU_ASSERT_EQUAL(uri.der_tail_length, 2);
+        CU_ASSERT_EQUAL(memcmp(uri.der_tail, "\0a", 2), 0);
 }
 
 static void test_none(void)
@@ -64,6 +67,7 @@ static const struct {
         {"pkcs11:token=;token=", "token is given twice"},
         {"pkcs11:id=%01;id=%02", "id is given twice"},
         {"pkcs11:id=;id=", "id is given twice"},
+        {"pkcs11:x-der-tail=a;x-der-tail=a", "x-der-tail is given twice"},
         {"pkcs11:object=a;object=a", "object is given twice"},
         {"pkcs11:slot-id=1;slot-id=1", "slot-id is given twice"},
         {"pkcs11:type=a;type=b", "type is given twice"},

@@ -55,5 +55,10 @@ bool name_matches_entry(const struct name *name, const struct entry *entry)
                 return name->nickname[0] && strcmp(name->nickname, entry->nickname) == 0;
         if (uri->object && ((!uri->object[0] && !uri->id) || strcmp(uri->object, entry->nickname) != 0))
                 return false;
+        if (uri->der_tail &&
+                (uri->der_tail_length > entry->der_length ||
+                        memcmp(uri->der_tail, entry->der + entry->der_length - uri->der_tail_length,
+                                uri->der_tail_length) != 0))
+                return false;
         return !uri->id || bytes_equal(uri->id, uri->id_length, entry->id, entry->id_length);
 }
