@@ -33,14 +33,21 @@ static const struct verb verbs[] = {
         {"rename", verb_rename, 2, 2, 0, "KEY NICKNAME", "give a key another nickname"},
         {"sign", verb_sign, 1, 1,
                 BIT(ALGORITHM) | BIT(SALT_LENGTH) | BIT(DIGEST) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "
+                "KEY|@FILE --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "
                 "[--base64]",
                 "sign a file or a digest"},
-        {"decrypt", verb_decrypt, 1, 1, BIT(ALGORITHM) | BIT(LABEL) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY --algorithm NAME [--label HEX] [--in FILE|-] [--out FILE] [--base64]",
-                "decrypt with an RSA key"},
-        {"derive", verb_derive, 1, 1, BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64),
-                "KEY --public-key FILE|- [--out FILE] [--base64]", "agree on a secret with an EC key (ECDH)"},
+        {"decrypt", verb_decrypt, 1, 1,
+                BIT(ALGORITHM) | BIT(LABEL) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--label HEX] [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] "
+                "[--base64]",
+                "decrypt with an RSA key, or with a secret key"},
+        {"derive", verb_derive, 1, 1,
+                BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64) | BIT(ALGORITHM) | BIT(DATA) | BIT(FIRST_BIT) |
+                        BIT(OTHER) | BIT(TYPE) | BIT(LENGTH) | BIT(USAGE),
+                "KEY --public-key FILE|- [--out FILE] [--base64]\n  derive KEY|@FILE --algorithm NAME --type "
+                "NAME --usage encrypt,... [--length BYTES] [--data HEX]\n        [--bit N] [--other @FILE] "
+                "[--public-key FILE] [--out FILE]",
+                "agree on a secret with an EC key (ECDH), or make a sealed key of another key"},
         {"pubkey", verb_pubkey, 1, 1, BIT(DER), "KEY [--der]", "print the public key in PEM"},
         {"verify", verb_verify, 1, 1, BIT(ALGORITHM) | BIT(DIGEST) | BIT(IN) | BIT(SIGNATURE) | BIT(BASE64),
                 "KEY --algorithm NAME --signature FILE [--digest HEX | --in FILE|-] [--base64]",
@@ -65,10 +72,10 @@ static const struct verb verbs[] = {
                 "TOKEN NICKNAME --claimant HEX --yes", "remove a claim that a host left on a token"},
         {"secrets", verb_secrets, 0, 1, 0, "[TOKEN]", "print the secret keys that you may see"},
         {"secret-generate", verb_secret_generate, 0, 1,
-                BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(OUT),
-                "[KEY] --type NAME --usage encrypt,... [--length BYTES] [--size BITS] [--curve NAME] [--out "
-                "FILE]",
-                "make a secret key on the token, or without KEY a sealed one"},
+                BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(ID) | BIT(OUT),
+                "[KEY] --type NAME --usage encrypt,... [--length BYTES] [--size BITS] [--curve NAME] [--id "
+                "HEX] [--out FILE]",
+                "make a secret key on the token; without KEY, or with TOKEN: alone, a sealed one"},
         {"unwrap", verb_unwrap, 1, 1,
                 BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) |
                         BIT(USAGE) | BIT(IN) | BIT(OUT),
@@ -81,8 +88,11 @@ static const struct verb verbs[] = {
                 "FILE] "
                 "[--base64]",
                 "wrap a sealed key by another key"},
-        {"encrypt", verb_encrypt, 1, 1, BIT(ALGORITHM) | BIT(IV) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY|@FILE --algorithm NAME [--iv HEX] [--in FILE|-] [--out FILE] [--base64]",
+        {"secret-delete", verb_secret_delete, 1, 1, BIT(YES), "KEY --yes",
+                "destroy a secret key of the token"},
+        {"encrypt", verb_encrypt, 1, 1,
+                BIT(ALGORITHM) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] [--base64]",
                 "encrypt with a secret key"},
         {"status", verb_status, 0, 0, BIT(WATCH), "[--watch]",
                 "print the state of tokens, sessions, queues and instances"},

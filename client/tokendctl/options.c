@@ -88,6 +88,16 @@ static int parse_length(struct ctl_options *o, const char *text)
         return EXIT_DONE;
 }
 
+static int parse_bit(struct ctl_options *o, const char *text)
+{
+        uint64_t bit;
+
+        if (!parse_number(text, 0, 8 * LIMIT_GENERIC_SECRET, &bit))
+                return usage("--bit: expected the number of a bit of the key, not '%s'", text);
+        o->bit = (int)bit;
+        return EXIT_DONE;
+}
+
 static int parse_curve(struct ctl_options *o, const char *text)
 {
         return parse_word("curve", "secp256r1, secp384r1, secp521r1", text, &o->curve);
@@ -205,6 +215,10 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_SUBSYSTEM] = {"subsystem", true, PLACE(subsystem), NULL},
         [OPTION_INSTANCE] = {"instance", true, PLACE(instance), NULL},
         [OPTION_CLAIMANT] = {"claimant", true, PLACE(claimant), NULL},
+        [OPTION_AAD] = {"aad", true, PLACE(aad), NULL},
+        [OPTION_DATA] = {"data", true, PLACE(data), NULL},
+        [OPTION_OTHER] = {"other", true, PLACE(other), NULL},
+        [OPTION_FIRST_BIT] = {"bit", true, 0, parse_bit},
 };
 
 static int take_option(struct ctl_options *o, enum ctl_option option, const char *text)

@@ -46,6 +46,10 @@ enum ctl_option {
         OPTION_SUBSYSTEM,
         OPTION_INSTANCE,
         OPTION_CLAIMANT,
+        OPTION_AAD,
+        OPTION_DATA,
+        OPTION_OTHER,
+        OPTION_FIRST_BIT,
         OPTION_MAX_,
 };
 

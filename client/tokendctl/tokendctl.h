@@ -34,8 +34,10 @@ struct ctl_options {
         int timeout_ms; /* 0: the library's default */
 
         const char *type, *curve, *usage, *algorithm, *digest, *in, *out, *signature, *label, *peer, *iv, *id;
+        const char *aad, *data, *other;
         int size;   /* bits; 0: not given */
         int length; /* bytes; 0: not given */
+        int bit;
         bool loadable, base64, der, yes, watch;
         bool salted; /* salt_length was given */
         int salt_length;
@@ -88,6 +90,7 @@ int verb_secrets(const struct ctl_options *o);
 int verb_secret_generate(const struct ctl_options *o);
 int verb_unwrap(const struct ctl_options *o);
 int verb_wrap(const struct ctl_options *o);
+int verb_secret_delete(const struct ctl_options *o);
 int verb_encrypt(const struct ctl_options *o);
 
 /* ---- common.c ---- */
@@ -220,6 +223,28 @@ int ctl_output_pem(struct ctl_output *output, const char *label, const void *der
 
 /* Closes the file, and removes it if it was made and not written. */
 void ctl_output_done(struct ctl_output *output);
+
+/* ---- sealed-file.c: keys that may be sealed ones, `@FILE`. Exit statuses ---- */
+
+bool sealed_is_file(const char *name);
+
+/* The name of a key, or the text of the sealed key in the file behind the @. Wipe *ret with sealed_text_wipe(). */
+int sealed_key_text(const char *name, char **ret);
+void sealed_text_wipe(char **text);
+
+/* The key that --type, --length, --size, --curve and --usage say. */
+int options_template(const struct ctl_options *o, struct tokend_secret_template *ret);
+
+/* --algorithm, --iv, --label and --aad. */
+struct options_algorithm {
+        struct tokend_algorithm algorithm;
+        unsigned char *buffers[3];
+};
+int options_algorithm(const struct ctl_options *o, struct options_algorithm *ret);
+void options_algorithm_done(struct options_algorithm *algorithm);
+
+/* Writes its text, or JSON, and frees it. */
+int sealed_write(const struct ctl_options *o, struct ctl_output *output, struct tokend_sealed *sealed);
 
 /* ---- hash.c ---- */
 

@@ -89,6 +89,7 @@ int verb_sign(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(input_done) struct input input = {.kind = TOKEND_DIGEST};
+        _cleanup_(sealed_text_wipe) char *key = NULL;
         _cleanup_(freep) unsigned char *signature = NULL;
         _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
         struct tokend_failure failure;
@@ -97,7 +98,11 @@ int verb_sign(const struct ctl_options *o)
 
         if (!o->algorithm)
                 return usage("sign needs --algorithm");
+        if (o->salted && sealed_is_file(o->arguments[0]))
+                return usage("--salt-length: a sealed key signs with a salt as long as the hash");
         r = take_input(o, &input);
+        if (r == EXIT_DONE)
+                r = sealed_key_text(o->arguments[0], &key);
         if (r == EXIT_DONE)
                 r = ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
@@ -105,9 +110,12 @@ int verb_sign(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_sign_salted(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
-                    o->salted ? o->salt_length : -1, o->timeout_ms, &signature, &length,
-                    &failure) != TOKEND_OK)
+        if ((sealed_is_file(o->arguments[0])
+                            ? tokend_secret_sign(handle, key, o->algorithm, input.kind, input.bytes,
+                                      input.length, o->timeout_ms, &signature, &length, &failure)
+                            : tokend_sign_salted(handle, key, o->algorithm, input.kind, input.bytes,
+                                      input.length, o->salted ? o->salt_length : -1, o->timeout_ms,
+                                      &signature, &length, &failure)) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
         return ctl_output_result(o, &output, "signature", signature, length);
 }

@@ -5,7 +5,7 @@ import os
 import unittest
 
 import varlink
-from harness import Case, SoftToken, run, until
+from harness import Case, SoftToken, as_json, public_pem, run, until
 from test_faults import FaultyToken, Softoken
 from varlink import Client, b64, unb64
 
@@ -552,23 +552,87 @@ class BadInput(Tokens):
 
 
 class Ctl(Case):
-    """tokendctl secrets, secret-generate, unwrap, wrap and encrypt."""
+    """tokendctl secrets, secret-generate, secret-delete, unwrap, wrap and encrypt; decrypt, derive and sign with such keys."""
+
+    @classmethod
+    def configure(cls):
+        cls.daemon = cls.start(f"[Token internal]\nModule=internal\nDirectory={cls.place.path}/internal\n")
+
+    def file(self, name):
+        return str(self.place.path / name)
+
+    def make(self, name, kind, usage, *more):
+        """Returns how the key is named."""
+        self.daemon.ctl("secret-generate", "--type", kind, "--usage", usage, *more, "--out", self.file(name))
+        return "@" + self.file(name)
 
     def test_verbs(self):
         """a sealed key goes by way of files, wrapped and back; a secret on the token is listed; both encrypt alike where they are alike"""
-        token = SoftToken(self.place, "hsm")
-        daemon = self.own(token.section())
-        file = lambda name: str(self.place.path / name)
-        daemon.ctl("secret-generate", "--type", "aes", "--length", "32", "--usage", "wrap,unwrap", "--out", file("kek"))
-        daemon.ctl("secret-generate", "--type", "aes", "--length", "16", "--usage", "encrypt", "--out", file("key"))
+        file = self.file
+        kek = self.make("kek", "aes", "wrap,unwrap", "--length", "32")
+        key = self.make("key", "aes", "encrypt", "--length", "16")
         self.assertEqual(os.stat(file("key")).st_mode & 0o777, 0o600)
-        daemon.ctl("wrap", "@" + file("key"), "@" + file("kek"), "--algorithm", "aes_kwp", "--out", file("wrapped"))
-        daemon.ctl("unwrap", "@" + file("kek"), "--algorithm", "aes_kwp", "--type", "aes", "--length", "16", "--usage", "encrypt",
-                   "--in", file("wrapped"), "--out", file("back"))
+        self.daemon.ctl("wrap", key, kek, "--algorithm", "aes_kwp", "--out", file("wrapped"))
+        self.daemon.ctl("unwrap", kek, "--algorithm", "aes_kwp", "--type", "aes", "--length", "16", "--usage", "encrypt",
+                        "--in", file("wrapped"), "--out", file("back"))
         self.place.write("plain", bytes(16))
-        encrypt = lambda key: daemon.ctl("encrypt", key, "--algorithm", "aes_cbc", "--iv", "00" * 16, "--in", file("plain"), text=False)
-        self.assertEqual(encrypt("@" + file("key")), encrypt("@" + file("back")))
-        daemon.ctl("secret-generate", "hsm:master", "--type", "aes", "--length", "16", "--usage", "encrypt,decrypt")
-        self.assertIn("master", daemon.ctl("secrets"))
-        self.assertEqual(len(encrypt("hsm:master")), 16)
-        self.assertNotEqual(encrypt("hsm:master"), encrypt("@" + file("key")))
+        encrypt = lambda key: self.daemon.ctl("encrypt", key, "--algorithm", "aes_cbc", "--iv", "00" * 16, "--in", file("plain"), text=False)
+        self.assertEqual(encrypt(key), encrypt("@" + file("back")))
+        self.daemon.ctl("secret-generate", "internal:master", "--type", "aes", "--length", "16", "--usage", "encrypt,decrypt", "--id", "0a0b")
+        self.assertIn("master", self.daemon.ctl("secrets"))
+        self.assertEqual(len(encrypt("internal:master")), 16)
+        self.assertNotEqual(encrypt("internal:master"), encrypt(key))
+        self.assertEqual(self.daemon.ctl("secret-delete", "internal:master", check=False).returncode, 2)
+        self.daemon.ctl("secret-delete", "internal:master", "--yes")
+        self.assertNotIn("master", self.daemon.ctl("secrets"))
+        self.assertEqual(self.daemon.ctl("secret-delete", "internal:master", "--yes", check=False).returncode, 1)
+
+    def test_decrypt(self):
+        """decrypt gives what encrypt was given, into a file that is its user's alone; another aad or another key does not"""
+        key, plain = self.make("cipher", "aes", "encrypt,decrypt", "--length", "32"), self.place.write("text", b"a text")
+        gcm = ("--algorithm", "aes_gcm", "--iv", "00" * 12)
+        self.daemon.ctl("encrypt", key, *gcm, "--aad", "0102", "--in", plain, "--out", self.file("ciphertext"))
+        decrypt = lambda *more, **options: self.daemon.ctl("decrypt", key, *gcm, *more, "--in", self.file("ciphertext"), **options)
+        decrypt("--aad", "0102", "--out", self.file("decrypted"))
+        self.assertEqual((self.place.path / "decrypted").read_bytes(), b"a text")
+        self.assertEqual(os.stat(self.file("decrypted")).st_mode & 0o777, 0o600)
+        self.assertEqual(as_json(decrypt("--aad", "0102", "--json")), {"plaintext": b64(b"a text")})
+        for more, status in ((("--aad", "0103"), 1), ((), 1), (("--aad", "xy"), 2)):
+            self.assertEqual(decrypt(*more, check=False).returncode, status, more)
+        for more in (("--algorithm", "aes_kwp"), (), ("--algorithm", "rsa_pkcs1", "--iv", "00")):
+            self.assertEqual(self.daemon.ctl("decrypt", key, *more, "--in", plain, check=False).returncode, 2, more)
+
+    def test_derive(self):
+        """keys are derived from sealed keys, by data, by a bit, by another key and by ECDH, as the protocol derives them"""
+        base, ec = self.make("base", "aes", "derive,encrypt", "--length", "32"), self.make("ec", "ec", "derive")
+        wanted = ("--type", "aes", "--length", "32", "--usage", "encrypt")
+        spki = self.daemon.call(S + "Generate", template={"type": "ec", "usage": ["derive"]})["publicKey"]
+        for key, options, same in (
+                (base, ("--data", "07" * 32), {"algorithm": "aes_ecb_encrypt_data", "data": b64(b"\7" * 32)}),
+                (base, (), {"algorithm": "extract"}),
+                (ec, ("--public-key", self.place.write("peer.spki", unb64(spki))), {"algorithm": "ecdh", "publicKey": spki})):
+            text = (self.place.path / key[1:]).read_text().strip()
+            derived = self.daemon.ctl("derive", key, "--algorithm", same["algorithm"], *options, *wanted).strip()
+            other = self.daemon.call(S + "Derive", key=text, template=aes(32, ["encrypt"]), **same)["sealed"]
+            encrypted = [self.daemon.call(S + "Encrypt", key=one, algorithm="aes_ecb", plaintext=b64(bytes(16))) for one in (derived, other)]
+            self.assertEqual(encrypted[0], encrypted[1], same)
+        self.daemon.ctl("derive", base, "--algorithm", "concatenate", "--other", base, "--type", "generic", "--length", "64", "--usage", "derive",
+                        "--out", self.file("long"))
+        # Its second half begins at bit 256.
+        self.daemon.ctl("derive", "@" + self.file("long"), "--algorithm", "extract", "--bit", "256", *wanted, "--out", self.file("half"))
+        encrypted = [self.daemon.ctl("encrypt", key, "--algorithm", "aes_ecb", "--in", self.place.write("block", bytes(16)), text=False)
+                     for key in (base, "@" + self.file("half"))]
+        self.assertEqual(encrypted[0], encrypted[1])
+        for more in ((), ("--type", "aes"), ("--algorithm", "extract"), ("--algorithm", "extract", "--bit", "x", *wanted)):
+            self.assertEqual(self.daemon.ctl("derive", base, *more, check=False).returncode, 2, more)
+
+    def test_sign(self):
+        """a sealed private key signs; its public half is in the JSON of secret-generate"""
+        made = as_json(self.daemon.ctl("secret-generate", "internal:", "--type", "ec", "--usage", "sign", "--json"))
+        key, pem = self.place.write("signs", made["sealed"].encode()), public_pem(self.place, unb64(made["publicKey"]))
+        text = self.place.write("signed", b"a text")
+        self.daemon.ctl("sign", f"@{key}", "--algorithm", "ecdsa_sha256", "--in", text, "--out", self.file("signature"))
+        run("openssl", "dgst", "-sha256", "-verify", pem, "-signature", self.file("signature"), text)
+        for more in (("--algorithm", "rsa_pss_sha256", "--salt-length", "20"), ()):
+            self.assertEqual(self.daemon.ctl("sign", f"@{key}", *more, "--in", text, check=False).returncode, 2)
+        self.assertEqual(self.daemon.ctl("sign", f"@{text}", "--algorithm", "ecdsa_sha256", "--in", text, check=False).returncode, 1)
