@@ -157,6 +157,21 @@ static enum tokend_error parse_audit(
         return error;
 }
 
+static enum tokend_error parse_configuration(struct json_object *object,
+        struct tokend_configuration_status *configuration, struct tokend_failure *ret_failure)
+{
+        struct status_configuration_result parts;
+        enum tokend_error error = status_configuration_parse(object, &parts, ret_failure);
+
+        if (error == TOKEND_OK)
+                *configuration = (struct tokend_configuration_status){
+                        .ok = parts.ok,
+                        .reason = parts.reason,
+                        .since_usec = parts.since_usec,
+                };
+        return error;
+}
+
 /* For the replies to Get and Watch, which are the same. */
 static enum tokend_error parse_status(
         struct json_object *object, struct tokend_status *status, struct tokend_failure *ret_failure)
@@ -166,6 +181,8 @@ static enum tokend_error parse_status(
 
         if (error == TOKEND_OK)
                 error = parse_audit(parts.audit, &status->audit, ret_failure);
+        if (error == TOKEND_OK)
+                error = parse_configuration(parts.configuration, &status->configuration, ret_failure);
         if (error != TOKEND_OK)
                 return error;
         status->version = parts.version;

@@ -552,6 +552,13 @@ struct tokend_audit_status {
         const char *file; /* its path; "" or NULL: there is none, or the daemon is older */
 };
 
+/* Whether the files of the configuration, as they were read last, are in force. */
+struct tokend_configuration_status {
+        bool ok;
+        const char *reason; /* why ok is false; NULL: the daemon is older */
+        int64_t since_usec; /* microseconds since 1970 */
+};
+
 struct tokend_status {
         const char *version;
         int64_t started_usec;
@@ -559,6 +566,7 @@ struct tokend_status {
         struct tokend_token_status *tokens;
         struct tokend_instance_status *instances;
         struct tokend_audit_status audit;
+        struct tokend_configuration_status configuration;
         const char *json; /* the whole, as the daemon sent it */
 };
 /* NULL is allowed. */

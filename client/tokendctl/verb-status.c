@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/tokendctl/status-troubles.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 
@@ -25,11 +26,6 @@ struct view {
         size_t n_last;
 };
 
-static bool is_ready(const struct tokend_token_status *token)
-{
-        return strcmp(token->state, "ready") == 0;
-}
-
 static const char *state_color(unsigned column, const char *text)
 {
         if (column != 1)
@@ -47,7 +43,7 @@ static void print_headline(const struct tokend_status *status, const struct view
         char up[32];
 
         for (size_t i = 0; i < status->n_tokens; i++)
-                n_ready += is_ready(&status->tokens[i]);
+                n_ready += token_is_ready(&status->tokens[i]);
         good = n_ready == status->n_tokens;
         stopped = status->audit.mode && status->audit.required && !status->audit.ok;
         duration_format(now - status->started_usec, up, sizeof(up));
@@ -67,57 +63,6 @@ static void print_headline(const struct tokend_status *status, const struct view
         printf("%s\n", view->color ? "\033[0m" : "");
 }
 
-static void print_when(int64_t usec, int64_t now)
-{
-        time_t seconds = (time_t)(usec / 1000000);
-        struct tm tm;
-        char date[64], ago[32];
-
-        if (usec <= 0 || !localtime_r(&seconds, &tm) ||
-                strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm) == 0) {
-                printf("?");
-                return;
-        }
-        duration_format(now - usec, ago, sizeof(ago));
-        printf("%s, %s ago", date, ago);
-}
-
-/* Claims of other hosts. A claim that lasts was left by a crash, and keeps everybody from that nickname. */
-static void print_claims(const struct tokend_token_status *token, int64_t now)
-{
-        for (size_t i = 0; i < token->n_claims; i++) {
-                const struct tokend_claim *claim = &token->claims[i];
-                _cleanup_(freep) char *name = printable_new(token->name),
-                                      *nickname = printable_new(claim->nickname),
-                                      *host = printable_new(claim->host ? claim->host : ""),
-                                      *claimant = printable_new(claim->claimant);
-                char since[32];
-
-                duration_format(now - claim->since_usec, since, sizeof(since));
-                if (name && nickname && host && claimant)
-                        printf("  %s: host %s has claimed \"%s\" for %s (claimant %s)\n", name, host,
-                                nickname, since, claimant);
-        }
-}
-
-/* What is wrong with the records of uses of keys, if anything is. */
-static void print_audit(const struct tokend_audit_status *audit, const struct view *view, int64_t now)
-{
-        _cleanup_(freep) char *reason = printable_new(audit->reason ? audit->reason : "");
-
-        if (!audit->mode || strcmp(audit->mode, "none") == 0)
-                return;
-        if (!audit->ok) {
-                printf("  %suses of keys are not recorded%s%s since ", view->color ? "\033[1;31m" : "",
-                        audit->required ? ", and keys cannot be used (AuditRequired=yes)" : "",
-                        view->color ? "\033[0m" : "");
-                print_when(audit->since_usec, now);
-                printf(": %s\n", reason ? reason : "");
-        }
-        if (audit->lost > 0)
-                printf("  %" PRId64 " records of uses of keys are lost\n", audit->lost);
-}
-
 /* Where uses of keys are recorded, and how far a file is signed. */
 static void print_audit_line(const struct tokend_audit_status *audit, int64_t now)
 {
@@ -133,35 +78,6 @@ static void print_audit_line(const struct tokend_audit_status *audit, int64_t no
                 printf(", signed up to %" PRId64 " %s ago", audit->signed_seq, ago);
         }
         printf("\n");
-}
-
-/* First the tokens that do not work, or of which something is to be known, and why; then the last error that each device reported. */
-static void print_troubles(const struct tokend_status *status, int64_t now)
-{
-        for (size_t i = 0; i < status->n_tokens; i++) {
-                const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = printable_new(token->name),
-                                      *state = printable_new(token->state);
-                _cleanup_(freep) char *reason = printable_new(token->reason ? token->reason : "");
-
-                if (!name || !state || !reason || (is_ready(token) && !*reason))
-                        continue;
-                printf("  %s is %s since ", name, state);
-                print_when(token->since_usec, now);
-                printf("%s%s\n", *reason ? ": " : "", reason);
-        }
-        for (size_t i = 0; i < status->n_tokens; i++) {
-                const struct tokend_token_status *token = &status->tokens[i];
-                _cleanup_(freep) char *name = printable_new(token->name);
-                _cleanup_(freep) char *ckr =
-                        printable_new(token->last_error_ckr ? token->last_error_ckr : "");
-
-                if (!name || !ckr || !*ckr)
-                        continue;
-                printf("  last error of %s: %s, ", name, ckr);
-                print_when(token->last_error_usec, now);
-                printf("\n");
-        }
 }
 
 static double rate_of(const struct view *view, const struct tokend_token_status *token, int64_t now)
@@ -319,10 +235,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                 if (view->clear)
                         printf("\033[H\033[2J");
                 print_headline(status, view, now);
-                print_audit(&status->audit, view, now);
-                print_troubles(status, now);
-                for (size_t i = 0; i < status->n_tokens; i++)
-                        print_claims(&status->tokens[i], now);
+                print_troubles(status, view->color, now);
                 if (status->n_tokens > 0) {
                         printf("\n");
                         r = print_tokens(status, view, now);

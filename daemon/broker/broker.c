@@ -156,6 +156,7 @@ int broker_init(struct broker *broker, int control_fd)
 
         *broker = (struct broker){.methods = method_table,
                 .n_methods = N_METHODS,
+                .config_ok = true,
                 .on_token = on_token,
                 .on_dropped = look_dropped,
                 .accept_again_usec = USEC_NEVER,
@@ -205,6 +206,7 @@ void broker_done(struct broker *broker)
         uplink_done(&broker->uplink);
         loop_done(&broker->loop);
         config_free(broker->config);
+        free(broker->config_reason);
         free(broker->buffer);
         free(broker->answers);
 }

@@ -38,6 +38,24 @@ static int on_config(struct broker *broker, struct wire *wire, int fds[])
         return broker_configure(broker, config);
 }
 
+static int on_config_state(struct broker *broker, struct wire *wire)
+{
+        struct message_config_state message;
+        char *reason;
+        int r = message_get_config_state(wire, &message);
+
+        if (r < 0)
+                return r;
+        reason = strdup(message.reason);
+        if (!reason)
+                return -ENOMEM;
+        free(broker->config_reason);
+        broker->config_reason = reason;
+        broker->config_ok = message.ok;
+        broker->config_usec = message.since_usec;
+        return 0;
+}
+
 static int on_listen(struct broker *broker, struct wire *wire, int fds[])
 {
         struct message_listen message;
@@ -197,6 +215,8 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
         switch (message_type(wire)) {
         case MESSAGE_TYPE_CONFIG:
                 return on_config(broker, wire, fds);
+        case MESSAGE_TYPE_CONFIG_STATE:
+                return on_config_state(broker, wire);
         case MESSAGE_TYPE_LISTEN:
                 return on_listen(broker, wire, fds);
         case MESSAGE_TYPE_WORKER:

@@ -11,6 +11,7 @@
 #include "daemon/broker/broker.h"
 #include "daemon/broker/control.h"
 #include "daemon/broker/sandbox.h"
+#include "daemon/util/journal.h"
 #include "daemon/util/log.h"
 
 #define CONTROL_FD 3
@@ -21,6 +22,7 @@ int main(int argc, char *argv[])
         int r;
 
         log_open("tokend-broker");
+        log_open_journal(JOURNAL_SOCKET);
         if (fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0) {
                 log_error("descriptor 3 is not there: tokend starts this program, nobody else does");
                 return 1;

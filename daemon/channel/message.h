@@ -205,6 +205,8 @@
         /* What the status shows. restarts: as life_restarts() counts. */ \
         M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
           F(u32, restarts)) \
+        /* Whether the files, as they were read last, are in force; if not, why. since_usec: wall clock. */ \
+        M(CONFIG_STATE, config_state, F(u8, ok) F(text, reason) F(u64, since_usec)) \
         /* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */ \
         M(LOOK, look, F(text, token)) \
         /* No new connection, no new request; answer what is there, then DRAINED. */ \

@@ -35,11 +35,20 @@ void broker_process_configure(struct broker_process *broker)
                 .started_usec = supervisor->started_usec);
 }
 
+void broker_process_tell_config(struct broker_process *broker)
+{
+        const struct config_state *state = &broker->supervisor->config_state;
+
+        (void)child_tell(&broker->child, config_state, -1, .ok = state->ok, .reason = state->reason,
+                .since_usec = state->since_usec);
+}
+
 static void tell_everything(struct broker_process *broker)
 {
         struct supervisor *supervisor = broker->supervisor;
 
         broker_process_configure(broker);
+        broker_process_tell_config(broker);
         audit_process_connect(&supervisor->audit);
         (void)child_tell(&broker->child, listen, supervisor->sockets.keys.fd, .kind = LISTEN_KEYS);
         (void)child_tell(&broker->child, listen, supervisor->sockets.status.fd, .kind = LISTEN_STATUS);
@@ -173,6 +182,8 @@ static int on_journal_please(struct broker_process *broker, struct wire *wire)
 
         if (r < 0)
                 return r;
+        /* Ours may be as old as the broker's. */
+        log_open_journal(JOURNAL_SOCKET);
         r = journal_open(JOURNAL_SOCKET, &fd);
         if (r < 0)
                 log_debug("no journald answers for the broker: %s", strerror(-r));

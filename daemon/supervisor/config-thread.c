@@ -3,9 +3,12 @@
 #include "daemon/supervisor/config-thread.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
+#include "daemon/supervisor/life.h"
 #include "daemon/util/log.h"
+#include "daemon/util/printable.h"
 
 struct config_thread {
         const char *path;
@@ -17,19 +20,24 @@ struct config_thread {
         /* The thread's own until it is joined. */
         int result, config_fd;
         struct config *config;
+        char fault[REASON_SIZE]; /* the first; empty: none */
 };
 
 static void log_fault(void *userdata, const char *line)
 {
+        struct config_thread *thread = userdata;
+
         log_error("%s", line);
+        if (!*thread->fault)
+                (void)printable_copy(thread->fault, sizeof(thread->fault), line, strlen(line));
 }
 
-static int load(const char *path, struct config **ret, int *ret_fd)
+static int load(struct config_thread *thread, struct config **ret, int *ret_fd)
 {
         _cleanup_(config_freep) struct config *config = NULL;
         int r;
 
-        r = config_load(path, log_fault, NULL, &config);
+        r = config_load(thread->path, log_fault, thread, &config);
         if (r == 0)
                 r = config_to_memfd(config, ret_fd);
         if (r == 0)
@@ -41,7 +49,7 @@ static void *run(void *userdata)
 {
         struct config_thread *thread = userdata;
 
-        thread->result = load(thread->path, &thread->config, &thread->config_fd);
+        thread->result = load(thread, &thread->config, &thread->config_fd);
         (void)eventfd_write(thread->event_fd, 1);
         return NULL;
 }
@@ -59,7 +67,7 @@ static int on_finished(sd_event_source *source, int fd, uint32_t events, void *u
         _cleanup_(thread_freep) struct config_thread *thread = userdata;
 
         (void)pthread_join(thread->id, NULL);
-        thread->done(thread->userdata, thread->result, thread->config, thread->config_fd);
+        thread->done(thread->userdata, thread->result, thread->config, thread->config_fd, thread->fault);
         return 0;
 }
 

@@ -11,9 +11,10 @@
 
 struct config_thread;
 
-/* result 0: config, and the same as a sealed memfd; both are the receiver's. 1: the files have faults. -errno. What is wrong
- * with the files is logged. */
-typedef void config_thread_done(void *userdata, int result, struct config *config, int config_fd);
+/* result 0: config, and the same as a sealed memfd; both are the receiver's. 1: the files have faults, which are logged; fault is the
+ * first. -errno. */
+typedef void config_thread_done(
+        void *userdata, int result, struct config *config, int config_fd, const char *fault);
 
 /* Starts to read; done is called once, from the loop, and *ret is no longer valid then. path must outlive the process's last
  * thread. -errno. */

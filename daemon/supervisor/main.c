@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/util/journal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/printable.h"
 #include "daemon/util/text.h"
@@ -136,5 +137,6 @@ int main(int argc, char *argv[])
                 return EXIT_FAILURE;
         }
         (void)signal(SIGPIPE, SIG_IGN);
+        log_open_journal(JOURNAL_SOCKET);
         return supervisor_run(options.config, config, config_fd);
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "daemon/supervisor/notify.h"
+#include "daemon/supervisor/state-log.h"
 #include "daemon/util/log.h"
+#include "daemon/util/printable.h"
 
 /* The sockets are bound once, so a change there has to wait. systemd's sockets have no path here, and their keys do not count. */
 static void compare_socket(const char *key, const struct listening *bound, const char *path)
@@ -119,62 +121,56 @@ static void log_instances(const struct config *before, const struct config *conf
                         log_notice("instance %s is configured now", config->instances[i]->name);
 }
 
-/* Likewise: without any [Token] there is an internal one. That rule is for a start, too. */
-static bool lost_tokens(const struct supervisor *supervisor, const struct config *config)
+/* A file that was cut at the end of a section is valid, and without any [Instance] root may do everything; without any [Token] there is
+ * an internal one alone. Nobody gains rights by that: the rule is for a start. NULL: nothing is lost; else the reason why that is refused. */
+static const char *lost_sections(const struct config *before, const struct config *config)
 {
-        if (supervisor->config->default_token || !config->default_token)
-                return false;
-        log_error("%s has no [Token] section any more, so that there would be an internal token alone; if it "
-                  "is not "
-                  "cut short, restart tokend to let it take effect",
-                supervisor->config_path);
-        return true;
+        if (before->n_instances > 0 && config->n_instances == 0)
+                return "it has no [Instance] section any more, so that root might do everything; if the file "
+                       "is "
+                       "not cut short, restart tokend to let it take effect";
+        if (!before->default_token && config->default_token)
+                return "it has no [Token] section any more, so that there would be an internal token alone; "
+                       "if "
+                       "the file is not cut short, restart tokend to let it take effect";
+        return NULL;
 }
 
-/* A file that was cut at the end of a section is valid, and without any [Instance] root may do everything. Nobody gains
- * rights by that: the rule is for a start. */
-static bool lost_instances(const struct supervisor *supervisor, const struct config *config)
+/* reason: why the files are not in force; NULL: they are. */
+static void set_state(struct supervisor *supervisor, const char *reason)
 {
-        if (supervisor->config->n_instances == 0 || config->n_instances > 0)
-                return false;
-        log_error("%s has no [Instance] section any more, so that root might do everything; if it is not cut "
-                  "short, "
-                  "restart tokend to let it take effect",
-                supervisor->config_path);
-        return true;
+        struct config_state *state = &supervisor->config_state;
+
+        if (state->ok != !reason)
+                state->since_usec = wall_usec();
+        state->ok = !reason;
+        (void)printable_copy(
+                state->reason, sizeof(state->reason), reason ? reason : "", reason ? strlen(reason) : 0);
+        state_log_config(supervisor);
+        broker_process_tell_config(&supervisor->broker);
 }
 
-static void log_result(const struct supervisor *supervisor, int r)
-{
-        if (r == 0)
-                log_notice("reloaded %s", supervisor->config_path);
-        else if (r > 0)
-                log_error("%s is not taken: the old configuration stays in force", supervisor->config_path);
-        else
-                log_error("cannot reload %s, the old configuration stays in force: %s",
-                        supervisor->config_path, strerror(-r));
-}
-
-static void on_loaded(void *userdata, int r, struct config *config, int config_fd)
+static void on_loaded(void *userdata, int r, struct config *config, int config_fd, const char *fault)
 {
         struct supervisor *supervisor = userdata;
         bool again = supervisor->reload_again, stopping = supervisor_is_stopping(supervisor);
+        const char *reason = r > 0 ? fault : NULL;
 
         supervisor->reloading = NULL;
         supervisor->reload_again = false;
-        if (r == 0 && !stopping && (lost_instances(supervisor, config) || lost_tokens(supervisor, config)))
-                r = 1;
-        if (r == 0 && !stopping) {
+        if (r == 0 && !stopping)
+                reason = lost_sections(supervisor->config, config);
+        if (r == 0 && !stopping && !reason) {
                 log_instances(supervisor->config, config);
                 r = apply(supervisor, config, config_fd);
         }
-        if (r != 0 || stopping) {
+        if (r != 0 || reason || stopping) {
                 config_free(config);
                 closep(&config_fd);
         }
         if (stopping)
                 return;
-        log_result(supervisor, r);
+        set_state(supervisor, r < 0 ? strerror(-r) : reason);
         if (again)
                 supervisor_reload(supervisor);
         else
@@ -194,6 +190,6 @@ void supervisor_reload(struct supervisor *supervisor)
                 supervisor->event, supervisor->config_path, on_loaded, supervisor, &supervisor->reloading);
         if (r == 0)
                 return;
-        log_result(supervisor, r);
+        set_state(supervisor, strerror(-r));
         notify_reloaded(supervisor);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/peer-channels.h"
+#include "daemon/supervisor/state-log.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
@@ -68,21 +69,6 @@ struct supervised_token *supervised_token_find(const struct supervisor *supervis
 
 /* ---- telling ---- */
 
-static void log_state(struct supervised_token *token)
-{
-        const struct life *life = &token->life;
-
-        if (token->told_state == life->state && strcmp(token->told_reason, life->reason) == 0)
-                return;
-        token->told_state = life->state;
-        memcpy(token->told_reason, life->reason, sizeof(token->told_reason));
-        log_line(life->state == TOKEN_FAILED       ? 3
-                 : life->state == TOKEN_RECOVERING ? 4
-                                                   : 5,
-                "token %s is %s%s%s", token->name, token_state_name(life->state), *life->reason ? ": " : "",
-                life->reason);
-}
-
 static void tell_broker(const struct supervised_token *token)
 {
         (void)child_tell(&token->supervisor->broker.child, token, -1, .token = token->name,
@@ -94,7 +80,7 @@ void supervised_token_tell(struct supervised_token *token)
 {
         if (!token->config)
                 return;
-        log_state(token);
+        state_log_token(token);
         tell_broker(token);
         token->supervisor->changed = true;
 }
@@ -261,7 +247,7 @@ void supervised_token_remove(struct supervised_token *token)
         supervised_token_arm(token);
         child_end(&token->worker);
         look_end(token);
-        log_notice("token %s is no longer configured", token->name);
+        state_log_removed(token);
 }
 
 /* A worker that serves finishes what it has to do, and the broker says when: that takes as long as a call may, at most. */

@@ -301,6 +301,7 @@ int supervisor_run(const char *config_path, struct config *config, int config_fd
                 .config = config,
                 .config_fd = config_fd,
                 .started_usec = wall_usec(),
+                .config_state = {.ok = true, .since_usec = wall_usec()},
                 .sockets = SOCKETS_NONE,
                 .broker.child.control_fd = -1,
                 .audit.child.control_fd = -1,

@@ -8,6 +8,7 @@
  *   worker-process, peer-channels      starts a worker, connects two
  *   token-looks, supervised-token      the processes of one token, and its state
  *   audit-process, broker-process      the other two children
+ *   state-log                          what the log says of changes of state
  *   notify, reload                     the service manager, SIGHUP
  *   supervisor                         start, signals, ticks, stop
  *   main                               options
@@ -31,12 +32,20 @@ enum supervisor_phase {
         PHASE_CLOSING,  /* the children end */
 };
 
+/* Whether the files, as they were read last, are in force. */
+struct config_state {
+        bool ok;
+        char reason[REASON_SIZE]; /* why they are not; where a file has a fault, FILE:LINE of the first */
+        uint64_t since_usec;      /* wall clock: since when ok has its value */
+};
+
 struct supervisor {
         sd_event *event;
         const char *config_path;
         struct config *config;
         int config_fd;         /* the same, sealed, for the children */
         uint64_t started_usec; /* wall clock */
+        struct config_state config_state;
         struct sockets sockets;
         struct broker_process broker;
         struct audit_process audit;

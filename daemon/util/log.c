@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/util/journal.h"
 #include "daemon/util/printable.h"
 #include "daemon/util/utf8.h"
 
@@ -34,7 +35,8 @@ static const char *log_process = "tokend";
 static int log_fd = STDERR_FILENO;
 static bool log_journal;
 static bool log_verbose;
-static atomic_uint log_lost; /* lines since the last one that was written */
+static int log_journal_fd = -1; /* to journald, for records */
+static atomic_uint log_lost;    /* lines since the last one that was written */
 
 /* Another descriptor for standard error that does not block; STDERR_FILENO if it cannot be opened, for example because it is another
  * user's. */
@@ -55,6 +57,15 @@ void log_open(const char *process)
         log_fd = own_description();
         log_journal = getenv("JOURNAL_STREAM") != NULL;
         log_verbose = getenv("TOKEND_DEBUG") != NULL;
+}
+
+void log_open_journal(const char *path)
+{
+        if (log_journal_fd >= 0)
+                close(log_journal_fd);
+        log_journal_fd = -1;
+        if (log_journal)
+                (void)journal_open(path, &log_journal_fd);
 }
 
 /* The beginning of each line. Returns its length. */
@@ -129,5 +140,55 @@ void log_line(int priority, const char *format, ...)
         va_end(args);
         if (length == 0 || !write_now(text, before + length))
                 atomic_fetch_add(&log_lost, lost + 1);
+        errno = saved;
+}
+
+/* ---- records ---- */
+
+static void put_field(struct journal_record *record, const char *name, const char *value)
+{
+        char text[LINE_MAX_BYTES];
+
+        if (value)
+                journal_put(record, name, text, printable_copy(text, sizeof(text), value, strlen(value)));
+}
+
+/* 0; -EAGAIN: journald does not read now; another -errno: there is none. */
+static int send_event(int priority, const struct event *event, const char *sentence)
+{
+        struct journal_record record;
+
+        if (log_journal_fd < 0)
+                return -ENOENT;
+        journal_record_init(&record);
+        put_field(&record, "MESSAGE", sentence);
+        journal_put_text(&record, "MESSAGE_ID", event_message_id(event->kind));
+        journal_put_format(&record, "PRIORITY", "%d", priority);
+        journal_put_text(&record, "SYSLOG_IDENTIFIER", "tokend");
+        journal_put_text(&record, "TOKEND_EVENT", event_name(event->kind));
+        put_field(&record, "TOKEND_TOKEN", event->token);
+        put_field(&record, "TOKEND_STATE", event->state);
+        put_field(&record, "TOKEND_REASON", event->reason);
+        put_field(&record, "TOKEND_REMEDY", event->remedy);
+        put_field(&record, "TOKEND_OBJECTS", event->objects);
+        return journal_send(log_journal_fd, &record);
+}
+
+void log_event(int priority, const struct event *event, const char *format, ...)
+{
+        char sentence[LINE_MAX_BYTES];
+        int saved = errno, n, r;
+        va_list args;
+
+        va_start(args, format);
+        n = vsnprintf(sentence, sizeof(sentence), format, args);
+        va_end(args);
+        if (n >= (int)sizeof(sentence))
+                sentence[utf8_whole(sentence, sizeof(sentence) - 1)] = '\0';
+        r = n < 0 ? -EINVAL : send_event(priority, event, sentence);
+        if (r == -EAGAIN)
+                atomic_fetch_add(&log_lost, 1);
+        else if (r < 0 && n >= 0)
+                log_line(priority, "%s", sentence);
         errno = saved;
 }

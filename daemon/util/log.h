@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/util/event.h"
 #include "daemon/util/macros.h"
 
 /* Call it first, before a sandbox is entered, because it may open a file. process: the name in each line that is not for the journal; the
@@ -17,6 +18,14 @@ void log_open(const char *process);
 /* Writes one line with a syslog(3) priority. The format has no newline. Control characters become '?'. A line is cut at 1 KiB. errno does
  * not change. Thread-safe: each line is one write(2). */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
+
+/* Connects to the journald that listens at path (JOURNAL_SOCKET; tests use others), if standard error is the journal. From then on
+ * log_event() writes records. Call it before a sandbox is entered. */
+void log_open_journal(const char *path);
+
+/* Writes a change of state: as a record of journald, with the fields of the event, or as the line alone where there is none. The format
+ * is as that of log_line(). Thread-safe. */
+void log_event(int priority, const struct event *event, const char *format, ...) _printf_(3, 4);
 
 /* Lines of one kind that others can cause at will. All zero: none yet. Not thread-safe. */
 struct log_rate {

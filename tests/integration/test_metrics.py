@@ -2,6 +2,7 @@
 """The metrics, read by Prometheus's own parsers: of OpenMetrics, and of the older text format that node_exporter's textfile
 collector reads."""
 import re
+import signal
 import time
 import unittest
 
@@ -129,6 +130,32 @@ class Metrics(OneToken):
         self.assertEqual(module.wait_state("absent", "ready")["restarts"], 0)
         module.worker("absent").kill()
         until(lambda: module.token("absent")["restarts"] == 1, "a restart is counted")
+
+    def test_configuration(self):
+        """files that a reload refuses: status and metrics say which file and line until they are good again"""
+        hsm = SoftToken(self.place, "conf")
+        daemon = self.own(hsm.section())
+        good = daemon.config.read_text()
+
+        def reload(text):
+            daemon.config.write_text(text)
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_notify("READY=1")
+            return daemon.status()["configuration"], self.samples(daemon.ctl("metrics"))["tokend_config_ok", ()]
+        self.assertEqual(reload(good)[0]["reason"], "")
+        state, ok = reload(good + "Nonsense=1\n")
+        self.assertEqual((state["ok"], ok), (False, 0))
+        self.assertRegex(state["reason"], rf"{daemon.config}:{len(good.splitlines()) + 1}: .*Nonsense")
+        self.assertIn("the configuration on the disk is not in force since", daemon.ctl("status"))
+        # It is not forgotten with the broker.
+        broker = daemon.broker()
+        broker.kill()
+        until(broker.gone, "the broker's end")
+        daemon.wait_state("conf", "ready")
+        self.assertEqual(daemon.status()["configuration"], state)
+        state, ok = reload(good)
+        self.assertEqual((state["ok"], state["reason"], ok), (True, "", 1))
+        self.assertNotIn("not in force", daemon.ctl("status"))
 
     def test_buckets(self):
         """buckets grow with their borders by half at most, and the last holds everything"""

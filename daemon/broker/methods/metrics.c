@@ -122,6 +122,9 @@ void metrics_put(struct broker *broker, struct output *output)
         metric_sample(output, "build_info", "", LABELS({"version", TOKEND_VERSION}), 1);
         put_one(output, "start_time_seconds", "When the daemon started, in seconds since 1970.", false,
                 broker->started_usec / USEC_PER_SEC);
+        put_one(output, "config_ok",
+                "Whether the files of the configuration, as they were read last, are in force.", false,
+                broker->config_ok);
         metric_tokens_put(broker, output);
         put_instances(broker, output);
         put_answers(broker, output);

@@ -124,6 +124,17 @@ static void put_accounts(struct output *output, void *userdata)
         }
 }
 
+static void put_configuration(struct output *output, void *userdata)
+{
+        const struct broker *broker = userdata;
+
+        status_configuration_put(output, &(struct status_configuration){
+                                                 .ok = broker->config_ok,
+                                                 .reason = broker->config_reason ? broker->config_reason : "",
+                                                 .since_usec = broker->config_usec,
+                                         });
+}
+
 void status_put(struct broker *broker, struct output *output)
 {
         status_get_reply_put(output, &(struct status_get_reply){
@@ -133,5 +144,6 @@ void status_put(struct broker *broker, struct output *output)
                                              .instances = {put_instances, broker},
                                              .accounts = {put_accounts, broker},
                                              .audit = {audit_put_status, broker},
+                                             .configuration = {put_configuration, broker},
                                      });
 }

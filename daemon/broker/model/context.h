@@ -41,6 +41,9 @@ struct broker {
         uint64_t *answers; /* of each method, by enum proto_error */
 
         struct config *config;
+        bool config_ok;        /* the files, as they were read last, are in force; as the supervisor says */
+        char *config_reason;   /* why they are not; NULL, "": they are */
+        uint64_t config_usec;  /* since when; wall clock */
         uint64_t started_usec; /* of the daemon */
         uint64_t begun_usec;   /* of this process; both wall clock */
         uid_t own_uid;

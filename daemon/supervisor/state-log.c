@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See state-log.h. */
+#include "daemon/supervisor/state-log.h"
+
+#include <string.h>
+
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/util/log.h"
+
+static const char *text_or_null(const char *text)
+{
+        return *text ? text : NULL;
+}
+
+/* What helps a token whose worker ended so. NULL: nothing has to be done. */
+static const char *remedy(const struct life *life)
+{
+        static const char *const remedies[] = {
+                [WORKER_END_ABSENT] = "Connect the device or start its service, or correct Uri= of the "
+                                      "[Token] section and reload tokend; tokend goes on asking by itself.",
+                [WORKER_END_PIN] =
+                        "Correct what Pin= of the [Token] section names, then reload tokend (restart "
+                        "it for a credential); until then no other attempt is made.",
+                [WORKER_END_DEVICE] = "Look after the device and after what its module needs (files, groups, "
+                                      "services); tokend goes on trying by itself.",
+                [WORKER_END_HUNG] =
+                        "Look after the device, or raise Timeout= of the [Token] section if it is "
+                        "only slow; tokend goes on trying by itself.",
+                [WORKER_END_ERROR] =
+                        "Read the lines of the log before this one; tokend goes on trying by itself.",
+                [WORKER_END_FULL] = "Remove objects from the token, then reload tokend.",
+        };
+        bool works = life->state == TOKEN_READY || life->state == TOKEN_STARTING;
+        unsigned end = life->end && life->end < ARRAY_SIZE(remedies) ? life->end : WORKER_END_ERROR;
+
+        return works ? NULL : remedies[end];
+}
+
+void state_log_token(struct supervised_token *token)
+{
+        static const struct {
+                enum event_kind kind;
+                int priority;
+        } rows[TOKEN_STATE_MAX_] = {
+                [TOKEN_STARTING] = {EVENT_TOKEN_STARTING, 5},
+                [TOKEN_READY] = {EVENT_TOKEN_READY, 5},
+                [TOKEN_RECOVERING] = {EVENT_TOKEN_RECOVERING, 4},
+                [TOKEN_FAILED] = {EVENT_TOKEN_FAILED, 3},
+        };
+        const struct life *life = &token->life;
+        const char *remedy_text = remedy(life);
+
+        if (token->told_state == life->state && strcmp(token->told_reason, life->reason) == 0)
+                return;
+        token->told_state = life->state;
+        memcpy(token->told_reason, life->reason, sizeof(token->told_reason));
+        log_event(rows[life->state].priority,
+                &(struct event){.kind = rows[life->state].kind,
+                        .token = token->name,
+                        .state = token_state_name(life->state),
+                        .reason = text_or_null(life->reason),
+                        .remedy = remedy_text},
+                "token %s is %s%s%s", token->name, token_state_name(life->state), *life->reason ? ": " : "",
+                life->reason);
+}
+
+void state_log_removed(const struct supervised_token *token)
+{
+        log_event(5, &(struct event){.kind = EVENT_TOKEN_REMOVED, .token = token->name, .state = "removed"},
+                "token %s is no longer configured", token->name);
+}
+
+void state_log_config(const struct supervisor *supervisor)
+{
+        const struct config_state *state = &supervisor->config_state;
+
+        if (state->ok)
+                log_event(5, &(struct event){.kind = EVENT_CONFIG_TAKEN, .state = "in-force"}, "reloaded %s",
+                        supervisor->config_path);
+        else
+                log_event(3,
+                        &(struct event){.kind = EVENT_CONFIG_REFUSED,
+                                .state = "refused",
+                                .reason = state->reason,
+                                .remedy = "Mend the files (tokend --check says what is wrong), then reload "
+                                          "tokend; until then a restart fails where they have faults."},
+                        "%s is not taken, the old configuration stays in force: %s", supervisor->config_path,
+                        state->reason);
+}
