@@ -16,6 +16,8 @@
 /* A worker that served for less than this is short-lived; so many of them in a row are replaced at once. */
 #define SHORT_USEC  USEC_PER_SEC
 #define SHORT_LIVES 10U
+/* The same for one that the broker wanted to be replaced: who took the broker over must not make workers log in all the time. */
+#define SHORT_REPLACED_USEC (10 * USEC_PER_SEC)
 
 uint64_t backoff_usec(unsigned n_vain)
 {
@@ -46,7 +48,7 @@ unsigned life_patience(const struct life *life)
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec)
 {
         life->phase = LIFE_STARTING;
-        life->served = life->renewed = life->directory = false;
+        life->served = life->renewed = life->replaced = life->directory = false;
         life->end = 0;
         life->n_restarts += !life->seeks;
         life->seeks = false;
@@ -103,6 +105,12 @@ void life_ending(struct life *life, struct moment at, enum worker_end end, const
         set_state(life, at, is_final(end) ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
 }
 
+void life_replaced(struct life *life, struct moment at, const char *reason)
+{
+        life->replaced = true;
+        life_condemned(life, at, false, reason);
+}
+
 void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason)
 {
         if (overdue)
@@ -118,7 +126,10 @@ static uint64_t wait_usec(struct life *life, struct moment at)
                 return ABSENT_USEC;
         if (!life->served)
                 return backoff_usec(life->n_vain++);
-        life->n_short = at.now_usec - life->served_usec < SHORT_USEC ? life->n_short + 1 : 0;
+        if (at.now_usec - life->served_usec < (life->replaced ? SHORT_REPLACED_USEC : SHORT_USEC))
+                life->n_short++;
+        else
+                life->n_short = 0;
         return life->n_short > SHORT_LIVES ? backoff_usec(life->n_short - SHORT_LIVES - 1) : 0;
 }
 

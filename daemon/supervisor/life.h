@@ -45,8 +45,9 @@ struct life {
         bool directory;       /* the broker has the directory of this worker */
         bool served;          /* this worker has served */
         bool seeks;           /* the next worker is a look: the one before found no device to serve with */
-        bool renewed; /* the section changed: the next worker starts at once, as if it were the first */
-        uint8_t end;  /* enum worker_end of this worker; 0: not known yet */
+        bool renewed;  /* the section changed: the next worker starts at once, as if it were the first */
+        bool replaced; /* the broker wanted it to be replaced */
+        uint8_t end;   /* enum worker_end of this worker; 0: not known yet */
 };
 
 /* A token that has not been started: its first worker is due at once. */
@@ -65,6 +66,8 @@ void life_serving(struct life *life, struct moment at);
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason);
 /* The supervisor ends the worker, for that reason. overdue: because it was not logged in in time. */
 void life_condemned(struct life *life, struct moment at, bool overdue, const char *reason);
+/* Likewise, because the broker wants another worker. */
+void life_replaced(struct life *life, struct moment at, const char *reason);
 /* The worker is gone, or could not be started. reason counts if no other reason is known. */
 void life_reaped(struct life *life, struct moment at, const char *reason);
 

@@ -99,7 +99,7 @@ static void replace_worker(struct supervised_token *token, const char *reason)
 {
         if (!life_runs(&token->life))
                 return;
-        life_condemned(&token->life, moment(), false, reason);
+        life_replaced(&token->life, moment(), reason);
         child_end(&token->worker);
         supervised_token_tell(token);
         supervised_token_arm(token);

@@ -37,11 +37,12 @@ struct supervised_token {
         struct pin_identity worker_pin; /* the file when the worker was started */
         /* token-looks.c */
         struct child look, nickname_check;
-        sd_event_source *look_timer, *check_timer;
+        sd_event_source *look_timer, *look_due_timer, *check_timer;
         struct nickname_question question;
         bool look_waits; /* for the nickname check that runs: one session is kept free for looks */
         struct pin_identity look_pin; /* the file when the last look of either kind was started */
         uint64_t look_usec;           /* when the last look was started */
+        unsigned n_looks;             /* in a row, each soon after the one before */
         /* A look found no such token, or was refused the PIN. */
         void (*on_look_failed)(struct supervised_token *token, enum worker_end end, const char *reason);
 };

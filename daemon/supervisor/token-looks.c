@@ -14,6 +14,11 @@ static const struct child_class look_class, check_class;
 /* A look that goes on takes at most so many times StartTimeout=, as a worker that is slow in the end does (life.c). */
 #define LOOK_TIMES 64U
 
+/* A look that is asked for within this time of the one before comes soon. So many of them in a row are started at once; then there is a
+ * back-off, because each is a login, and who took the broker over can ask without end. */
+#define LOOK_SOON_USEC (5 * USEC_PER_SEC)
+#define LOOKS_SOON     10U
+
 void token_looks_init(struct supervised_token *token)
 {
         sd_event *event = token->supervisor->event;
@@ -29,6 +34,7 @@ void token_looks_done(struct supervised_token *token)
         free(token->question.message);
         sd_event_source_disable_unref(token->look_timer);
         sd_event_source_disable_unref(token->check_timer);
+        sd_event_source_disable_unref(token->look_due_timer);
 }
 
 /* A look of either kind was refused its PIN: no other is started until the section or the PIN file changes. */
@@ -293,18 +299,40 @@ static int on_look_message(struct child *child, enum message_type type, struct w
 
 static const struct child_class look_class = {.on_message = on_look_message, .on_exit = on_look_gone};
 
+static int on_look_due(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        look_start(userdata);
+        return 0;
+}
+
+/* Whether it has to wait, because too many came before it; then it is started later. */
+static bool comes_too_soon(struct supervised_token *token, uint64_t now)
+{
+        uint64_t due = token->look_usec;
+
+        if (token->n_looks > LOOKS_SOON)
+                due += backoff_usec(token->n_looks - LOOKS_SOON - 1);
+        if (now >= due)
+                return false;
+        timer_set(token->supervisor->event, &token->look_due_timer, due, on_look_due, token);
+        return true;
+}
+
 void look_start(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(closep) int ours = -1, theirs = -1;
+        uint64_t now = now_usec();
         int fds[2], r;
 
         if (supervisor_is_stopping(supervisor) || !token->config || token->refused_pin.refused ||
                 token->look.pid > 0 || token->life.phase != LIFE_SERVING || token->life.renewed)
                 return;
         token->look_waits = token->nickname_check.pid > 0;
-        if (token->look_waits)
+        if (token->look_waits || comes_too_soon(token, now))
                 return;
+        token->n_looks = now < token->look_usec + LOOK_SOON_USEC ? token->n_looks + 1 : 0;
+        token->look_usec = now;
         r = channel_pair(fds);
         if (r == 0) {
                 ours = fds[0];
@@ -316,7 +344,6 @@ void look_start(struct supervised_token *token)
                 return;
         }
         (void)child_tell(&supervisor->broker.child, look, ours, .token = token->name);
-        token->look_usec = now_usec();
-        timer_set(supervisor->event, &token->look_timer, token->look_usec + token->config->start_timeout_usec,
+        timer_set(supervisor->event, &token->look_timer, now + token->config->start_timeout_usec,
                 on_look_overdue, token);
 }

@@ -132,6 +132,32 @@ static void control_repeats(const struct planted *planted, unsigned argument)
         ask_last(planted);
 }
 
+/* Looks of 4 s that are asked for without end: more than this many is more than the supervisor should start. */
+#define LOOKS_MAX 25U
+
+static void control_looks(const struct planted *planted, unsigned argument)
+{
+        static uint8_t buffer[16 * 1024];
+        const struct message_look_please please = {planted->broker->config->tokens[0]->name};
+        struct pollfd at = {.fd = planted->broker->uplink.fd, .events = POLLIN};
+        unsigned n = 0;
+
+        for (uint64_t until = now_usec() + 4 * USEC_PER_SEC; now_usec() < until;) {
+                _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+                struct wire wire = {.data = buffer};
+
+                (void)message_send_look_please(at.fd, &please, NULL, 0);
+                if (poll(&at, 1, 20) <= 0)
+                        continue;
+                if (channel_receive(at.fd, buffer, sizeof(buffer), &wire.size, fds) == 0)
+                        n += message_type(&wire) == MESSAGE_TYPE_LOOK;
+        }
+        log_warning("planted: %u looks", n);
+        if (n == 0 || n > LOOKS_MAX)
+                not_so("looks without end");
+        ask_last(planted);
+}
+
 /* It asks, and reads no answer. */
 static void control_flood(const struct planted *planted, unsigned argument)
 {
@@ -291,6 +317,7 @@ static const struct attempt list[] = {
         {"control-flood", END_KILLED, control_flood, 0},
         {"control-empty", END_ANY, control_empty, 0},
         {"control-repeats", END_NONE, control_repeats, 0},
+        {"control-looks", END_NONE, control_looks, 0},
         {"worker-nonsense", END_NONE, nonsense_to_worker, 0},
         {"audit-forged-records", END_NONE, forges_records, 0},
         {"audit-nonsense", END_NONE, nonsense_to_audit, 0},

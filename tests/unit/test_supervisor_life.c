@@ -176,6 +176,39 @@ static void test_spin(void)
         CU_ASSERT_EQUAL(life.wake_usec, now);
 }
 
+/* Whoever took the broker over may say so of each worker. */
+static void test_replaced(void)
+{
+        struct life life;
+        uint64_t now = 0, begun;
+
+        life_init(&life, at(now));
+        for (unsigned i = 0; i < 30; i++) {
+                to_ready(&life, now);
+                begun = now;
+                now += 9 * USEC_PER_SEC;
+                life_replaced(&life, at(now), "x");
+                CU_ASSERT_EQUAL(life.state, TOKEN_RECOVERING);
+                life_reaped(&life, at(now), "x");
+                CU_ASSERT(i >= 10 || life.wake_usec == now);
+                CU_ASSERT(i < 20 || life.wake_usec - begun > 10 * USEC_PER_SEC);
+                now = life.wake_usec;
+        }
+        /* One that lived longer begins the row anew. */
+        to_ready(&life, now);
+        now += 10 * USEC_PER_SEC;
+        life_replaced(&life, at(now), "x");
+        life_reaped(&life, at(now), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, now);
+        /* What ends by itself does not count so. */
+        for (unsigned i = 0; i < 30; i++) {
+                to_ready(&life, now);
+                now += 2 * USEC_PER_SEC;
+                life_reaped(&life, at(now), "x");
+                CU_ASSERT_EQUAL(life.wake_usec, now);
+        }
+}
+
 static void test_absent(void)
 {
         struct life life;
@@ -430,6 +463,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"to be up is not yet to serve", test_up_is_not_served},
         {"up and serving may come in either order", test_either_order},
         {"one that dies as soon as it serves, again and again, is slowed down", test_spin},
+        {"so is one that the broker wants to be replaced, again and again", test_replaced},
         {"an absent token is asked every 500 ms", test_absent},
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
