@@ -142,7 +142,7 @@ static void add_default_token(struct parser *parser)
         default_directory(parser, token);
 }
 
-void check_all(struct parser *parser)
+static void check_all(struct parser *parser)
 {
         add_default_token(parser);
         for (size_t i = 0; i < parser->n_sections && !parser->error; i++) {
@@ -161,4 +161,15 @@ void check_all(struct parser *parser)
         }
         for (size_t i = 0; i < parser->n_references && !parser->error; i++)
                 check_reference(parser, &parser->references[i]);
+}
+
+int parser_finish(struct parser *parser, struct config **ret)
+{
+        check_all(parser);
+        if (parser->error)
+                return parser->error;
+        if (parser->n_faults > 0)
+                return 1;
+        *ret = TAKE_PTR(parser->config);
+        return 0;
 }

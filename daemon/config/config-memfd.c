@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "daemon/config/config.h"
+#include "daemon/config/parser.h"
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
@@ -25,6 +26,19 @@ static int write_all(int fd, const char *text, size_t length)
                 length -= (size_t)n;
         }
         return 0;
+}
+
+int config_parse(const char *name, const char *text, size_t length,
+        void (*report)(void *userdata, const char *line), void *userdata, struct config **ret)
+{
+        _cleanup_(parser_done) struct parser parser;
+        int r;
+
+        r = parser_init(&parser, report, userdata);
+        if (r < 0)
+                return r;
+        parser_read(&parser, name, text, length);
+        return parser_finish(&parser, ret);
 }
 
 int config_to_memfd(const struct config *config, int *ret_fd)

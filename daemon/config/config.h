@@ -74,7 +74,7 @@ int config_load(const char *path, void (*report)(void *userdata, const char *lin
 int config_check(const char *path, void (*report)(void *userdata, const char *line), void *userdata,
         struct config **ret);
 
-/* The same from text in memory (name stands for FILE), with nothing read from disk but the user database. */
+/* The same from text in memory (name stands for FILE), with nothing read from disk: users and groups are numbers. */
 int config_parse(const char *name, const char *text, size_t length,
         void (*report)(void *userdata, const char *line), void *userdata, struct config **ret);
 

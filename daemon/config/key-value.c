@@ -93,10 +93,12 @@ static bool take_text(
 {
         int r = check_text(key->type, *text);
 
-        if (r == -ENOMEM)
+        if (r == -EINVAL || r == -ERANGE || r == -ENOENT)
+                return false;
+        if (r < 0) {
                 parser->error = r;
-        if (r < 0)
-                return r == -ENOMEM;
+                return true;
+        }
         if (key->type->reference)
                 add_reference(key, parser, place, *text);
         if (key->type->storage == STORAGE_LIST)
@@ -111,9 +113,17 @@ static bool take_text(
 static bool take_number(const struct config_key *key, struct parser *parser, void *object, const char *text)
 {
         uint64_t value = 0;
+        int r = key->type->number(text, &value);
+        uint32_t id;
 
-        if (key->type->number(text, &value) < 0)
-                return false;
+        if (r == -EINVAL && key->type->named && parser->look_up) {
+                r = parser->look_up(key->type->named, text, &id);
+                value = r == 0 ? id : 0;
+        }
+        if (r == -ENOMEM)
+                parser->error = r;
+        if (r < 0)
+                return r == -ENOMEM;
         if (key->max > 0 && (value < key->min || value > key->max))
                 return false;
         if (key->type->storage == STORAGE_RIGHTS)

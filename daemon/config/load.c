@@ -133,31 +133,6 @@ static void load_directory(struct parser *parser, const char *path)
         free(entries);
 }
 
-/* The checks at the end, and the snapshot. */
-static int finish(struct parser *parser, struct config **ret)
-{
-        check_all(parser);
-        if (parser->error)
-                return parser->error;
-        if (parser->n_faults > 0)
-                return 1;
-        *ret = TAKE_PTR(parser->config);
-        return 0;
-}
-
-int config_parse(const char *name, const char *text, size_t length,
-        void (*report)(void *userdata, const char *line), void *userdata, struct config **ret)
-{
-        _cleanup_(parser_done) struct parser parser;
-        int r;
-
-        r = parser_init(&parser, report, userdata);
-        if (r < 0)
-                return r;
-        parser_read(&parser, name, text, length);
-        return finish(&parser, ret);
-}
-
 static int load(const char *path, bool waits, void (*report)(void *userdata, const char *line),
         void *userdata, struct config **ret)
 {
@@ -168,9 +143,10 @@ static int load(const char *path, bool waits, void (*report)(void *userdata, con
         r = parser_init(&parser, report, userdata);
         if (r < 0 || !directory)
                 return -ENOMEM;
+        parser.look_up = name_service_number;
         unread = load_file(&parser, path, waits);
         load_directory(&parser, directory);
-        r = finish(&parser, ret);
+        r = parser_finish(&parser, ret);
         return unread < 0 && r >= 0 ? unread : r;
 }
 

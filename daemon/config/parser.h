@@ -5,14 +5,15 @@
  * config_parse().
  *
  * The files of this layer from the ground up: value, type, keys (the table), snapshot (its objects), faults, key-value, parser
- * (a text), check (the whole), load (files), config-memfd. A fault does not end the reading. If memory is short, parser->error
- * is set and stays set; config_load() returns it.
+ * (a text), check (the whole), load (files), config-memfd. A fault does not end the reading. If memory is short, or names cannot be
+ * looked up, parser->error is set and stays set; config_load() returns it.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "daemon/config/config.h"
+#include "daemon/util/name-service.h"
 
 enum section_kind {
         SECTION_DAEMON,
@@ -50,6 +51,8 @@ struct reference {
 struct parser {
         void (*report)(void *userdata, const char *line); /* may be NULL */
         void *userdata;
+        int (*look_up)(enum name_kind kind, const char *name,
+                uint32_t *ret); /* NULL: users and groups have numbers alone */
         unsigned n_faults;
         int error;       /* -ENOMEM: stays set, and ends the reading */
         bool incomplete; /* not everything could be read, so a missing section does not count as a fault */
@@ -82,8 +85,9 @@ void parser_read(struct parser *parser, const char *name, const char *text, size
 /* Adds a token with the default values. NULL, and error set, when memory is short. */
 struct config_token *parser_add_token(struct parser *parser, const char *name);
 
-/* Once, when everything has been read: the checks and the values that need all sections. */
-void check_all(struct parser *parser);
+/* Once, when everything has been read: the checks and the values that need all sections, and the snapshot. 1: there were faults.
+ * -errno. In check.c. */
+int parser_finish(struct parser *parser, struct config **ret);
 
 /* The array with room for one more element after its n, set to zeros; it may have moved. NULL, and error set, when memory is
  * short. */

@@ -2,8 +2,6 @@
 /* See type.h. */
 #include "daemon/config/type.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
@@ -180,34 +178,6 @@ static int numeric_id(const char *text, uint64_t *ret)
         return 0;
 }
 
-static int user_number(const char *text, uint64_t *ret)
-{
-        const struct passwd *entry;
-        int r = numeric_id(text, ret);
-
-        if (r != -EINVAL)
-                return r;
-        entry = getpwnam(text);
-        if (!entry)
-                return -ENOENT;
-        *ret = entry->pw_uid;
-        return 0;
-}
-
-static int group_number(const char *text, uint64_t *ret)
-{
-        const struct group *entry;
-        int r = numeric_id(text, ret);
-
-        if (r != -EINVAL)
-                return r;
-        entry = getgrnam(text);
-        if (!entry)
-                return -ENOENT;
-        *ret = entry->gr_gid;
-        return 0;
-}
-
 const struct config_type type_path = {
         .storage = STORAGE_TEXT, .valid = is_path, .expected = "an absolute path"};
 const struct config_type type_socket = {
@@ -264,8 +234,10 @@ const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
         .name = config_right_name,
         .expected = "a list of: " RIGHT_WORDS};
 const struct config_type type_user = {.storage = STORAGE_ID,
-        .number = user_number,
+        .number = numeric_id,
+        .named = NAME_USER,
         .expected = "the name of an existing user, or a number"};
 const struct config_type type_group = {.storage = STORAGE_ID,
-        .number = group_number,
+        .number = numeric_id,
+        .named = NAME_GROUP,
         .expected = "the name of an existing group, or a number"};

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "daemon/util/macros.h"
+#include "daemon/util/name-service.h"
 
 enum storage {
         STORAGE_TEXT,   /* char *; NULL: not set */
@@ -34,6 +35,7 @@ struct config_type {
         /* What is wrong with a text that is not valid, if `expected` does not tell. The caller frees. NULL: no memory. */
         char *(*explain)(const char *text);
         int (*number)(const char *text, uint64_t *ret); /* of all other types; of rights: of one word */
+        enum name_kind named;                           /* what is no number may be a name of that kind */
         const char *(*name)(unsigned value);            /* of a role and of one right */
 };
 

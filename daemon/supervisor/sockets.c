@@ -3,7 +3,6 @@
 #include "daemon/supervisor/sockets.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/util/log.h"
+#include "daemon/util/name-service.h"
 
 /* Callers wait here while a broker is replaced. */
 #define BACKLOG 4096
@@ -105,9 +105,12 @@ static int make_parent(const char *path)
 /* Sets the mode, and the group tokend if it exists and we may give files to it. */
 static int set_access(const char *path, mode_t mode, bool to_group)
 {
-        const struct group *group = to_group ? getgrnam("tokend") : NULL;
+        uint32_t gid = 0;
+        int r = to_group ? name_service_number(NAME_GROUP, "tokend", &gid) : -ENOENT;
 
-        if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r == 0 && chown(path, (uid_t)-1, gid) < 0)
                 log_warning("%s cannot be given to the group tokend: %s", path, strerror(errno));
         return chmod(path, mode) < 0 ? -errno : 0;
 }

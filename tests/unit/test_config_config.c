@@ -39,7 +39,7 @@ static struct config *parse(const char *text)
         "Pin=file:/etc/pin\nEnvironment=A=1\nEnvironment=\"B=2 3\" C='4 \"5\\' D=\"x y\"z\nSessions=7\n"     \
         "Timeout=1min 30s\nGenerateTimeout=2min\nStartTimeout=500ms\nRefresh=5\nKeepAlive=1.5h\nRole=keys\n" \
         "Accelerator=accel\nAcceleratedKeys=4\n[Token accel]\nModule=/x.so\nRole=accelerator\n"              \
-        "Pin=credential:accel.pin\n[Token soft]\nModule=internal\n[Instance i]\nUser=root\nGroup=0\n"        \
+        "Pin=credential:accel.pin\n[Token soft]\nModule=internal\n[Instance i]\nUser=0\nGroup=0\n"           \
         "Unit=x@y.service\nToken=hsm\nOtherTokens=soft accel\nKeys=\"*cert-ca CA\" \"x\"\nKeys=more\n"       \
         "Allow=list sign\nAllow=check\nWeight=10\nMaxQueued=1\nMaxConnections=2\n"
 
