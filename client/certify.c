@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The calls that make, import and remove certificates: tokend_request_certificate(), tokend_self_sign(),
- * tokend_import_certificate() and tokend_delete_certificate(). */
+ * tokend_import_certificate(), tokend_delete_certificate() and tokend_delete_certificate_of(). */
 #include "gen/client/stubs.h"
 
 /* Runs a call whose reply is a certificate, and ends it. */
@@ -81,9 +81,16 @@ enum tokend_error tokend_import_certificate(struct tokend *handle, const char *t
 enum tokend_error tokend_delete_certificate(
         struct tokend *handle, const char *name, int timeout_ms, struct tokend_failure *ret_failure)
 {
+        return tokend_delete_certificate_of(handle, name, NULL, timeout_ms, ret_failure);
+}
+
+enum tokend_error tokend_delete_certificate_of(struct tokend *handle, const char *name,
+        const char *serial_number, int timeout_ms, struct tokend_failure *ret_failure)
+{
         struct call call;
-        enum tokend_error error = certificates_delete_begin(
-                &call, &(struct certificates_delete_arguments){.certificate = name}, timeout_ms, ret_failure);
+        enum tokend_error error = certificates_delete_begin(&call,
+                &(struct certificates_delete_arguments){.certificate = name, .serial_number = serial_number},
+                timeout_ms, ret_failure);
 
         return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
 }

@@ -476,9 +476,13 @@ enum tokend_error tokend_import_certificate(struct tokend *handle, const char *t
         const void *der, size_t length, int timeout_ms, struct tokend_certificate **ret,
         struct tokend_failure *ret_failure);
 
-/* Deletes a certificate. Its key stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost. */
+/* Deletes a certificate. Its key stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost.
+ * tokend_delete_certificate_of() deletes the one of several certificates of that name that has this serial number, as
+ * struct tokend_certificate shows it; NULL: there is only one. */
 enum tokend_error tokend_delete_certificate(
         struct tokend *handle, const char *name, int timeout_ms, struct tokend_failure *ret_failure);
+enum tokend_error tokend_delete_certificate_of(struct tokend *handle, const char *name,
+        const char *serial_number, int timeout_ms, struct tokend_failure *ret_failure);
 
 /* What is on a token, for somebody who is about to put the objects of a new instance there. */
 struct tokend_check {

@@ -147,6 +147,10 @@
 /* Claims of other hosts on one token that the status shows. A host has one claim at a time. */
 #define LIMIT_CLAIMS 256U
 
+/* Names that a key without a label has from its certificates, beside the one that is shown. It would take as many certificates of one
+ * key, each under another nickname. */
+#define LIMIT_OTHER_NAMES 64U
+
 /* Names in one Certificates.Check; DNS names in one certificate or request. */
 #define LIMIT_CHECK_NAMES 256U
 #define LIMIT_DNS_NAMES   64U

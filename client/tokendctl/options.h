@@ -50,6 +50,7 @@ enum ctl_option {
         OPTION_DATA,
         OPTION_OTHER,
         OPTION_FIRST_BIT,
+        OPTION_SERIAL,
         OPTION_MAX_,
 };
 

@@ -52,7 +52,7 @@ struct ctl_options {
         bool no_signatures;
 
         /* The verbs for certificates. */
-        const char *subject, *nickname, *subsystem, *instance, *claimant;
+        const char *subject, *nickname, *subsystem, *instance, *claimant, *serial;
         const char *dns_names[LIMIT_DNS_NAMES];
         unsigned n_dns_names;
         int days; /* 0: not given */

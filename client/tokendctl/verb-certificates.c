@@ -213,7 +213,8 @@ int verb_delete_cert(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_delete_certificate(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+        if (tokend_delete_certificate_of(handle, o->arguments[0], o->serial, o->timeout_ms, &failure) !=
+                TOKEND_OK)
                 return refused_for(&failure, o->arguments[0]);
         if (o->json)
                 printf("{}\n");

@@ -131,11 +131,12 @@
           F(text, library_manufacturer) F(text, library_version) F(u64, slot_id) F(u32, session_limit) \
           F(u32, threads) F(u32, busy) F(bytes, mechanisms)) \
         /* One object of the directory, new or changed. key_type and size of a secret: enum secret_type, bytes. number: never used twice in a worker's life. nickname: empty where
-         * there is none that could be listed. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
+         * there is none that could be listed. other_names: of a key that has its nickname from one of several certificates, those of the
+         * others, each ended by a NUL: each names the key. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The
          * rest is of a certificate (empty, 0 of a key): subject and issuer in RFC 4514, serial in lower-case hex, times since
          * 1970 (before that: 0). */ \
-        M(ENTRY, entry, F(u64, number) F(u8, kind) F(text, nickname) F(bytes, id) F(u8, key_type) \
-          F(u32, size) F(u32, usage) F(u32, flags) F(bytes, der) F(text, subject) F(text, issuer) \
+        M(ENTRY, entry, F(u64, number) F(u8, kind) F(text, nickname) F(bytes, other_names) F(bytes, id) \
+          F(u8, key_type) F(u32, size) F(u32, usage) F(u32, flags) F(bytes, der) F(text, subject) F(text, issuer) \
           F(text, serial) F(u64, not_before_usec) F(u64, not_after_usec)) \
         M(DROP, drop, F(u64, number)) \
         M(SETTLED, settled, F(u64, generation)) \

@@ -55,6 +55,63 @@ static void test_found(void)
         directory_free(d);
 }
 
+/* What names a key beside its nickname, as its worker told. */
+static struct message_entry named(struct message_entry entry, const char *names, size_t length)
+{
+        entry.other_names = wire_bytes(names, length);
+        return entry;
+}
+
+static void test_other_names(void)
+{
+        struct directory *d;
+        struct entry *entry;
+
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        put(d, named(key(1, "a", "x"), "b\0c", 4), 0);
+        put(d, named(key(2, "b", "y"), "c", 2), 0);
+        for (uint64_t i = 3; i < 300; i++)
+                put(d, key(i, "d", "z"), 0);
+        CU_ASSERT_EQUAL(directory_nickname(d, "a", NULL)->number, 1);
+        for (const char *name = "b"; name; name = *name == 'b' ? "c" : NULL) {
+                entry = directory_nickname(d, name, NULL);
+                CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+                entry = directory_nickname(d, name, entry);
+                CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+                CU_ASSERT_PTR_NULL(directory_nickname(d, name, entry));
+        }
+        /* A name that goes, and a key. */
+        put(d, named(key(1, "a", "x"), "c", 2), 0);
+        CU_ASSERT_EQUAL(directory_nickname(d, "b", NULL)->number, 2);
+        CU_ASSERT_EQUAL(directory_drop(d, 2), 0);
+        CU_ASSERT_PTR_NULL(directory_nickname(d, "b", NULL));
+        CU_ASSERT_EQUAL(directory_nickname(d, "c", NULL)->number, 1);
+        directory_free(d);
+}
+
+/* No name twice, none that could not be listed, none without its end, and not too many. */
+static void test_impossible_names(void)
+{
+        char most[2 * LIMIT_OTHER_NAMES + 2] = {0};
+        struct message_entry certificate = named(key(1, "a", "x"), "b", 2);
+        struct directory *d;
+
+        certificate.kind = OBJECT_CERTIFICATE;
+        for (size_t i = 0; i <= LIMIT_OTHER_NAMES; i++)
+                most[2 * i] = (char)('0' + i);
+        CU_ASSERT_EQUAL_FATAL(directory_new("hsm", &d), 0);
+        put(d, named(key(1, "a", "x"), "b", 1), -EBADMSG);
+        put(d, named(key(1, "a", "x"), "", 1), -EBADMSG);
+        put(d, named(key(1, "a", "x"), "b\n", 3), -EBADMSG);
+        put(d, named(key(1, "a", "x"), "a", 2), -EBADMSG);
+        put(d, named(key(1, "a", "x"), "b\0b", 4), -EBADMSG);
+        put(d, named(key(1, "", "x"), "b", 2), -EBADMSG);
+        put(d, certificate, -EBADMSG);
+        put(d, named(key(1, "~", "x"), most, 2 * LIMIT_OTHER_NAMES + 2), -EBADMSG);
+        put(d, named(key(1, "~", "x"), most, 2 * LIMIT_OTHER_NAMES), 0);
+        directory_free(d);
+}
+
 static void test_impossible(void)
 {
         struct message_entry bad[] = {key(1, "a\n", "x"), key(1, "a", "x"), key(1, "a", "x"),
@@ -244,6 +301,8 @@ static void test_escaped(void)
 
 SUITE(broker_directory, {"an object is found by number, nickname and id", test_found},
         {"an object that cannot be is refused", test_impossible},
+        {"a key is found by each of its names, as long as it has that", test_other_names},
+        {"LIMIT_OTHER_NAMES: nor are more names, or impossible ones", test_impossible_names},
         {"LIMIT_OBJECTS: a directory has no more", test_bounded},
         {"LIMIT_OBJECTS_BYTES: nor more bytes", test_bounded_bytes},
         {"a key is found again after the directory was replaced", test_kept},

@@ -103,11 +103,17 @@ static bool means(const char *text, const struct entry *entry)
 
 static void test_objects(void)
 {
-        const struct entry labelled = {.nickname = "k", .id = (const unsigned char *)"\1", .id_length = 1};
-        const struct entry bare = {.nickname = "", .id = (const unsigned char *)"\1", .id_length = 1};
-        const struct entry no_id = {.nickname = "k"};
+        struct entry_name names[] = {{.text = "k"}, {.text = "other"}}, none = {.text = ""};
+        const struct entry labelled = {
+                .names = names, .n_names = 2, .id = (const unsigned char *)"\1", .id_length = 1};
+        const struct entry bare = {
+                .names = &none, .n_names = 1, .id = (const unsigned char *)"\1", .id_length = 1};
+        const struct entry no_id = {.names = names, .n_names = 1};
 
         CU_ASSERT_TRUE(means("pkcs11:object=k%00;id=%01", &labelled));
+        CU_ASSERT_TRUE(means("pkcs11:object=other", &labelled));
+        CU_ASSERT_TRUE(means("other", &labelled));
+        CU_ASSERT_FALSE(means("another", &labelled));
         CU_ASSERT_FALSE(means("pkcs11:object=k;id=", &labelled));
         CU_ASSERT_FALSE(means("pkcs11:object=;id=%01", &labelled));
         CU_ASSERT_TRUE(means("pkcs11:object=;id=%01", &bare));

@@ -41,6 +41,32 @@ static struct inventory *fill(void)
         return inventory;
 }
 
+/* Whatever handles a token gives: the oldest certificate, then the label, then the bytes. */
+static void test_order(void)
+{
+        static const struct {
+                const char *label, *der;
+                uint64_t not_before;
+        } wanted[] = {{"z", "z", 1}, {"a", "b", 2}, {"a", "bc", 2}, {"b", "a", 2}, {"", "", UINT64_MAX}};
+
+        for (unsigned turn = 0; turn < ARRAY_SIZE(wanted); turn++) {
+                struct object **objects = calloc(ARRAY_SIZE(wanted), sizeof(*objects));
+                _cleanup_(inventory_freep) struct inventory *inventory = NULL;
+
+                for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+                        objects[i] = make(CKO_CERTIFICATE, 1 + (i + turn) * 3 % ARRAY_SIZE(wanted), "a",
+                                wanted[i].label);
+                        objects[i]->not_before_usec = wanted[i].not_before;
+                        objects[i]->der = (uint8_t *)strdup(wanted[i].der);
+                        objects[i]->der_length = strlen(wanted[i].der);
+                }
+                CU_ASSERT_EQUAL_FATAL(inventory_new(&inventory), 0);
+                CU_ASSERT_EQUAL_FATAL(index_init(&inventory->index, objects, ARRAY_SIZE(wanted)), 0);
+                for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+                        CU_ASSERT_STRING_EQUAL((char *)inventory->index.by_id[i]->der, wanted[i].der);
+        }
+}
+
 static void test_lookups(void)
 {
         _cleanup_(inventory_freep) struct inventory *inventory = fill();
@@ -123,6 +149,7 @@ static void test_same(void)
 }
 
 SUITE(worker_index, {"objects are found by handle, number and id", test_lookups},
+        {"objects of one id are in an order of their own", test_order},
         {"a nickname counts on any object, whole", test_nicknames},
         {"a pair is the private key and the public keys that are its own", test_pairs},
         {"one copy of a key is remembered, until it is lost", test_copies},

@@ -19,7 +19,8 @@ void certificates_get(struct op *op)
 {
         const struct certificates_get_parameters *p = (void *)op->parameters;
 
-        if (op_find_certificate(op, p->certificate, certificates_get) && op_may(op, RIGHT_LIST))
+        if (op_find_certificate(op, p->certificate, p->serial_number, certificates_get) &&
+                op_may(op, RIGHT_LIST))
                 op_done(op);
 }
 
@@ -179,9 +180,9 @@ static struct owner find_owner(const struct op *op, struct der spki, const char 
         while ((key = directory_next(op->token->directory, OBJECT_KEY, key))) {
                 if (!spki_is_same((struct der){key->der, key->der_length}, spki))
                         continue;
-                if (!policy_sees_nickname(policy, key->nickname))
+                if (!policy_sees_entry(policy, key))
                         owner.is_others = true;
-                else if (strcmp(key->nickname, nickname) == 0)
+                else if (entry_name(key, nickname))
                         owner.key = key;
                 else if (nickname_is_unnamed(key->nickname) && !owner.unnamed)
                         owner.unnamed = key;
@@ -240,7 +241,7 @@ void certificates_import(struct op *op)
                 return;
         op->kind = MESSAGE_TYPE_IMPORT;
         op->input.import = (struct message_import){.nickname = p->nickname,
-                .names = op->entry && strcmp(op->entry->nickname, p->nickname) != 0,
+                .names = op->entry && !entry_name(op->entry, p->nickname),
                 .der = wire_bytes(p->certificate.data, p->certificate.length)};
         op_submit(op, op_finish);
 }
@@ -257,7 +258,8 @@ void certificates_delete(struct op *op)
 {
         const struct certificates_delete_parameters *p = (void *)op->parameters;
 
-        if (!op_find_certificate(op, p->certificate, certificates_delete) || !op_may(op, RIGHT_DELETE_CERT))
+        if (!op_find_certificate(op, p->certificate, p->serial_number, certificates_delete) ||
+                !op_may(op, RIGHT_DELETE_CERT))
                 return;
         op->algorithm = "";
         op->invalid = "certificate";

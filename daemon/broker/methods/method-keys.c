@@ -204,7 +204,7 @@ void keys_rename(struct op *op)
         }
         /* A key that others do not find any more is deleted, for them. */
         if (policy_others_lose(
-                    op->broker->config, op_policy(op), op->token->config, op->entry->nickname, p->nickname) &&
+                    op->broker->config, op_policy(op), op->token->config, op->entry, p->nickname) &&
                 !op_may(op, RIGHT_DELETE))
                 return;
         op->nickname = p->nickname;

@@ -132,8 +132,8 @@ static int list_token(
         for (size_t i = 0; r == 0 && i < directory_count(token->directory, wanted.kind); i++) {
                 struct entry *entry = sorted[i];
 
-                if ((wanted.nickname && strcmp(wanted.nickname, entry->nickname) != 0) ||
-                        !entry_is_listed(entry) || !policy_sees_nickname(policy, entry->nickname))
+                if ((wanted.nickname && !entry_name(entry, wanted.nickname)) || !entry_is_listed(entry) ||
+                        !policy_sees_entry(policy, entry))
                         continue;
                 listing->entries[listing->n++] = entry_ref(entry);
                 *content = content_add(*content, &entry->content, sizeof(entry->content));

@@ -37,7 +37,8 @@ struct search {
         enum object_kind kind;
         const struct config_instance *policy;
         const struct name *name;
-        size_t n; /* objects found */
+        const char *serial; /* of the certificate; NULL: any */
+        size_t n;           /* objects found */
         struct token *token;
         struct entry *entry;
         struct token *unknown; /* one that might be meant, but has not said yet who it is */
@@ -47,8 +48,12 @@ struct search {
 static void search_entry(struct search *search, struct token *token, struct entry *entry)
 {
         if (entry->kind != search->kind || !entry_is_listed(entry) ||
-                !name_matches_entry(search->name, entry) ||
-                !policy_sees_nickname(search->policy, entry->nickname))
+                !name_matches_entry(search->name, entry) || !policy_sees_entry(search->policy, entry) ||
+                (search->serial && strcmp(search->serial, entry->serial) != 0))
+                return;
+        /* Of copies of one certificate it does not matter which is meant. */
+        if (entry->kind == OBJECT_CERTIFICATE && search->n > 0 && token == search->token &&
+                entry_is_same(entry, search->entry))
                 return;
         search->n++;
         search->token = token;
@@ -148,10 +153,10 @@ static void not_found(struct op *op, const struct search *search, void (*again)(
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }
 
-static bool find(struct op *op, enum object_kind kind, const char *text, const char *parameter,
-        void (*again)(struct op *op))
+static bool find(struct op *op, enum object_kind kind, const char *text, const char *serial,
+        const char *parameter, void (*again)(struct op *op))
 {
-        struct search search = {.kind = kind, .policy = op_policy(op)};
+        struct search search = {.kind = kind, .policy = op_policy(op), .serial = serial};
         struct name name;
         int r;
 
@@ -183,19 +188,19 @@ static bool find(struct op *op, enum object_kind kind, const char *text, const c
 
 bool op_find_key(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op))
 {
-        return find(op, OBJECT_KEY, name, parameter, again);
+        return find(op, OBJECT_KEY, name, NULL, parameter, again);
 }
 
-bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op))
+bool op_find_certificate(struct op *op, const char *name, const char *serial, void (*again)(struct op *op))
 {
         op->of = OBJECT_CERTIFICATE;
-        return find(op, OBJECT_CERTIFICATE, name, "certificate", again);
+        return find(op, OBJECT_CERTIFICATE, name, serial, "certificate", again);
 }
 
 bool op_find_secret(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op))
 {
         op->of = OBJECT_SECRET;
-        return find(op, OBJECT_SECRET, name, parameter, again);
+        return find(op, OBJECT_SECRET, name, NULL, parameter, again);
 }
 
 bool op_find_directory(struct op *op, void (*again)(struct op *op))

@@ -16,7 +16,8 @@
 _must_check_ bool op_find_key(
         struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));
 /* Likewise a certificate: its name is the parameter `certificate`. */
-_must_check_ bool op_find_certificate(struct op *op, const char *name, void (*again)(struct op *op));
+_must_check_ bool op_find_certificate(
+        struct op *op, const char *name, const char *serial, void (*again)(struct op *op));
 /* Likewise a secret. */
 _must_check_ bool op_find_secret(
         struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));

@@ -72,6 +72,13 @@ bool audit_key_is_named(const struct broker *broker, const struct token *token, 
         return own && strcmp(own, nickname) == 0 && is_token(broker, token);
 }
 
+bool audit_key_names(const struct broker *broker, const struct token *token, const struct entry *entry)
+{
+        const char *own = nickname_of(broker);
+
+        return own && entry_name(entry, own) && is_token(broker, token);
+}
+
 bool audit_key_is_same(const struct broker *broker, struct der spki)
 {
         const char *nickname = nickname_of(broker);

@@ -15,6 +15,8 @@ const char *audit_key_find(const struct broker *broker, struct token **ret_token
 
 /* Whether AuditKey= names this nickname of this token: what bears it, or would, is the audit's. */
 bool audit_key_is_named(const struct broker *broker, const struct token *token, const char *nickname);
+/* Whether it is a name of what lies on that token. */
+bool audit_key_names(const struct broker *broker, const struct token *token, const struct entry *entry);
 
 /* Whether a key of that name has this public key (SubjectPublicKeyInfo), whatever names it here: it may be on the token under
  * two labels, or the token in two sections. */

@@ -11,7 +11,8 @@
 struct directory {
         char *token;
         size_t n_buckets, n_bytes, n, n_of[N_KINDS];
-        struct entry **numbers, **nicknames, **ids;
+        struct entry **numbers, **ids;
+        struct entry_name **nicknames;
         struct entry **sorted[N_KINDS]; /* NULL: not made since the last change */
 };
 
@@ -32,7 +33,7 @@ static struct entry **slot_number(const struct directory *d, uint64_t number)
         return &d->numbers[hash_bytes(&number, sizeof(number)) & (d->n_buckets - 1)];
 }
 
-static struct entry **slot_nickname(const struct directory *d, const char *nickname)
+static struct entry_name **slot_nickname(const struct directory *d, const char *nickname)
 {
         return &d->nicknames[hash_bytes(nickname, strlen(nickname)) & (d->n_buckets - 1)];
 }
@@ -50,13 +51,13 @@ int directory_new(const char *token, struct directory **ret)
                 return -ENOMEM;
         d->n_buckets = FIRST_BUCKETS;
         d->token = strdup(token);
-        d->numbers = calloc(3 * FIRST_BUCKETS, sizeof(*d->numbers));
-        if (!d->token || !d->numbers) {
+        d->numbers = calloc(2 * FIRST_BUCKETS, sizeof(*d->numbers));
+        d->nicknames = calloc(FIRST_BUCKETS, sizeof(*d->nicknames));
+        if (!d->token || !d->numbers || !d->nicknames) {
                 directory_free(d);
                 return -ENOMEM;
         }
-        d->nicknames = d->numbers + FIRST_BUCKETS;
-        d->ids = d->nicknames + FIRST_BUCKETS;
+        d->ids = d->numbers + FIRST_BUCKETS;
         *ret = d;
         return 0;
 }
@@ -74,34 +75,43 @@ void directory_free(struct directory *d)
         for (size_t i = 0; i < N_KINDS; i++)
                 free(d->sorted[i]);
         free(d->numbers);
+        free(d->nicknames);
         free(d->token);
         free(d);
 }
 
 static void link_entry(struct directory *d, struct entry *entry)
 {
-        struct entry **number = slot_number(d, entry->number), **nickname = slot_nickname(d, entry->nickname),
-                     **id = slot_id(d, entry->id, entry->id_length);
+        struct entry **number = slot_number(d, entry->number), **id = slot_id(d, entry->id, entry->id_length);
 
         entry->next_number = *number;
         *number = entry;
-        entry->next_nickname = *nickname;
-        *nickname = entry;
         entry->next_id = *id;
         *id = entry;
+        for (size_t i = 0; i < entry->n_names; i++) {
+                struct entry_name **nickname = slot_nickname(d, entry->names[i].text);
+
+                entry->names[i].next = *nickname;
+                *nickname = &entry->names[i];
+        }
 }
 
 static int directory_grow(struct directory *d)
 {
         size_t n_old = d->n_buckets;
-        struct entry **old = d->numbers, **buckets = calloc(3 * 2 * n_old, sizeof(*buckets));
+        struct entry **old = d->numbers, **buckets = calloc(2 * 2 * n_old, sizeof(*buckets));
+        struct entry_name **nicknames = calloc(2 * n_old, sizeof(*nicknames));
 
-        if (!buckets)
+        if (!buckets || !nicknames) {
+                free(buckets);
+                free(nicknames);
                 return -ENOMEM;
+        }
+        free(d->nicknames);
         d->n_buckets = 2 * n_old;
         d->numbers = buckets;
-        d->nicknames = buckets + d->n_buckets;
-        d->ids = d->nicknames + d->n_buckets;
+        d->nicknames = nicknames;
+        d->ids = buckets + d->n_buckets;
         for (size_t i = 0; i < n_old; i++)
                 for (struct entry *entry = old[i], *next; entry; entry = next) {
                         next = entry->next_number;
@@ -109,6 +119,13 @@ static int directory_grow(struct directory *d)
                 }
         free(old);
         return 0;
+}
+
+static void unlink_name(struct entry_name **at, struct entry_name *name)
+{
+        while (*at != name)
+                at = &(*at)->next;
+        *at = name->next;
 }
 
 static void unlink_from(struct entry **at, struct entry *entry, size_t next_offset)
@@ -127,7 +144,8 @@ static void directory_changed(struct directory *d, enum object_kind kind)
 static void remove_entry(struct directory *d, struct entry *entry)
 {
         unlink_from(slot_number(d, entry->number), entry, offsetof(struct entry, next_number));
-        unlink_from(slot_nickname(d, entry->nickname), entry, offsetof(struct entry, next_nickname));
+        for (size_t i = 0; i < entry->n_names; i++)
+                unlink_name(slot_nickname(d, entry->names[i].text), &entry->names[i]);
         unlink_from(slot_id(d, entry->id, entry->id_length), entry, offsetof(struct entry, next_id));
         d->n--;
         d->n_bytes -= entry->n_bytes;
@@ -192,11 +210,11 @@ struct entry *directory_number(const struct directory *d, uint64_t number)
 
 struct entry *directory_nickname(const struct directory *d, const char *nickname, struct entry *after)
 {
-        struct entry *entry = after ? after->next_nickname : *slot_nickname(d, nickname);
+        struct entry_name *name = after ? entry_name(after, nickname)->next : *slot_nickname(d, nickname);
 
-        while (entry && strcmp(entry->nickname, nickname) != 0)
-                entry = entry->next_nickname;
-        return entry;
+        while (name && strcmp(name->text, nickname) != 0)
+                name = name->next;
+        return name ? name->entry : NULL;
 }
 
 struct entry *directory_id(const struct directory *d, const void *id, size_t length, struct entry *after)

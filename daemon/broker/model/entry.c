@@ -36,8 +36,17 @@ bool entry_is_same(const struct entry *a, const struct entry *b)
 {
         return a->kind == b->kind && bytes_equal(a->id, a->id_length, b->id, b->id_length) &&
                bytes_equal(a->der, a->der_length, b->der, b->der_length) &&
-               /* Of keys without a public half only the name is left to tell them apart. */
-               (a->der_length > 0 || strcmp(a->nickname, b->nickname) == 0);
+               /* A key's nickname may be that of a certificate which came or went. Without its public half only that is left to
+                * tell it from others. */
+               ((a->kind == OBJECT_KEY && a->der_length > 0) || strcmp(a->nickname, b->nickname) == 0);
+}
+
+struct entry_name *entry_name(const struct entry *entry, const char *text)
+{
+        for (size_t i = 0; i < entry->n_names; i++)
+                if (strcmp(entry->names[i].text, text) == 0)
+                        return &entry->names[i];
+        return NULL;
 }
 
 int entry_compare(const struct entry *a, const struct entry *b)
@@ -240,11 +249,13 @@ uint64_t content_add(uint64_t content, const void *bytes, size_t n)
         return content;
 }
 
-/* Of a key its JSON; of a certificate what that is made of. */
+/* Of a key its JSON; of a certificate what that is made of. And the names by which it is seen. */
 static uint64_t content_of(const struct entry *entry)
 {
         uint64_t content = UINT64_C(0xcbf29ce484222325);
 
+        for (size_t i = 1; i < entry->n_names; i++)
+                content = content_add(content, entry->names[i].text, strlen(entry->names[i].text) + 1);
         if (entry->json)
                 return content_add(content, entry->json, entry->json_length);
         content = content_add(content, entry->token, strlen(entry->token) + 1);
@@ -260,16 +271,62 @@ static const char *store_text(char **at, const char *text)
         return store(at, text, strlen(text) + 1);
 }
 
+/* How many other names there are. -EBADMSG: there is something else, or too many. */
+static int count_names(const struct message_entry *m, size_t *ret)
+{
+        const char *at = (const char *)m->other_names.data, *end = at + m->other_names.length;
+        size_t n = 0;
+
+        for (; at < end; n++) {
+                size_t length = strnlen(at, (size_t)(end - at));
+
+                if (n == LIMIT_OTHER_NAMES || at + length == end || !text_is_listable(at, length))
+                        return -EBADMSG;
+                at += length + 1;
+        }
+        if (n > 0 && (m->kind != OBJECT_KEY || !m->nickname[0]))
+                return -EBADMSG;
+        *ret = n;
+        return 0;
+}
+
+static bool add_name(struct entry *entry, const char *text)
+{
+        if (entry_name(entry, text))
+                return false;
+        entry->names[entry->n_names++] = (struct entry_name){.text = text, .entry = entry};
+        return true;
+}
+
+/* The nickname, and the n others. false: one of them is there twice. */
+static bool keep_names(struct entry *entry, char **at, const struct message_entry *m, size_t n)
+{
+        const char *text = *at;
+        bool good = true;
+
+        entry->nickname = store_text(at, m->nickname);
+        if (entry->kind == OBJECT_KEY)
+                unnamed_set_id((char *)(uintptr_t)entry->nickname, m->id.data, m->id.length);
+        (void)add_name(entry, entry->nickname);
+        text = store(at, m->other_names.data, m->other_names.length);
+        for (size_t i = 0; i < n && good; i++, text += strlen(text) + 1)
+                good = add_name(entry, text);
+        return good;
+}
+
 int entry_new(const char *token, const struct message_entry *m, struct entry **ret)
 {
-        size_t size = sizeof(struct entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
-                      strlen(m->issuer) + strlen(m->serial) + strlen(m->nickname) + 6 + m->id.length +
-                      m->der.length;
+        size_t n_others, names_size,
+                size = sizeof(struct entry) + strlen(token) + strlen(m->nickname) + strlen(m->subject) +
+                       strlen(m->issuer) + strlen(m->serial) + strlen(m->nickname) + 6 + m->id.length +
+                       m->der.length + m->other_names.length;
         struct entry *entry;
         char *at;
 
-        if (!message_is_possible(m))
+        if (!message_is_possible(m) || count_names(m, &n_others) < 0)
                 return -EBADMSG;
+        names_size = (1 + n_others) * sizeof(struct entry_name);
+        size += names_size;
         entry = malloc(size);
         if (!entry)
                 return -ENOMEM;
@@ -285,13 +342,14 @@ int entry_new(const char *token, const struct message_entry *m, struct entry **r
                 .not_after_usec = m->not_after_usec,
                 .id_length = m->id.length,
                 .der_length = m->der.length};
-        at = (char *)(entry + 1);
+        entry->names = (struct entry_name *)(entry + 1);
+        at = (char *)(entry + 1) + names_size;
+        if (!keep_names(entry, &at, m, n_others)) {
+                free(entry);
+                return -EBADMSG;
+        }
         entry->token = store_text(&at, token);
         entry->label = store_text(&at, m->nickname);
-        entry->nickname = at;
-        (void)store_text(&at, m->nickname);
-        if (entry->kind == OBJECT_KEY)
-                unnamed_set_id((char *)(uintptr_t)entry->nickname, m->id.data, m->id.length);
         entry->subject = store_text(&at, m->subject);
         entry->issuer = store_text(&at, m->issuer);
         entry->serial = store_text(&at, m->serial);

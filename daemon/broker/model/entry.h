@@ -13,6 +13,13 @@
 
 struct copy;
 
+/* A nickname under which the directory finds the entry. */
+struct entry_name {
+        const char *text;
+        struct entry *entry;
+        struct entry_name *next;
+};
+
 struct entry {
         unsigned refs;
         bool live;                    /* still in the directory it came into */
@@ -24,7 +31,9 @@ struct entry {
         uint64_t
                 content; /* a hash of what List shows of it, but for its copy; never the same of another content, as far as chance goes */
         const unsigned char *id, *der;
-        const char *nickname; /* "": listed without one */
+        const char *nickname;     /* names[0]; "": listed without one */
+        struct entry_name *names; /* the nickname, and what else names a key; each is another */
+        size_t n_names;
         const char *
                 label; /* as its worker told it: the nickname, but for the digits of a key that has no name yet */
         const char *token; /* its name, as in the JSON */
@@ -35,7 +44,7 @@ struct entry {
         struct copy *copy;       /* on an accelerator (copies.h); NULL: none */
         const char *accelerator; /* its name, where there is a copy */
         uint64_t refused_life;   /* of the accelerator's worker that takes no copy of it */
-        struct entry *next_number, *next_nickname, *next_id;
+        struct entry *next_number, *next_id;
 };
 
 struct entry *entry_ref(struct entry *entry);
@@ -43,11 +52,14 @@ struct entry *entry_ref(struct entry *entry);
 void entry_unref(struct entry *entry);
 DEFINE_CLEANUP(struct entry *, entry_unref);
 
-/* Whether both are the same key (or certificate): id and public key. */
+/* Whether both are the same object: id and public key, or id, bytes and label of a certificate. */
 bool entry_is_same(const struct entry *a, const struct entry *b);
 
 /* Whether List and Get show it: keys, secrets, and certificates that were read and fit a reply. */
 bool entry_is_listed(const struct entry *entry);
+
+/* The one of its names that is this: its nickname, or another. NULL: that does not name it. */
+struct entry_name *entry_name(const struct entry *entry, const char *text);
 
 /* For a struct output_part: its JSON, as io.tokend.Keys.Key, io.tokend.Certificates.Certificate or io.tokend.Secrets.Secret. userdata:
  * the entry. */

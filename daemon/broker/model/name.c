@@ -52,8 +52,8 @@ bool name_matches_entry(const struct name *name, const struct entry *entry)
 
         /* A key without a nickname is reached by its id alone. */
         if (name->nickname)
-                return name->nickname[0] && strcmp(name->nickname, entry->nickname) == 0;
-        if (uri->object && ((!uri->object[0] && !uri->id) || strcmp(uri->object, entry->nickname) != 0))
+                return name->nickname[0] && entry_name(entry, name->nickname);
+        if (uri->object && ((!uri->object[0] && !uri->id) || !entry_name(entry, uri->object)))
                 return false;
         if (uri->der_tail &&
                 (uri->der_tail_length > entry->der_length ||

@@ -106,14 +106,22 @@ bool policy_sees_nickname(const struct config_instance *instance, const char *ni
         return false;
 }
 
+bool policy_sees_entry(const struct config_instance *instance, const struct entry *entry)
+{
+        for (size_t i = 0; i < entry->n_names; i++)
+                if (policy_sees_nickname(instance, entry->names[i].text))
+                        return true;
+        return false;
+}
+
 bool policy_others_lose(const struct config *config, const struct config_instance *instance,
-        const struct config_token *token, const char *nickname, const char *new_nickname)
+        const struct config_token *token, const struct entry *key, const char *new_nickname)
 {
         for (size_t i = 0; i < config->n_instances; i++) {
                 const struct config_instance *other = config->instances[i];
 
-                if (other != instance && policy_sees_token(other, token) &&
-                        policy_sees_nickname(other, nickname) && !policy_sees_nickname(other, new_nickname))
+                if (other != instance && policy_sees_token(other, token) && policy_sees_entry(other, key) &&
+                        !policy_sees_nickname(other, new_nickname))
                         return true;
         }
         return false;

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "daemon/broker/model/account.h"
+#include "daemon/broker/model/entry.h"
 #include "daemon/config/config.h"
 
 /* Who connected, as it was when the connection was accepted. The connection and each of its requests hold a reference: a
@@ -42,9 +43,12 @@ bool policy_sees_token(const struct config_instance *instance, const struct conf
  * made, and for no other, whatever Keys= says. */
 bool policy_sees_nickname(const struct config_instance *instance, const char *nickname);
 
-/* Whether another instance sees a key of that token by the one nickname, and would not by the other. */
+/* Whether the key, certificate or secret does, by any of its names. */
+bool policy_sees_entry(const struct config_instance *instance, const struct entry *entry);
+
+/* Whether another instance sees the key, which is on that token, and would not by the nickname. */
 bool policy_others_lose(const struct config *config, const struct config_instance *instance,
-        const struct config_token *token, const char *nickname, const char *new_nickname);
+        const struct config_token *token, const struct entry *key, const char *new_nickname);
 
 /* The token that a nickname alone means; NULL: there is none. */
 const struct config_token *policy_own_token(

@@ -131,7 +131,7 @@ bool op_is_for_audit_key(const struct op *op)
                 !(op->method->right & ~(entry ? harmless : harmless | RIGHT_GENERATE)))
                 return false;
         /* What bears the name, or what is to bear it. */
-        if ((entry && audit_key_is_named(op->broker, op->token, entry->nickname)) ||
+        if ((entry && audit_key_names(op->broker, op->token, entry)) ||
                 (op->nickname && audit_key_is_named(op->broker, op->token, op->nickname)))
                 return true;
         return entry && entry->kind == OBJECT_KEY &&

@@ -151,8 +151,9 @@ struct op {
         /* What. */
         enum message_type kind; /* of the operation; MESSAGE_TYPE_NONE_: none yet */
         union operation_message input;
-        struct token *token;   /* its own; NULL: none yet, or it has ended */
-        struct entry *entry;   /* the key or certificate it is about; counted */
+        struct token *token; /* its own; NULL: none yet, or it has ended */
+        struct entry *entry; /* the key or certificate it is about; counted */
+        uint64_t object; /* the number that this had when the op was sent; 0: it was not, or it is settled */
         unsigned char *buffer; /* of input, where it is not in the parameters; owned */
         uint64_t number;       /* in the records; 0: it is in none yet */
         uint64_t cookie;       /* of an op of the daemon's own: what it is for */

@@ -223,6 +223,7 @@ static int send_one(struct token *token)
         r = wire.bad ? -EMSGSIZE : channel_send(worker->fd, buffer, wire.at, NULL, 0);
         explicit_bzero(buffer, wire.at);
         if (r == 0) {
+                op->object = key;
                 is_out(token, op, number, kind);
                 return 0;
         }

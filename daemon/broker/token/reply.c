@@ -228,8 +228,9 @@ static void follow(struct token *token, const struct op *op, enum op_end end)
 
         if (end == END_OK && (op->kind == MESSAGE_TYPE_DELETE || op->kind == MESSAGE_TYPE_CERT_DELETE ||
                                      op->kind == MESSAGE_TYPE_SECRET_DELETE))
-                deleted = directory_current(token->directory, op->entry);
-        if (deleted) {
+                deleted = directory_number(token->directory, op->object);
+        /* Its DROP may have come before. What is the same and has another number is another copy. */
+        if (deleted && entry_is_same(deleted, op->entry)) {
                 token->broker->on_dropped(token, deleted);
                 (void)directory_drop(token->directory, deleted->number);
         }

@@ -31,12 +31,29 @@ static int order_number(const void *x, const void *y)
         return compare(a->number, b->number);
 }
 
+static int compare_bytes(const void *a, size_t n_a, const void *b, size_t n_b)
+{
+        int r = n_a > 0 && n_b > 0 ? memcmp(a, b, MIN_OF(n_a, n_b)) : 0;
+
+        return r != 0 ? r : compare(n_a, n_b);
+}
+
+/* Handles are numbers of one life: which object comes first must follow from the objects themselves. That is the oldest
+ * certificate, then the label, then the bytes. A private key's public half is not its own: it may be found later. */
 static int order_id(const void *x, const void *y)
 {
         const struct object *a = *(struct object *const *)x, *b = *(struct object *const *)y;
         int r = compare_ids(a, b);
 
-        return r != 0 ? r : order_handle(x, y);
+        if (r == 0)
+                r = compare(a->class, b->class);
+        if (r == 0)
+                r = compare(a->not_before_usec, b->not_before_usec);
+        if (r == 0)
+                r = compare_bytes(a->label, a->label_length, b->label, b->label_length);
+        if (r == 0 && a->class != CKO_PRIVATE_KEY)
+                r = compare_bytes(a->der, a->der_length, b->der, b->der_length);
+        return r != 0 ? r : compare(a->handle, b->handle);
 }
 
 int index_init(struct index *index, struct object **objects, size_t n)

@@ -12,7 +12,7 @@
 struct index {
         struct object **by_handle; /* class, handle; owns the objects */
         struct object **by_number; /* objects without a number come first */
-        struct object **by_id;     /* id, class, handle */
+        struct object **by_id;     /* id, class, and what the objects are: see order_id() */
         size_t n;
 };
 

@@ -176,26 +176,55 @@ int join_halves(struct session *session, struct inventory *inventory, const stru
         return r;
 }
 
-const char *join_names(const struct index *index, const struct object *object, unsigned *flags)
+static bool has_name(const struct joined *joined, const char *name)
 {
-        const char *nickname = text_is_listable(object->label, object->label_length) ? object->label : "";
+        bool found = strcmp(joined->nickname, name) == 0;
 
+        for (size_t at = 0; at < joined->others_length && !found; at += strlen(joined->others + at) + 1)
+                found = strcmp(joined->others + at, name) == 0;
+        return found;
+}
+
+/* Those beyond LIMIT_OTHER_NAMES name nothing. */
+static void add_name(struct joined *joined, const char *name)
+{
+        size_t length = strlen(name) + 1;
+
+        if (joined->nickname[0] == '\0') {
+                joined->nickname = name;
+        } else if (!has_name(joined, name) && joined->n_others < LIMIT_OTHER_NAMES) {
+                memcpy(joined->others + joined->others_length, name, length);
+                joined->others_length += length;
+                joined->n_others++;
+        }
+}
+
+/* Whether the certificate lends its nickname to the key. One that tokend wrote bears a nickname that an instance
+ * chose. */
+static bool lends_name(const struct object *certificate, const struct object *key)
+{
+        return key->label_length == 0 && !certificate->apart &&
+               text_is_listable(certificate->label, certificate->label_length) && certifies(certificate, key);
+}
+
+void join_names(const struct index *index, const struct object *object, struct joined *ret)
+{
+        ret->nickname = text_is_listable(object->label, object->label_length) ? object->label : "";
+        ret->flags = object->flags;
+        ret->n_others = ret->others_length = 0;
         if (object->id_length == 0)
-                return nickname;
+                return;
         for (size_t i = index_first_of_id(index, object); i < index->n; i++) {
                 const struct object *other = index->by_id[i];
 
                 if (!object_same_id(other, object))
                         break;
                 if (object->class == CKO_CERTIFICATE && other->class == CKO_PRIVATE_KEY)
-                        *flags |= FLAG_HAS_PRIVATE_KEY;
+                        ret->flags |= FLAG_HAS_PRIVATE_KEY;
                 if (object->class != CKO_PRIVATE_KEY || other->class != CKO_CERTIFICATE)
                         continue;
-                *flags |= FLAG_HAS_CERTIFICATE;
-                /* One that tokend wrote bears a nickname that an instance chose. */
-                if (object->label_length == 0 && *nickname == '\0' && !other->apart &&
-                        text_is_listable(other->label, other->label_length) && certifies(other, object))
-                        nickname = other->label;
+                ret->flags |= FLAG_HAS_CERTIFICATE;
+                if (lends_name(other, object))
+                        add_name(ret, other->label);
         }
-        return nickname;
 }

@@ -11,7 +11,15 @@
  * inventory already are changed under its lock. Errors as in session.h. */
 int join_halves(struct session *session, struct inventory *inventory, const struct index *index);
 
-/* The nickname of an object, empty if it has none that can be listed, and in *flags the bits that come of
- * joining. A private key without a label has the nickname of a certificate of its CKA_ID, but only of one
- * that is for exactly its public key: docs/names-of-keys.md. */
-const char *join_names(const struct index *index, const struct object *object, unsigned *flags);
+struct joined {
+        const char *nickname; /* the object's, or a certificate's; "" if it has none that can be listed */
+        unsigned flags;       /* the object's own, and those that come of joining */
+        size_t n_others, others_length;
+        char others[LIMIT_OTHER_NAMES *
+                    (LIMIT_NICKNAME + 1)]; /* other names, each once, each ended by a NUL */
+};
+
+/* A private key without a label has the nicknames of the certificates of its CKA_ID, but only of those that are
+ * for exactly its public key: docs/names-of-keys.md. The first in the order of the index is the one that is
+ * shown. */
+void join_names(const struct index *index, const struct object *object, struct joined *ret);

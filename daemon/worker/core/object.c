@@ -204,6 +204,13 @@ static int read_key(struct session *session, struct object *object, const CK_ATT
         return r;
 }
 
+static uint64_t not_before(struct der der)
+{
+        struct certificate certificate;
+
+        return certificate_parse(der, &certificate) ? certificate.not_before_usec : UINT64_MAX;
+}
+
 /* The value, and whether CKA_SUBJECT is as tokend writes it. size: bytes of the value. */
 static int read_value(struct session *session, struct object *object, size_t size)
 {
@@ -220,6 +227,7 @@ static int read_value(struct session *session, struct object *object, size_t siz
         r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
         if (r == 0 && attribute_was_read(&attributes[0])) {
                 object->der_length = attributes[0].ulValueLen;
+                object->not_before_usec = not_before((struct der){object->der, object->der_length});
                 object->listable = true;
         }
         if (r == 0 && attribute_was_read(&attributes[1]))
@@ -313,7 +321,7 @@ void object_free(struct object *object)
         free(object->label);
         free(object->der);
         free(object->modulus);
-        free(object->sent_nickname);
+        free(object->sent_names);
         free(object);
 }
 

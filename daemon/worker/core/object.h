@@ -36,6 +36,8 @@ struct object {
         unsigned flags;    /* mask of enum object_flag, without those that come of joining */
         bool always_authenticate;
 
+        /* Of a certificate; UINT64_MAX: it is not understood. The oldest of several names their key. */
+        uint64_t not_before_usec;
         bool apart;   /* of a certificate: tokend wrote it, so that it lends its nickname to no key */
         uint8_t *der; /* SubjectPublicKeyInfo of a key, or NULL; the certificate */
         size_t der_length;
@@ -46,7 +48,8 @@ struct object {
         /* What the broker was told of it last. */
         bool sent, sent_with_der;
         unsigned sent_flags;
-        char *sent_nickname;
+        char *sent_names; /* the nickname and the other names, each ended by a NUL */
+        size_t sent_names_length;
 
         /* Of a private key of the internal token: a session copy that signs faster (sign.c). */
         CK_OBJECT_HANDLE copy; /* CK_INVALID_HANDLE: none */

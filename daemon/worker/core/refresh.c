@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The renewal of the inventory (inventory.h): list, read what is new, join, publish, report. What it makes
+ * The renewal of the inventory (inventory.h): list, read what is new, join, publish; entries.c reports. What it makes
  * belongs to it until it publishes, so that a failure leaves the inventory as it was.
  */
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/worker/core/entries.h"
 #include "daemon/worker/core/handle-list.h"
 #include "daemon/worker/core/join.h"
-#include "daemon/worker/encoding/certificate.h"
 
 /* Known objects that one renewal reads again. */
 #define CHECK_AT_ONCE 16U
@@ -256,8 +256,10 @@ static void give_number(struct inventory *inventory, struct object *object)
         object->sent = gone->sent;
         object->sent_with_der = gone->sent_with_der;
         object->sent_flags = gone->sent_flags;
-        object->sent_nickname = TAKE_PTR(gone->sent_nickname);
+        object->sent_names = TAKE_PTR(gone->sent_names);
+        object->sent_names_length = gone->sent_names_length;
         gone->sent = false;
+        gone->number = 0; /* another that is the same gets a number of its own */
 }
 
 /* The new index becomes the inventory's. Nothing fails from here on. */
@@ -289,66 +291,6 @@ static void publish(struct renewal *renewal, struct index *next, const struct re
         index_done(&old);
 }
 
-/* Public keys belong to private ones; what tokend made for itself is nobody's. */
-static bool is_reported(const struct object *object)
-{
-        return object->listable && !object->waits && object->class != CKO_PUBLIC_KEY &&
-               !object_is_reserved(object);
-}
-
-static void report_object(
-        const struct index *index, struct object *object, const struct report *report, bool all)
-{
-        static const uint8_t kinds[] = {[CKO_CERTIFICATE] = OBJECT_CERTIFICATE,
-                [CKO_PRIVATE_KEY] = OBJECT_KEY,
-                [CKO_SECRET_KEY] = OBJECT_SECRET};
-        unsigned flags = object->flags;
-        const char *nickname = join_names(index, object, &flags);
-        struct certificate certificate = {0};
-        struct message_entry entry;
-
-        if (!all && object->sent && object->sent_flags == flags &&
-                object->sent_with_der == (object->der != NULL) && object->sent_nickname &&
-                strcmp(object->sent_nickname, nickname) == 0)
-                return;
-        /* A certificate that cannot be parsed is listed all the same, without its fields: whatever bears a
-         * nickname must be visible. */
-        if (object->class == CKO_CERTIFICATE)
-                (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
-        entry = (struct message_entry){.number = object->number,
-                .kind = kinds[object->class],
-                .nickname = nickname,
-                .id = wire_bytes(object->id, object->id_length),
-                .key_type = (uint8_t)object->key_type,
-                .size = object->size,
-                .usage = object->usage,
-                .flags = flags,
-                .der = wire_bytes(object->der, object->der_length),
-                .subject = certificate.subject_text,
-                .issuer = certificate.issuer_text,
-                .serial = certificate.serial_text,
-                .not_before_usec = certificate.not_before_usec,
-                .not_after_usec = certificate.not_after_usec};
-        report->entry(report->userdata, &entry);
-        free(object->sent_nickname);
-        object->sent_nickname = strdup(nickname); /* if it fails the entry is sent again, nothing more */
-        object->sent = true;
-        object->sent_flags = flags;
-        object->sent_with_der = object->der != NULL;
-}
-
-static void report_all(const struct inventory *inventory, const struct report *report, bool all)
-{
-        const struct index *index = &inventory->index;
-
-        for (size_t i = 0; report && i < index->n; i++) {
-                struct object *object = index->by_handle[i];
-
-                if (is_reported(object))
-                        report_object(index, object, report, all);
-        }
-}
-
 static int renew(struct renewal *renewal, const struct report *report, bool all)
 {
         struct inventory *inventory = renewal->inventory;
@@ -370,9 +312,9 @@ static int renew(struct renewal *renewal, const struct report *report, bool all)
                         return r;
                 }
                 publish(renewal, &next, report);
-                report_all(inventory, report, all);
+                entries_report(inventory, report, all);
         } else if (all) {
-                report_all(inventory, report, all);
+                entries_report(inventory, report, all);
         }
         if (report)
                 report->settled(report->userdata, inventory->generation);
