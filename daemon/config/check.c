@@ -22,16 +22,26 @@ static void default_directory(struct parser *parser, struct config_token *token)
                 parser->error = -ENOMEM;
 }
 
+/* What callers write before a colon and means something else than a token. */
+static void check_token_name(struct parser *parser, const struct section *section, const char *name)
+{
+        if (strcmp(name, "pkcs11") == 0)
+                parser_fault(parser, section->place,
+                        "a token cannot be named pkcs11: callers write TOKEN:NICKNAME, and `pkcs11:` begins "
+                        "a URI");
+        if (strcmp(name, "sealed") == 0)
+                parser_fault(parser, section->place,
+                        "a token cannot be named sealed: callers write TOKEN:NICKNAME, and `sealed:` begins "
+                        "a sealed key");
+}
+
 static void check_token(struct parser *parser, const struct section *section)
 {
         struct config_token *token = section->object;
         struct place directory = key_place(section, offsetof(struct config_token, directory));
         struct place uri = key_place(section, offsetof(struct config_token, uri));
 
-        if (strcmp(token->name, "pkcs11") == 0)
-                parser_fault(parser, section->place,
-                        "a token cannot be named pkcs11: callers write TOKEN:NICKNAME, and `pkcs11:` begins "
-                        "a URI");
+        check_token_name(parser, section, token->name);
         if (!key_place(section, offsetof(struct config_token, module)).file)
                 parser_fault(parser, section->place,
                         "[Token %s] needs Module=: the path of a PKCS #11 module, or `internal`",

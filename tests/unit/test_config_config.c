@@ -137,7 +137,8 @@ static void test_allowed(void)
                 CU_ASSERT_STRING_EQUAL(config->tokens[0]->uri, uris[i]);
                 CU_ASSERT_STRING_EQUAL(config->instances[0]->unit, units[i]);
         }
-        config_free(parse("[Token PKCS11]\nModule=/x.so\n[Instance pkcs11]\nUser=0\nKeys=*\n"));
+        config_free(parse("[Token PKCS11]\nModule=/x.so\n[Token SEALED]\nModule=/x.so\n"
+                          "[Instance pkcs11]\nUser=0\nKeys=*\n[Instance sealed]\nUser=1\nKeys=*\n"));
 }
 
 static void test_empty(void)

@@ -69,6 +69,7 @@ static const struct {
         {"[Token a b]\nModule=internal\n", 1, "white space"},
         {"[Token ..]\nModule=internal\n", 1, "dot"},
         {"[Token pkcs11]\nModule=internal\n", 1, "URI"},
+        {"[Token sealed]\nModule=internal\n", 1, "sealed key"},
         {"[Token a\x01]\nModule=internal\n", 1, "control"},
         {"[Token 12345678901234567890123456789012345678901234567890123456789012345]\nModule=internal\n", 1,
                 "64"},
