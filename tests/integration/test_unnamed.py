@@ -182,6 +182,9 @@ Allow={RIGHTS}
                                                 id=chosen), {"parameter": "id"})
                 key = ca.call("Generate", token=token, type="ec", id="0102030405060708090a")["key"]
                 self.assertEqual(key["nickname"], "unnamed ca 0102030405060708")
+                # Another id that would give another key the same name.
+                self.assertEqual(self.fails("InvalidParameter", ca.call, "Generate", token=token, type="ec", id="0102030405060708ff"),
+                                 {"parameter": "id"})
                 short = ca.call("Generate", token=token, type="ec", id="0a0b")["key"]
                 self.assertEqual(short["nickname"], "unnamed ca 0a0b")
                 # LIMIT_NEW_ID, LIMIT_NEW_ID_DIGITS

@@ -197,6 +197,17 @@ static void fail_token(struct op *op, const struct token *token)
         op_fail_with_two(op, PROTO_TOKEN_ERROR, "token", token->name, "ckr", ckr_text(op->ckr, text));
 }
 
+static void fail_exists(struct op *op, const struct token *token)
+{
+        const char *nickname = op->nickname ? op->nickname : op->key;
+
+        /* What is to have no nickname is called by the first digits of its id, which another key has. */
+        if (!nickname[0])
+                op_invalid(op, "id");
+        else
+                op_fail_with_two(op, PROTO_NICKNAME_EXISTS, "token", token->name, "nickname", nickname);
+}
+
 static void fail_gone(struct op *op)
 {
         if (op->of == OBJECT_CERTIFICATE)
@@ -248,8 +259,7 @@ void op_fail_end(struct op *op, struct token *token, enum op_end end)
                 fail_gone(op);
                 break;
         case END_NICKNAME_EXISTS:
-                op_fail_with_two(op, PROTO_NICKNAME_EXISTS, "token", token->name, "nickname",
-                        op->nickname ? op->nickname : op->key);
+                fail_exists(op, token);
                 break;
         case END_NOT_SUPPORTED:
                 op_fail_with_two(
