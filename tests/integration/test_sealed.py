@@ -180,6 +180,25 @@ class Sealed(Tokens):
         # LIMIT_OPENED
         self.assertLessEqual(self.objects("hsm"), 32 * 2)
 
+    def test_least_recently_used(self):
+        """the key that was used last stays open, however many others come; one that was not used is opened again"""
+        token = FaultyToken(self.place, "lru", keys=())
+        daemon = self.own(token.section("hsm", "KeepAlive=1h\n", refresh="1h", sessions=2))
+        daemon.wait_state("hsm", "ready")
+        make = lambda: daemon.call(S + "Generate", template=aes())["sealed"]
+        encrypt = lambda key: daemon.call(S + "Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))
+        old, used = make(), make()
+        for _ in range(8):
+            encrypt(used)
+        before = token.counts().get("C_UnwrapKey", 0)
+        # Four times LIMIT_OPENED.
+        for _ in range(128):
+            make()
+            encrypt(used)
+        self.assertEqual(token.counts().get("C_UnwrapKey", 0), before)
+        encrypt(old)
+        self.assertEqual(token.counts()["C_UnwrapKey"], before + 1)
+
     def test_changed(self):
         """a sealed key of which any bit is changed, or that is cut, doubled, of 100 KiB or of another version, is NotOurSeal, and the
         device is asked for no key"""
@@ -424,7 +443,8 @@ class BadInput(Tokens):
                     self.fails(error, self.call, method, **{"key": key, **more})
             # The keys themselves, five at most, may be open on a second session by now.
             self.assertLessEqual(self.objects(token), first + 5, token)
-        self.assertEqual(self.daemon.token(token)["restarts"], 0, self.daemon.log_text())
+        status = self.daemon.token(token)
+        self.assertEqual((status["restarts"], status.get("lastError")), (0, None), self.daemon.log_text())
 
     def test_ciphers(self):
         """ciphertext of a wrong length, an IV of a wrong length, a wrong padding, and GCM with a wrong tag"""

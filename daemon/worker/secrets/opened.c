@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "daemon/util/wipe.h"
+
 struct opened_place {
         uint8_t *sealed; /* NULL: the place is free */
         size_t length;
@@ -26,7 +28,7 @@ static struct opened_table *table_of(struct session *session)
                 table = session->opened = calloc(1, sizeof(*table));
         if (table && table->session != session->n_opens) {
                 for (size_t i = 0; i < LIMIT_OPENED; i++) {
-                        free(table->places[i].sealed);
+                        wipe_free(table->places[i].sealed, table->places[i].length);
                         table->places[i] = (struct opened_place){0};
                 }
                 table->session = session->n_opens;
@@ -38,7 +40,7 @@ static void place_clear(struct session *session, struct opened_place *place)
 {
         if (place->sealed)
                 session_destroy(session, place->key.handle);
-        free(place->sealed);
+        wipe_free(place->sealed, place->length);
         *place = (struct opened_place){0};
 }
 

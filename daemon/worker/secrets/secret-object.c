@@ -208,7 +208,7 @@ int secret_blame(struct operation *operation, int r, const char *parameter)
         /* The device may have failed once. */
         if (failed.class == CKR_CLASS_VAGUE && operation->attempt == 1)
                 return -EAGAIN;
-        operation->result.ckr = failed.ckr;
+        /* The device has done what it can: no CKR_ is told, which the status would show as an error of the token. */
         if (lacks_mechanism(failed.ckr))
                 return operation_answer(
                         operation, REPLY_NOT_SUPPORTED, "%s: %s", failed.call, ckr_text(failed.ckr, name));
