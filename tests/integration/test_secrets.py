@@ -186,6 +186,38 @@ class Secrets(Case):
                 self.search_memory(daemon, secret)
                 self.search_text(daemon, secret)
 
+    def test_plaintexts_of_sealed_keys(self):
+        """what a secret key encrypts and decrypts, and the bytes of a key that comes in wrapped, are nowhere when the replies are
+        written"""
+        token = SoftToken(self.place, "sealed")
+        audit = self.place.path / "audit"
+        daemon = self.own(f"Audit=file:{audit}\n" + token.section("hsm", "KeepAlive=1h\n"), build=PLAIN)
+        key = daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["unwrap"])["key"]
+        pem = public_pem(self.place, unb64(key["publicKey"]))
+        given, usage = [os.urandom(32)], ["encrypt", "decrypt", "wrap", "unwrap"]
+        with daemon.client() as client:
+            call = lambda method, **more: client.call("io.tokend.Secrets." + method, **more)
+            template = {"type": "aes", "length": 32, "usage": usage}
+            wrapped = b64(encrypt(pem, given[0], "rsa_pkcs1"))
+            sealed = call("Unwrap", key="hsm:rsa", algorithm="rsa_pkcs1", wrapped=wrapped, template=template)["sealed"]
+            call("Generate", token="hsm", nickname="master", template={"type": "aes", "length": 32, "usage": ["encrypt", "decrypt"]})
+            for name in (sealed, "hsm:master"):
+                for algorithm, length, more in (("aes_cbc_pad", 16, {}), ("aes_gcm", 12, {"aad": b64(b"a")})):
+                    given.append(os.urandom(48))
+                    asked = {"key": name, "algorithm": algorithm, "iv": b64(bytes(length)), **more}
+                    ciphertext = call("Encrypt", plaintext=b64(given[-1]), **asked)["ciphertext"]
+                    self.assertEqual(unb64(call("Decrypt", ciphertext=ciphertext, **asked)["plaintext"]), given[-1])
+            again = call("Wrap", key=sealed, algorithm="aes_kwp", secret=sealed)["wrapped"]
+            call("Unwrap", key=sealed, algorithm="aes_kwp", wrapped=again, template=template)
+            # The key is open in the worker, and the connection is still there with its buffers.
+            for secret in given:
+                self.search_memory(daemon, secret)
+                self.search_text(daemon, secret)
+            # What is wrapped is no secret, but no record and no log needs it.
+            for blob in (unb64(sealed.removeprefix("sealed:")), unb64(again), unb64(wrapped)):
+                self.search_text(daemon, blob[:48])
+                self.search_text(daemon, blob[-48:])
+
     def test_no_core(self):
         """no process of the service leaves a core or lets itself be read: its files in /proc are root's"""
         token = SoftToken(self.place, "core")
