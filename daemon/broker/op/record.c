@@ -15,20 +15,30 @@ static uint64_t number_of(struct op *op)
 
 /* ---- what a record says ---- */
 
-static void put_signing(struct audit_record *record, const struct op *op)
+static void put_signed(struct audit_record *record, unsigned number, bool prehashed, struct wire_bytes data)
 {
-        const struct message_sign *sign = &op->input.sign;
-        const struct algorithm_info *algorithm = algorithm_info(sign->algorithm);
+        const struct algorithm_info *algorithm = algorithm_info(number);
 
         record->algorithm = algorithm ? algorithm->name : NULL;
         /* What rsa_pkcs1 signs may be as long as the modulus. */
-        if (sign->prehashed && sign->data.length <= LIMIT_KEY_ID) {
-                record->digest = sign->data.data;
-                record->digest_length = sign->data.length;
+        if (prehashed && data.length <= LIMIT_KEY_ID) {
+                record->digest = data.data;
+                record->digest_length = data.length;
         } else {
                 record->of_message = true;
-                record->message_length = sign->data.length;
+                record->message_length = data.length;
         }
+}
+
+static void put_signing(struct audit_record *record, const struct op *op)
+{
+        const struct message_sign *sign = &op->input.sign;
+        const struct message_sign_sealed *sealed = &op->input.sign_sealed;
+
+        if (op->kind == MESSAGE_TYPE_SIGN)
+                put_signed(record, sign->algorithm, sign->prehashed, sign->data);
+        if (op->kind == MESSAGE_TYPE_SIGN_SEALED)
+                put_signed(record, sealed->algorithm, sealed->prehashed, sealed->data);
 }
 
 /* A word of Allow=, or what only operators may. */
@@ -81,8 +91,7 @@ static struct audit_record record_of(struct op *op)
         if (op->nickname)
                 record.nickname = op->nickname;
         record.sealed = op->sealed;
-        if (op->kind == MESSAGE_TYPE_SIGN)
-                put_signing(&record, op);
+        put_signing(&record, op);
         if (op->made)
                 put_entry(&record, op->made);
         return record;
