@@ -198,7 +198,11 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
                 return CKR_MECHANISM_INVALID;
         if (pMechanism->ulParameterLen > 0)
                 return CKR_MECHANISM_PARAM_INVALID;
+        if (mechanism->key_type == CKK_EC_EDWARDS && module->settings.no_ed25519)
+                return CKR_MECHANISM_INVALID;
         rv = take_pair(&pair, slot, mechanism->key_type);
+        if (rv == CKR_OK)
+                rv = label_check(module, pair.label);
         if (rv != CKR_OK)
                 return rv;
         (void)tokend_generate(module->calls, &pair.wanted, 0, &key, &failure);

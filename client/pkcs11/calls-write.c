@@ -21,6 +21,9 @@ static CK_RV import_certificate(struct module *module, const struct p11_slot *sl
                 return rv;
         if (!value || value->ulValueLen == 0 || !label)
                 return CKR_TEMPLATE_INCOMPLETE;
+        rv = label_check(module, label);
+        if (rv != CKR_OK)
+                return rv;
         (void)tokend_import_certificate(module->calls, slot->token->name, label, value->pValue,
                 value->ulValueLen, module->settings.timeout_ms, &certificate, &failure);
         rv = module_error(&failure, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TOKEN_WRITE_PROTECTED);
@@ -101,6 +104,8 @@ static CK_RV rename_object(struct module *module, const struct p11_object *objec
         rv = template_text(label, 1, CKA_LABEL, &nickname);
         if (rv == CKR_OK && !nickname)
                 rv = CKR_ATTRIBUTE_VALUE_INVALID;
+        if (rv == CKR_OK)
+                rv = label_check(module, nickname);
         if (rv != CKR_OK)
                 return rv;
         (void)tokend_rename(

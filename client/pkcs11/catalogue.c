@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "daemon/util/unnamed.h"
+
 /* Milliseconds for each of the three questions. A program must come up although the daemon does not answer. */
 #define LOOK_MS 10000
 
@@ -135,6 +137,12 @@ static const struct p11_slot *slot_named(const struct catalogue *catalogue, cons
         return NULL;
 }
 
+/* A key that has no name yet is shown to the program that made it, or that could not name it. */
+static bool shows_key(const struct settings *settings, const struct tokend_key *key)
+{
+        return settings_shows(settings->keys, key->nickname) || nickname_is_unnamed(key->nickname);
+}
+
 static bool add_keys(struct catalogue *catalogue, const struct settings *settings,
         const struct tokend_keys *keys, const char *type)
 {
@@ -143,7 +151,7 @@ static bool add_keys(struct catalogue *catalogue, const struct settings *setting
                 const struct p11_slot *slot = slot_named(catalogue, key->token);
                 struct object_place where;
 
-                if (!slot || strcmp(key->type, type) != 0 || !settings_shows(settings->keys, key->nickname))
+                if (!slot || strcmp(key->type, type) != 0 || !shows_key(settings, key))
                         continue;
                 where = (struct object_place){slot->id, slot->uri};
                 if (!add_object(catalogue, object_private_key(where, key)))

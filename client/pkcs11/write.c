@@ -16,6 +16,11 @@ CK_RV writable_slot(struct module *module, CK_SESSION_HANDLE session, bool on_to
         return rv == CKR_OK ? module_slot_of(module, id, ret_catalogue, ret) : rv;
 }
 
+CK_RV label_check(const struct module *module, const char *label)
+{
+        return !label || settings_shows(module->settings.keys, label) ? CKR_OK : CKR_ATTRIBUTE_VALUE_INVALID;
+}
+
 CK_RV template_text(const CK_ATTRIBUTE *template, CK_ULONG n, CK_ATTRIBUTE_TYPE type, char **ret)
 {
         const CK_ATTRIBUTE *found = template_find(template, n, type);

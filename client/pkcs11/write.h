@@ -12,6 +12,9 @@ CK_RV writable_slot(struct module *module, CK_SESSION_HANDLE session, bool on_to
  * empty. CKR_ATTRIBUTE_VALUE_INVALID: it has a NUL; CKR_HOST_MEMORY. */
 CK_RV template_text(const CK_ATTRIBUTE *template, CK_ULONG n, CK_ATTRIBUTE_TYPE type, char **ret);
 
+/* CKR_ATTRIBUTE_VALUE_INVALID: what is given this label would not be shown (TOKEND_PKCS11_KEYS). NULL is fine. */
+CK_RV label_check(const struct module *module, const char *label);
+
 /* The cleanups of what libtokend returns. */
 static inline void key_freep(struct tokend_key **key)
 {

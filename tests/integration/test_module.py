@@ -42,6 +42,26 @@ class Module(OneToken):
         except OSError:
             return 0
 
+    def test_hidden(self):
+        """what a program would not see, because it is shown some keys alone, is not made; a key without a name is seen"""
+        def tool(*arguments, **environment):
+            done = subprocess.run(["pkcs11-tool", "--module", PLAIN / "libtokend-pkcs11.so", "--token-label", "hsm", *arguments],
+                                  capture_output=True, text=True, env=self.environment() | environment, stdin=subprocess.DEVNULL,
+                                  timeout=60, check=False)
+            return done.returncode, done.stdout + done.stderr
+
+        before = {key["id"] for key in self.call("List", token="hsm")["keys"]}
+        make = ("--keypairgen", "--key-type", "EC:prime256v1", "--usage-sign")
+        self.assertIn("CKR_ATTRIBUTE_VALUE_INVALID", tool(*make, "--label", "other", TOKEND_PKCS11_KEYS="web*")[1])
+        self.assertIn("CKR_MECHANISM_INVALID", tool("--keypairgen", "--key-type", "EC:edwards25519", "--usage-sign",
+                                                    TOKEND_PKCS11_ED25519="no")[1])
+        self.assertEqual({key["id"] for key in self.call("List", token="hsm")["keys"]}, before)
+        self.assertEqual(tool(*make, "--label", "web-1", TOKEND_PKCS11_KEYS="web*")[0], 0)
+        self.assertEqual(tool(*make, "--id", "a7a7", TOKEND_PKCS11_KEYS="web*")[0], 0)
+        self.assertIn("a7a7", tool("--list-objects", "--type", "privkey", TOKEND_PKCS11_KEYS="web*")[1])
+        self.call("Delete", key="hsm:web-1")
+        self.call("Delete", key="pkcs11:token=hsm;id=%a7%a7")
+
     def test_threads(self):
         """sixteen threads sign through one module, each with its session, and nothing leaks"""
         self.good(self.signer("threads", 16, 20))
