@@ -77,9 +77,11 @@ demo:
 	$(again) all
 	@BUILD=$(BUILD) tests/demo
 
-# Everything runs on the sanitized build; what measures memory and calls runs on the plain one.
+# Everything runs on the sanitized build; what measures memory and calls runs on the plain one. A program of docs/clients that cannot be
+# had is one test that is skipped.
 test integration:
 	@tests/deps build test systemd
+	-@tests/deps clients
 	$(again) whole-programs $(BUILD)/tests/load
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	$(if $(filter test,$@),$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """The pages of docs/clients: real programs are told of the module by the lines that stand there, and use a key of tokend's."""
+import configparser
 import os
 import pathlib
 import re
@@ -9,13 +10,25 @@ import struct
 import subprocess
 import unittest
 
-from harness import PLAIN, ROOT, OneToken
+from harness import PLAIN, ROOT, Case, OneToken
 
 PAGES = ROOT / "docs/clients"
 INSTALLED = "/usr/lib/x86_64-linux-gnu/pkcs11/libtokend-pkcs11.so"
-# What a page's programs are called by, where it is not installed with everything else.
+# What a page's programs are called by, or a file of theirs, where they are not installed with everything else.
 NEEDS = {"nginx": ["nginx"], "apache": ["apache2"], "stunnel": ["stunnel4"], "java": ["keytool", "jarsigner", "jar"],
-         "openssh": ["ssh-agent", "ssh-add", "ssh-keygen"], "gnutls": ["p11tool", "certtool"], "signing": ["osslsigncode"]}
+         "openssh": ["ssh-agent", "ssh-add", "ssh-keygen", "sshd"], "gnutls": ["p11tool", "certtool", "gnutls-serv"],
+         "signing": ["osslsigncode", "sbsign", "pesign"], "openssl": ["certtool"], "curl": ["curl"], "go": ["go"],
+         "provider": ["certtool", "/usr/lib/x86_64-linux-gnu/ossl-modules/pkcs11.so"],
+         "389ds": ["dscreate", "ns-slapd", "ldapmodify"], "dogtag": ["java", "/usr/share/java/jss.jar"],
+         "strongswan": ["swanctl", "pki", "charon-systemd"], "nss": ["selfserv"],
+         "more": ["openvpn", "gpgsm", "gnupg-pkcs11-scd", "ods-hsmutil", "p11-kit", "p11tool", "/usr/lib/python3/dist-packages/PyKCS11"]}
+# Whatever a page starts ends with it.
+SHELL = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# Where a page writes to the host: its own copies of these, and no other network than its own.
+HOST = {"389ds": ["/etc/dirsrv", "/etc/default", "/var/lib/dirsrv", "/var/log/dirsrv", "/run", "/dev/shm"],
+        "strongswan": ["/etc/strongswan.d", "/etc/swanctl", "/run"]}
+STAND_INS = pathlib.Path(__file__).parent / "stand-ins"
+PROGRAMS = os.environ["PATH"] + ":/usr/sbin"
 
 
 def blocks(name):
@@ -41,60 +54,78 @@ def small_program():
     return (dos + head + optional + section).ljust(512, b"\0") + b"\xc3".ljust(512, b"\0")
 
 
-class Clients(OneToken):
-    instances = ("[Instance all]\nUser=root\nToken=hsm\nKeys=*\n"
-                 "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive\n"
-                 "[Instance www]\nUser=www-data\nToken=hsm\nKeys=web*\nAllow=list sign\n")
+def own_copies(directories):
+    """A shell's lines that begin a script in namespaces of its own."""
+    lines = ["ip link set lo up", "copies=$(mktemp -d)"]
+    for number, path in enumerate(directories):
+        lines += [f"mkdir -p {path} && cp -a {path} $copies/{number}", f"mount -t tmpfs -o mode=755 none {path}",
+                  f"cp -a $copies/{number}/. {path}"]
+    return "\n".join(lines + ["rm -rf $copies", "[ ! -d host ] || cp -a host/. /"]) + "\n"
+
+
+class Pages:
+    """Each page is followed with the keys on one token."""
+
+    token_name = "hsm"
 
     @classmethod
     def configure(cls):
         if os.geteuid() != 0:
             raise unittest.SkipTest("the servers of these tests change to www-data, which root alone can do")
+        if subprocess.run([*SHELL, "true"], capture_output=True, check=False).returncode:
+            raise unittest.SkipTest("there are no namespaces, in which what these tests start ends with them")
         super().configure()
         os.chmod(cls.place.path, 0o755)
         cls.page("README", cls.place.path)
 
     @classmethod
-    def page(cls, name, folder, **variables):
+    def adapt(cls, text, ports):
+        """The text of a page, where the module lies elsewhere, ports may be taken, and the token is called otherwise."""
+        text = text.replace(INSTALLED, str(PLAIN / "libtokend-pkcs11.so"))
+        text = re.sub(r"\bhsm\b", cls.token_name, text)
+        return re.sub(r"\b44[0-9]{2}\b", lambda m: str(ports.setdefault(m[0], free_port())), text)
+
+    @classmethod
+    def page(cls, name, folder):
         """Writes the files of a page, and runs its commands one after the other."""
-        ports = {}
-
-        def adapt(text):
-            text = text.replace(INSTALLED, str(PLAIN / "libtokend-pkcs11.so"))
-            return re.sub(r"\b44[0-9]{2}\b", lambda m: str(ports.setdefault(m[0], free_port())), text)
-
-        script = "set -eu -o pipefail\n"
-        for file, text in sorted(blocks(name), key=lambda block: block[0] is None):
-            if file:
-                (folder / file).write_text(adapt(text))
-            else:
-                script += adapt(text)
-        environment = dict(os.environ, TOKEND_SOCKET=str(cls.daemon.socket), HOME=str(folder),
-                           PATH=f"{PLAIN}:{os.environ['PATH']}:/usr/sbin", **variables)
-        done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
+        ports, script = {}, "set -eu -o pipefail\n" + (own_copies(HOST[name]) if name in HOST else "")
+        command = [*SHELL, *(["--net"] if name in HOST else []), "bash", "-c"]
+        for file, text in blocks(name):
+            if not file:
+                script += cls.adapt(text, ports)
+                continue
+            path = folder / (f"host{file}" if file.startswith("/") else file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(cls.adapt(text, ports))
+        environment = dict(os.environ, TOKEND_SOCKET=str(cls.daemon.socket), HOME=str(folder), PATH=f"{STAND_INS}:{PLAIN}:{PROGRAMS}")
+        done = subprocess.run([*command, script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert done.returncode == 0, f"docs/clients/{name}.md: status {done.returncode}\n{done.stdout}{logs(folder)}"
 
-    def follow(self, name, **variables):
-        missing = [program for program in NEEDS.get(name, []) if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")]
-        if missing:
-            self.skipTest(f"{missing[0]} is not installed")
+    def follow(self, name):
+        for program in NEEDS.get(name, []):
+            if not shutil.which(program, path=PROGRAMS) and not os.path.exists(program):
+                self.skipTest(f"{program} is not installed")
         folder = self.place.path / name
         folder.mkdir(mode=0o755)
         shutil.copy(self.place.path / "web.pem", folder)
         for file, text in blocks("openssl"):
             if file:
-                (folder / file).write_text(text.replace(INSTALLED, str(PLAIN / "libtokend-pkcs11.so")))
+                (folder / file).write_text(self.adapt(text, {}))
         (folder / "program.exe").write_bytes(small_program())
-        self.page(name, folder, **variables)
+        self.page(name, folder)
 
     def test_openssl(self):
-        """openssl signs, and issues a certificate, by its engine"""
+        """openssl signs, decrypts, serves, and issues certificates that GnuTLS verifies, by its engine"""
         self.follow("openssl")
+
+    def test_provider(self):
+        """openssl does so by its provider"""
+        self.follow("provider")
 
     def test_nginx(self):
         """nginx serves with a key that its master finds as root and its workers use as www-data"""
-        self.follow("nginx", OPENSSL_CONF="openssl.cnf")
+        self.follow("nginx")
 
     def test_apache(self):
         """Apache serves"""
@@ -104,29 +135,67 @@ class Clients(OneToken):
         """stunnel serves"""
         self.follow("stunnel")
 
+    def test_curl(self):
+        """curl shows a server its certificate"""
+        self.follow("curl")
+
     def test_nss(self):
-        """certutil lists, and issues a certificate"""
+        """certutil lists, and issues a certificate; selfserv serves, also with RSA key exchange"""
         self.follow("nss")
 
+    def test_dogtag(self):
+        """JSS signs in 16 threads, and makes a pair"""
+        self.follow("dogtag")
+        settings = configparser.ConfigParser()
+        settings.read(self.place.path / "dogtag/ca.cfg")
+        self.assertEqual(settings["DEFAULT"]["pki_token_name"], self.token_name)
+        self.assertTrue(os.path.exists(settings["DEFAULT"]["pki_hsm_libfile"]))
+
+    def test_389ds(self):
+        """389 Directory Server serves LDAPS"""
+        self.follow("389ds")
+
     def test_gnutls(self):
-        """GnuTLS signs"""
+        """GnuTLS signs, serves, and shows its certificate to a server"""
         self.follow("gnutls")
 
     def test_openssh(self):
-        """an agent holds the key, and signs a host's certificate with it"""
+        """an agent holds the key, and signs a host's certificate with it; ssh logs in by a key, a host certificate and a host key"""
         self.follow("openssh")
+
+    def test_strongswan(self):
+        """charon authenticates by IKEv2, pki issues a certificate"""
+        self.follow("strongswan")
 
     def test_opensc(self):
         """pkcs11-tool signs, makes a pair and deletes it"""
         self.follow("opensc")
 
     def test_java(self):
-        """keytool lists, jarsigner signs a jar"""
+        """keytool lists, jarsigner signs a jar, a server in Java serves"""
         self.follow("java")
 
+    def test_go(self):
+        """a server in Go serves, and makes a pair and deletes it"""
+        self.follow("go")
+
     def test_signing(self):
-        """osslsigncode signs a program"""
+        """osslsigncode, sbsign and pesign sign a program"""
         self.follow("signing")
+
+    def test_more(self):
+        """OpenVPN, GnuPG, OpenDNSSEC, Python and p11-kit's server use the key"""
+        self.follow("more")
+
+
+INSTANCES = ("[Instance all]\nUser=root\nKeys=*\n"
+             "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive\n"
+             "[Instance www]\nUser=www-data\nKeys=web*\nAllow=list sign\n"
+             "[Instance ldap]\nUser=dirsrv\nKeys=web*\nAllow=list sign\n")
+
+
+class Clients(Pages, OneToken):
+    instances = INSTANCES
 
     def test_pages(self):
         """every page is followed by a test, and the first one names it"""
@@ -135,6 +204,20 @@ class Clients(OneToken):
         self.assertEqual(names, tests)
         for name in names:
             self.assertIn(f"({name}.md)", (PAGES / "README.md").read_text())
+
+
+class Internal(Case):
+    """A daemon with its own NSS database."""
+
+    @classmethod
+    def configure(cls):
+        cls.daemon = cls.start(f"[Token local]\nModule=internal\nDirectory={cls.place.path}/local\n", instances=INSTANCES)
+
+
+class ClientsInternal(Pages, Internal):
+    """The same with the keys in an NSS database."""
+
+    token_name = "local"
 
 
 def logs(folder):
