@@ -174,14 +174,14 @@ enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *nam
 enum tokend_error call_parse(const char *name, const struct field *fields, size_t n_fields,
         struct json_object *object, void *ret, struct tokend_failure *ret_failure)
 {
-        const char *bad = NULL;
-        int r = fields_parse(fields, n_fields, object, false, ret, &bad);
+        struct field_fault fault;
+        int r = fields_parse(fields, n_fields, object, false, ret, &fault);
 
         if (r == 0)
                 return TOKEND_OK;
         fields_done(fields, n_fields, ret);
         return r < 0 ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the reply")
-                     : fail_field(ret_failure, name, bad);
+                     : fail_field(ret_failure, name, fault.name);
 }
 
 struct reply {
@@ -202,15 +202,15 @@ static enum verdict take_reply(
 {
         _cleanup_(json_putp) struct json_object *object = NULL;
         struct reply reply;
-        const char *bad = "not JSON";
+        struct field_fault fault = {.name = "not JSON"};
         int r = json_parse(text, length, &object);
 
         if (r == 0)
-                r = fields_parse(reply_fields, ARRAY_SIZE(reply_fields), object, false, &reply, &bad);
+                r = fields_parse(reply_fields, ARRAY_SIZE(reply_fields), object, false, &reply, &fault);
         if (r == -ENOMEM)
                 a->error = fail(&a->failure, TOKEND_NO_MEMORY, "no memory for the reply");
         else if (r != 0)
-                a->error = fail_field(&a->failure, call->method, bad);
+                a->error = fail_field(&a->failure, call->method, fault.name);
         else if (reply.error)
                 a->error = fail_reply(&a->failure, reply.error, reply.parameters, &a->retry_ms);
         else if (reply.continues && !call->more)

@@ -8,6 +8,7 @@
 #include "daemon/util/printable.h"
 #include "daemon/util/utf8.h"
 #include "proto/error.h"
+#include "proto/remedy.h"
 
 /* The numbers of the library never change; those of the table may. */
 static const enum tokend_error from_proto[PROTO_ERROR_MAX_] = {
@@ -76,13 +77,20 @@ void failure_clean(char *text, size_t size)
         (void)printable_copy(text, size, copy.text, utf8_whole(copy.text, strlen(copy.text)));
 }
 
+static const char *next_of(const char *word)
+{
+        const struct remedy *remedy = remedy_find(word);
+
+        return remedy ? remedy->next : "";
+}
+
 enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error error, const char *format, ...)
 {
         va_list arguments;
 
         if (!ret_failure)
                 return error;
-        *ret_failure = (struct tokend_failure){.error = error};
+        *ret_failure = (struct tokend_failure){.error = error, .next = next_of(tokend_error_name(error))};
         snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", tokend_error_name(error));
         va_start(arguments, format);
         vsnprintf(ret_failure->text, sizeof(ret_failure->text), format, arguments);
@@ -105,6 +113,10 @@ static void describe(char *text, size_t size, const char *sentence, struct json_
         for (; !json_object_iter_equal(&i, &end) && at < size; json_object_iter_next(&i)) {
                 _cleanup_(freep) char *value = NULL;
 
+                /* That is the sentence. */
+                if (json_object_is_type(json_object_iter_peek_value(&i), json_type_string) &&
+                        strcmp(json_object_get_string(json_object_iter_peek_value(&i)), sentence) == 0)
+                        continue;
                 if (json_print(json_object_iter_peek_value(&i), &value) < 0)
                         break;
                 at += (size_t)snprintf(
@@ -113,6 +125,49 @@ static void describe(char *text, size_t size, const char *sentence, struct json_
         }
         if (*separator == ',' && at < size)
                 snprintf(text + at, size - at, ")");
+}
+
+static const char *string_of(struct json_object *parameters, const char *name)
+{
+        struct json_object *value = NULL;
+
+        if (!json_object_object_get_ex(parameters, name, &value) ||
+                !json_object_is_type(value, json_type_string))
+                return "";
+        return json_object_get_string(value);
+}
+
+/* A text that does not fit is left out whole. */
+static void keep(char *place, size_t size, const char *text)
+{
+        if (strlen(text) < size)
+                memcpy(place, text, strlen(text) + 1);
+}
+
+/* What the error says, and what to do about it: as its word says, where it has one. */
+static void explain(struct tokend_failure *failure, enum proto_error error, struct json_object *parameters)
+{
+        _cleanup_(freep) char *json = NULL;
+        const struct remedy *word = remedy_find(string_of(parameters, "reason"));
+        const char *sentence = proto_error_sentence(error);
+
+        failure->next = next_of(tokend_error_name(failure->error));
+        if (error == PROTO_OK)
+                sentence = "this library does not know the error";
+        if (error == PROTO_PERMISSION_DENIED && word && word->sentence) {
+                sentence = word->sentence;
+                failure->next = word->next;
+        }
+        if (error == PROTO_INVALID_PARAMETER) {
+                keep(failure->parameter, sizeof(failure->parameter), string_of(parameters, "parameter"));
+                /* A daemon of before tells no reason. */
+                if (*string_of(parameters, "reason"))
+                        sentence = string_of(parameters, "reason");
+        }
+        describe(failure->text, sizeof(failure->text), sentence, parameters);
+        failure_clean(failure->text, sizeof(failure->text));
+        if (parameters && json_print(parameters, &json) == 0)
+                keep(failure->parameters, sizeof(failure->parameters), json);
 }
 
 enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *name,
@@ -129,10 +184,7 @@ enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *nam
         *ret_failure = (struct tokend_failure){.error = from_proto[error]};
         snprintf(ret_failure->name, sizeof(ret_failure->name), "%s", name);
         failure_clean(ret_failure->name, sizeof(ret_failure->name));
-        describe(ret_failure->text, sizeof(ret_failure->text),
-                error == PROTO_OK ? "this library does not know the error" : proto_error_sentence(error),
-                parameters);
-        failure_clean(ret_failure->text, sizeof(ret_failure->text));
+        explain(ret_failure, error, parameters);
         if (json_object_object_get_ex(parameters, "executed", &value))
                 ret_failure->executed = json_object_get_boolean(value);
         return from_proto[error];

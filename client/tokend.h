@@ -94,6 +94,12 @@ struct tokend_failure {
         char name[128];
         /* A sentence with the parameters of the error, in UTF-8 and fit for a terminal. It is cut if it is too long. */
         char text[512];
+        /* The next step, for people: one or two sentences. Static; empty where none is known. */
+        const char *next;
+        /* With TOKEND_INVALID_PARAMETER: the parameter of the method; else empty. */
+        char parameter[32];
+        /* The parameters of the daemon's error, as a JSON object; empty where there are none, or they are too long. */
+        char parameters[1024];
 };
 
 /* The name without the interface: "KeyNotFound", "CannotConnect". Static; "Unknown" for a number that is not listed above. */

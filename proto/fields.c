@@ -3,11 +3,19 @@
 #include "proto/fields.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/macros.h"
 #include "daemon/util/wipe.h"
 #include "proto/base64.h"
+
+/* Of the name of a member, which may be the sender's own, at most so much is repeated. */
+#define FIELD_NAME_SHOWN   32
+#define FIELD_REASON_SHOWN (FIELD_REASON - FIELD_NAME_SHOWN - 3)
 
 static void *place_of(const struct field *field, void *out)
 {
@@ -42,114 +50,177 @@ static void put_absent(const struct field *field, void *place)
         }
 }
 
-static bool length_fits(const struct field *field, size_t length)
+/* ---- what is wrong ---- */
+
+_printf_(2, 3) static int refuse(struct field_fault *fault, const char *format, ...)
 {
-        return length >= (size_t)field->min && (field->max == 0 || length <= (size_t)field->max);
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(fault->reason, sizeof(fault->reason), format, arguments);
+        va_end(arguments);
+        return 1;
+}
+
+static const char *type_name(struct json_object *value)
+{
+        static const char *const names[] = {
+                [json_type_null] = "null",
+                [json_type_boolean] = "a boolean",
+                [json_type_double] = "a number with a fraction or an exponent",
+                [json_type_int] = "a number",
+                [json_type_object] = "an object",
+                [json_type_array] = "an array",
+                [json_type_string] = "a string",
+        };
+
+        return names[json_object_get_type(value)];
+}
+
+/* 1: the value is of another type. */
+static int expect(struct json_object *value, json_type type, const char *what, struct field_fault *fault)
+{
+        if (json_object_is_type(value, type))
+                return 0;
+        return refuse(fault, "expected %s, found %s", what, type_name(value));
+}
+
+static int expect_length(const struct field *field, size_t length, struct field_fault *fault)
+{
+        if (length >= (size_t)field->min && (field->max == 0 || length <= (size_t)field->max))
+                return 0;
+        if (field->max == 0)
+                return refuse(fault, "expected %" PRId64 " bytes or more, found %zu", field->min, length);
+        if (field->min == field->max)
+                return refuse(fault, "expected %" PRId64 " bytes, found %zu", field->min, length);
+        return refuse(fault, "expected %" PRId64 " to %" PRId64 " bytes, found %zu", field->min, field->max,
+                length);
 }
 
 /* A string that has no U+0000, where a C string would end. */
-static bool is_string(struct json_object *value)
+static int expect_string(struct json_object *value, struct field_fault *fault)
 {
-        return json_object_is_type(value, json_type_string) &&
-               strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
+        int r = expect(value, json_type_string, "a string", fault);
+
+        if (r == 0 && strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
+                return refuse(fault, "a string must not contain U+0000");
+        return r;
 }
 
-static int take_string(const struct field *field, struct json_object *value, void *place)
+/* ---- one field ---- */
+
+static int take_string(
+        const struct field *field, struct json_object *value, void *place, struct field_fault *fault)
 {
-        if (!is_string(value) || !length_fits(field, (size_t)json_object_get_string_len(value)))
-                return 1;
-        *(const char **)place = json_object_get_string(value);
-        return 0;
+        int r = expect_string(value, fault);
+
+        if (r == 0)
+                r = expect_length(field, (size_t)json_object_get_string_len(value), fault);
+        if (r == 0)
+                *(const char **)place = json_object_get_string(value);
+        return r;
 }
 
-static int take_bytes(const struct field *field, struct json_object *value, void *place)
+static int take_bytes(
+        const struct field *field, struct json_object *value, void *place, struct field_fault *fault)
 {
         struct field_bytes bytes;
         size_t length;
-        int r;
+        int r = expect(value, json_type_string, "a string of base64", fault);
 
-        if (!json_object_is_type(value, json_type_string))
-                return 1;
+        if (r != 0)
+                return r;
         /* The length is checked before anything is allocated. */
         length = (size_t)json_object_get_string_len(value);
         if (field->max > 0 && length > BASE64_LENGTH((size_t)field->max))
-                return 1;
+                return expect_length(field, length / 4 * 3, fault);
         r = base64_decode(json_object_get_string(value), length, &bytes.data, &bytes.length);
         if (r < 0)
-                return r == -ENOMEM ? r : 1;
-        if (!length_fits(field, bytes.length)) {
+                return r == -ENOMEM ? r : refuse(fault, "expected base64 with padding (RFC 4648, section 4)");
+        r = expect_length(field, bytes.length, fault);
+        if (r != 0)
                 free(bytes.data);
-                return 1;
-        }
-        *(struct field_bytes *)place = bytes;
-        return 0;
+        else
+                *(struct field_bytes *)place = bytes;
+        return r;
 }
 
-static int take_int(const struct field *field, struct json_object *value, void *place)
+static int take_int(
+        const struct field *field, struct json_object *value, void *place, struct field_fault *fault)
 {
         int64_t number;
-
         /* 1.0 is a double, not an integer. A number beyond 64 bits became the nearest one within, which is out of every range. */
-        if (!json_object_is_type(value, json_type_int))
-                return 1;
+        int r = expect(value, json_type_int, "an integer", fault);
+
+        if (r != 0)
+                return r;
         number = json_object_get_int64(value);
         if (number < field->min || number > field->max)
-                return 1;
+                return refuse(
+                        fault, "expected an integer from %" PRId64 " to %" PRId64, field->min, field->max);
         *(int64_t *)place = number;
         return 0;
 }
 
-static bool is_strings(const struct field *field, struct json_object *value)
+static int expect_strings(const struct field *field, struct json_object *value, struct field_fault *fault)
 {
-        size_t n;
+        int r = expect(value, json_type_array, "an array of strings", fault);
+        size_t n = r == 0 ? json_object_array_length(value) : 0;
 
-        if (!json_object_is_type(value, json_type_array))
-                return false;
-        n = json_object_array_length(value);
         if (field->max > 0 && n > (size_t)field->max)
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (!is_string(json_object_array_get_idx(value, i)))
-                        return false;
-        return true;
+                return refuse(fault, "expected at most %" PRId64 " strings, found %zu", field->max, n);
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = expect_string(json_object_array_get_idx(value, i), fault);
+        return r;
+}
+
+/* The member's name comes before what is wrong with it. */
+static int take_struct(
+        const struct field *field, struct json_object *value, void *place, struct field_fault *fault)
+{
+        struct field_fault inner;
+        int r = expect(value, json_type_object, "an object", fault);
+
+        if (r != 0)
+                return r;
+        r = fields_parse(field->of, field->n_of, value, true, place, &inner);
+        return r > 0 ? refuse(fault, "%.*s: %.*s", FIELD_NAME_SHOWN, inner.name, FIELD_REASON_SHOWN,
+                               inner.reason)
+                     : r;
 }
 
 /* 1: the value has the wrong type or is out of range; -ENOMEM. */
-static int take(const struct field *field, struct json_object *value, void *place)
+static int take(const struct field *field, struct json_object *value, void *place, struct field_fault *fault)
 {
-        const char *inner;
+        int r = 0;
 
         switch (field->kind) {
         case FIELD_STRING:
-                return take_string(field, value, place);
+                return take_string(field, value, place, fault);
         case FIELD_BYTES:
-                return take_bytes(field, value, place);
+                return take_bytes(field, value, place, fault);
         case FIELD_INT:
-                return take_int(field, value, place);
+                return take_int(field, value, place, fault);
         case FIELD_BOOL:
-                if (!json_object_is_type(value, json_type_boolean))
-                        return 1;
-                *(bool *)place = json_object_get_boolean(value);
-                return 0;
+                r = expect(value, json_type_boolean, "true or false", fault);
+                if (r == 0)
+                        *(bool *)place = json_object_get_boolean(value);
+                return r;
         case FIELD_STRINGS:
-                if (!is_strings(field, value))
-                        return 1;
+                r = expect_strings(field, value, fault);
                 break;
         case FIELD_OBJECT:
-                if (!json_object_is_type(value, json_type_object))
-                        return 1;
+                r = expect(value, json_type_object, "an object", fault);
                 break;
         case FIELD_ARRAY:
-                if (!json_object_is_type(value, json_type_array))
-                        return 1;
+                r = expect(value, json_type_array, "an array", fault);
                 break;
         case FIELD_STRUCT:
-                return json_object_is_type(value, json_type_object)
-                               ? fields_parse(field->of, field->n_of, value, true, place, &inner)
-                               : 1;
+                return take_struct(field, value, place, fault);
         }
-        *(struct json_object **)place = value;
-        return 0;
+        if (r == 0)
+                *(struct json_object **)place = value;
+        return r;
 }
 
 /* The name of the first member that the table does not have. NULL: it has all of them. */
@@ -170,14 +241,13 @@ static const char *find_unknown(const struct field *fields, size_t n_fields, str
 }
 
 int fields_parse(const struct field *fields, size_t n_fields, struct json_object *object, bool strict,
-        void *out, const char **ret_bad)
+        void *out, struct field_fault *ret_fault)
 {
-        const char *unknown;
 
         for (size_t i = 0; i < n_fields; i++)
                 put_absent(&fields[i], place_of(&fields[i], out));
-        if (object && !json_object_is_type(object, json_type_object)) {
-                *ret_bad = "parameters";
+        if (object && expect(object, json_type_object, "an object", ret_fault) != 0) {
+                ret_fault->name = "parameters";
                 return 1;
         }
         for (size_t i = 0; i < n_fields; i++) {
@@ -188,19 +258,16 @@ int fields_parse(const struct field *fields, size_t n_fields, struct json_object
                 if (object)
                         json_object_object_get_ex(object, fields[i].name, &value);
                 if (value)
-                        r = take(&fields[i], value, place_of(&fields[i], out));
+                        r = take(&fields[i], value, place_of(&fields[i], out), ret_fault);
                 else
-                        r = fields[i].required;
+                        r = fields[i].required ? refuse(ret_fault, "it is missing") : 0;
                 if (r > 0)
-                        *ret_bad = fields[i].name;
+                        ret_fault->name = fields[i].name;
                 if (r != 0)
                         return r;
         }
-        unknown = strict && object ? find_unknown(fields, n_fields, object) : NULL;
-        if (!unknown)
-                return 0;
-        *ret_bad = unknown;
-        return 1;
+        ret_fault->name = strict && object ? find_unknown(fields, n_fields, object) : NULL;
+        return ret_fault->name ? refuse(ret_fault, "there is no parameter of this name") : 0;
 }
 
 void fields_done(const struct field *fields, size_t n_fields, void *out)

@@ -39,9 +39,17 @@ struct field {
         size_t n_of;
 };
 
+/* What is wrong with an object. */
+#define FIELD_REASON 128
+struct field_fault {
+        const char *name; /* of the field; the table or the object owns it */
+        char reason
+                [FIELD_REASON]; /* what was expected, and what was found; never what the value says, which may be secret */
+};
+
 /* Fills the struct from object; NULL stands for an empty object. strict: refuse a field that the table does not have. 1: a field is
- * missing, is unknown, has the wrong type or is out of range; *ret_bad is its name, which the table or the object owns. -ENOMEM. In
- * every case the caller calls fields_done() on the struct. Strings and arrays in it stay the object's. */
+ * missing, is unknown, has the wrong type or is out of range; *ret_fault says which and why. -ENOMEM. In every case the caller calls
+ * fields_done() on the struct. Strings and arrays in it stay the object's. */
 int fields_parse(const struct field *fields, size_t n_fields, struct json_object *object, bool strict,
-        void *out, const char **ret_bad);
+        void *out, struct field_fault *ret_fault);
 void fields_done(const struct field *fields, size_t n_fields, void *out);

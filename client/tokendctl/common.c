@@ -8,7 +8,6 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/util/printable.h"
 #include "daemon/util/text.h"
-#include "daemon/util/uri.h"
 
 _printf_(1, 0) static void complain_with(const char *format, va_list arguments)
 {
@@ -47,34 +46,6 @@ int not_shown(void)
 {
         complain("standard output cannot be written, or memory is short");
         return EXIT_UNREACHABLE;
-}
-
-int refused(const struct tokend_failure *failure)
-{
-        complain("%s: %s", failure->name, failure->text);
-        switch (failure->error) {
-        case TOKEND_INVALID_ARGUMENT:
-                return EXIT_USAGE;
-        case TOKEND_CANNOT_CONNECT:
-        case TOKEND_TIMED_OUT:
-        case TOKEND_PROTOCOL_VIOLATION:
-        case TOKEND_NO_MEMORY:
-                return EXIT_UNREACHABLE;
-        default:
-                return EXIT_REFUSED;
-        }
-}
-
-int refused_for(const struct tokend_failure *failure, const char *name)
-{
-        _cleanup_(freep) char *fault = NULL;
-        int status = refused(failure);
-
-        /* The daemon says only that the name is invalid. */
-        if (failure->error == TOKEND_INVALID_PARAMETER && strncmp(name, "pkcs11:", strlen("pkcs11:")) == 0 &&
-                uri_fault(name, &fault) == 0)
-                complain("%s: %s", name, fault);
-        return status;
 }
 
 int signature_algorithm(const struct ctl_options *o)

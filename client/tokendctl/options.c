@@ -260,7 +260,7 @@ int options_parse(int argc, char **argv, struct ctl_options *o, uint64_t *ret_gi
                         .val = i};
         *ret_given = 0;
         opterr = 0;
-        while (r == EXIT_DONE && !o->help && !o->version &&
+        while (r == EXIT_DONE && !o->version &&
                 (option = getopt_long(argc, argv, ":h", long_options, NULL)) >= 0) {
                 if (option == 'h')
                         option = OPTION_HELP;

@@ -99,13 +99,13 @@ int verb_encrypt(const struct ctl_options *o);
 void complain(const char *format, ...) _printf_(1, 2);
 int usage(const char *format, ...) _printf_(1, 2);
 
-/* Complains that memory is short, or about what the library said, and returns the exit status for it. */
+/* Complains that memory is short, or about what the library said and what to do next, and returns the exit status for it. refused() also
+ * prints an object with --json. */
 int no_memory(void);
 int not_shown(void);
-int refused(const struct tokend_failure *failure);
-
-/* Like refused(). If the name of a key or certificate is a URI that cannot be parsed, it says what is wrong with it. */
-int refused_for(const struct tokend_failure *failure, const char *name);
+int refused(const struct ctl_options *o, const struct tokend_failure *failure);
+/* Likewise, with nothing on standard output: JSON was begun there, or is still to come. */
+int refused_text(const struct tokend_failure *failure);
 
 /* Whether --algorithm, which was given, is of signatures; else it complains. An exit status. */
 int signature_algorithm(const struct ctl_options *o);

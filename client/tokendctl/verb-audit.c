@@ -64,7 +64,7 @@ static int key_of_daemon(struct verify *v, const char *name, struct public_key *
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
 
         if (tokend_get(v->handle, name, v->o->timeout_ms, &key, &v->failure) != TOKEND_OK) {
-                (void)refused(&v->failure);
+                (void)refused_text(&v->failure);
                 /* The file was not checked: this is not its fault. */
                 return EXIT_UNREACHABLE;
         }
@@ -174,7 +174,7 @@ static int check_file(struct verify *v, struct audit_file *file)
                 if (r < 0) {
                         complain("record %" PRIu64 " could not be checked", seq);
                         if (v->failure.error != TOKEND_OK)
-                                (void)refused(&v->failure);
+                                (void)refused_text(&v->failure);
                         return EXIT_UNREACHABLE;
                 }
                 if (r == CHAIN_GOOD)

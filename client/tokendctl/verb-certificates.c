@@ -58,7 +58,7 @@ int verb_certs(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_list_certificates(handle, o->arguments[0], o->nickname, o->timeout_ms, &list, &failure) !=
                 TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json) {
                 printf("{\"certificates\":[");
                 for (size_t i = 0; i < list->n_certificates; i++)
@@ -112,7 +112,7 @@ int verb_request(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         if (o->json)
                 return ctl_output_json_bytes(&output, "request", der, length);
         return o->der ? ctl_output_write(&output, der, length)
@@ -154,7 +154,7 @@ int verb_self_sign(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
                 TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         r = put_certificate(o, &output, certificate);
         tokend_certificate_free(certificate);
         return r;
@@ -194,7 +194,7 @@ int verb_import(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_import_certificate(
                     handle, token, nickname, der, length, o->timeout_ms, &certificate, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json)
                 printf("{\"certificate\":%s}\n", certificate->json);
         else
@@ -215,7 +215,7 @@ int verb_delete_cert(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_delete_certificate_of(handle, o->arguments[0], o->serial, o->timeout_ms, &failure) !=
                 TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;
@@ -244,7 +244,7 @@ int verb_remove_claim(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_remove_claim(handle, o->arguments[0], o->arguments[1], o->claimant, o->timeout_ms,
                     &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;

@@ -95,7 +95,7 @@ int verb_check(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_check(handle, o->arguments[0], (const char *const *)nicknames.list, nicknames.n,
                     subsystem->mechanisms, n_mechanisms, o->timeout_ms, &check, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         fit = check->n_collisions == 0 && check->n_missing_mechanisms == 0;
         if (o->json)
                 print_json(check, fit);

@@ -38,7 +38,7 @@ static int decrypt_rsa(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_decrypt(handle, o->arguments[0], o->algorithm, ciphertext, length, label, label_length,
                     o->timeout_ms, &plaintext, &n, &failure) != TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         r = ctl_output_result(o, &output, "plaintext", plaintext, n);
         tokend_secret_free(plaintext, n);
         return r;
@@ -88,7 +88,7 @@ static int derive_secret(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_derive(handle, o->arguments[0], peer, length, o->timeout_ms, &secret, &n, &failure) !=
                 TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         r = ctl_output_result(o, &output, "secret", secret, n);
         tokend_secret_free(secret, n);
         return r;
@@ -124,7 +124,7 @@ static int cipher(const struct ctl_options *o, bool decrypts, struct ctl_output 
         if (!handle)
                 return EXIT_USAGE;
         if (error != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         r = ctl_output_result(o, output, decrypts ? "plaintext" : "ciphertext", out, n);
         tokend_secret_free(out, n);
         return r;
@@ -205,7 +205,7 @@ static int derive_sealed(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_secret_derive(handle, derivation.key, &derivation.d, &wanted, o->timeout_ms, &sealed,
                     &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }
 

@@ -70,7 +70,7 @@ int verb_list(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_list(handle, o->arguments[0], NULL, o->timeout_ms, &keys, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json) {
                 printf("{\"keys\":[");
                 for (size_t i = 0; i < keys->n_keys; i++)
@@ -122,7 +122,7 @@ int verb_generate(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (!o->json)
                 return print_table(&key, 1);
         printf("{\"key\":%s}\n", key->json);
@@ -139,7 +139,7 @@ int verb_rename(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_rename(handle, o->arguments[0], o->arguments[1], o->timeout_ms, &key, &failure) !=
                 TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         if (!o->json)
                 return print_table(&key, 1);
         printf("{\"key\":%s}\n", key->json);
@@ -155,7 +155,7 @@ int verb_pubkey(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure) != TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         if (o->json)
                 printf("{\"key\":%s}\n", key->json);
         else if (key->public_key_length == 0) {
@@ -180,7 +180,7 @@ int verb_delete(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
-                return refused_for(&failure, o->arguments[0]);
+                return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;

@@ -15,7 +15,7 @@ int verb_metrics(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (!o->json)
                 return ctl_output_write(&CTL_OUTPUT_STANDARD, text, strlen(text));
         printf("{\"openMetrics\":");
@@ -32,7 +32,7 @@ static int probe(struct tokend *handle, const struct ctl_options *o, const char 
         char latency[32];
 
         if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         latency_format(result.latency_usec, latency, sizeof(latency));
         if (o->json) {
                 printf("{\"token\":");
@@ -65,7 +65,7 @@ int verb_probe(const struct ctl_options *o)
         if (o->n_arguments > 0)
                 return probe(handle, o, o->arguments[0]);
         if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         for (size_t i = 0; i < status->n_tokens; i++) {
                 int r = probe(handle, o, status->tokens[i].name);
 

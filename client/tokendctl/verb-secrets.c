@@ -49,7 +49,7 @@ int verb_secrets(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_secrets_list(handle, o->arguments[0], NULL, o->timeout_ms, &secrets, &failure) !=
                 TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json) {
                 printf("{\"secrets\":[");
                 for (size_t i = 0; i < secrets->n_secrets; i++)
@@ -73,7 +73,7 @@ int verb_secret_delete(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_secret_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
         return EXIT_DONE;
@@ -111,9 +111,9 @@ int verb_secret_generate(const struct ctl_options *o)
                 return tokend_secret_generate_on_token(
                                handle, token, nickname, &wanted, o->timeout_ms, &failure) == TOKEND_OK
                                ? EXIT_DONE
-                               : refused(&failure);
+                               : refused(o, &failure);
         if (tokend_secret_generate(handle, token, &wanted, o->timeout_ms, &sealed, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }
 
@@ -145,7 +145,7 @@ int verb_unwrap(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_secret_unwrap(handle, key, &algorithm.algorithm, wrapped, length, &wanted, o->timeout_ms,
                     &sealed, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }
 
@@ -191,7 +191,7 @@ int verb_wrap(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (tokend_secret_wrap(handle, key, public, n_public, &algorithm.algorithm, secret, o->timeout_ms,
                     &wrapped, &n, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         r = ctl_output_result(o, &output, "wrapped", wrapped, n);
         free(wrapped);
         return r;

@@ -39,7 +39,7 @@ static int input_refused(
         if (failure->error == TOKEND_INVALID_ARGUMENT && input->kind == TOKEND_MESSAGE &&
                 input->length > MESSAGE_FITS)
                 return bad_file(o->in, -EFBIG);
-        return refused_for(failure, o->arguments[0]);
+        return refused(o, failure);
 }
 
 /* Of a name that signature_algorithm() took. */
@@ -196,7 +196,7 @@ int verb_random(const struct ctl_options *o)
         for (; r == EXIT_DONE && left > 0; left -= n) {
                 n = left < RANDOM_PIECE ? (size_t)left : RANDOM_PIECE;
                 if (tokend_random(handle, bytes, n, o->timeout_ms, &failure) != TOKEND_OK)
-                        return refused(&failure);
+                        return refused(o, &failure);
                 r = ctl_output_result(o, &CTL_OUTPUT_STANDARD, "bytes", bytes, n);
         }
         explicit_bzero(bytes, RANDOM_PIECE);

@@ -274,7 +274,7 @@ static int watch(struct tokend *handle, const struct ctl_options *o, struct view
                 if (error == TOKEND_OK)
                         return not_shown();
                 if (view->last_usec == 0 || (error != TOKEND_CANNOT_CONNECT && error != TOKEND_TIMED_OUT))
-                        return refused(&failure);
+                        return refused(o, &failure);
                 if (view->clear)
                         printf("\033[H\033[2J");
                 fflush(stdout);
@@ -304,7 +304,7 @@ int verb_status(const struct ctl_options *o)
                 return r;
         }
         if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         shown = show(status, &view);
         tokend_status_free(status);
         return shown ? EXIT_DONE : not_shown();

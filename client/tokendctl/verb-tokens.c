@@ -54,7 +54,7 @@ int verb_tokens(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (tokend_tokens(handle, o->timeout_ms, &tokens, &failure) != TOKEND_OK)
-                return refused(&failure);
+                return refused(o, &failure);
         if (o->json) {
                 printf("{\"tokens\":[");
                 for (size_t i = 0; i < tokens->n_tokens; i++)

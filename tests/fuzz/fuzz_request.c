@@ -101,12 +101,12 @@ static void take(const struct table *table, struct json_object *parameters)
                 struct certificates_self_sign_parameters self_sign;
                 char room[256];
         } out = {0};
-        const char *bad = NULL;
+        struct field_fault fault = {0};
         int r;
 
         CHECK(table->size <= sizeof(out));
-        r = fields_parse(table->fields, table->n_fields, parameters, true, &out, &bad);
-        CHECK(r == 0 || (r == 1 && bad));
+        r = fields_parse(table->fields, table->n_fields, parameters, true, &out, &fault);
+        CHECK(r == 0 || (r == 1 && fault.name && fault.reason[0]));
         for (size_t i = 0; r == 0 && i < table->n_fields; i++)
                 check_field(&table->fields[i], out.room + table->fields[i].offset);
         fields_done(table->fields, table->n_fields, &out);
@@ -116,14 +116,14 @@ static void message(const char *text, size_t length)
 {
         struct envelope envelope = {0};
         struct json_object *object;
-        const char *bad = NULL;
+        struct field_fault fault = {0};
         int r = json_parse(text, length, &object);
 
         if (r < 0)
                 return;
         CHECK(text_is_utf8(text, length) && json_object_is_type(object, json_type_object));
-        r = fields_parse(envelope_fields, N_ENVELOPE_FIELDS, object, false, &envelope, &bad);
-        CHECK(r == 0 || (r == 1 && bad));
+        r = fields_parse(envelope_fields, N_ENVELOPE_FIELDS, object, false, &envelope, &fault);
+        CHECK(r == 0 || (r == 1 && fault.name && fault.reason[0]));
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
                 take(&tables[i], envelope.parameters);
         json_object_put(object);

@@ -374,7 +374,15 @@ class Case(unittest.TestCase):
         with self.assertRaises(varlink.Error) as caught:
             call(*arguments, **parameters)
         self.assertEqual(caught.exception.name, name, str(caught.exception))
+        self.assertNotEqual(caught.exception.reason, "", str(caught.exception))
         return caught.exception.parameters
+
+    def reason(self, name, call, *arguments, **parameters):
+        """The call ends with this error; the reason that it gives."""
+        with self.assertRaises(varlink.Error) as caught:
+            call(*arguments, **parameters)
+        self.assertEqual(caught.exception.name, name, str(caught.exception))
+        return caught.exception.reason
 
 
 class OneToken(Case):

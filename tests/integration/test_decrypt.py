@@ -114,7 +114,8 @@ class Decrypt(Both):
                         self.assertEqual((token, algorithm), ("internal", "rsa_pkcs1"))
                         self.assertEqual(plaintext, self.decrypt(token, ciphertext, algorithm))
                     except Exception as error:
-                        self.assertEqual((error.name, error.parameters), ("InvalidParameter", BAD))
+                        self.assertEqual((error.name, error.parameters, error.reason),
+                                         ("InvalidParameter", BAD, "it cannot be decrypted so with this key"))
         self.assertEqual(sorted(p.pid for p in self.daemon.workers()), workers)
         for token in self.pem:
             self.assertFalse(self.daemon.token(token).get("lastError", {}).get("ckr"), "the status tells what the token said")

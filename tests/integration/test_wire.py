@@ -221,7 +221,7 @@ class BadInput(OneToken):
         with self.daemon.client() as client:
             client.send_raw(b'{"method":"io.tokend.Keys.Get","parameters":{"key":"hsm:k\\u0000x"}}\0')
             self.assertEqual(client.receive(), {"error": "org.varlink.service.InvalidParameter",
-                                                "parameters": {"parameter": "key"}})
+                                                "parameters": {"parameter": "key", "reason": "a string must not contain U+0000"}})
 
     def test_duplicate_keys(self):
         """a parameter given twice is not taken silently for the last"""

@@ -19,6 +19,8 @@ class Error(Exception):
         self.full = reply["error"]
         self.name = self.full.rpartition(".")[2]
         self.parameters = reply.get("parameters") or {}
+        # What says in which way a call was wrong stands apart; each of these errors has it.
+        self.reason = self.parameters.pop("reason") if self.name in ("InvalidParameter", "PermissionDenied") else None
 
 
 class Closed(Exception):

@@ -15,7 +15,7 @@
 static const char *parse(
         const char *text, struct sample_everything_parameters *ret, struct json_object **ret_object)
 {
-        const char *bad = NULL;
+        struct field_fault fault = {0};
         int r;
 
         *ret_object = NULL;
@@ -25,9 +25,9 @@ static const char *parse(
                 CU_ASSERT_EQUAL_FATAL(json_parse(copy, strlen(copy), ret_object), 0);
                 free(copy);
         }
-        r = fields_parse(sample_everything_fields, N_FIELDS, *ret_object, true, ret, &bad);
-        CU_ASSERT_EQUAL(r, bad ? 1 : 0);
-        return bad;
+        r = fields_parse(sample_everything_fields, N_FIELDS, *ret_object, true, ret, &fault);
+        CU_ASSERT_EQUAL(r, fault.name ? 1 : 0);
+        return fault.name;
 }
 
 static void test_parameters(void)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/util/unnamed.h"
+#include "proto/remedy.h"
 #include "tests/unit/suite.h"
 
 static struct config *config_of(const char *text)
@@ -49,6 +50,42 @@ static void test_first_match(void)
         CU_ASSERT_STRING_EQUAL(policy_match(config, &unit, 7)->name, "u");
         CU_ASSERT_PTR_NULL(policy_match(config, &root, 0));
         config_free(config);
+}
+
+static void test_nearest(void)
+{
+        struct config *none = config_of(TOKENS);
+        struct config *config = config_of(TOKENS
+                "[Instance a]\nUser=5\nGroup=9\nKeys=*\n[Instance b]\nUser=6\nUnit=x.service\nKeys=*\n");
+        gid_t groups[] = {9};
+        struct caller grouped = {.uid = 4, .gid = 1, .groups = groups, .n_groups = 1},
+                      alone = {.uid = 5, .gid = 1}, shell = {.uid = 6, .gid = 1, .unit = "session-1.scope"},
+                      unknown = {.uid = 6, .gid = 1};
+        const char *key = NULL;
+
+        CU_ASSERT_PTR_NULL(policy_nearest(none, &alone, &key));
+        CU_ASSERT_PTR_NULL(key);
+        CU_ASSERT_STRING_EQUAL(policy_nearest(config, &alone, &key)->name, "a");
+        CU_ASSERT_STRING_EQUAL(key, "Group=");
+        CU_ASSERT_STRING_EQUAL(policy_nearest(config, &grouped, &key)->name, "a");
+        CU_ASSERT_STRING_EQUAL(key, "User=");
+        CU_ASSERT_STRING_EQUAL(policy_nearest(config, &shell, &key)->name, "b");
+        CU_ASSERT_STRING_EQUAL(key, "Unit=");
+        CU_ASSERT_STRING_EQUAL(policy_nearest(config, &unknown, &key)->name, "b");
+        CU_ASSERT_STRING_EQUAL(key, "Unit=");
+        config_free(none);
+        config_free(config);
+}
+
+static void test_denial(void)
+{
+        const struct config_instance instance = {.allow = RIGHT_LIST | RIGHT_SIGN};
+
+        CU_ASSERT_EQUAL(policy_denies(NULL, RIGHT_LIST), DENIAL_NO_INSTANCE);
+        CU_ASSERT_EQUAL(policy_denies(&instance, RIGHT_SIGN), DENIAL_NONE);
+        CU_ASSERT_EQUAL(policy_denies(&instance, RIGHT_DELETE), DENIAL_NOT_ALLOWED);
+        for (int i = DENIAL_NONE + 1; i < DENIAL_MAX_; i++)
+                CU_ASSERT_PTR_NOT_NULL(remedy_find(denial_word((enum denial)i)));
 }
 
 static void test_sight(void)
@@ -162,6 +199,8 @@ static void test_unnamed(void)
 
 SUITE(broker_policy, {"with no instance root and the own user may everything", test_nothing_configured},
         {"the first instance that matches is the caller's", test_first_match},
+        {"the nearest instance is the one of which the last key does not match", test_nearest},
+        {"each denial has its word, and that a line of the table", test_denial},
         {"a caller sees its tokens and its nicknames alone", test_sight},
         {"a key that has no name yet is its maker's alone, whatever Keys= says", test_unnamed},
         {"a colon ends a token's name only where that token is configured", test_names},

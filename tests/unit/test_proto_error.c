@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/interface.h"
+#include "proto/remedy.h"
 #include "tests/unit/suite.h"
 
 static const char *description_of(const char *name)
@@ -26,6 +27,8 @@ static void test_round_trip(void)
                 snprintf(name, sizeof(name), "io.tokend.Anything.%s", proto_error_name((enum proto_error)i));
                 CU_ASSERT_EQUAL(proto_error_from_name(name), (enum proto_error)i);
                 CU_ASSERT_TRUE(strlen(proto_error_sentence((enum proto_error)i)) > 10);
+                CU_ASSERT_TRUE(
+                        i == PROTO_PERMISSION_DENIED || remedy_find(proto_error_name((enum proto_error)i)));
         }
 }
 

@@ -51,17 +51,18 @@ static struct sample sample;
 
 static void start(const char *text, bool strict, const char *bad)
 {
-        const char *name = NULL;
+        struct field_fault fault = {0};
         int r;
 
         object = NULL;
         memset(&sample, 0xee, sizeof(sample)); /* nothing is taken as set */
         CU_ASSERT_EQUAL_FATAL(json_parse(text, strlen(text), &object), 0);
-        r = fields_parse(fields, N_FIELDS, object, strict, &sample, &name);
+        r = fields_parse(fields, N_FIELDS, object, strict, &sample, &fault);
         CU_ASSERT_EQUAL(r, bad ? 1 : 0);
         if (bad) {
-                CU_ASSERT_PTR_NOT_NULL_FATAL(name);
-                CU_ASSERT_STRING_EQUAL(name, bad);
+                CU_ASSERT_PTR_NOT_NULL_FATAL(fault.name);
+                CU_ASSERT_STRING_EQUAL(fault.name, bad);
+                CU_ASSERT_TRUE(fault.reason[0] != '\0');
         }
 }
 
@@ -148,14 +149,14 @@ static void test_nul(void)
 static void test_no_object(void)
 {
         struct sample out;
-        const char *bad = NULL;
+        struct field_fault fault = {0};
         struct json_object *array = json_object_new_array();
 
-        CU_ASSERT_EQUAL(fields_parse(fields, N_FIELDS, NULL, true, &out, &bad), 1);
-        CU_ASSERT_STRING_EQUAL(bad, "name");
-        CU_ASSERT_EQUAL(fields_parse(fields + 1, N_FIELDS - 1, NULL, true, &out, &bad), 0);
-        CU_ASSERT_EQUAL(fields_parse(fields, N_FIELDS, array, true, &out, &bad), 1);
-        CU_ASSERT_STRING_EQUAL(bad, "parameters");
+        CU_ASSERT_EQUAL(fields_parse(fields, N_FIELDS, NULL, true, &out, &fault), 1);
+        CU_ASSERT_STRING_EQUAL(fault.name, "name");
+        CU_ASSERT_EQUAL(fields_parse(fields + 1, N_FIELDS - 1, NULL, true, &out, &fault), 0);
+        CU_ASSERT_EQUAL(fields_parse(fields, N_FIELDS, array, true, &out, &fault), 1);
+        CU_ASSERT_STRING_EQUAL(fault.name, "parameters");
         fields_done(fields, N_FIELDS, &out);
         json_object_put(array);
 }

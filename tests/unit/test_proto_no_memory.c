@@ -102,12 +102,12 @@ static int take_fields(void *userdata)
                         .max = 4},
         };
         struct sample sample;
-        const char *bad = NULL;
+        struct field_fault fault = {0};
         int r;
 
         memset(&sample, 0xee, sizeof(sample));
-        r = fields_parse(fields, 4, userdata, true, &sample, &bad);
-        CU_ASSERT_PTR_NULL(bad);
+        r = fields_parse(fields, 4, userdata, true, &sample, &fault);
+        CU_ASSERT_PTR_NULL(fault.name);
         if (!r) {
                 CU_ASSERT_EQUAL(sample.first.length, 3);
                 CU_ASSERT_EQUAL(sample.second.length, 1);

@@ -124,6 +124,12 @@ void output_member(struct output *output, const char *name)
         output_text(output, "\":");
 }
 
+void output_pair(struct output *output, const char *name, const char *value)
+{
+        output_member(output, name);
+        output_string(output, value);
+}
+
 void output_int(struct output *output, int64_t value)
 {
         output_format(output, "%lld", (long long)value);

@@ -29,6 +29,8 @@ void output_int(struct output *output, int64_t value);
 void output_bool(struct output *output, bool value);
 /* A JSON string, quoted and escaped. NULL is null. */
 void output_string(struct output *output, const char *text);
+/* A member whose value is a string. */
+void output_pair(struct output *output, const char *name, const char *value);
 /* A JSON string of base64. */
 void output_base64(struct output *output, const void *bytes, size_t n);
 

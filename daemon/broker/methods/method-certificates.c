@@ -12,6 +12,7 @@
 #include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 #include "gen/broker/methods/methods.h"
+#include "gen/proto/enums.h"
 
 /* ---- Get ---- */
 
@@ -70,10 +71,10 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
                                             : algorithm_default(key->key_type, key->size);
         int r;
 
-        if (algorithm == 0) {
-                op_invalid(op, "algorithm");
-                return false;
-        }
+        if (algorithm == 0)
+                return op_invalid(op, "algorithm",
+                        algorithm_name ? "expected one of " KEYS_SIGNATURE_ALGORITHM_WORDS
+                                       : "it is missing, and for this key there is no usual one");
         op->algorithm = algorithm_info(algorithm)->name;
         op->invalid = "subject";
         /* X.509 has Ed25519; the library that makes the certificates does not. */
@@ -84,7 +85,8 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
         }
         r = take_dns_names(op, dns_names, ret_names);
         if (r > 0)
-                op_invalid(op, "dnsNames");
+                op_invalid(op, "dnsNames",
+                        "expected one DNS name or more: letters, digits, hyphens and dots, in ASCII");
         else if (r < 0)
                 op_refuse(op, END_NO_MEMORY);
         *ret_algorithm = algorithm;
@@ -136,7 +138,7 @@ void certificates_self_sign(struct op *op)
                 return;
         key = op->entry;
         if (!nickname_may_be_given(key->nickname)) {
-                op_invalid(op, "key");
+                op_invalid(op, "key", "the key has no nickname under which a certificate could lie");
                 return;
         }
         if (!take_subject(op, p->algorithm, p->dns_names, &algorithm, &names))
@@ -208,11 +210,12 @@ static bool may_import(struct op *op, const struct certificates_import_parameter
                 return false;
         }
         owner = find_owner(op, spki, p->nickname);
-        if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname) || op_is_for_audit_key(op) ||
-                audit_key_is_same(op->broker, spki))
-                op_denied(op, config_right_name(RIGHT_IMPORT));
+        if (owner.is_others || !policy_sees_nickname(op_policy(op), p->nickname))
+                op_denied(op, config_right_name(RIGHT_IMPORT), DENIAL_NOT_THIS_KEY);
+        else if (op_is_for_audit_key(op) || audit_key_is_same(op->broker, spki))
+                op_denied(op, config_right_name(RIGHT_IMPORT), DENIAL_AUDIT_KEY);
         else if (!owner.key && owner.seen)
-                op_invalid(op, "nickname");
+                op_invalid(op, "nickname", "the key of this certificate has another nickname: give that one");
         else if (is_taken(op->token, p->nickname, owner.key))
                 op_refuse(op, END_NICKNAME_EXISTS);
         else {
@@ -229,7 +232,7 @@ void certificates_import(struct op *op)
         if (!op_may(op, RIGHT_IMPORT))
                 return;
         if (!nickname_may_be_given(p->nickname)) {
-                op_invalid(op, "nickname");
+                op_invalid(op, "nickname", NICKNAME_REASON);
                 return;
         }
         if (!op_find_token(op, p->token))

@@ -14,8 +14,8 @@ static const char *string_at(struct json_object *array, size_t i)
         return json_object_get_string(json_object_array_get_idx(array, i));
 }
 
-/* The name of the parameter that cannot be; NULL. */
-static const char *check_parameters(const struct certificates_check_parameters *p)
+/* Whether the parameters can be; else the op has failed. */
+static bool check_parameters(struct op *op, const struct certificates_check_parameters *p)
 {
         uint64_t mechanism;
 
@@ -23,12 +23,12 @@ static const char *check_parameters(const struct certificates_check_parameters *
                 const char *nickname = string_at(p->nicknames, i);
 
                 if (!text_is_nickname(nickname, strlen(nickname)))
-                        return "nicknames";
+                        return op_invalid(op, "nicknames", NICKNAME_REASON);
         }
         for (size_t i = 0; p->mechanisms && i < json_object_array_length(p->mechanisms); i++)
                 if (!ckm_from_name(string_at(p->mechanisms, i), &mechanism))
-                        return "mechanisms";
-        return NULL;
+                        return op_invalid(op, "mechanisms", "expected names of PKCS #11 (CKM_RSA_PKCS)");
+        return true;
 }
 
 /* ---- what lies there ---- */
@@ -170,17 +170,10 @@ static void answer(struct op *op)
 void certificates_check(struct op *op)
 {
         const struct certificates_check_parameters *p = (void *)op->parameters;
-        const char *bad = check_parameters(p);
         struct token *token;
         bool serving;
 
-        if (!op_may(op, RIGHT_CHECK))
-                return;
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
-        if (!op_find_token(op, p->token))
+        if (!op_may(op, RIGHT_CHECK) || !check_parameters(op, p) || !op_find_token(op, p->token))
                 return;
         token = op->token;
         serving = token->directory && token->worker.phase == WORKER_SERVING;

@@ -3,6 +3,7 @@
 #include "daemon/broker/methods/steps.h"
 #include "daemon/util/decryption.h"
 #include "gen/broker/methods/methods.h"
+#include "gen/proto/enums.h"
 
 /* ---- Decrypt ---- */
 
@@ -11,8 +12,12 @@ void keys_decrypt(struct op *op)
         const struct keys_decrypt_parameters *p = (void *)op->parameters;
         unsigned decryption = decryption_from_name(p->algorithm);
 
-        if (decryption == 0 || (p->label.data && decryption_info(decryption)->hash == HASH_NONE)) {
-                op_invalid(op, decryption == 0 ? "algorithm" : "label");
+        if (decryption == 0) {
+                op_invalid(op, "algorithm", "expected one of " KEYS_DECRYPTION_ALGORITHM_WORDS);
+                return;
+        }
+        if (p->label.data && decryption_info(decryption)->hash == HASH_NONE) {
+                op_invalid(op, "label", "rsa_pkcs1 takes no label");
                 return;
         }
         op->algorithm = p->algorithm;
@@ -26,7 +31,7 @@ void keys_decrypt(struct op *op)
                 return;
         }
         if (p->ciphertext.length != (op->entry->size + 7U) / 8U) {
-                op_invalid(op, "ciphertext");
+                op_invalid(op, "ciphertext", "expected as many bytes as the modulus of the key has");
                 return;
         }
         op->kind = MESSAGE_TYPE_DECRYPT;

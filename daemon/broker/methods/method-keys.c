@@ -9,6 +9,7 @@
 #include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 #include "gen/broker/methods/methods.h"
+#include "gen/proto/enums.h"
 
 /* Bytes of the random id that a pair has until the worker gives it NSS's. */
 #define FRESH_ID 16U
@@ -52,29 +53,33 @@ static int parse_usage(struct json_object *array, unsigned key_type, uint32_t *r
         return 0;
 }
 
-/* The key that is asked for, but for its id and what follows from that; or the name of the parameter that is wrong. */
-static const char *take_key(const struct keys_generate_parameters *p, struct message_generate *key)
+/* The key that is asked for, but for its id and what follows from that; else the op has failed. */
+static bool take_key(struct op *op, const struct keys_generate_parameters *p)
 {
+        struct message_generate *key = &op->input.generate;
         unsigned bits = 0;
         uint8_t id[LIMIT_NEW_ID];
 
         if (p->nickname && !nickname_may_be_given(p->nickname))
-                return "nickname";
+                return op_invalid(op, "nickname", NICKNAME_REASON);
         key->nickname = p->nickname;
         key->key_type = (uint8_t)key_type_from_name(p->type);
         if (key->key_type == 0)
-                return "type";
+                return op_invalid(op, "type", "expected one of " KEYS_KEY_TYPE_WORDS);
         if (p->size && (key->key_type != KEY_RSA || p->size % 8 != 0))
-                return "size";
+                return op_invalid(op, "size", "expected a multiple of 8, with type rsa alone");
         if (p->curve) {
                 bits = curve_from_name(p->curve);
                 if (key->key_type != KEY_EC || bits == 0 || bits == 255)
-                        return "curve";
+                        return op_invalid(op, "curve",
+                                "expected one of secp256r1, secp384r1, secp521r1, with type ec alone");
         }
         if (parse_usage(p->usage, key->key_type, &key->usage) != 0)
-                return "usage";
+                return op_invalid(op, "usage",
+                        "expected one or more of sign, decrypt, unwrap (rsa), derive (ec), as the type can "
+                        "do");
         if (p->id && (strlen(p->id) % 2 != 0 || !text_unhex(p->id, strlen(p->id) / 2, id)))
-                return "id";
+                return op_invalid(op, "id", "expected an even number of hexadecimal digits");
         key->fixed_id = p->id != NULL;
         key->loadable = p->loadable;
         if (key->key_type == KEY_RSA)
@@ -83,7 +88,7 @@ static const char *take_key(const struct keys_generate_parameters *p, struct mes
                 key->size = bits ? bits : DEFAULT_EC_BITS;
         else
                 key->size = 255;
-        return NULL;
+        return true;
 }
 
 /* A key without a nickname is its maker's, whatever Keys= says. */
@@ -93,8 +98,7 @@ static bool may_generate(struct op *op)
                 return false;
         if (!op->nickname || policy_sees_nickname(op_policy(op), op->nickname))
                 return true;
-        op_denied(op, config_right_name(RIGHT_GENERATE));
-        return false;
+        return op_denied(op, config_right_name(RIGHT_GENERATE), DENIAL_NOT_THIS_KEY);
 }
 
 /* The id, and the nickname of a key that is to have none yet, in op->buffer. */
@@ -132,7 +136,7 @@ static bool can_generate(struct op *op, const struct keys_generate_parameters *p
         else if (make_names(op, p) < 0)
                 op_refuse(op, END_NO_MEMORY);
         else if (p->id && directory_id(directory, key->id.data, key->id.length, NULL))
-                op_invalid(op, "id");
+                op_invalid(op, "id", "another object of the token has it");
         else
                 return true;
         return false;
@@ -141,13 +145,8 @@ static bool can_generate(struct op *op, const struct keys_generate_parameters *p
 void keys_generate(struct op *op)
 {
         const struct keys_generate_parameters *p = (void *)op->parameters;
-        const char *bad = take_key(p, &op->input.generate);
 
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
-        if (!op_find_token(op, p->token))
+        if (!take_key(op, p) || !op_find_token(op, p->token))
                 return;
         op->kind = MESSAGE_TYPE_GENERATE;
         op->nickname = p->nickname;
@@ -190,7 +189,7 @@ void keys_rename(struct op *op)
         const struct keys_rename_parameters *p = (void *)op->parameters;
 
         if (!nickname_may_be_given(p->nickname)) {
-                op_invalid(op, "nickname");
+                op_invalid(op, "nickname", NICKNAME_REASON);
                 return;
         }
         op->invalid = "key";
@@ -199,7 +198,7 @@ void keys_rename(struct op *op)
         if (!op_find_key(op, p->key, "key", keys_rename) || !op_may(op, RIGHT_GENERATE))
                 return;
         if (!policy_sees_nickname(op_policy(op), p->nickname)) {
-                op_denied(op, config_right_name(RIGHT_GENERATE));
+                op_denied(op, config_right_name(RIGHT_GENERATE), DENIAL_NOT_THIS_KEY);
                 return;
         }
         /* A key that others do not find any more is deleted, for them. */
@@ -210,7 +209,7 @@ void keys_rename(struct op *op)
         op->nickname = p->nickname;
         /* A key that others could use before does not become the audit's. */
         if (op_is_for_audit_key(op)) {
-                op_denied(op, config_right_name(RIGHT_GENERATE));
+                op_denied(op, config_right_name(RIGHT_GENERATE), DENIAL_AUDIT_KEY);
                 return;
         }
         if (directory_nickname(op->token->directory, p->nickname, NULL)) {

@@ -6,10 +6,24 @@
 #include "daemon/broker/methods/sealed-steps.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/secret-algorithm.h"
+#include "gen/proto/enums.h"
 
 static struct wire_bytes bytes_of(const struct field_bytes *bytes)
 {
         return wire_bytes(bytes->data, bytes->length);
+}
+
+static const char *does_reason(enum secret_does does)
+{
+        switch (does) {
+        case DOES_WRAP:
+                return "expected one of " SECRETS_WRAP_ALGORITHM_WORDS;
+        case DOES_CIPHER:
+                return "expected one of " SECRETS_CIPHER_ALGORITHM_WORDS;
+        case DOES_DERIVE:
+                return "expected one of " SECRETS_DERIVE_ALGORITHM_WORDS;
+        }
+        return "";
 }
 
 /* Its number; 0: there is no such algorithm, and the op has failed. */
@@ -19,7 +33,7 @@ static unsigned take_algorithm(struct op *op, const char *name, enum secret_does
 
         op->algorithm = name;
         if (algorithm == 0)
-                op_invalid(op, "algorithm");
+                op_invalid(op, "algorithm", does_reason(does));
         return algorithm;
 }
 
@@ -44,15 +58,9 @@ void secrets_unwrap(struct op *op)
         unsigned algorithm = take_algorithm(op, p->algorithm, DOES_WRAP);
         struct sealed_names names;
         struct wanted_key wanted;
-        const char *bad;
 
-        if (algorithm == 0)
+        if (algorithm == 0 || !op_take_template(op, &p->template, false, &wanted))
                 return;
-        bad = take_template(&p->template, false, &wanted);
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
         set_deadline(op, p->timeout_ms);
         op->invalid = "wrapped";
         if (!op_may(op, RIGHT_UNWRAP) || !op_take_sealed(op, p->key, NULL, &names) ||
@@ -117,7 +125,7 @@ void secrets_wrap(struct op *op)
         if (algorithm == 0)
                 return;
         if ((p->key != NULL) == (p->public_key.data != NULL)) {
-                op_invalid(op, p->key ? "publicKey" : "key");
+                op_invalid(op, p->key ? "publicKey" : "key", "expected exactly one of key and publicKey");
                 return;
         }
         set_deadline(op, p->timeout_ms);
@@ -126,7 +134,7 @@ void secrets_wrap(struct op *op)
                 return;
         /* A key that lies on a token is never wrapped. */
         if (names.other.length == 0) {
-                op_invalid(op, "secret");
+                op_invalid(op, "secret", "expected a sealed key: what lies on a token is never wrapped");
                 return;
         }
         if (!find_wrapping(op, algorithm, &names, &spki))
@@ -150,16 +158,23 @@ enum render secrets_wrap_render(struct op *op, struct output *output)
 
 /* ---- Derive ---- */
 
-/* A parameter that the algorithm does not have, or lacks; NULL: all is well. */
-static const char *check_derive(const struct secrets_derive_parameters *p, enum secret_form form)
+/* Whether the parameters are those that the algorithm has; else the op has failed. */
+static bool check_derive(struct op *op, const struct secrets_derive_parameters *p, enum secret_form form)
 {
+        const char *wrong = NULL;
+
         if ((form == FORM_DATA) != (p->data.data != NULL))
-                return "data";
-        if ((form == FORM_KEY) != (p->other != NULL))
-                return "other";
-        if ((form == FORM_ECDH) != (p->public_key.data != NULL))
-                return "publicKey";
-        return form != FORM_BIT && p->bit > 0 ? "bit" : NULL;
+                wrong = "data";
+        else if ((form == FORM_KEY) != (p->other != NULL))
+                wrong = "other";
+        else if ((form == FORM_ECDH) != (p->public_key.data != NULL))
+                wrong = "publicKey";
+        else if (form != FORM_BIT && p->bit > 0)
+                wrong = "bit";
+        return !wrong || op_invalid(op, wrong,
+                                 "the algorithms that encrypt data take data, concatenate other, ecdh "
+                                 "publicKey and extract bit, "
+                                 "and each takes nothing else");
 }
 
 void secrets_derive(struct op *op)
@@ -168,17 +183,12 @@ void secrets_derive(struct op *op)
         unsigned algorithm = take_algorithm(op, p->algorithm, DOES_DERIVE);
         struct sealed_names names;
         struct wanted_key wanted;
-        const char *bad;
 
-        if (algorithm == 0)
+        if (algorithm == 0 || !check_derive(op, p, secret_algorithm_info(algorithm)->form) ||
+                !op_take_template(op, &p->template, false, &wanted))
                 return;
-        bad = check_derive(p, secret_algorithm_info(algorithm)->form);
-        if (!bad)
-                bad = take_template(&p->template, false, &wanted);
-        if (!bad && secret_type_info(wanted.type)->is_private)
-                bad = "template";
-        if (bad) {
-                op_invalid(op, bad);
+        if (secret_type_info(wanted.type)->is_private) {
+                op_invalid(op, "template", "type: no private key can be derived");
                 return;
         }
         set_deadline(op, p->timeout_ms);
@@ -186,7 +196,7 @@ void secrets_derive(struct op *op)
         if (!op_may(op, RIGHT_DERIVE) || !op_take_sealed(op, p->key, p->other, &names))
                 return;
         if (p->other && names.other.length == 0) {
-                op_invalid(op, "other");
+                op_invalid(op, "other", "expected a sealed key");
                 return;
         }
         if (!op_find_used(op, p->key, kind_of(algorithm), &names, secrets_derive))
@@ -288,12 +298,15 @@ void secrets_sign(struct op *op)
         struct sealed_names names;
 
         if (algorithm == 0) {
-                op_invalid(op, "algorithm");
+                op_invalid(op, "algorithm", "expected one of " KEYS_SIGNATURE_ALGORITHM_WORDS);
                 return;
         }
-        if ((p->digest.data != NULL) == (p->message.data != NULL) ||
-                (p->message.data && !algorithm_takes_message(algorithm))) {
-                op_invalid(op, p->message.data ? "message" : "digest");
+        if (!p->digest.data == !p->message.data) {
+                op_invalid(op, p->message.data ? "message" : "digest", INPUT_REASON);
+                return;
+        }
+        if (p->message.data && !algorithm_takes_message(algorithm)) {
+                op_invalid(op, "message", "this algorithm takes a digest");
                 return;
         }
         set_deadline(op, p->timeout_ms);
@@ -304,7 +317,8 @@ void secrets_sign(struct op *op)
                 return;
         /* A key of the token signs with io.tokend.Keys.Sign. */
         if (names.key.length == 0) {
-                op_invalid(op, "key");
+                op_invalid(
+                        op, "key", "expected a sealed key: one of the token signs with io.tokend.Keys.Sign");
                 return;
         }
         op->kind = MESSAGE_TYPE_SIGN_SEALED;

@@ -19,11 +19,12 @@ static bool may_generate(struct op *op)
         if (!op_may(op, RIGHT_GENERATE))
                 return false;
         /* The name of the audit's key is kept for that key, which a secret would keep from being made. */
-        if (!op->nickname || (policy_sees_nickname(op_policy(op), op->nickname) &&
-                                     !audit_key_is_named(op->broker, op->token, op->nickname)))
+        if (!op->nickname)
                 return true;
-        op_denied(op, config_right_name(RIGHT_GENERATE));
-        return false;
+        if (!policy_sees_nickname(op_policy(op), op->nickname))
+                return op_denied(op, config_right_name(RIGHT_GENERATE), DENIAL_NOT_THIS_KEY);
+        return !audit_key_is_named(op->broker, op->token, op->nickname) ||
+               op_denied(op, config_right_name(RIGHT_GENERATE), DENIAL_AUDIT_KEY);
 }
 
 /* What it is to be called, in op->buffer; the client's id, or one that nobody else has. */
@@ -50,7 +51,7 @@ static void generate_permanent(struct op *op, const struct wanted_key *wanted, c
                 return;
         }
         if (directory_id(directory, op->buffer, n, NULL)) {
-                op_invalid(op, "id");
+                op_invalid(op, "id", "another object of the token has it");
                 return;
         }
         op->kind = MESSAGE_TYPE_SECRET_GENERATE;
@@ -79,26 +80,32 @@ static void generate_sealed(struct op *op, const struct wanted_key *wanted)
         op_submit(op, op_finish_sealed);
 }
 
+/* Whether what has a nickname may lie on a token; else the op has failed. */
+static bool can_be_permanent(
+        struct op *op, const struct secrets_generate_parameters *p, const struct wanted_key *wanted)
+{
+        uint8_t id[LIMIT_NEW_ID_DIGITS / 2];
+
+        if (!p->nickname)
+                return !p->id || op_invalid(op, "id", "a sealed key has none");
+        if (!nickname_may_be_given(p->nickname))
+                return op_invalid(op, "nickname", NICKNAME_REASON);
+        if (p->id && (strlen(p->id) % 2 != 0 || !text_unhex(p->id, strlen(p->id) / 2, id)))
+                return op_invalid(op, "id", "expected an even number of hexadecimal digits");
+        if (secret_type_info(wanted->type)->is_private)
+                return op_invalid(
+                        op, "template", "type: a pair on the token is made by io.tokend.Keys.Generate");
+        return wanted->usage != 0 ||
+               op_invalid(op, "template", "usage: a key that can do nothing is not made");
+}
+
 void secrets_generate(struct op *op)
 {
         const struct secrets_generate_parameters *p = (void *)op->parameters;
-        uint8_t id[LIMIT_NEW_ID_DIGITS / 2];
         struct wanted_key wanted;
-        const char *bad = take_template(&p->template, true, &wanted);
 
-        if (!bad && p->nickname && !nickname_may_be_given(p->nickname))
-                bad = "nickname";
-        if (!bad && p->id &&
-                (!p->nickname || strlen(p->id) % 2 != 0 || !text_unhex(p->id, strlen(p->id) / 2, id)))
-                bad = "id";
-        /* The two halves of a pair on the token are io.tokend.Keys.Generate's; a key that can do nothing is not made. */
-        if (!bad && p->nickname && (secret_type_info(wanted.type)->is_private || wanted.usage == 0))
-                bad = "template";
-        if (bad) {
-                op_invalid(op, bad);
-                return;
-        }
-        if (!op_find_token(op, p->token))
+        if (!op_take_template(op, &p->template, true, &wanted) || !can_be_permanent(op, p, &wanted) ||
+                !op_find_token(op, p->token))
                 return;
         op->key = p->nickname ? p->nickname : "";
         op->nickname = p->nickname;

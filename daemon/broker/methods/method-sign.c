@@ -3,24 +3,27 @@
 #include "daemon/broker/methods/steps.h"
 #include "daemon/util/algorithm.h"
 #include "gen/broker/methods/methods.h"
+#include "gen/proto/enums.h"
 
-/* What is signed, as the caller gave it; the name of the parameter that is wrong, or NULL. */
-static const char *take_input(struct op *op, const char *algorithm, const struct field_bytes *digest,
+#define DIGEST_REASON "it is not as long as a digest of the algorithm"
+
+/* What is signed, as the caller gave it; else the op has failed. */
+static bool take_input(struct op *op, const char *algorithm, const struct field_bytes *digest,
         const struct field_bytes *message, unsigned *ret_algorithm)
 {
         unsigned number = algorithm_from_name(algorithm);
 
         if (number == 0)
-                return "algorithm";
-        if (digest->data && (message->data || number == ED25519))
-                return "digest";
-        if (!digest->data && !message->data)
-                return number == ED25519 ? "message" : "digest";
+                return op_invalid(op, "algorithm", "expected one of " KEYS_SIGNATURE_ALGORITHM_WORDS);
+        if (digest->data && number == ED25519)
+                return op_invalid(op, "digest", "ed25519 takes a message");
+        if (!digest->data == !message->data)
+                return op_invalid(op, number == ED25519 ? "message" : "digest", INPUT_REASON);
         if (message->data && !algorithm_takes_message(number))
-                return "message";
+                return op_invalid(op, "message", "this algorithm takes a digest");
         op->algorithm = algorithm;
         *ret_algorithm = number;
-        return NULL;
+        return true;
 }
 
 /* Whether a digest, if there is one, is of a length that the algorithm takes with such a key (NULL: not known). */
@@ -41,12 +44,9 @@ void keys_sign(struct op *op)
 {
         const struct keys_sign_parameters *p = (void *)op->parameters;
         unsigned algorithm;
-        const char *bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
 
-        if (bad) {
-                op_invalid(op, bad);
+        if (!take_input(op, p->algorithm, &p->digest, &p->message, &algorithm))
                 return;
-        }
         op->invalid = p->digest.data ? "digest" : "message";
         op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
         if (!op_find_key(op, p->key, "key", keys_sign) || !op_may(op, RIGHT_SIGN) ||
@@ -58,12 +58,13 @@ void keys_sign(struct op *op)
                 return;
         }
         if (!digest_fits(algorithm, &p->digest, op->entry)) {
-                op_invalid(op, "digest");
+                op_invalid(op, "digest", DIGEST_REASON);
                 return;
         }
         if (p->salt_length >= 0 &&
                 !algorithm_takes_salt(algorithm, op->entry->size, (size_t)p->salt_length)) {
-                op_invalid(op, "saltLength");
+                op_invalid(op, "saltLength",
+                        "expected the length of a salt of rsa_pss that the key has room for");
                 return;
         }
         op->kind = MESSAGE_TYPE_SIGN;
@@ -88,19 +89,14 @@ void keys_verify(struct op *op)
 {
         const struct keys_verify_parameters *p = (void *)op->parameters;
         const struct entry *key;
-        unsigned algorithm = 0;
-        const char *bad = NULL;
+        unsigned algorithm;
 
-        if (p->key && p->public_key.data)
-                bad = "publicKey";
-        else if (!p->key && !p->public_key.data)
-                bad = "key";
-        else
-                bad = take_input(op, p->algorithm, &p->digest, &p->message, &algorithm);
-        if (bad) {
-                op_invalid(op, bad);
+        if (!p->key == !p->public_key.data) {
+                op_invalid(op, p->key ? "publicKey" : "key", "expected exactly one of key and publicKey");
                 return;
         }
+        if (!take_input(op, p->algorithm, &p->digest, &p->message, &algorithm))
+                return;
         op->invalid = p->key ? "signature" : "publicKey";
         op->key = "";
         if (p->key && !op_find_key(op, p->key, "key", keys_verify))
@@ -113,7 +109,7 @@ void keys_verify(struct op *op)
                 return;
         }
         if (!digest_fits(algorithm, &p->digest, key)) {
-                op_invalid(op, "digest");
+                op_invalid(op, "digest", DIGEST_REASON);
                 return;
         }
         op->kind = MESSAGE_TYPE_VERIFY;

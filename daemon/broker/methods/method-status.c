@@ -66,10 +66,8 @@ static bool find_operators_token(struct op *op, const char *operation, const cha
 {
         uid_t uid = op->caller->uid;
 
-        if (uid != 0 && uid != op->broker->own_uid) {
-                op_denied(op, operation);
-                return false;
-        }
+        if (uid != 0 && uid != op->broker->own_uid)
+                return op_denied(op, operation, DENIAL_NOT_OPERATOR);
         op->token = registry_token(op->broker, name);
         if (!op->token)
                 op_fail_with(op, PROTO_TOKEN_NOT_FOUND, "token", name);
@@ -124,12 +122,10 @@ static void fail_claim(struct op *op, const struct status_remove_claim_parameter
 {
         struct output output = {0};
 
-        output_text(&output, "{\"token\":");
-        output_string(&output, p->token);
-        output_text(&output, ",\"nickname\":");
-        output_string(&output, p->nickname);
-        output_text(&output, ",\"claimant\":");
-        output_string(&output, p->claimant);
+        output_text(&output, "{");
+        output_pair(&output, "token", p->token);
+        output_pair(&output, "nickname", p->nickname);
+        output_pair(&output, "claimant", p->claimant);
         output_text(&output, "}");
         op_fail_output(op, PROTO_CLAIM_NOT_FOUND, &output);
 }
@@ -162,7 +158,7 @@ void status_remove_claim(struct op *op)
         }
         if (n == 0 || n > CLAIMANT_BYTES || strlen(p->claimant) != 2 * n ||
                 !text_unhex(p->claimant, n, op->buffer)) {
-                op_invalid(op, "claimant");
+                op_invalid(op, "claimant", "expected hexadecimal digits, as the status shows them");
                 return;
         }
         op->key = op->nickname = p->nickname;

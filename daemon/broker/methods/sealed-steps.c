@@ -7,6 +7,7 @@
 
 #include "daemon/util/algorithm.h"
 #include "daemon/util/secret-algorithm.h"
+#include "gen/proto/enums.h"
 #include "proto/base64.h"
 
 #define PREFIX_LENGTH (sizeof(SEALED_PREFIX) - 1)
@@ -102,11 +103,6 @@ bool op_take_sealed(struct op *op, const char *key, const char *other, struct se
         struct token *token = NULL, *own;
         int r;
 
-        /* A reload may have taken its instance away, or made it another: that of now counts, as for what it may do. */
-        if (!op_policy(op)) {
-                op_denied(op, config_right_name(op->method->right));
-                return false;
-        }
         /* The caller's own, for the error. */
         if (!op_find_token(op, NULL))
                 return false;
@@ -148,10 +144,8 @@ bool op_find_used(struct op *op, const char *name, enum object_kind of, const st
 
         if (names->key.length > 0)
                 return true;
-        if (strlen(name) > LIMIT_NAME) {
-                op_invalid(op, "key");
-                return false;
-        }
+        if (strlen(name) > LIMIT_NAME)
+                return op_invalid(op, "key", "it is too long for the name of a key on a token");
         if (!(of == OBJECT_KEY ? op_find_key : op_find_secret)(op, name, "key", again))
                 return false;
         return !token || token == op->token || not_ours(op, op->token);
@@ -192,15 +186,25 @@ static bool take_bits(
         return *ret == 0 || secret_size_fits(type, *ret);
 }
 
-const char *take_template(
-        const struct secrets_template_parameters *template, bool makes, struct wanted_key *ret)
+#define SIZE_REASON                                                                                          \
+        "length: expected 16, 24 or 32 bytes (aes), 16 (des2), 24 (des3) or 1 to 512 (generic), without "    \
+        "size and curve; "                                                                                   \
+        "size: expected bits, a multiple of 8 (rsa); curve: secp256r1, secp384r1 or secp521r1 (ec); both "   \
+        "without length"
+
+bool op_take_template(
+        struct op *op, const struct secrets_template_parameters *template, bool makes, struct wanted_key *ret)
 {
         struct wanted_key wanted = {.type = (uint8_t)secret_type_from_name(template->type)};
         const struct secret_type_info *info = secret_type_info(wanted.type);
         bool fits;
 
-        if (!info || !take_usage(template->usage, info->usages, &wanted.usage))
-                return "template";
+        if (!info)
+                return op_invalid(op, "template", "type: expected one of " SECRETS_SECRET_TYPE_WORDS);
+        if (!take_usage(template->usage, info->usages, &wanted.usage))
+                return op_invalid(op, "template",
+                        "usage: expected words that such a key can have: of encrypt, decrypt, wrap, unwrap, "
+                        "derive, sign");
         if (info->is_private) {
                 fits = take_bits(template, wanted.type, makes, &wanted.size);
         } else {
@@ -212,7 +216,7 @@ const char *take_template(
                 fits = template->size == 0 && !template->curve && secret_size_fits(wanted.type, wanted.size);
         }
         *ret = wanted;
-        return fits ? NULL : "template";
+        return fits || op_invalid(op, "template", SIZE_REASON);
 }
 
 /* ---- replies ---- */

@@ -22,13 +22,14 @@ _must_check_ bool op_take_sealed(struct op *op, const char *key, const char *oth
 _must_check_ bool op_find_used(struct op *op, const char *name, enum object_kind of,
         const struct sealed_names *names, void (*again)(struct op *op));
 
-/* What a template asks for. The name of the parameter that is wrong; NULL: none. */
+/* What a template asks for. */
 struct wanted_key {
         uint8_t type;
         uint32_t size, usage;
 };
-const char *take_template(
-        const struct secrets_template_parameters *template, bool makes, struct wanted_key *ret);
+/* Whether it can be; else the op has failed. makes: what is not said has its default. */
+_must_check_ bool op_take_template(struct op *op, const struct secrets_template_parameters *template,
+        bool makes, struct wanted_key *ret);
 
 /* `sealed:` and base64, of the op's result, into op->reply_text, and the public half that follows it. false: no memory. */
 _must_check_ bool op_put_sealed(struct op *op, struct wire_bytes *ret_public);

@@ -19,7 +19,7 @@ bool op_find_token(struct op *op, const char *name)
 
         /* A reload took its instance away: as before a method is called, it is told no more than that. */
         if (!policy) {
-                op_denied(op, config_right_name(op->method->right));
+                op_denied(op, config_right_name(op->method->right), DENIAL_NO_INSTANCE);
                 return false;
         }
         config = name ? config_token(op->broker->config, name) : policy_own_token(op->broker->config, policy);
@@ -153,6 +153,16 @@ static void not_found(struct op *op, const struct search *search, void (*again)(
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }
 
+static void bad_name(struct op *op, const char *name, const char *parameter)
+{
+        _cleanup_(freep) char *fault = NULL;
+
+        if (uri_fault(name, &fault) == 0)
+                op_invalid(op, parameter, fault);
+        else
+                op_refuse(op, END_NO_MEMORY);
+}
+
 static bool find(struct op *op, enum object_kind kind, const char *text, const char *serial,
         const char *parameter, void (*again)(struct op *op))
 {
@@ -162,14 +172,14 @@ static bool find(struct op *op, enum object_kind kind, const char *text, const c
 
         op->key = text;
         if (!search.policy) {
-                op_denied(op, config_right_name(op->method->right));
+                op_denied(op, config_right_name(op->method->right), DENIAL_NO_INSTANCE);
                 return false;
         }
         r = name_parse(text, op->broker->config, &name);
         if (r < 0)
                 op_fail_end(op, NULL, END_NO_MEMORY);
         else if (r > 0)
-                op_invalid(op, parameter);
+                bad_name(op, text, parameter);
         if (r != 0)
                 return false;
         search.name = &name;

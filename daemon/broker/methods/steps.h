@@ -12,6 +12,13 @@
 
 #include "daemon/broker/op/op.h"
 
+/* What is wrong with a nickname that nickname_may_be_given() refuses. */
+#define NICKNAME_REASON                                                                                      \
+        "expected 1 to 128 bytes of UTF-8 without a control character and without a colon, and not "         \
+        "\"unnamed ...\""
+/* Of digest and message, where not exactly one is given. */
+#define INPUT_REASON "expected exactly one of digest and message"
+
 /* The key of that name: op->token and op->entry are set. parameter: where the name stood. */
 _must_check_ bool op_find_key(
         struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));

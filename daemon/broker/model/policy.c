@@ -23,6 +23,14 @@ const struct config_instance policy_default_instance = {
         .max_connections = 1024,
 };
 
+#define DENIAL_WORD(constant, word) [constant] = word,
+static const char *const denial_words[] = {DENIALS(DENIAL_WORD)};
+
+const char *denial_word(enum denial denial)
+{
+        return denial_words[denial];
+}
+
 struct caller *caller_ref(struct caller *caller)
 {
         caller->refs++;
@@ -49,23 +57,30 @@ static bool caller_has_group(const struct caller *caller, gid_t group)
         return false;
 }
 
-static bool instance_fits_user(const struct config_instance *instance, const struct caller *caller)
+static bool fits_user(const struct config_instance *instance, const struct caller *caller)
 {
-        if (instance->user != (uid_t)-1 && instance->user != caller->uid)
-                return false;
+        return instance->user == (uid_t)-1 || instance->user == caller->uid;
+}
+
+static bool fits_group(const struct config_instance *instance, const struct caller *caller)
+{
         return instance->group == (gid_t)-1 || caller_has_group(caller, instance->group);
+}
+
+static bool fits_unit(const struct config_instance *instance, const struct caller *caller)
+{
+        return !instance->unit || (caller->unit && strcmp(instance->unit, caller->unit) == 0);
 }
 
 static bool instance_matches(const struct config_instance *instance, const struct caller *caller)
 {
-        return instance_fits_user(instance, caller) &&
-               (!instance->unit || (caller->unit && strcmp(instance->unit, caller->unit) == 0));
+        return fits_user(instance, caller) && fits_group(instance, caller) && fits_unit(instance, caller);
 }
 
 bool policy_asks_unit(const struct config *config, const struct caller *caller)
 {
         for (size_t i = 0; i < config->n_instances; i++)
-                if (instance_fits_user(config->instances[i], caller))
+                if (fits_user(config->instances[i], caller) && fits_group(config->instances[i], caller))
                         return config->instances[i]->unit != NULL;
         return false;
 }
@@ -79,6 +94,34 @@ const struct config_instance *policy_match(
                 if (instance_matches(config->instances[i], caller))
                         return config->instances[i];
         return NULL;
+}
+
+const struct config_instance *policy_nearest(
+        const struct config *config, const struct caller *caller, const char **ret_key)
+{
+        const struct config_instance *nearest = NULL;
+        int most = 0;
+
+        for (size_t i = 0; i < config->n_instances; i++) {
+                const struct config_instance *at = config->instances[i];
+                bool user = fits_user(at, caller), group = fits_group(at, caller);
+                /* Who the caller is tells more than where it runs. */
+                int fits = 4 * user + 2 * group + fits_unit(at, caller);
+
+                if (nearest && fits <= most)
+                        continue;
+                nearest = at;
+                most = fits;
+                *ret_key = !user ? "User=" : !group ? "Group=" : "Unit=";
+        }
+        return nearest;
+}
+
+enum denial policy_denies(const struct config_instance *instance, unsigned right)
+{
+        if (!instance)
+                return DENIAL_NO_INSTANCE;
+        return instance->allow & right ? DENIAL_NONE : DENIAL_NOT_ALLOWED;
 }
 
 bool policy_sees_token(const struct config_instance *instance, const struct config_token *token)

@@ -26,6 +26,24 @@ struct caller *caller_ref(struct caller *caller);
 /* NULL is fine. */
 void caller_unref(struct caller *caller);
 
+/* Why a call is denied. Each has a word on the wire and in the records. */
+#define DENIALS(X)                                                                                           \
+        X(DENIAL_NO_INSTANCE, "no-instance")   /* the caller matches no [Instance] */                        \
+        X(DENIAL_NOT_ALLOWED, "not-allowed")   /* Allow= of its [Instance] lacks the right */                \
+        X(DENIAL_NOT_THIS_KEY, "not-this-key") /* Keys= lacks the nickname, or it is about another's key */  \
+        X(DENIAL_AUDIT_KEY, "audit-key")       /* the key of AuditKey=, or what bears its name: nobody's */  \
+        X(DENIAL_NOT_ITS_USAGE, "not-its-usage") /* the sealed key was not made for that */                  \
+        X(DENIAL_NOT_OPERATOR, "not-operator")   /* for root and the daemon's own user alone */
+
+#define DENIAL_CONSTANT(constant, word) constant,
+enum denial {
+        DENIAL_NONE,
+        DENIALS(DENIAL_CONSTANT) DENIAL_MAX_,
+};
+
+/* "no-instance". Static. */
+const char *denial_word(enum denial denial);
+
 /* What root and the daemon's own user are where nothing is configured. */
 extern const struct config_instance policy_default_instance;
 
@@ -35,6 +53,14 @@ const struct config_instance *policy_match(
 
 /* Whether which one that is depends on the caller's unit. */
 bool policy_asks_unit(const struct config *config, const struct caller *caller);
+
+/* Which [Instance] comes nearest to a caller that matches none, and the first of its keys that does not match: "User=", "Group=" or
+ * "Unit=". NULL: there is no [Instance]. */
+const struct config_instance *policy_nearest(
+        const struct config *config, const struct caller *caller, const char **ret_key);
+
+/* Whether the caller of that instance (NULL: it matches none) has the right at all. */
+enum denial policy_denies(const struct config_instance *instance, unsigned right);
 
 /* Whether it may see the token at all. */
 bool policy_sees_token(const struct config_instance *instance, const struct config_token *token);

@@ -55,16 +55,16 @@ static void not_found(struct op *op, const char *name)
         op_fail_with(op, PROTO_METHOD_NOT_FOUND, "method", name);
 }
 
-static void invalid_field(struct op *op, const char *bad)
+static void invalid_field(struct op *op, const struct field_fault *fault)
 {
-        op_invalid(op, strlen(bad) <= REPEAT_MAX ? bad : "parameters");
+        op_invalid(op, strlen(fault->name) <= REPEAT_MAX ? fault->name : "parameters", fault->reason);
 }
 
 /* The method's parameters into the request's struct, or the request's failure. */
 static int take_parameters(struct op *op, const struct envelope *envelope)
 {
         const struct method *method = op->method;
-        const char *bad = NULL;
+        struct field_fault fault;
         int r;
 
         op->oneway = envelope->oneway;
@@ -79,12 +79,13 @@ static int take_parameters(struct op *op, const struct envelope *envelope)
         }
         if (method->right && !op->instance) {
                 /* Do not reveal parameter errors to callers that have no rights at all. */
-                op_denied(op, config_right_name(method->right));
+                op_denied(op, config_right_name(method->right), DENIAL_NO_INSTANCE);
                 return 0;
         }
-        r = fields_parse(method->fields, method->n_fields, envelope->parameters, true, op->parameters, &bad);
+        r = fields_parse(
+                method->fields, method->n_fields, envelope->parameters, true, op->parameters, &fault);
         if (r == 1)
-                invalid_field(op, bad);
+                invalid_field(op, &fault);
         return r < 0 ? r : 0;
 }
 
@@ -108,7 +109,7 @@ static int refuse(struct client *client, size_t length)
         if (!op)
                 return -ENOMEM;
         client->broker->requests_broken++;
-        op_invalid(op, "message");
+        op_invalid(op, "message", "expected a JSON object in UTF-8 within the limits of docs/protocol.md");
         return 0;
 }
 
@@ -118,7 +119,7 @@ int dispatch(struct client *client, char *text, size_t length)
         struct envelope envelope = {0};
         struct json_object *message;
         struct op *op;
-        const char *bad = NULL;
+        struct field_fault fault;
         bool stranger = client->kind == LISTEN_KEYS && !client->instance;
         int r = stranger && length > LIMIT_STRANGER_MESSAGE ? -EBADMSG : 0, r_envelope;
 
@@ -131,14 +132,14 @@ int dispatch(struct client *client, char *text, size_t length)
         if (r < 0)
                 return r == -ENOMEM ? r : 1;
         /* Members that varlink may come to have are not ours to refuse. */
-        r_envelope = fields_parse(envelope_fields, N_ENVELOPE_FIELDS, message, false, &envelope, &bad);
+        r_envelope = fields_parse(envelope_fields, N_ENVELOPE_FIELDS, message, false, &envelope, &fault);
         if (r_envelope == 0)
                 method = find_method(client, envelope.method);
         op = op_receive(client, method, message, length);
         if (!op || r_envelope < 0)
                 return -ENOMEM;
         if (r_envelope == 1)
-                invalid_field(op, bad);
+                invalid_field(op, &fault);
         else
                 r = take_parameters(op, &envelope);
         keep_parameters(op, envelope.parameters);

@@ -194,6 +194,7 @@ struct op {
         const char *refused; /* of END_INVALID: the parameter that the worker refused; good during then() */
         struct entry *made;  /* what was made, or found; counted */
         const char *denied;  /* of PermissionDenied: the operation; static */
+        enum denial denial;  /* likewise: why */
         enum proto_error error;
         char *error_parameters;    /* the JSON object; NULL: an empty one */
         bool answered;             /* its client's answer is known: op_done() or op_fail() was called */
@@ -297,12 +298,15 @@ void op_fail_output(struct op *op, enum proto_error error, struct output *output
 void op_fail_with(struct op *op, enum proto_error error, const char *name, const char *value);
 void op_fail_with_two(struct op *op, enum proto_error error, const char *name, const char *value,
         const char *name_2, const char *value_2);
-void op_invalid(struct op *op, const char *parameter);
-/* PermissionDenied, counted and logged. */
-void op_denied(struct op *op, const char *operation);
+/* InvalidParameter, and what is wrong with the value. Returns false, for who has to say whether the op goes on. */
+bool op_invalid(struct op *op, const char *parameter, const char *reason);
+/* PermissionDenied, counted and logged. Returns false. */
+bool op_denied(struct op *op, const char *operation, enum denial denial);
 /* Whether it would use or change the key of AuditKey=, or what bears its name. */
 bool op_is_for_audit_key(const struct op *op);
-/* Whether its client has the right, which nobody has to the audit's key; else it has failed. */
+/* Why its client has not the right, which nobody has to the audit's key. */
+enum denial op_denial(const struct op *op, unsigned right);
+/* Whether it has; else the op has failed. */
 bool op_may(struct op *op, unsigned right);
 /* AuditUnavailable. */
 void op_fail_unrecorded(struct op *op);

@@ -238,6 +238,7 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
         if (denied) {
                 record.kind = AUDIT_DENIED;
                 record.operation = op->denied;
+                record.reason = denial_word(op->denial);
         }
         if (op->error == PROTO_TOKEN_ERROR || (is_probed(op) && op->end == END_CKR))
                 record.ckr = ckr_text(op->ckr, ckr);

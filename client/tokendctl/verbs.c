@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See verbs.h. */
+#include "client/tokendctl/verbs.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "client/tokendctl/nearest.h"
+#include "client/tokendctl/options.h"
+
+#define BIT(option) OPTION_BIT(OPTION_##option)
+const struct verb verbs[] = {
+        {"tokens", verb_tokens, 0, 0, 0, "", "print the tokens that you may use, and what you may do there"},
+        {"list", verb_list, 0, 1, 0, "[TOKEN]", "print the keys that you may see"},
+        {"generate", verb_generate, 1, 1,
+                BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE) | BIT(ID),
+                "KEY --type rsa|ec|ed25519 [--size BITS] [--curve NAME] [--usage sign,...] [--loadable] "
+                "[--id HEX]",
+                "make a key; with TOKEN: alone, a key without a nickname yet"},
+        {"rename", verb_rename, 2, 2, 0, "KEY NICKNAME", "give a key another nickname"},
+        {"sign", verb_sign, 1, 1,
+                BIT(ALGORITHM) | BIT(SALT_LENGTH) | BIT(DIGEST) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--salt-length BYTES] [--digest HEX | --in FILE|-] [--out FILE] "
+                "[--base64]",
+                "sign a file or a digest"},
+        {"decrypt", verb_decrypt, 1, 1,
+                BIT(ALGORITHM) | BIT(LABEL) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--label HEX] [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] "
+                "[--base64]",
+                "decrypt with an RSA key, or with a secret key"},
+        {"derive", verb_derive, 1, 1,
+                BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64) | BIT(ALGORITHM) | BIT(DATA) | BIT(FIRST_BIT) |
+                        BIT(OTHER) | BIT(TYPE) | BIT(LENGTH) | BIT(USAGE),
+                "KEY --public-key FILE|- [--out FILE] [--base64]\n  derive KEY|@FILE --algorithm NAME --type "
+                "NAME --usage encrypt,... [--length BYTES] [--data HEX]\n        [--bit N] [--other @FILE] "
+                "[--public-key FILE] [--out FILE]",
+                "agree on a secret with an EC key (ECDH), or make a sealed key of another key"},
+        {"pubkey", verb_pubkey, 1, 1, BIT(DER), "KEY [--der]", "print the public key in PEM"},
+        {"verify", verb_verify, 1, 1, BIT(ALGORITHM) | BIT(DIGEST) | BIT(IN) | BIT(SIGNATURE) | BIT(BASE64),
+                "KEY --algorithm NAME --signature FILE [--digest HEX | --in FILE|-] [--base64]",
+                "verify a signature"},
+        {"random", verb_random, 1, 1, BIT(BASE64), "LENGTH [--base64]", "write random bytes of a device"},
+        {"delete", verb_delete, 1, 1, BIT(YES), "KEY --yes", "destroy a key"},
+        {"certs", verb_certs, 0, 1, BIT(PEM) | BIT(NICKNAME), "[TOKEN] [--nickname NAME] [--pem]",
+                "print the certificates that you may see"},
+        {"request", verb_request, 1, 1, BIT(SUBJECT) | BIT(ALGORITHM) | BIT(DNS) | BIT(OUT) | BIT(DER),
+                "KEY --subject DN [--algorithm NAME] [--dns NAME]... [--out FILE] [--der]",
+                "make a PKCS #10 request for a certificate, in PEM"},
+        {"self-sign", verb_self_sign, 1, 1,
+                BIT(SUBJECT) | BIT(ALGORITHM) | BIT(DNS) | BIT(DAYS) | BIT(CA) | BIT(OUT) | BIT(DER),
+                "KEY --subject DN --days N [--ca] [--algorithm NAME] [--dns NAME]... [--out FILE] [--der]",
+                "put a self-signed certificate on the token"},
+        {"import", verb_import, 2, 2, 0, "KEY FILE|-", "put a certificate, PEM or DER, on the token"},
+        {"delete-cert", verb_delete_cert, 1, 1, BIT(SERIAL) | BIT(YES), "CERTIFICATE [--serial HEX] --yes",
+                "remove a certificate"},
+        {"check", verb_check, 1, 1, BIT(SUBSYSTEM) | BIT(INSTANCE),
+                "TOKEN --subsystem ca|kra|ocsp|tks|tps|ra --instance NAME",
+                "say whether the token is fit for a new subsystem"},
+        {"remove-claim", verb_remove_claim, 2, 2, BIT(CLAIMANT) | BIT(YES),
+                "TOKEN NICKNAME --claimant HEX --yes", "remove a claim that a host left on a token"},
+        {"secrets", verb_secrets, 0, 1, 0, "[TOKEN]", "print the secret keys that you may see"},
+        {"secret-generate", verb_secret_generate, 0, 1,
+                BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(ID) | BIT(OUT),
+                "[KEY] --type NAME --usage encrypt,... [--length BYTES] [--size BITS] [--curve NAME] [--id "
+                "HEX] [--out FILE]",
+                "make a secret key on the token; without KEY, or with TOKEN: alone, a sealed one"},
+        {"unwrap", verb_unwrap, 1, 1,
+                BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) |
+                        BIT(USAGE) | BIT(IN) | BIT(OUT),
+                "KEY|@FILE --algorithm NAME --type NAME --usage encrypt,... [--iv HEX] [--label HEX] "
+                "[--length BYTES] [--size BITS] [--curve NAME] [--in FILE|-] [--out FILE]",
+                "make a sealed key of a wrapped one"},
+        {"wrap", verb_wrap, 1, 2,
+                BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64),
+                "@SEALED [KEY|@FILE] --algorithm NAME [--public-key FILE] [--iv HEX] [--label HEX] [--out "
+                "FILE] "
+                "[--base64]",
+                "wrap a sealed key by another key"},
+        {"secret-delete", verb_secret_delete, 1, 1, BIT(YES), "KEY --yes",
+                "destroy a secret key of the token"},
+        {"encrypt", verb_encrypt, 1, 1,
+                BIT(ALGORITHM) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
+                "KEY|@FILE --algorithm NAME [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] [--base64]",
+                "encrypt with a secret key"},
+        {"status", verb_status, 0, 0, BIT(WATCH), "[--watch]",
+                "print the state of tokens, sessions, queues and instances"},
+        {"metrics", verb_metrics, 0, 0, 0, "", "print the same as OpenMetrics text"},
+        {"probe", verb_probe, 0, 1, 0, "[TOKEN]", "ask the device itself whether it answers"},
+        {"audit", verb_audit, 2, UINT_MAX,
+                BIT(KEY) | BIT(PUBKEY) | BIT(FIRST_SEQ) | BIT(EXPECT_SEQ) | BIT(NO_SIGNATURES),
+                "verify FILE... [--key KEY | --pubkey FILE]... [--first-seq N] [--expect-seq N] "
+                "[--no-signatures]",
+                "check audit files for records that were changed, cut, removed, rewritten or reordered"},
+};
+const size_t n_verbs = ARRAY_SIZE(verbs);
+
+const struct verb *verb_find(const char *name)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
+        return NULL;
+}
+
+int verb_unknown(const char *name)
+{
+        struct nearest nearest = {.word = name};
+
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+                nearest_consider(&nearest, verbs[i].name);
+        nearest_consider(&nearest, "help");
+        if (nearest.found)
+                return usage("unknown verb '%s': did you mean %s? tokendctl --help lists the verbs", name,
+                        nearest.found);
+        return usage("unknown verb '%s'; tokendctl --help lists the verbs", name);
+}

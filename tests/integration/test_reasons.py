@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Every error says why, and what to do next: the daemon's reasons, what its log has of them, and the table of remedies."""
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import threading
+import unittest
+
+import varlink
+from harness import BUILD, DEADLINE, Case, OneToken, SoftToken
+from varlink import Client, b64, unb64
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CA, OCSP, STRANGER = 61001, 61002, 61009
+GROUPS = (62001, 62002)
+SIGN = {"algorithm": "ecdsa_sha256", "digest": b64(bytes(32))}
+
+INSTANCES = f"""
+[Instance ca]
+User={CA}
+Keys="ca *"
+Allow=list sign generate request import
+
+[Instance far]
+User={OCSP}
+Group=62009
+Keys=*
+"""
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Denied(Case):
+    @classmethod
+    def configure(cls):
+        cls.daemon = cls.start(SoftToken(cls.place, "hsm").section(), instances=INSTANCES)
+        with cls.as_user(CA) as ca:
+            ca.call("Generate", nickname="ca key", type="ec")
+
+    @classmethod
+    def as_user(cls, uid, *groups):
+        return Client(sock=varlink.connect_as(cls.daemon.socket, uid, uid, groups))
+
+    def denied(self, uid, *groups, method, **parameters):
+        with self.as_user(uid, *groups) as client:
+            return self.reason("PermissionDenied", client.call, method, **parameters)
+
+    def logged(self):
+        """The last line of the log that says why somebody was denied."""
+        return [line for line in self.daemon.log_text().splitlines() if "denied: " in line][-1]
+
+    def test_no_instance(self):
+        """no-instance: a stranger learns no more, whether a key is there or not; the log has what was seen, and the nearest instance"""
+        for key in ("hsm:ca key", "hsm:nothing", "nowhere:x", "pkcs11:bad"):
+            self.assertEqual(self.denied(OCSP, *GROUPS, method="Sign", key=key, **SIGN), "no-instance")
+        line = self.logged()
+        self.assertIn(f"denied: sign, to a caller of no instance (uid {OCSP}, gid {OCSP}, groups 62001 62002, unit -, pid ", line)
+        self.assertIn("no-instance: no [Instance] matches the caller; the nearest is [Instance far], but for its Group=62009", line)
+        self.denied(STRANGER, method="List")
+        self.assertIn("the nearest is [Instance ca], but for its User=61001", self.logged())
+
+    def test_not_allowed(self):
+        """not-allowed: Allow= lacks the operation"""
+        self.assertEqual(self.denied(CA, method="Delete", key="ca key"), "not-allowed")
+        self.assertIn("not-allowed: Allow= of [Instance ca] does not have delete", self.logged())
+        self.assertIn(f"to instance ca (uid {CA}, ", self.logged())
+
+    def test_not_this_key(self):
+        """not-this-key: Keys= lacks the nickname that something is to have, or a certificate is of another's key"""
+        self.assertEqual(self.denied(CA, method="Generate", nickname="tks", type="ec"), "not-this-key")
+        self.assertIn('not-this-key: Keys= of [Instance ca] does not have "tks"', self.logged())
+        self.assertEqual(self.denied(CA, method="io.tokend.Secrets.Generate", nickname="tks",
+                                     template={"type": "aes", "length": 16, "usage": ["encrypt"]}), "not-this-key")
+
+    def test_many_groups(self):
+        """a caller of very many groups makes no long line"""
+        self.denied(STRANGER, *range(70000, 70900), method="List")
+        self.assertRegex(self.logged(), r"groups 70000 70001 .* \.\.\., unit")
+        self.assertLess(len(self.logged()), 600)
+
+    def test_no_configuration(self):
+        """without any [Instance], a stranger's denial says in the log who may call"""
+        daemon = self.own(SoftToken(self.place, "own").section())
+        with Client(sock=varlink.connect_as(daemon.socket, STRANGER, STRANGER)) as client:
+            self.assertEqual(self.reason("PermissionDenied", client.call, "List"), "no-instance")
+        self.assertIn("no [Instance] is configured, so that root and the daemon's own user alone may call", daemon.log_text())
+
+    def test_operators(self):
+        """not-operator: what is for root"""
+        os.chmod(self.daemon.status_socket, 0o666)
+        with Client(sock=varlink.connect_as(self.daemon.status_socket, CA, CA)) as client:
+            self.assertEqual(self.reason("PermissionDenied", client.call, "io.tokend.Status.Probe", token="hsm"), "not-operator")
+
+
+class Invalid(OneToken):
+    def invalid(self, method, parameter, **parameters):
+        with self.assertRaises(varlink.Error) as caught:
+            self.daemon.call(method, **parameters)
+        error = caught.exception
+        self.assertEqual((error.name, error.parameters), ("InvalidParameter", {"parameter": parameter}), str(error))
+        return error.reason
+
+    def test_types_and_ranges(self):
+        """what was expected, and what was found"""
+        C, S = "io.tokend.Certificates.", "io.tokend.Secrets."
+        aes = {"type": "aes", "length": 16, "usage": ["encrypt"]}
+        for reason, method, parameter, parameters in (
+                ("it is missing", "Get", "key", {}),
+                ("there is no parameter of this name", "Get", "colour", {"key": "k", "colour": "red"}),
+                ("expected a string, found a number", "Get", "key", {"key": 1}),
+                ("expected an integer, found a string", "Random", "length", {"length": "1"}),
+                ("expected an integer from 1 to 4096", "Random", "length", {"length": 5000}),
+                ("expected true or false, found a number", "Generate", "loadable", {"type": "ec", "loadable": 1}),
+                ("expected an array of strings, found a string", "Generate", "usage", {"type": "ec", "usage": "sign"}),
+                ("expected base64 with padding (RFC 4648, section 4)", "Sign", "digest", {"key": "k", "algorithm": "ecdsa_sha256", "digest": "%%"}),
+                ("1 to 128 bytes", "Generate", "nickname", {"type": "ec", "nickname": "n" * 200}),
+                ("without a colon", "Generate", "nickname", {"type": "ec", "nickname": "a:b"}),
+                ("expected one of rsa, ec, ed25519", "Generate", "type", {"type": "dsa"}),
+                ("multiple of 8", "Generate", "size", {"type": "rsa", "size": 2049}),
+                ("secp256r1", "Generate", "curve", {"type": "ec", "curve": "secp256k1"}),
+                ("derive (ec)", "Generate", "usage", {"type": "rsa", "usage": ["derive"]}),
+                ("an even number of hexadecimal digits", "Generate", "id", {"type": "ec", "id": "abc"}),
+                ("color", "Get", "key", {"key": "pkcs11:token=a;color=red"}),
+                ("expected one of rsa_pkcs1_sha256", "Sign", "algorithm", {"key": "k", "algorithm": "md5"}),
+                ("expected exactly one of digest and message", "Sign", "digest", {"key": "k", "algorithm": "ecdsa_sha256"}),
+                ("as a digest of the algorithm", "Sign", "digest", {"key": "hsm:made", "algorithm": "ecdsa_sha256", "digest": b64(b"x")}),
+                ("expected a multiple", "Generate", "size", {"type": "ec", "size": 2048}),
+                ("letters, digits", C + "Request", "dnsNames", {"key": "hsm:made", "subject": "CN=x", "dnsNames": ["bad name"]}),
+                ("length: expected an integer from 0 to 512", S + "Generate", "template", {"template": {**aes, "length": 513}}),
+                ("length: expected 16, 24 or 32 bytes (aes)", S + "Generate", "template", {"template": {**aes, "length": 17}}),
+                ("usage: expected words", S + "Generate", "template", {"template": {**aes, "usage": ["fly"]}}),
+                ("type: expected one of aes", S + "Generate", "template", {"template": {**aes, "type": "rc4"}})):
+            with self.subTest(f"{method} {parameters}"):
+                self.assertIn(reason, self.invalid(method, parameter, **parameters))
+
+    def test_subjects(self):
+        """a subject that does not parse says how it is written"""
+        for subject, reason in (("/CN=x", "expected parts as in CN=NAME"), ("OCSP", "expected parts as in CN=NAME"),
+                                ("C=Germany", "a country has two letters"), ("CN=", "a value is empty")):
+            self.assertIn(reason, self.invalid("io.tokend.Certificates.Request", "subject", key="hsm:made", subject=subject))
+
+    @classmethod
+    def configure(cls):
+        super().configure()
+        cls.daemon.call("Generate", token="hsm", nickname="made", type="ec")
+
+    def test_padding(self):
+        """what became of a ciphertext has one sentence, whatever the token says of it"""
+        S = "io.tokend.Secrets."
+        self.daemon.call(S + "Generate", token="hsm", nickname="aes", template={"type": "aes", "length": 16, "usage": ["decrypt", "encrypt"]})
+        reasons = {self.invalid(S + "Decrypt", "ciphertext", key="hsm:aes", algorithm="aes_cbc_pad", iv=b64(bytes(16)),
+                                ciphertext=b64(os.urandom(length))) for length in (1, 16, 32, 33)}
+        self.assertEqual(reasons, {"it cannot be decrypted so with this key"})
+
+    def test_tokendctl(self):
+        """tokendctl calls what is wrong as it is called on the command line, and says the next step"""
+        for words, arguments in (
+                (("--subject: ", "next: Correct the value"), ("request", "hsm:made", "--subject", "/CN=x")),
+                (("--dns: ", "letters, digits"), ("request", "hsm:made", "--subject", "CN=x", "--dns", "bad name")),
+                (("the nickname: ", "without a colon"), ("generate", "hsm:a:b", "--type", "ec")),
+                (("--type, --usage, --length", "length: expected 16"),
+                 ("secret-generate", "--type", "aes", "--length", "17", "--usage", "encrypt"))):
+            done = self.daemon.ctl(*arguments, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr.decode())
+            for word in words:
+                self.assertIn(word, done.stderr.decode())
+
+    def test_json(self):
+        """with --json an error is an object on standard output; it says the same in words on standard error"""
+        done = self.daemon.ctl("--json", "pubkey", "hsm:nothing", check=False)
+        error = json.loads(done.stdout)
+        self.assertEqual((done.returncode, error["error"], error["parameters"]),
+                         (1, "io.tokend.Keys.KeyNotFound", {"key": "hsm:nothing"}))
+        self.assertIn(error["message"], done.stderr.decode())
+        self.assertIn(error["next"], done.stderr.decode())
+        done = self.daemon.ctl("--json", "--socket", "/nonexistent", "list", check=False)
+        self.assertEqual((done.returncode, json.loads(done.stdout)["error"]), (3, "CannotConnect"))
+
+
+class Refusing:
+    """A daemon that answers one client's call with this reply, or (None) not at all."""
+
+    def __init__(self, place, reply):
+        self.path, self.reply = place.path / "refusing", reply
+        self.path.unlink(missing_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        self.listener.settimeout(DEADLINE)
+        sock, _ = self.listener.accept()
+        with sock:
+            while sock.recv(65536):
+                if self.reply is not None:
+                    sock.sendall(self.reply)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.thread.join()
+        self.listener.close()
+
+
+class Remedies(Case):
+    """The one table."""
+
+    @classmethod
+    def configure(cls):
+        cls.table = json.loads(cls.run_ctl("--json", "help", "errors").stdout)
+
+    @staticmethod
+    def run_ctl(*arguments):
+        return subprocess.run([str(BUILD / "tokendctl"), *arguments], capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL)
+
+    def says(self, word, reply, *arguments):
+        """tokendctl, answered so, says the next step of the word."""
+        with Refusing(self.place, reply) as daemon:
+            done = self.run_ctl("--socket", str(daemon.path), *(arguments or ("list",)))
+        self.assertIn(f"tokendctl: next: {self.table[word]}\n", done.stderr)
+
+    def test_each(self):
+        """each line of the table is what tokendctl says after an error of that name, or of that reason"""
+        own = {"CannotConnect", "TimedOut", "ProtocolViolation", "InvalidArgument", "OtherError", "NoMemory"}
+        for word in self.table:
+            with self.subTest(word):
+                if word in own:
+                    continue
+                if word[0].islower():
+                    name, parameters = "io.tokend.Keys.PermissionDenied", {"operation": "list", "reason": word}
+                else:
+                    name, parameters = "io.tokend.Keys." + word, {"retryAfterMs": 600000} if word == "Overloaded" else {}
+                self.says(word, json.dumps({"error": name, "parameters": parameters}).encode() + b"\0")
+
+    def test_library(self):
+        """likewise what libtokend says itself"""
+        self.says("OtherError", b'{"error":"io.tokend.Keys.Newer"}\0')
+        self.says("ProtocolViolation", b"HTTP/1.1 400\0")
+        self.says("TimedOut", None, "--timeout", "100ms", "list")
+        done = self.run_ctl("--socket", "/nonexistent", "list")
+        self.assertIn(f"next: {self.table['CannotConnect']}", done.stderr)
+        self.says("InvalidArgument", None, "list", b"\xff")
+
+    def test_page(self):
+        """tokendctl(1) has each line, word for word, and no other"""
+        page = (ROOT / "man" / "tokendctl.1").read_text()
+        section = page.split(".SH ERRORS AND WHAT TO DO\n")[1].split(".SH ")[0]
+        found = {}
+        for word, text in re.findall(r"^\.TP\n\.B (\S+)\n((?:[^.].*\n)+)", section, re.M):
+            found[word.replace(r"\-", "-")] = " ".join(text.replace(r"\-", "-").split())
+        self.assertEqual(found, self.table)
+
+    def test_catalog(self):
+        """the catalog of the journal has, for a denied call, the next step of each reason"""
+        catalog = (ROOT / "systemd" / "tokend.catalog").read_text()
+        entry = " ".join(catalog.split("Subject: A call was denied\n")[1].split("\n-- ")[0].split())
+        for word in ("no-instance", "not-allowed", "not-this-key", "audit-key", "not-its-usage", "not-operator"):
+            self.assertIn(f"{word}: {self.table[word]}", entry)
