@@ -95,6 +95,7 @@ help:
 	@echo 'make test-systemd  the units under a real systemd, in a container (root, systemd-nspawn)'
 	@echo 'make test-claims  two daemons that want one nickname, 500 times'
 	@echo 'make soak       processes killed and stopped under eight clients, SOAK_SECONDS=600'
+	@echo 'make soak-module  nginx and JSS sign through the PKCS #11 module, while processes are killed, SOAK_SECONDS=600'
 	@echo 'make test-stops  stops and reloads under eight clients, SOAK_STOPS=1000'
 	@echo 'make test-no-memory  each allocation of each program fails once'
 	@echo 'make lint       layers, headers, formatting, clang, clang-tidy, pages, scripts'

@@ -65,7 +65,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops lint lint-build lint-changed lint-changed-build cases bench bench-flood
+.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops soak-module lint lint-build lint-changed lint-changed-build cases bench bench-flood
 # What the integration tests run, and with it those of single modules.
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
 test-programs: whole-programs $(UNIT)
@@ -120,6 +120,14 @@ soak test-stops:
 	$(again) whole-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	@cd tests/integration && SOAK_SECONDS=$(SOAK_SECONDS) SOAK_STOPS=$(SOAK_STOPS) SOAK_SEED=$(SOAK_SEED) TOKEND_BUILD='$(abspath $(BUILD))/sanitize' \
 		$(PYTHON) -B -W ignore -m unittest -v test_chaos.Soak.test_$(if $(filter soak,$@),strikes,stops)
+
+# nginx and a Java program sign through the module, while processes are killed and the device goes away; `make test` does each once.
+soak-module:
+	@tests/deps build test clients
+	$(again) whole-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
+	$(again) whole-programs
+	@cd tests/integration && SOAK_SECONDS=$(SOAK_SECONDS) TOKEND_BUILD='$(abspath $(BUILD))/sanitize' TOKEND_PLAIN='$(abspath $(BUILD))' \
+		$(PYTHON) -B -W ignore -m unittest -v test_module_faults
 
 # A folder of case scripts, DIR/NAME/run BUILD, each of which shows one behaviour on the plain build.
 cases: all
