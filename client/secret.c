@@ -41,7 +41,9 @@ static enum tokend_error secret_new(
                 .type = parts.type,
                 .length = (int)parts.length,
                 .sensitive = parts.sensitive,
-                .extractable = parts.extractable};
+                .extractable = parts.extractable,
+                .never_extractable = parts.never_extractable,
+                .local = parts.local};
         for (size_t i = 0; i < json_object_array_length(parts.usage); i++)
                 owned->secret.usage |=
                         usage_from_name(json_object_get_string(json_object_array_get_idx(parts.usage, i)));

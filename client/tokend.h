@@ -313,6 +313,7 @@ struct tokend_secret {
         bool sensitive, extractable;
         const char *json; /* the secret as the daemon gave it */
         const char *id;   /* CKA_ID in lower-case hexadecimal */
+        bool never_extractable, local;
 };
 
 struct tokend_secrets {

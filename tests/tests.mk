@@ -39,7 +39,7 @@ $(BUILD)/tests/libslownames.so: $(call objects,tests/names/names.c)
 
 # C programs of the integration tests: users of tokend.h and of nothing else of ours.
 PROBES := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
-$(patsubst %,$(BUILD)/obj/tests/integration/%.o,conformance habits held signer): EXTRA_CFLAGS = $(NSS_CFLAGS)
+$(patsubst %,$(BUILD)/obj/tests/integration/%.o,conformance conformance_secrets habits held sealer signer): EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(PROBES): $(BUILD)/tests/%: $(BUILD)/obj/tests/integration/%.o $(BUILD)/libtokend.so
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $< -L$(BUILD) -Wl,-rpath,'$$ORIGIN/..' -ltokend $(PROBE_LIBS) -lpthread

@@ -69,6 +69,18 @@ bool attributes_get(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type,
         return false;
 }
 
+void attributes_copy(struct attributes *attributes, const struct attributes *from,
+        const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        for (CK_ULONG i = 0; i < n; i++)
+                attributes_add(attributes, template[i].type, template[i].pValue, template[i].ulValueLen);
+        for (size_t i = 0; i < from->n; i++)
+                if (!template_find(template, n, from->list[i].type))
+                        attributes_add(attributes, from->list[i].type, from->values.data + from->list[i].at,
+                                from->list[i].length);
+        attributes->values.failed |= from->values.failed;
+}
+
 const CK_ATTRIBUTE *template_find(const CK_ATTRIBUTE *template, CK_ULONG n, CK_ATTRIBUTE_TYPE type)
 {
         for (CK_ULONG i = 0; i < n; i++)

@@ -29,6 +29,10 @@ void attributes_add_bool(struct attributes *attributes, CK_ATTRIBUTE_TYPE type, 
 void attributes_add_ulong(struct attributes *attributes, CK_ATTRIBUTE_TYPE type, CK_ULONG value);
 bool attributes_failed(const struct attributes *attributes);
 
+/* Adds what the template has, and then what `from` has and it does not. */
+void attributes_copy(struct attributes *attributes, const struct attributes *from,
+        const CK_ATTRIBUTE *template, CK_ULONG n);
+
 /* false: the list has no attribute of this type. The value belongs to the list. */
 bool attributes_get(const struct attributes *attributes, CK_ATTRIBUTE_TYPE type, const void **ret_value,
         size_t *ret_length);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Key pairs. With a label, the key has its nickname at once. Without one it is named later: by the certificate that is put there for it
+ * Key pairs. One of a session is sealed. On a token, with a label, the key has its nickname at once. Without one it is named later: by the certificate that is put there for it
  * (NSS, JSS), or by its CKA_LABEL.
  */
+#include "client/pkcs11/asked-key.h"
 #include "client/pkcs11/mechanism.h"
 #include "client/pkcs11/write.h"
-#include "daemon/util/text.h"
 
 struct pair {
         const CK_ATTRIBUTE *public, *private;
@@ -30,67 +30,34 @@ static CK_RV pair_text(struct pair *pair, CK_ATTRIBUTE_TYPE type, char **ret)
 
 static CK_RV pair_id(struct pair *pair)
 {
-        const CK_ATTRIBUTE *id = template_find(pair->private, pair->n_private, CKA_ID);
+        CK_RV rv = template_id(pair->private, pair->n_private, &pair->id);
 
-        if (!id || id->ulValueLen == 0)
-                id = template_find(pair->public, pair->n_public, CKA_ID);
-        if (!id || id->ulValueLen == 0)
-                return CKR_OK;
-        if (id->ulValueLen > 64)
-                return CKR_ATTRIBUTE_VALUE_INVALID;
-        pair->id = malloc(2 * id->ulValueLen + 1);
-        if (!pair->id)
-                return CKR_HOST_MEMORY;
-        text_hex(id->pValue, id->ulValueLen, pair->id);
-        return CKR_OK;
+        return rv == CKR_OK && !pair->id ? template_id(pair->public, pair->n_public, &pair->id) : rv;
 }
 
-/* The key is on the token, sensitive and not extractable: a template that wants anything else does not get a key that it does not
+/* A key on the token is sensitive and not extractable: a template that wants anything else does not get a key that it does not
  * expect. */
 static CK_RV check_private(const struct pair *pair)
 {
-        bool token = false, sensitive = true, extractable = false;
-        CK_RV rv = template_bool(pair->private, pair->n_private, CKA_TOKEN, &token);
-
-        if (rv == CKR_OK)
-                rv = template_bool(pair->private, pair->n_private, CKA_SENSITIVE, &sensitive);
+        bool sensitive = true, extractable = false;
+        CK_RV rv = template_bool(pair->private, pair->n_private, CKA_SENSITIVE, &sensitive);
         if (rv == CKR_OK)
                 rv = template_bool(pair->private, pair->n_private, CKA_EXTRACTABLE, &extractable);
         if (rv != CKR_OK)
                 return rv;
-        return token && sensitive && !extractable ? CKR_OK : CKR_TEMPLATE_INCONSISTENT;
+        return sensitive && !extractable ? CKR_OK : CKR_TEMPLATE_INCONSISTENT;
 }
 
-/* NSS asks for every usage of every key and does not look which it gets; so do others. What the caller has no right to use is left out,
- * unless nothing would remain. */
-static CK_RV take_usage(struct pair *pair, const struct p11_slot *slot, CK_KEY_TYPE type)
+static unsigned possible_usage(CK_KEY_TYPE type)
 {
-        static const struct {
-                CK_ATTRIBUTE_TYPE attribute;
-                unsigned usage;
-                const char *right;
-                bool rsa, ec;
-        } rows[] = {{CKA_SIGN, TOKEND_USAGE_SIGN, "sign", true, true},
-                {CKA_DECRYPT, TOKEND_USAGE_DECRYPT, "decrypt", true, false},
-                {CKA_UNWRAP, TOKEND_USAGE_UNWRAP, "unwrap", true, false},
-                {CKA_DERIVE, TOKEND_USAGE_DERIVE, "derive", false, true}};
-        unsigned asked = 0, allowed = 0;
-
-        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                bool wanted = false;
-                CK_RV rv = template_bool(pair->private, pair->n_private, rows[i].attribute, &wanted);
-
-                if (rv != CKR_OK)
-                        return rv;
-                if (!wanted || !(type == CKK_RSA ? rows[i].rsa : rows[i].ec) ||
-                        (type == CKK_EC_EDWARDS && rows[i].usage != TOKEND_USAGE_SIGN))
-                        continue;
-                asked |= rows[i].usage;
-                if (slot_allows(slot, rows[i].right))
-                        allowed |= rows[i].usage;
+        switch (type) {
+        case CKK_RSA:
+                return TOKEND_USAGE_SIGN | TOKEND_USAGE_DECRYPT | TOKEND_USAGE_UNWRAP;
+        case CKK_EC:
+                return TOKEND_USAGE_SIGN | TOKEND_USAGE_DERIVE;
+        default:
+                return TOKEND_USAGE_SIGN;
         }
-        pair->wanted.usage = allowed ? allowed : asked;
-        return CKR_OK;
 }
 
 static CK_RV take_rsa(struct pair *pair)
@@ -139,7 +106,8 @@ static CK_RV take_pair(struct pair *pair, const struct p11_slot *slot, CK_KEY_TY
         if (rv == CKR_OK)
                 rv = pair_id(pair);
         if (rv == CKR_OK)
-                rv = take_usage(pair, slot, type);
+                rv = asked_usage(
+                        pair->private, pair->n_private, slot, possible_usage(type), 0, &pair->wanted.usage);
         if (rv == CKR_OK)
                 rv = type == CKK_RSA ? take_rsa(pair) : take_curve(pair, type);
         pair->wanted.token = slot->token->name;
@@ -170,6 +138,50 @@ static CK_RV find_made(struct module *module, CK_SLOT_ID slot, const struct toke
         return *ret_public && *ret_private ? CKR_OK : CKR_FUNCTION_FAILED;
 }
 
+static CK_RV generate_on_token(struct module *module, const struct p11_slot *slot, struct pair *pair,
+        CK_KEY_TYPE type, CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private)
+{
+        _cleanup_(key_freep) struct tokend_key *key = NULL;
+        struct tokend_failure failure = {0};
+        CK_RV rv = take_pair(pair, slot, type);
+
+        if (rv == CKR_OK)
+                rv = label_check(module, pair->label);
+        if (rv != CKR_OK)
+                return rv;
+        (void)tokend_generate(module->calls, &pair->wanted, 0, &key, &failure);
+        rv = module_error(&failure, CKR_TEMPLATE_INCONSISTENT, CKR_TOKEN_WRITE_PROTECTED);
+        return rv == CKR_OK ? find_made(module, slot->id, key, ret_public, ret_private) : rv;
+}
+
+/* A pair of the session: its private half is a sealed key. */
+static CK_RV generate_for_session(struct module *module, CK_SESSION_HANDLE session,
+        const struct p11_slot *slot, struct pair *pair, CK_KEY_TYPE type, CK_OBJECT_HANDLE *ret_public,
+        CK_OBJECT_HANDLE *ret_private)
+{
+        _cleanup_(sealed_freep) struct tokend_sealed *sealed = NULL;
+        _cleanup_(object_unrefp) struct p11_object *public = NULL;
+        struct tokend_failure failure = {0};
+        struct p11_asked key;
+        CK_RV rv = type == CKK_RSA ? take_rsa(pair) : take_curve(pair, type);
+
+        if (rv == CKR_OK)
+                rv = asked_key_take(pair->private, pair->n_private, slot, CKO_PRIVATE_KEY, type, &key);
+        if (rv != CKR_OK)
+                return rv;
+        key.wanted.size = pair->wanted.size;
+        key.wanted.curve = pair->wanted.curve;
+        (void)tokend_secret_generate(module->calls, slot->token->name, &key.wanted, 0, &sealed, &failure);
+        rv = module_error(&failure, CKR_TEMPLATE_INCONSISTENT, CKR_KEY_FUNCTION_NOT_PERMITTED);
+        if (rv == CKR_OK)
+                rv = object_sealed_public_key(slot->id, pair->public, pair->n_public, sealed, &public);
+        if (rv == CKR_OK)
+                rv = p11_session_add(module, session, public, ret_public);
+        return rv == CKR_OK ? add_sealed(module, session, &key, pair->private, pair->n_private, sealed, true,
+                                      ret_private)
+                            : rv;
+}
+
 CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
         CK_ATTRIBUTE_PTR pPublicKeyTemplate, CK_ULONG ulPublicKeyAttributeCount,
         CK_ATTRIBUTE_PTR pPrivateKeyTemplate, CK_ULONG ulPrivateKeyAttributeCount,
@@ -178,15 +190,14 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
         _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
         _cleanup_(pair_done) struct pair pair = {pPublicKeyTemplate, pPrivateKeyTemplate,
                 ulPublicKeyAttributeCount, ulPrivateKeyAttributeCount, NULL, NULL, {0}};
-        _cleanup_(key_freep) struct tokend_key *key = NULL;
         const struct mechanism *mechanism;
-        struct tokend_failure failure = {0};
         const struct p11_slot *slot;
+        bool on_token = false;
         CK_RV rv;
 
         ENTER_MODULE;
 
-        rv = writable_slot(module, hSession, true, &catalogue, &slot);
+        rv = p11_session_info(module, hSession, NULL, NULL);
         if (rv != CKR_OK)
                 return rv;
         if (!pMechanism || !phPublicKey || !phPrivateKey ||
@@ -200,12 +211,13 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
                 return CKR_MECHANISM_PARAM_INVALID;
         if (mechanism->key_type == CKK_EC_EDWARDS && module->settings.no_ed25519)
                 return CKR_MECHANISM_INVALID;
-        rv = take_pair(&pair, slot, mechanism->key_type);
+        rv = template_bool(pair.private, pair.n_private, CKA_TOKEN, &on_token);
         if (rv == CKR_OK)
-                rv = label_check(module, pair.label);
+                rv = writable_slot(module, hSession, on_token, &catalogue, &slot);
         if (rv != CKR_OK)
                 return rv;
-        (void)tokend_generate(module->calls, &pair.wanted, 0, &key, &failure);
-        rv = module_error(&failure, CKR_TEMPLATE_INCONSISTENT, CKR_TOKEN_WRITE_PROTECTED);
-        return rv == CKR_OK ? find_made(module, slot->id, key, phPublicKey, phPrivateKey) : rv;
+        return on_token ? generate_on_token(
+                                  module, slot, &pair, mechanism->key_type, phPublicKey, phPrivateKey)
+                        : generate_for_session(module, hSession, slot, &pair, mechanism->key_type,
+                                  phPublicKey, phPrivateKey);
 }

@@ -48,6 +48,11 @@ static CK_RV search_token(struct module *module, struct p11_search *search, CK_S
         for (size_t i = 0; rv == CKR_OK && i < catalogue->n_objects; i++)
                 if (catalogue->objects[i]->slot == slot)
                         look_at(catalogue->objects[i], search);
+        module_lock();
+        for (size_t i = 0; i < module->n_promised; i++)
+                if (module->promised[i]->slot == slot)
+                        look_at(module->promised[i], search);
+        module_unlock();
         return rv;
 }
 
@@ -59,7 +64,8 @@ static bool may_be_new(const struct p11_search *search)
         if (search->n > 0 || search->n_template == 0 ||
                 template_ulong(search->template, search->n_template, CKA_CLASS, &class) != CKR_OK)
                 return false;
-        return class == CKO_PRIVATE_KEY || class == CKO_PUBLIC_KEY || class == CKO_CERTIFICATE;
+        return class == CKO_PRIVATE_KEY || class == CKO_PUBLIC_KEY || class == CKO_SECRET_KEY ||
+               class == CKO_CERTIFICATE;
 }
 
 static CK_RV search_all(struct module *module, struct p11_search *search, CK_SLOT_ID slot)

@@ -2,8 +2,7 @@
 /*
  * The functions that the module does not have, each with its reason. The tables of functions need all of them.
  *
- * C_CopyObject: NSS copies a server's key to a session object and the copy once more, and goes on with the key on the token where
- * that is refused. PINs are the daemon's; tokens are set up by their own tools. No program needs the rest.
+ * PINs are the daemon's; tokens are set up by their own tools. No program needs the rest.
  */
 #include "client/pkcs11/module.h"
 
@@ -26,8 +25,6 @@ REFUSED(C_SetPIN, (SESSION, CK_CHAR_PTR pOldPin, CK_ULONG ulOldLen, CK_CHAR_PTR 
 REFUSED(C_GetOperationState, (SESSION, CK_BYTE_PTR pOperationState, CK_ULONG_PTR pulOperationStateLen))
 REFUSED(C_SetOperationState, (SESSION, CK_BYTE_PTR pOperationState, CK_ULONG ulOperationStateLen,
                                      CK_OBJECT_HANDLE hEncryptionKey, CK_OBJECT_HANDLE hAuthenticationKey))
-REFUSED(C_CopyObject, (SESSION, CK_OBJECT_HANDLE hObject, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount,
-                              CK_OBJECT_HANDLE_PTR phNewObject))
 REFUSED(C_DigestKey, (SESSION, CK_OBJECT_HANDLE hKey))
 REFUSED(C_SignRecoverInit, (SESSION, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey))
 REFUSED(C_SignRecover, (SESSION, BYTES(Data), OUT(Signature)))
@@ -72,15 +69,3 @@ REFUSED(C_VerifyMessage, (SESSION, PARAMETER, BYTES(Data), BYTES(Signature)))
 REFUSED(C_VerifyMessageBegin, (SESSION, PARAMETER))
 REFUSED(C_VerifyMessageNext, (SESSION, PARAMETER, BYTES(Data), BYTES(Signature)))
 REFUSED(C_MessageVerifyFinal, (SESSION))
-
-REFUSED(C_EncryptInit, (SESSION, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey))
-REFUSED(C_Encrypt, (SESSION, BYTES(Data), OUT(EncryptedData)))
-REFUSED(C_EncryptUpdate, (SESSION, BYTES(Part), OUT(EncryptedPart)))
-REFUSED(C_EncryptFinal, (SESSION, OUT(LastEncryptedPart)))
-REFUSED(C_GenerateKey, (SESSION, CK_MECHANISM_PTR pMechanism, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount,
-                               CK_OBJECT_HANDLE_PTR phKey))
-REFUSED(C_WrapKey, (SESSION, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hWrappingKey,
-                           CK_OBJECT_HANDLE hKey, CK_BYTE_PTR pWrappedKey, CK_ULONG_PTR pulWrappedKeyLen))
-REFUSED(C_UnwrapKey, (SESSION, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hUnwrappingKey,
-                             CK_BYTE_PTR pWrappedKey, CK_ULONG ulWrappedKeyLen, CK_ATTRIBUTE_PTR pTemplate,
-                             CK_ULONG ulAttributeCount, CK_OBJECT_HANDLE_PTR phKey))

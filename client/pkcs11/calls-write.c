@@ -3,6 +3,7 @@
  * What changes a token, but for new keys: certificates, names, deletion. The daemon decides whether the caller may. What was changed is
  * seen by the next search. Private keys in the clear are refused here, before they leave the program.
  */
+#include "client/pkcs11/promise.h"
 #include "client/pkcs11/write.h"
 
 /* ---- certificates and the objects of a session ---- */
@@ -101,6 +102,8 @@ static CK_RV rename_object(struct module *module, const struct p11_object *objec
                 return CKR_OK;
         if (object->class == CKO_CERTIFICATE)
                 return CKR_ATTRIBUTE_READ_ONLY;
+        if (object->class == CKO_SECRET_KEY)
+                return object->name ? CKR_ATTRIBUTE_READ_ONLY : promise_keep(module, object, label);
         rv = template_text(label, 1, CKA_LABEL, &nickname);
         if (rv == CKR_OK && !nickname)
                 rv = CKR_ATTRIBUTE_VALUE_INVALID;
@@ -115,7 +118,8 @@ static CK_RV rename_object(struct module *module, const struct p11_object *objec
 }
 
 /* NSS sets CKA_ID to what it is, and CKA_SUBJECT, which a key here does not have. */
-static CK_RV set(struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *attribute)
+static CK_RV set_on_token(
+        struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *attribute)
 {
         switch (attribute->type) {
         case CKA_LABEL:
@@ -125,6 +129,36 @@ static CK_RV set(struct module *module, const struct p11_object *object, const C
         default:
                 return attributes_match(&object->attributes, attribute, 1) ? CKR_OK : CKR_ATTRIBUTE_READ_ONLY;
         }
+}
+
+/* What a program may say of an object of a session, when it changes or copies it: how it is called; the rest is as it is. */
+static CK_RV check_change(const struct p11_object *object, const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        for (CK_ULONG i = 0; i < n; i++)
+                switch (template[i].type) {
+                case CKA_LABEL:
+                case CKA_ID:
+                case CKA_SUBJECT:
+                case CKA_START_DATE:
+                case CKA_END_DATE:
+                        break;
+                default:
+                        if (!attributes_match(&object->attributes, &template[i], 1))
+                                return CKR_ATTRIBUTE_READ_ONLY;
+                }
+        return CKR_OK;
+}
+
+static CK_RV set_in_session(
+        struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        _cleanup_(object_unrefp) struct p11_object *changed = NULL;
+        CK_RV rv = check_change(object, template, n);
+
+        if (rv != CKR_OK)
+                return rv;
+        changed = object_copy(object, template, n);
+        return changed ? p11_session_replace(module, object, changed) : CKR_HOST_MEMORY;
 }
 
 CK_RV C_SetAttributeValue(
@@ -146,11 +180,38 @@ CK_RV C_SetAttributeValue(
                 return rv;
         if (object->class == CKO_PROFILE)
                 return CKR_ACTION_PROHIBITED;
-        if (!object->session && !(flags & CKF_RW_SESSION))
+        if (object->session)
+                return set_in_session(module, object, pTemplate, ulCount);
+        if (!(flags & CKF_RW_SESSION))
                 return CKR_SESSION_READ_ONLY;
         for (CK_ULONG i = 0; i < ulCount && rv == CKR_OK; i++)
-                rv = set(module, object, &pTemplate[i]);
+                rv = set_on_token(module, object, &pTemplate[i]);
         return rv;
+}
+
+/* NSS copies a server's key to a session object and the copy once more, and goes on with the key on the token where that is refused. */
+CK_RV C_CopyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject, CK_ATTRIBUTE_PTR pTemplate,
+        CK_ULONG ulCount, CK_OBJECT_HANDLE_PTR phNewObject)
+{
+        _cleanup_(object_unrefp) struct p11_object *object = NULL, *copy = NULL;
+        CK_RV rv;
+
+        ENTER_MODULE;
+
+        rv = p11_session_info(module, hSession, NULL, NULL);
+        if (rv != CKR_OK)
+                return rv;
+        if (!phNewObject || template_check(pTemplate, ulCount) != CKR_OK)
+                return CKR_ARGUMENTS_BAD;
+        rv = module_object_of(module, hObject, CKR_OBJECT_HANDLE_INVALID, &object);
+        if (rv != CKR_OK)
+                return rv;
+        if (!object->sealed)
+                return CKR_ACTION_PROHIBITED;
+        if (check_change(object, pTemplate, ulCount) != CKR_OK)
+                return CKR_TEMPLATE_INCONSISTENT;
+        copy = object_copy(object, pTemplate, ulCount);
+        return copy ? p11_session_add(module, hSession, copy, phNewObject) : CKR_HOST_MEMORY;
 }
 
 /* A pair is one key to the daemon: the private half takes the public one along, and the public half alone stays. */
@@ -163,6 +224,12 @@ static CK_RV delete_from_token(struct module *module, const struct p11_object *o
         switch (object->class) {
         case CKO_PUBLIC_KEY:
                 return CKR_OK;
+        case CKO_SECRET_KEY:
+                if (!object->name)
+                        return promise_forget(module, object->handle);
+                (void)tokend_secret_delete(
+                        module->calls, object->name, module->settings.timeout_ms, &failure);
+                break;
         case CKO_PRIVATE_KEY:
                 (void)tokend_delete(module->calls, object->name, module->settings.timeout_ms, &failure);
                 break;

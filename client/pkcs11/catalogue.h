@@ -17,6 +17,7 @@ struct p11_slot {
 struct catalogue {
         atomic_uint refs;
         struct tokend_tokens *tokens;
+        struct tokend_secrets *secrets; /* NULL: the daemon has none for the caller */
         size_t n_slots, n_objects;
         struct p11_slot *slots;
         struct p11_object **objects;           /* in the order in which a search finds them */

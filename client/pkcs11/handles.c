@@ -82,21 +82,33 @@ CK_ULONG handles_next(struct handles *handles)
         return ++handles->last;
 }
 
-CK_ULONG handles_of(struct handles *handles, const struct p11_object *object)
+/* The row of the object, which gets this number if it has none. NULL: no memory. */
+static struct handle_row *claim(struct handles *handles, const struct p11_object *object, CK_ULONG handle)
 {
         uint8_t identity[SHA256_DIGEST_SIZE];
         struct handle_row *row;
 
         if (!grow(handles))
-                return 0;
+                return NULL;
         identify(object, identity);
         row = row_of(handles, identity);
         if (row->handle == 0) {
                 memcpy(row->identity, identity, sizeof(identity));
-                row->handle = handles_next(handles);
+                row->handle = handle;
                 row->half = object->class == CKO_PUBLIC_KEY;
                 handles->n++;
         }
+        return row;
+}
+
+CK_ULONG handles_of(struct handles *handles, const struct p11_object *object)
+{
+        const struct handle_row *row = claim(handles, object, handles->last + 1);
+
+        if (!row)
+                return 0;
+        if (row->handle == handles->last + 1)
+                handles->last++;
         return row->handle;
 }
 
@@ -111,4 +123,14 @@ bool handles_delete_half(struct handles *handles, CK_ULONG handle)
                 }
         }
         return false;
+}
+
+CK_RV handles_bind(struct handles *handles, const struct p11_object *object, CK_ULONG handle)
+{
+        struct handle_row *row = claim(handles, object, handle);
+
+        if (!row)
+                return CKR_HOST_MEMORY;
+        row->handle = handle;
+        return CKR_OK;
 }

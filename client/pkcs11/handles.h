@@ -28,5 +28,8 @@ CK_ULONG handles_of(struct handles *handles, const struct p11_object *object);
 /* Whether this is the number of a public half, which is deleted once: it has gone with its private half. */
 bool handles_delete_half(struct handles *handles, CK_ULONG handle);
 
+/* The object gets this number, which nothing else has. CKR_HOST_MEMORY. */
+CK_RV handles_bind(struct handles *handles, const struct p11_object *object, CK_ULONG handle);
+
 /* A number that nothing had before. */
 CK_ULONG handles_next(struct handles *handles);

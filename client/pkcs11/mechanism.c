@@ -4,13 +4,17 @@
 
 #include <string.h>
 
-#define NONE  CK_UNAVAILABLE_INFORMATION
-#define SIGNS (CKF_SIGN | CKF_VERIFY)
-#define CURVE (CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS)
+#include "proto/limits.h"
+
+#define NONE    CK_UNAVAILABLE_INFORMATION
+#define SIGNS   (CKF_SIGN | CKF_VERIFY)
+#define CIPHERS (CKF_ENCRYPT | CKF_DECRYPT)
+#define WRAPS   (CKF_WRAP | CKF_UNWRAP)
+#define CURVE   (CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS)
 
 /* clang-format off */
 static const struct mechanism mechanisms[] = {
-        {CKM_RSA_PKCS, SIGNS | CKF_DECRYPT, CKK_RSA, MODULE_PKCS1, NONE, "CKM_RSA_PKCS", NULL},
+        {CKM_RSA_PKCS, SIGNS | CKF_DECRYPT | WRAPS, CKK_RSA, MODULE_PKCS1, NONE, "CKM_RSA_PKCS", NULL},
         {CKM_SHA1_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA_1, "CKM_RSA_PKCS", "sign-raw"},
         {CKM_SHA224_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA224, "CKM_RSA_PKCS", "sign-raw"},
         {CKM_SHA256_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA256, "CKM_RSA_PKCS", NULL},
@@ -21,7 +25,7 @@ static const struct mechanism mechanisms[] = {
         {CKM_SHA256_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA256, "CKM_RSA_PKCS_PSS", NULL},
         {CKM_SHA384_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA384, "CKM_RSA_PKCS_PSS", NULL},
         {CKM_SHA512_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA512, "CKM_RSA_PKCS_PSS", NULL},
-        {CKM_RSA_PKCS_OAEP, CKF_DECRYPT, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_OAEP", "decrypt"},
+        {CKM_RSA_PKCS_OAEP, CKF_DECRYPT | WRAPS, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_OAEP", NULL},
         {CKM_ECDSA, SIGNS, CKK_EC, MODULE_ECDSA, NONE, "CKM_ECDSA", NULL},
         {CKM_ECDSA_SHA1, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA_1, "CKM_ECDSA", "sign-raw"},
         {CKM_ECDSA_SHA224, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA224, "CKM_ECDSA", "sign-raw"},
@@ -29,10 +33,27 @@ static const struct mechanism mechanisms[] = {
         {CKM_ECDSA_SHA384, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA384, "CKM_ECDSA", NULL},
         {CKM_ECDSA_SHA512, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA512, "CKM_ECDSA", NULL},
         {CKM_EDDSA, SIGNS, CKK_EC_EDWARDS, MODULE_EDDSA, NONE, "CKM_EDDSA", NULL},
-        {CKM_ECDH1_DERIVE, CKF_DERIVE, CKK_EC, MODULE_NONE, NONE, "CKM_ECDH1_DERIVE", "derive"},
-        {CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_KEY_PAIR_GEN", "generate"},
-        {CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_EC, MODULE_NONE, NONE, "CKM_ECDSA_KEY_PAIR_GEN", "generate"},
-        {CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_EC_EDWARDS, MODULE_NONE, NONE, "CKM_EC_EDWARDS_KEY_PAIR_GEN", "generate"},
+        {CKM_ECDH1_DERIVE, CKF_DERIVE, CKK_EC, MODULE_NONE, NONE, "CKM_ECDH1_DERIVE", NULL},
+        {CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_KEY_PAIR_GEN", NULL},
+        {CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_EC, MODULE_NONE, NONE, "CKM_ECDSA_KEY_PAIR_GEN", NULL},
+        {CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, CKK_EC_EDWARDS, MODULE_NONE, NONE, "CKM_EC_EDWARDS_KEY_PAIR_GEN", NULL},
+        {CKM_AES_KEY_GEN, CKF_GENERATE, CKK_AES, MODULE_NONE, NONE, "CKM_AES_KEY_GEN", NULL},
+        {CKM_DES2_KEY_GEN, CKF_GENERATE, CKK_DES2, MODULE_NONE, NONE, "CKM_DES2_KEY_GEN", NULL},
+        {CKM_DES3_KEY_GEN, CKF_GENERATE, CKK_DES3, MODULE_NONE, NONE, "CKM_DES3_KEY_GEN", NULL},
+        {CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE, CKK_GENERIC_SECRET, MODULE_NONE, NONE, "CKM_GENERIC_SECRET_KEY_GEN", NULL},
+        {CKM_AES_ECB, CIPHERS, CKK_AES, MODULE_NONE, NONE, "CKM_AES_ECB", NULL},
+        {CKM_AES_CBC, CIPHERS | WRAPS, CKK_AES, MODULE_NONE, NONE, "CKM_AES_CBC", NULL},
+        {CKM_AES_CBC_PAD, CIPHERS | WRAPS, CKK_AES, MODULE_NONE, NONE, "CKM_AES_CBC_PAD", NULL},
+        {CKM_AES_GCM, CIPHERS, CKK_AES, MODULE_NONE, NONE, "CKM_AES_GCM", NULL},
+        {CKM_AES_KEY_WRAP, WRAPS, CKK_AES, MODULE_NONE, NONE, "CKM_AES_KEY_WRAP", NULL},
+        {CKM_AES_KEY_WRAP_KWP, WRAPS, CKK_AES, MODULE_NONE, NONE, NULL, NULL},
+        {CKM_DES3_ECB, CIPHERS | WRAPS, CKK_DES3, MODULE_NONE, NONE, "CKM_DES3_ECB", NULL},
+        {CKM_DES3_CBC, CIPHERS, CKK_DES3, MODULE_NONE, NONE, "CKM_DES3_CBC", NULL},
+        {CKM_DES3_CBC_PAD, CIPHERS | WRAPS, CKK_DES3, MODULE_NONE, NONE, "CKM_DES3_CBC_PAD", NULL},
+        {CKM_DES3_ECB_ENCRYPT_DATA, CKF_DERIVE, CKK_DES3, MODULE_NONE, NONE, "CKM_DES3_ECB_ENCRYPT_DATA", NULL},
+        {CKM_AES_ECB_ENCRYPT_DATA, CKF_DERIVE, CKK_AES, MODULE_NONE, NONE, "CKM_AES_ECB_ENCRYPT_DATA", NULL},
+        {CKM_EXTRACT_KEY_FROM_KEY, CKF_DERIVE, CKK_GENERIC_SECRET, MODULE_NONE, NONE, "CKM_EXTRACT_KEY_FROM_KEY", NULL},
+        {CKM_CONCATENATE_BASE_AND_KEY, CKF_DERIVE, CKK_GENERIC_SECRET, MODULE_NONE, NONE, "CKM_CONCATENATE_BASE_AND_KEY", NULL},
         {CKM_SHA_1, CKF_DIGEST, NONE, MODULE_NONE, CKM_SHA_1, NULL, NULL},
         {CKM_SHA224, CKF_DIGEST, NONE, MODULE_NONE, CKM_SHA224, NULL, NULL},
         {CKM_SHA256, CKF_DIGEST, NONE, MODULE_NONE, CKM_SHA256, NULL, NULL},
@@ -54,19 +75,30 @@ const struct mechanism *mechanism_find(CK_MECHANISM_TYPE type)
         return NULL;
 }
 
+/* Keys that pass through are sealed, which takes this of the token. */
+static bool seals(const struct p11_slot *slot)
+{
+        return slot_has(slot, "CKM_AES_KEY_WRAP_KWP") || slot_has(slot, "CKM_AES_KEY_WRAP_PAD");
+}
+
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct p11_slot *slot)
 {
+        static const struct {
+                CK_FLAGS flags;
+                const char *right;
+        } rights[] = {{CKF_SIGN, "sign"}, {CKF_VERIFY, "verify"}, {CKF_DECRYPT, "decrypt"},
+                {CKF_ENCRYPT, "encrypt"}, {CKF_WRAP, "wrap"}, {CKF_UNWRAP, "unwrap"}, {CKF_DERIVE, "derive"},
+                {CKF_GENERATE | CKF_GENERATE_KEY_PAIR, "generate"}};
         CK_FLAGS flags = mechanism->flags;
 
         if ((mechanism->device && !slot_has(slot, mechanism->device)) ||
                 (mechanism->right && !slot_allows(slot, mechanism->right)))
                 return 0;
-        if (!slot_allows(slot, "sign"))
-                flags &= ~(CK_FLAGS)CKF_SIGN;
-        if (!slot_allows(slot, "verify"))
-                flags &= ~(CK_FLAGS)CKF_VERIFY;
-        if (!slot_allows(slot, "decrypt"))
-                flags &= ~(CK_FLAGS)CKF_DECRYPT;
+        for (size_t i = 0; i < ARRAY_SIZE(rights); i++)
+                if (!slot_allows(slot, rights[i].right))
+                        flags &= ~rights[i].flags;
+        if (!seals(slot))
+                flags &= ~(CK_FLAGS)(mechanism->key_type == CKK_EC ? WRAPS : WRAPS | CKF_DERIVE);
         return flags;
 }
 
@@ -86,6 +118,19 @@ void mechanism_info(const struct mechanism *mechanism, CK_FLAGS flags, CK_MECHAN
         case CKK_EC_EDWARDS:
                 ret->ulMinKeySize = 255;
                 ret->ulMaxKeySize = 255;
+                break;
+        case CKK_AES: /* these in bytes */
+                ret->ulMinKeySize = 16;
+                ret->ulMaxKeySize = 32;
+                break;
+        case CKK_DES2:
+        case CKK_DES3:
+                ret->ulMinKeySize = mechanism->type == CKM_DES3_KEY_GEN ? 24 : 16;
+                ret->ulMaxKeySize = mechanism->type == CKM_DES2_KEY_GEN ? 16 : 24;
+                break;
+        case CKK_GENERIC_SECRET:
+                ret->ulMinKeySize = 1;
+                ret->ulMaxKeySize = LIMIT_GENERIC_SECRET;
                 break;
         default:
                 return;

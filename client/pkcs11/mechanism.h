@@ -18,12 +18,13 @@ enum module_scheme {
 
 struct mechanism {
         CK_MECHANISM_TYPE type;
-        CK_FLAGS flags;            /* CKF_SIGN and so on: what it can be used for */
-        CK_KEY_TYPE key_type;      /* CKK_ of its keys; CK_UNAVAILABLE_INFORMATION: it has none */
+        CK_FLAGS flags; /* CKF_SIGN and so on: what it can be used for */
+        CK_KEY_TYPE
+        key_type; /* CKK_ of its keys, DES3 also for DES2; CK_UNAVAILABLE_INFORMATION: it has none */
         enum module_scheme scheme; /* of signatures */
         CK_MECHANISM_TYPE hash; /* which the module makes of the message; CK_UNAVAILABLE_INFORMATION: none */
         const char *device;     /* the mechanism that the device must have; NULL: none */
-        const char *right;      /* which the caller must have to see it; NULL: none */
+        const char *right;      /* which the caller must have beside those of the flags; NULL: none */
 };
 
 /* NULL: the module does not have it. */

@@ -20,6 +20,9 @@ static pid_t owner;
 static void destroy(struct module *module)
 {
         p11_session_close_all(module, NULL);
+        for (size_t i = 0; i < module->n_promised; i++)
+                object_unref(module->promised[i]);
+        free(module->promised);
         catalogue_unref(module->catalogue);
         free(module->sessions);
         handles_done(&module->handles);
@@ -167,6 +170,9 @@ CK_RV module_object_of(struct module *module, CK_OBJECT_HANDLE handle, CK_RV wro
                 object = catalogue_object(module->catalogue, handle);
         if (!object)
                 object = p11_session_object(module, handle);
+        for (size_t i = 0; i < module->n_promised && !object; i++)
+                if (module->promised[i]->handle == handle)
+                        object = module->promised[i];
         if (object)
                 *ret = object_ref(object);
         module_unlock();
@@ -230,6 +236,8 @@ CK_RV module_error(const struct tokend_failure *failure, CK_RV wrong, CK_RV deni
         case TOKEND_OK:
                 return CKR_OK;
         case TOKEND_KEY_NOT_FOUND:
+        case TOKEND_SECRET_NOT_FOUND:
+        case TOKEND_NOT_OUR_SEAL:
         case TOKEND_AMBIGUOUS_NAME:
                 return CKR_KEY_HANDLE_INVALID;
         case TOKEND_CERTIFICATE_NOT_FOUND:

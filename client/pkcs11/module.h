@@ -25,6 +25,8 @@ struct module {
         struct handles handles;
         struct p11_session *sessions;
         size_t n_sessions;
+        struct p11_object **promised; /* keys that have no name yet: promise.h */
+        size_t n_promised;
         bool logged_in;
 };
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/text.h"
 
 struct p11_object *object_new(CK_OBJECT_CLASS class, CK_SLOT_ID slot)
@@ -39,6 +40,33 @@ void object_unref(struct p11_object *object)
         free(object);
 }
 
+struct p11_object *object_copy(const struct p11_object *object, const CK_ATTRIBUTE *template, CK_ULONG n)
+{
+        _cleanup_(object_unrefp) struct p11_object *copy = calloc(1, sizeof(*copy));
+
+        if (!copy)
+                return NULL;
+        copy->refs = 1;
+        copy->class = object->class;
+        copy->slot = object->slot;
+        copy->key_type = object->key_type;
+        copy->bits = object->bits;
+        copy->usage = object->usage;
+        copy->hidden = object->hidden;
+        copy->secret_type = object->secret_type;
+        copy->length = object->length;
+        copy->sealed = object->sealed;
+        copy->name = object->name ? strdup(object->name) : NULL;
+        copy->spki = object->spki ? malloc(object->spki_length) : NULL;
+        if ((object->name && !copy->name) || (object->spki && !copy->spki))
+                return NULL;
+        if (object->spki)
+                memcpy(copy->spki, object->spki, object->spki_length);
+        copy->spki_length = object->spki_length;
+        attributes_copy(&copy->attributes, &object->attributes, template, n);
+        return attributes_failed(&copy->attributes) ? NULL : TAKE_PTR(copy);
+}
+
 /* Of private keys: CKR_ATTRIBUTE_SENSITIVE says that there is a value, and that nobody gets it. */
 bool object_hides(const struct p11_object *object, CK_ATTRIBUTE_TYPE type)
 {
@@ -67,9 +95,9 @@ void put_percent(struct buffer *out, const void *bytes, size_t n)
 /* How much of the end of its public key, or of a certificate, tells an object from one that was made anew under its name and id. */
 #define TAIL_LENGTH 16U
 
-/* By its CKA_ID, which stays when the key is renamed; by its nickname if it has none. */
-static char *name_of(
-        const char *uri, const char *nickname, const unsigned char *id, size_t id_length, struct der der)
+/* By its CKA_ID, which stays when the key is renamed; by its nickname if it has none. A secret, which is not renamed, by both. */
+static char *name_of(const char *uri, const char *nickname, const unsigned char *id, size_t id_length,
+        struct der der, bool secret)
 {
         size_t tail = MIN_OF(der.length, (size_t)TAIL_LENGTH);
         _cleanup_(buffer_done) struct buffer out = {0};
@@ -78,7 +106,8 @@ static char *name_of(
         if (id_length > 0) {
                 buffer_put_text(&out, ";id=");
                 put_percent(&out, id, id_length);
-        } else {
+        }
+        if (id_length == 0 || secret) {
                 buffer_put_text(&out, ";object=");
                 put_percent(&out, nickname, strlen(nickname));
         }
@@ -99,7 +128,7 @@ static bool identify(struct p11_object *object, struct object_place where, const
         if (!bytes || !text_unhex(id, length, bytes))
                 return false;
         attributes_add(&object->attributes, CKA_ID, bytes, length);
-        object->name = name_of(where.uri, nickname, bytes, length, der);
+        object->name = name_of(where.uri, nickname, bytes, length, der, object->class == CKO_SECRET_KEY);
         return object->name;
 }
 
@@ -123,8 +152,7 @@ static struct p11_object *finish(struct p11_object **object, bool valid)
 
 /* ---- keys ---- */
 
-/* The public value, which programs read of both halves. */
-static bool put_public_value(struct p11_object *object, const unsigned char *spki, size_t length)
+bool object_put_public(struct p11_object *object, const unsigned char *spki, size_t length)
 {
         struct attributes *attributes = &object->attributes;
         struct der key, modulus, exponent;
@@ -199,7 +227,7 @@ static struct p11_object *new_key(
         valid = identify(
                 object, where, key->nickname, key->id, (struct der){key->public_key, key->public_key_length});
         if (key->public_key_length > 0)
-                valid = valid && put_public_value(object, key->public_key, key->public_key_length);
+                valid = valid && object_put_public(object, key->public_key, key->public_key_length);
         return finish(&object, valid);
 }
 
@@ -238,6 +266,55 @@ struct p11_object *object_public_key(struct object_place where, const struct tok
         attributes_add_bool(attributes, CKA_WRAP, key->usage & TOKEND_USAGE_UNWRAP);
         attributes_add_bool(attributes, CKA_TRUSTED, false);
         return finish(&object, true);
+}
+
+static const struct usage_attribute usages[] = {{CKA_SIGN, TOKEND_USAGE_SIGN, "sign"},
+        {CKA_DECRYPT, TOKEND_USAGE_DECRYPT, "decrypt"}, {CKA_UNWRAP, TOKEND_USAGE_UNWRAP, "unwrap"},
+        {CKA_DERIVE, TOKEND_USAGE_DERIVE, "derive"}, {CKA_ENCRYPT, TOKEND_USAGE_ENCRYPT, "encrypt"},
+        {CKA_WRAP, TOKEND_USAGE_WRAP, "wrap"}};
+
+const struct usage_attribute *usage_attribute_at(size_t i)
+{
+        return i < ARRAY_SIZE(usages) ? &usages[i] : NULL;
+}
+
+void object_put_usage(struct p11_object *object)
+{
+        const struct usage_attribute *row;
+
+        for (size_t i = 0; (row = usage_attribute_at(i)); i++)
+                attributes_add_bool(&object->attributes, row->attribute, object->usage & row->usage);
+        if (object->class == CKO_SECRET_KEY)
+                attributes_add_bool(&object->attributes, CKA_VERIFY, object->usage & TOKEND_USAGE_SIGN);
+}
+
+struct p11_object *object_secret_key(struct object_place where, const struct tokend_secret *secret)
+{
+        _cleanup_(object_unrefp) struct p11_object *object = object_new(CKO_SECRET_KEY, where.slot);
+        const struct secret_type_info *info;
+        struct attributes *attributes;
+
+        if (!object)
+                return NULL;
+        object->secret_type = secret_type_from_name(secret->type);
+        info = secret_type_info(object->secret_type);
+        object->key_type = info ? info->key_type : CK_UNAVAILABLE_INFORMATION;
+        object->length = (size_t)secret->length;
+        object->usage = secret->usage;
+        object->hidden = true;
+        attributes = &object->attributes;
+        attributes_add_ulong(attributes, CKA_KEY_TYPE, object->key_type);
+        attributes_add_ulong(attributes, CKA_VALUE_LEN, object->length);
+        put_storage(object, secret->nickname, true);
+        attributes_add(attributes, CKA_START_DATE, NULL, 0);
+        attributes_add(attributes, CKA_END_DATE, NULL, 0);
+        attributes_add_bool(attributes, CKA_SENSITIVE, secret->sensitive);
+        attributes_add_bool(attributes, CKA_ALWAYS_SENSITIVE, secret->sensitive && secret->local);
+        attributes_add_bool(attributes, CKA_EXTRACTABLE, secret->extractable);
+        attributes_add_bool(attributes, CKA_NEVER_EXTRACTABLE, secret->never_extractable);
+        attributes_add_bool(attributes, CKA_LOCAL, secret->local);
+        object_put_usage(object);
+        return finish(&object, identify(object, where, secret->nickname, secret->id, (struct der){0}));
 }
 
 /* ---- certificates and profiles ---- */

@@ -23,7 +23,10 @@ struct p11_object {
         unsigned usage;       /* mask of enum tokend_usage */
         uint8_t *spki;        /* SubjectPublicKeyInfo of a key; NULL: it is not known */
         size_t spki_length;
-        bool hidden; /* of a secret key: its value is not told */
+        bool hidden;          /* of a secret key: its value is not told */
+        unsigned secret_type; /* SECRET_ of a key that the daemon uses by io.tokend.Secrets; 0: it does not */
+        size_t length;        /* of a secret key, bytes */
+        bool sealed;          /* the name is a sealed key */
         struct attributes attributes;
 };
 
@@ -43,6 +46,7 @@ struct p11_object *object_private_key(struct object_place where, const struct to
 struct p11_object *object_public_key(struct object_place where, const struct tokend_key *key);
 struct p11_object *object_certificate(
         struct object_place where, const struct tokend_certificate *certificate);
+struct p11_object *object_secret_key(struct object_place where, const struct tokend_secret *secret);
 struct p11_object *object_profile(CK_SLOT_ID slot, CK_ULONG profile);
 
 /* A public key that a program gave (C_CreateObject) for its session. CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_VALUE_INVALID,
@@ -55,6 +59,33 @@ CK_RV object_session_public_key(
  * CKR_HOST_MEMORY. */
 CK_RV object_session_secret(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n,
         const unsigned char *secret, size_t length, struct p11_object **ret);
+
+/* A key that the daemon gave sealed: its name is the sealed key. The template is the program's, the rest is as `key` says. sealed NULL:
+ * a key that is promised on the token (promise.h). made: it was generated, not unwrapped or derived. CKR_HOST_MEMORY. */
+struct p11_asked;
+CK_RV object_asked_key(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n, const struct p11_asked *key,
+        const struct tokend_sealed *sealed, bool made, struct p11_object **ret);
+/* The public half of one that was generated. */
+CK_RV object_sealed_public_key(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n,
+        const struct tokend_sealed *sealed, struct p11_object **ret);
+
+/* The same object once more, but for these attributes. NULL: no memory. */
+struct p11_object *object_copy(const struct p11_object *object, const CK_ATTRIBUTE *template, CK_ULONG n);
+
+/* Visits the attributes that say what a key may be used for. */
+struct usage_attribute {
+        CK_ATTRIBUTE_TYPE attribute;
+        unsigned usage;    /* TOKEND_USAGE_ */
+        const char *right; /* a word of Allow= */
+};
+/* NULL: there are no more. */
+const struct usage_attribute *usage_attribute_at(size_t i);
+
+/* CKA_SIGN and so on, as the usage of a secret key or of a sealed one says. */
+void object_put_usage(struct p11_object *object);
+
+/* The public value, which programs read of both halves. false: no memory. */
+bool object_put_public(struct p11_object *object, const unsigned char *spki, size_t length);
 
 /* Each byte as %NN, for a value in a URI. */
 void put_percent(struct buffer *out, const void *bytes, size_t n);

@@ -243,6 +243,24 @@ static struct p11_object **place_of(
         return NULL;
 }
 
+CK_RV p11_session_replace(struct module *module, const struct p11_object *old, struct p11_object *object)
+{
+        _cleanup_(object_unrefp) struct p11_object *replaced = NULL;
+        struct p11_session *session;
+        struct p11_object **place;
+
+        module_lock();
+        place = place_of(module, old->handle, &session);
+        if (place) {
+                replaced = *place;
+                object->session = old->session;
+                object->handle = old->handle;
+                *place = object_ref(object);
+        }
+        module_unlock();
+        return replaced ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
+}
+
 CK_RV p11_session_remove(struct module *module, CK_OBJECT_HANDLE handle)
 {
         _cleanup_(object_unrefp) struct p11_object *removed = NULL;

@@ -56,6 +56,8 @@ CK_RV p11_session_cancel(struct module *module, CK_SESSION_HANDLE handle, enum o
 /* Gives the session an object of its own, and takes a reference. *ret: its handle. CKR_SESSION_HANDLE_INVALID, CKR_HOST_MEMORY. */
 CK_RV p11_session_add(
         struct module *module, CK_SESSION_HANDLE handle, struct p11_object *object, CK_OBJECT_HANDLE *ret);
+/* Puts an object in the place of another one, whose handle it gets, and takes a reference. CKR_OBJECT_HANDLE_INVALID: that is gone. */
+CK_RV p11_session_replace(struct module *module, const struct p11_object *old, struct p11_object *object);
 /* CKR_OBJECT_HANDLE_INVALID. */
 CK_RV p11_session_remove(struct module *module, CK_OBJECT_HANDLE object);
 

@@ -289,20 +289,35 @@ static size_t to_der(const uint8_t *signature, size_t length, uint8_t *out)
 
 /* ---- asking ---- */
 
+/* A sealed key is asked for its signature by another method, which takes the salt of the hash alone. */
+static CK_RV ask_for_signature(const struct p11_signing *signing, struct tokend *handle, int timeout_ms,
+        const struct question *question, unsigned char **ret, size_t *ret_length)
+{
+        const char *key = signing->key->name;
+        struct tokend_failure failure = {0};
+
+        if (!signing->key->sealed)
+                (void)tokend_sign_salted(handle, key, question->algorithm, question->kind, question->input,
+                        question->length, question->salt_length, timeout_ms, ret, ret_length, &failure);
+        else if (question->salt_length < 0)
+                (void)tokend_secret_sign(handle, key, question->algorithm, question->kind, question->input,
+                        question->length, timeout_ms, ret, ret_length, &failure);
+        else
+                return CKR_MECHANISM_PARAM_INVALID;
+        return module_error(&failure, CKR_DATA_LEN_RANGE, CKR_KEY_FUNCTION_NOT_PERMITTED);
+}
+
 CK_RV signing_make(struct p11_signing *signing, struct tokend *handle, int timeout_ms, uint8_t *signature)
 {
         size_t length = signing_length(signing), made_length = 0;
         _cleanup_(freep) unsigned char *made = NULL;
-        struct tokend_failure failure = {0};
         struct question question;
         CK_RV rv = ask(signing, &question);
 
+        if (rv == CKR_OK)
+                rv = ask_for_signature(signing, handle, timeout_ms, &question, &made, &made_length);
         if (rv != CKR_OK)
                 return rv;
-        if (tokend_sign_salted(handle, signing->key->name, question.algorithm, question.kind, question.input,
-                    question.length, question.salt_length, timeout_ms, &made, &made_length,
-                    &failure) != TOKEND_OK)
-                return module_error(&failure, CKR_DATA_LEN_RANGE, CKR_KEY_FUNCTION_NOT_PERMITTED);
         if (signing->mechanism->scheme == MODULE_ECDSA)
                 return from_der((struct der){made, made_length}, signature, length / 2) ? CKR_OK
                                                                                         : CKR_DEVICE_ERROR;

@@ -3,61 +3,9 @@
  * conformance MODULE TOKEN: calls every function of a PKCS #11 module with every argument that is wrong, and says where its CKR is not
  * the one of the standard. The token holds keys `rsa` and `ec` that sign. Prints `N passed, N failed` at its end.
  */
-#include <dlfcn.h>
-#define CK_PKCS11_3_0 1
-#include <nss/pkcs11.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/integration/conformance.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NO_SESSION    0x7fffffffUL
-#define NO_OBJECT     0x7ffffffeUL
-#define NO_SLOT       0x7ffffffdUL
-
-static unsigned n_passed, n_failed;
-static CK_FUNCTION_LIST_3_0 *f;
-static CK_SLOT_ID slot;
-static CK_SESSION_HANDLE session;
 static CK_OBJECT_HANDLE rsa, rsa_public, ec, ec_public;
-
-static void check(const char *what, unsigned line, bool right, CK_RV found)
-{
-        if (right) {
-                n_passed++;
-                return;
-        }
-        n_failed++;
-        printf("line %u: %s gave 0x%lx\n", line, what, found);
-}
-/* The CKR of a call. */
-#define GIVES(expected, call)                                                                                \
-        do {                                                                                                 \
-                CK_RV found_ = (call);                                                                       \
-                check(#call " should give " #expected, __LINE__, found_ == (expected), found_);              \
-        } while (0)
-#define HOLDS(condition) check(#condition " should hold", __LINE__, (condition), 0)
-
-static void *load(const char *path)
-{
-        CK_RV (*get_interface)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
-        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        CK_INTERFACE *interface;
-
-        if (!library) {
-                fprintf(stderr, "%s\n", dlerror());
-                exit(1);
-        }
-        *(void **)&get_interface = dlsym(library, "C_GetInterface");
-        if (!get_interface || get_interface(NULL, NULL, &interface, CKF_INTERFACE_FORK_SAFE) != CKR_OK) {
-                fprintf(stderr, "%s has no interface that survives a fork\n", path);
-                exit(1);
-        }
-        f = interface->pFunctionList;
-        return library;
-}
 
 /* ---- interfaces, beginning, end ---- */
 
@@ -133,23 +81,6 @@ static void test_initialize(void)
 }
 
 /* ---- slots ---- */
-
-static void find_slot(const char *label)
-{
-        CK_SLOT_ID slots[64];
-        CK_ULONG n = ARRAY_SIZE(slots);
-        CK_TOKEN_INFO info;
-
-        GIVES(CKR_OK, f->C_GetSlotList(CK_TRUE, slots, &n));
-        for (CK_ULONG i = 0; i < n; i++)
-                if (f->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
-                        memcmp(info.label, label, strlen(label)) == 0 && info.label[strlen(label)] == ' ') {
-                        slot = slots[i];
-                        return;
-                }
-        fprintf(stderr, "there is no token %s\n", label);
-        exit(1);
-}
 
 static void test_slots(const char *label)
 {
@@ -233,20 +164,6 @@ static void test_sessions(void)
 }
 
 /* ---- objects ---- */
-
-static CK_OBJECT_HANDLE find(CK_OBJECT_CLASS class, const char *label)
-{
-        CK_ATTRIBUTE template[] = {
-                {CKA_CLASS, &class, sizeof(class)}, {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}};
-        CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
-        CK_ULONG n = 0;
-
-        GIVES(CKR_OK, f->C_FindObjectsInit(session, template, 2));
-        GIVES(CKR_OK, f->C_FindObjects(session, &found, 1, &n));
-        HOLDS(n == 1);
-        GIVES(CKR_OK, f->C_FindObjectsFinal(session));
-        return found;
-}
 
 static void test_finding(void)
 {
@@ -349,7 +266,10 @@ static void test_writing(void)
         GIVES(CKR_ARGUMENTS_BAD, f->C_SetAttributeValue(writer, rsa, NULL, 1));
         GIVES(CKR_OBJECT_HANDLE_INVALID, f->C_SetAttributeValue(writer, NO_OBJECT, &label, 1));
         GIVES(CKR_ATTRIBUTE_READ_ONLY, f->C_SetAttributeValue(writer, rsa, &id, 1));
-        GIVES(CKR_FUNCTION_NOT_SUPPORTED, f->C_CopyObject(writer, rsa, NULL, 0, &made));
+        GIVES(CKR_ACTION_PROHIBITED, f->C_CopyObject(writer, rsa, NULL, 0, &made));
+        GIVES(CKR_ARGUMENTS_BAD, f->C_CopyObject(writer, rsa, NULL, 0, NULL));
+        GIVES(CKR_OBJECT_HANDLE_INVALID, f->C_CopyObject(writer, NO_OBJECT, NULL, 0, &made));
+        GIVES(CKR_SESSION_HANDLE_INVALID, f->C_CopyObject(NO_SESSION, rsa, NULL, 0, &made));
         GIVES(CKR_SESSION_READ_ONLY,
                 f->C_GenerateKeyPair(session, &generate, public_template, 1, good_template, 1, &made, &half));
         GIVES(CKR_ARGUMENTS_BAD,

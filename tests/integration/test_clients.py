@@ -189,7 +189,7 @@ class Pages:
 
 
 INSTANCES = ("[Instance all]\nUser=root\nKeys=*\n"
-             "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive\n"
+             "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive encrypt\n"
              "[Instance www]\nUser=www-data\nKeys=web*\nAllow=list sign\n"
              "[Instance ldap]\nUser=dirsrv\nKeys=web*\nAllow=list sign\n")
 

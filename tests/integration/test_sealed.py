@@ -62,8 +62,9 @@ class Permanent(Tokens):
                 secret = self.call("Generate", token=token, nickname=f"{kind} {length}", template=template)["secret"]
                 self.assertEqual((secret["token"], secret["nickname"], secret["type"], secret["length"]),
                                  (token, f"{kind} {length}", kind, length))
-                self.assertEqual((sorted(secret["usage"]), secret["sensitive"], secret["extractable"]),
-                                 (["derive", "encrypt"], True, False))
+                self.assertEqual((sorted(secret["usage"]), secret["sensitive"], secret["extractable"], secret["neverExtractable"]),
+                                 (["derive", "encrypt"], True, False, True))
+                self.assertTrue(secret["local"] or token != "hsm", "softoken does not say it")
                 made[secret["nickname"]] = secret
             listed = self.call("List", token=token)["secrets"]
             self.assertEqual({s["nickname"]: s for s in listed if s["nickname"] in made}, made)

@@ -139,6 +139,8 @@ static int render_secret(struct entry *entry)
                 .usage = {put_usage, &entry->usage},
                 .sensitive = entry->flags & FLAG_SENSITIVE,
                 .extractable = entry->flags & FLAG_EXTRACTABLE,
+                .never_extractable = entry->flags & FLAG_NEVER_EXTRACTABLE,
+                .local = entry->flags & FLAG_LOCAL,
         };
 
         text_hex(entry->id, entry->id_length, id);
