@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a KRA and a TKS ask of a token, as Dogtag does it, with openssl at the other ends; and the vectors of RFC 5649 and RFC 3394."""
+"""What a KRA and a TKS ask of a token, as Dogtag does it, with openssl at the other ends; and the vectors of RFC 5649, of RFC 3394
+and of NIST's CAVP for KWP."""
 import functools
 import hashlib
 import os
@@ -11,7 +12,23 @@ from varlink import b64, unb64
 
 IV = bytes(range(16))
 SPKI_OF = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-           "ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+           "ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+           "rsa 1024": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+           "rsa 4096": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"],
+           "ec 384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+           "ec 521": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"]}
+# NIST, CAVP, SP 800-38F: (key, plaintext, ciphertext) of KWP-AE and KWP-AD; of KWP-AD without a plaintext: what must fail.
+KWP = [("6decf10a1caf8e3b80c7a4be8c9c84e8", "49", "01a7d657fc4a5b216f261cca4d052c2b"),
+       ("a8e06da625a65b25cf5030826830b661", "43acff293120dd5d", "b6f967616dd8d772e9fea295a456dba7"),
+       ("45c770fc267175072d70a38269c54685", "cc5fb15a17795c34", "78ffa3f03b65c55b812f355730af71ac"),
+       ("7e2e47f35f2dbada22f1f00881b31cded4d82c2f86b74fcb", "b0", "ede089e95f4299a2bc1c3fa0e256e927"),
+       ("484f45d03aeb902fa905260c7106b990dd556390b5d71346", "d842953706185a1fd7", "3b16d3575ca9b6cc951ead800f153be96b362833c926b8fd"),
+       ("20e4ff6a88ffa9a2818b81702793d8a016722c2fa1ff445f24b9db293cb12069", "d2", "85011dc927b167f411b0b8e21b11d819"),
+       ("96503e950d01ee1664de77ef6c0108aea2cffcffd0cf282e58a3fb982914ff9c", "e731cf7c44ac7722", "e5fa8bf0919d5a7163f2af43b3b549b8"),
+       ("e154288c434eeb0879a793cf51f1912d691d430a196f33703b75cc68e8d599f2", "cf14bbdea4ac6c6e", "137f74b5bd90c57f140a1515140f2b6a")]
+KWP_BAD = [("c32cb3e1e41a4b9f4de79989957866f5dd48dba38c22a6ebb80e14c84bdd9534", 8, "c29b05c2619a58ecc1d239e7a34273cd"),
+           ("398444df32841be9e699c64faa92630c834564b8384876dceb471c4056fc8299", 8, "30032c9a3ed00d29512d8c725fa86a4b"),
+           ("532b4699bb0a97dc426a511a7d0fe70dc7ba163106775677a5b2d75a4d5b93a0", 8, "e1e64a6bf74b137522e6c5f47ca859ae")]
 OAEP = {"rsa_pkcs1": ["-pkeyopt", "rsa_padding_mode:pkcs1"],
         "rsa_oaep_sha1": ["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha1", "-pkeyopt", "rsa_mgf1_md:sha1"],
         "rsa_oaep_sha256": ["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256", "-pkeyopt", "rsa_mgf1_md:sha256"]}
@@ -186,21 +203,41 @@ class Kra(Tokens):
                     wrapped = self.call("Wrap", key=session, algorithm=wrap, secret=sealed, **iv_of(wrap))["wrapped"]
                     self.assertEqual(self.openssl.unwrap(wrap, client, unb64(wrapped)), secret)
 
+    def test_user_keys(self):
+        """user's keys of other sizes and curves pass through, and their public halves are told"""
+        for token in self.TOKENS:
+            for kind in [kind for kind in SPKI_OF if " " in kind]:
+                for wrap in self.WRAPS[token]:
+                    with self.subTest(token=token, kind=kind, wrap=wrap):
+                        private, spki = self.openssl.private(kind)
+                        client, session = self.session_key(token, "rsa_pkcs1", ["wrap", "unwrap"])
+                        asked = {"key": session, "algorithm": wrap, **iv_of(wrap)}
+                        user = self.call("Unwrap", wrapped=b64(self.openssl.wrap(wrap, client, private)),
+                                         template={"type": kind.partition(" ")[0], "usage": ["sign"]}, **asked)
+                        self.assertEqual(unb64(user["publicKey"]), spki)
+                        back = self.call("Wrap", secret=user["sealed"], **asked)["wrapped"]
+                        self.assertTrue(self.openssl.same_key(self.openssl.unwrap(wrap, client, unb64(back)), spki))
+
+    def kek(self, token, key):
+        """A wrapping key whose bytes the test knows."""
+        by_transport = self.openssl.encrypt(self.transport[token], "rsa_pkcs1", key)
+        return self.call("Unwrap", key=f"{token}:transport", algorithm="rsa_pkcs1", wrapped=b64(by_transport),
+                         template=aes(len(key), ["wrap", "unwrap"]))["sealed"]
+
     def test_vectors(self):
-        """RFC 5649's vectors for KWP and RFC 3394's for KW, with keys that come in by the transport key"""
+        """RFC 5649's and NIST's vectors for KWP and RFC 3394's for KW, with keys that come in by the transport key"""
         kek = bytes.fromhex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
         vectors = [("aes_kwp", kek, "c37b7e6492584340bed12207808941155068f738", "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a"),
                    ("aes_kwp", kek, "466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f"),
                    ("aes_kw", bytes(range(16)), "00112233445566778899aabbccddeeff", "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5"),
                    ("aes_kw", bytes(range(32)), "00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f",
                     "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21")]
+        vectors += [("aes_kwp", bytes.fromhex(key), *texts) for key, *texts in KWP]
         for token in self.TOKENS:
             for algorithm, key, data, wrapped in vectors:
                 data, wrapped = bytes.fromhex(data), bytes.fromhex(wrapped)
                 with self.subTest(token=token, algorithm=algorithm, length=len(data)):
-                    by_transport = self.openssl.encrypt(self.transport[token], "rsa_pkcs1", key)
-                    sealed = self.call("Unwrap", key=f"{token}:transport", algorithm="rsa_pkcs1", wrapped=b64(by_transport),
-                                       template=aes(len(key), ["wrap", "unwrap"]))["sealed"]
+                    sealed = self.kek(token, key)
                     template = {"type": "generic", "length": len(data), "usage": []}
                     unwrap = lambda: self.call("Unwrap", key=sealed, algorithm=algorithm, wrapped=b64(wrapped), template=template)["sealed"]
                     if token == "hsm" and len(data) % 8:
@@ -208,6 +245,10 @@ class Kra(Tokens):
                         self.fails("AlgorithmNotSupported", unwrap)
                         continue
                     self.assertEqual(unb64(self.call("Wrap", key=sealed, algorithm=algorithm, secret=unwrap())["wrapped"]), wrapped)
+            for key, length, wrapped in KWP_BAD:
+                error = self.fails("InvalidParameter", self.call, "Unwrap", key=self.kek(token, bytes.fromhex(key)), algorithm="aes_kwp",
+                                   wrapped=b64(bytes.fromhex(wrapped)), template={"type": "generic", "length": length, "usage": []})
+                self.assertEqual(error["parameter"], "wrapped")
 
 
 class Tks(Tokens):
@@ -286,6 +327,45 @@ class Tks(Tokens):
             key = self.call("Unwrap", key=kek, algorithm="aes_cbc", iv=b64(bytes(16)), wrapped=wrapped, template=aes(16, ["encrypt"]))["sealed"]
             self.assertEqual(unb64(self.call("Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16)))["ciphertext"]),
                              self.openssl.cipher("aes-128-ecb", raw, bytes(16), "-e", "-nopad"))
+
+    def cmac(self, key, data):
+        """RFC 4493, with the AES of the token alone, as Dogtag's TKS makes it."""
+        encrypt = lambda block: unb64(self.call("Encrypt", key=key, algorithm="aes_cbc", iv=b64(bytes(16)), plaintext=b64(block))["ciphertext"])
+        double = lambda block: ((int.from_bytes(block, "big") << 1 ^ (0x87 if block[0] & 0x80 else 0)) & (1 << 128) - 1).to_bytes(16, "big")
+        subkey = double(encrypt(bytes(16)))
+        if not data or len(data) % 16:
+            subkey = double(subkey)
+            data += b"\x80" + bytes(-(len(data) + 1) % 16)
+        last = bytes(a ^ b for a, b in zip(data[-16:], subkey))
+        return encrypt(data[:-16] + last)[-16:]
+
+    def cmac_of_openssl(self, key, data):
+        return bytes.fromhex(run("openssl", "mac", "-cipher", f"AES-{8 * len(key)}-CBC", "-macopt", f"hexkey:{key.hex()}",
+                                 "-in", self.place.write("o.in", data), "CMAC").decode())
+
+    def kdf(self, mac, constant, n_bits, context):
+        """SP 800-108 in counter mode as SCP03 has it: label, separator, length, counter, context."""
+        out = b"".join(mac(bytes(11) + bytes([constant, 0]) + n_bits.to_bytes(2, "big") + bytes([i]) + context)
+                       for i in range(1, (n_bits + 127) // 128 + 1))
+        return out[:n_bits // 8]
+
+    def test_scp03_derivation(self):
+        """the keys of a card, the session keys and both cryptograms of SCP03, by AES-CMAC and SP 800-108, as openssl computes them"""
+        challenges = os.urandom(8) + os.urandom(8)
+        for token in self.TOKENS:
+            master = os.urandom(32)
+            card_key = self.kdf(functools.partial(self.cmac_of_openssl, master), 0x04, 256, self.CUID)
+            sealed = self.known(token, master, **aes(32, ["encrypt"]))
+            raw = self.kdf(functools.partial(self.cmac, sealed), 0x04, 256, self.CUID)
+            self.assertEqual(raw, card_key, token)
+            # The raw bytes become keys of the token, and make the session keys.
+            card = self.known(token, raw, **aes(32, ["encrypt"]))
+            mac_key = self.kdf(functools.partial(self.cmac, card), 0x06, 128, challenges)
+            self.assertEqual(mac_key, self.kdf(functools.partial(self.cmac_of_openssl, card_key), 0x06, 128, challenges), token)
+            session = self.known(token, mac_key, **aes(16, ["encrypt"]))
+            for constant in (0, 1):
+                self.assertEqual(self.kdf(functools.partial(self.cmac, session), constant, 64, challenges),
+                                 self.kdf(functools.partial(self.cmac_of_openssl, mac_key), constant, 64, challenges), token)
 
     def test_master(self):
         """a master key that lies on the token derives, encrypts and wraps, and is the same after the worker's death"""
