@@ -200,22 +200,47 @@ class Sealed(Tokens):
         encrypt(old)
         self.assertEqual(token.counts()["C_UnwrapKey"], before + 1)
 
+    def changed(self, good, n_bits):
+        """What of a sealed key somebody may give back: cut, doubled, longer, of another version, with a bit changed at every place."""
+        yield from (good[:n] for n in range(0, len(good), 3))
+        yield from (good + good, good + b"\0", bytes(70000), good + bytes(70000), bytes([2]) + good[1:], bytes([0]) + good[1:])
+        for at in range(len(good)):
+            for bit in ([at % 8] if n_bits == 1 else range(8)):
+                yield good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1:]
+
     def test_changed(self):
-        """a sealed key of which any bit is changed, or that is cut, doubled, of 100 KiB or of another version, is NotOurSeal, and the
-        device is asked for no key"""
-        good = unsealed(self.sealed())
-        self.call("Encrypt", key=sealed_of(good), algorithm="aes_ecb", plaintext=b64(bytes(16)))
-        bad = [good[:n] for n in range(0, len(good), 3)] + [good + good, good + b"\0", bytes(70000), good + bytes(70000)]
-        bad += [good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:] for at in range(len(good))]
-        bad += [bytes([2]) + good[1:], bytes([0]) + good[1:]]
-        unwraps, objects = self.hsm.counts()["C_UnwrapKey"], self.objects("hsm")
-        for data in bad:
-            error = self.fails("NotOurSeal", self.call, "Encrypt", key=sealed_of(data), algorithm="aes_ecb", plaintext=b64(bytes(16)))
-            self.assertIn(error["token"], self.TOKENS)
-        for text in ("sealed:", "sealed:!", "sealed:" + "A" * 100 * 1024, PREFIX + b64(bytes(good))[:-1], "sealed:\u20ac"):
-            self.fails("NotOurSeal", self.call, "Encrypt", key=text, algorithm="aes_ecb", plaintext=b64(bytes(16)))
-        self.assertEqual((self.hsm.counts()["C_UnwrapKey"], self.objects("hsm")), (unwraps, objects))
-        self.assertEqual(self.daemon.token("hsm")["restarts"], 0)
+        """a sealed key of which any bit is changed, or that is cut, doubled, of 100 KiB or of another version, is NotOurSeal on each
+        token, and the device is asked for no key"""
+        for token, template, method, more in (
+                ("hsm", aes(), "Encrypt", {"algorithm": "aes_ecb", "plaintext": b64(bytes(16))}),
+                ("internal", aes(), "Encrypt", {"algorithm": "aes_ecb", "plaintext": b64(bytes(16))}),
+                ("soft", {"type": "ec", "usage": ["sign"]}, "Sign", {"algorithm": "ecdsa_sha256", "digest": b64(bytes(32))})):
+            good = unsealed(self.sealed(token, **template))
+            self.call(method, key=sealed_of(good), **more)
+            counts = lambda: None if token == "internal" else (getattr(self, token).counts().get("C_UnwrapKey", 0), self.objects(token))
+            before, refused = counts(), lambda key: self.fails("NotOurSeal", self.call, method, key=key, **more)
+            for data in self.changed(good, 8 if token == "hsm" else 1):
+                self.assertIn(refused(sealed_of(data))["token"], self.TOKENS)
+            for text in ("sealed:", "sealed:!", "sealed:" + "A" * 100 * 1024, PREFIX + b64(bytes(good))[:-1], "sealed:\u20ac"):
+                refused(text)
+            self.assertEqual(counts(), before, token)
+            self.assertEqual(self.daemon.token(token)["restarts"], 0)
+            self.call(method, key=sealed_of(good), **more)
+
+    def test_tokens_of_one_instance(self):
+        """a key that was sealed on one token is used on no other, with a secret or a private key of that one"""
+        key, data = self.sealed("hsm"), b64(bytes(24))
+        self.call("Generate", token="internal", nickname="wraps", template=aes())
+        self.daemon.call("Generate", token="internal", nickname="unwraps", type="rsa", size=2048, usage=["unwrap"])
+        self.fails("NotOurSeal", self.call, "Wrap", key="internal:wraps", algorithm="aes_kwp", secret=key)
+        self.fails("NotOurSeal", self.call, "Wrap", key=self.sealed("internal"), algorithm="aes_kwp", secret=key)
+        self.fails("NotOurSeal", self.call, "Wrap", key="internal:unwraps", algorithm="rsa_pkcs1", secret=key)
+        self.fails("NotOurSeal", self.call, "Derive", key=self.sealed("internal"), algorithm="concatenate", other=key,
+                   template={"type": "generic", "length": 64, "usage": []})
+        # Renamed in the bytes.
+        other = bytes(unsealed(key)).replace(b"hsm\0", b"soft\0")
+        other = other[:1] + (5).to_bytes(4, "little") + other[5:]
+        self.fails("NotOurSeal", self.call, "Unwrap", key=sealed_of(other), algorithm="aes_kwp", wrapped=data, template=aes(16))
 
     def test_idle(self):
         """a session without a request for KeepAlive= keeps no key open"""
