@@ -29,7 +29,8 @@ def write(token, *steps):
 
     def done():
         try:
-            return run(sys.executable, __file__, SOFTHSM, token.label, token.pin, repr(steps), env=token.environment).decode()
+            return run(sys.executable, __file__, SOFTHSM, token.label, token.pin, env=token.environment, stdin=None,
+                       input=repr(steps).encode()).decode()
         except AssertionError as failure:
             # While another process logs in, SoftHSM leaves the token out of its slots: then nothing was done.
             if "No slot with token named" not in str(failure):
@@ -97,4 +98,4 @@ class Module:
 
 if __name__ == "__main__":
     module = Module(*sys.argv[1:4])
-    print([module.step(*step) for step in ast.literal_eval(sys.argv[4])])
+    print([module.step(*step) for step in ast.literal_eval(sys.stdin.read())])

@@ -231,3 +231,60 @@ class Renewed(Joined):
         self.restart()
         self.assertEqual(self.names(), [CA])
         self.assertEqual(self.call(C + "Get", certificate=f"t:{CA}")["certificate"]["serialNumber"], "02")
+
+
+class Odd(Joined):
+    """What lies on the token as a certificate, and is not exactly one in DER."""
+
+    def test_listed(self):
+        """it is listed with its bytes and deleted, and then its nickname is free"""
+        self.begin()
+        key = self.unlabelled()
+        good = self.dated(key, "250101000000Z")
+        at = good.index(b"\x17\x0d") + 2
+        shapes = {"zeros behind": good + bytes(300), "ff behind": good + b"\xff" * 100, "a fraction": good[:at] + b"x" + good[at + 1:],
+                  "pem": b"-----BEGIN CERTIFICATE-----\nAAAA\n", "nothing": b"", "zeros": bytes(1000), "indefinite": b"0\x80" + good[3:] + b"\0\0",
+                  "half": good[:len(good) // 2], "long": b"0" + bytes(70000), "very long": bytes(200000)}
+        self.put(key, *shapes.items())
+        with_fields, without_bytes = {"zeros behind", "ff behind", "a fraction"}, {"long", "very long"}
+
+        def listed():
+            found = {c["nickname"]: c for c in self.call(C + "List", token="t")["certificates"]}
+            return found if len(found) == len(shapes) else None
+        for again in (self.next_worker, self.restart, lambda: None):
+            for name, shown in until(listed, "all are listed").items():
+                with self.subTest(name):
+                    wanted = {"zeros behind": good, "ff behind": good}.get(name, b"" if name in without_bytes else shapes[name])
+                    self.assertEqual(shown["der"], b64(wanted))
+                    self.assertEqual(shown["subject"], "CN=server" if name in with_fields else "")
+                    self.assertTrue(shown["hasPrivateKey"])
+            self.assertEqual(self.names(), ["ff behind"])
+            self.is_key(key, "t:zeros behind", "t:ff behind", "t:a fraction")
+            self.fails("KeyNotFound", self.call, "Get", key="t:pem")
+            again()
+        self.daemon.ctl("certs", "t")
+        self.daemon.ctl("certs", "t", "--pem")
+        for name in shapes:
+            self.call(C + "Delete", certificate=f"t:{name}")
+        self.assertEqual(self.names(), [""])
+        for name in ("pem", "very long"):
+            self.call("Generate", token="t", nickname=name, type="ec")
+
+    def test_not_imported(self):
+        """none of it is imported"""
+        self.begin()
+        key = self.call("Generate", token="t", nickname="k", type="ec")["key"]
+        good = self.dated(key, "250101000000Z")
+        at = good.index(b"\x17\x0d") + 2
+        for bad in (good + b"\0", good[:at] + b"x" + good[at + 1:], good[:-1], b"pem", b"0\0"):
+            self.fails("NotACertificate", self.call, C + "Import", token="t", nickname="k", certificate=b64(bad))
+        self.call(C + "Import", token="t", nickname="k", certificate=b64(good))
+
+    def test_one_name(self):
+        """two of one nickname and one id are told apart by how their bytes end"""
+        self.begin()
+        self.put({"id": "01"}, ("x", b"one"), ("x", b"two"))
+        until(lambda: len(self.call(C + "List", token="t")["certificates"]) == 2, "both are listed")
+        self.fails("AmbiguousName", self.call, C + "Delete", certificate="t:x")
+        self.call(C + "Delete", certificate="pkcs11:token=" + self.token.label + ";object=x;x-der-tail=two")
+        self.assertEqual([unb64(c["der"]) for c in self.call(C + "List", token="t")["certificates"]], [b"one"])

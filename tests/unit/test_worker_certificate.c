@@ -80,13 +80,114 @@ static void test_times(void)
                 memcpy(other, good, sizeof(good));
                 CU_ASSERT_EQUAL_FATAL(other[first], '2');
                 other[first + bad[i].at] = (uint8_t)bad[i].to;
-                CU_ASSERT_FALSE(certificate_parse((struct der){other, sizeof(other)}, &certificate));
+                CU_ASSERT_TRUE(certificate_parse((struct der){other, sizeof(other)}, &certificate));
+                CU_ASSERT_TRUE(certificate.odd);
+                CU_ASSERT_EQUAL(certificate.not_before_usec, 0);
+                CU_ASSERT_STRING_EQUAL(certificate.subject_text, "CN=a,O=EXAMPLE");
         }
         /* Before 1970: 0, not a time far ahead. */
         memcpy(other, good, sizeof(good));
         other[first] = '6';
         CU_ASSERT_TRUE(certificate_parse((struct der){other, sizeof(other)}, &certificate));
         CU_ASSERT_EQUAL(certificate.not_before_usec, 0);
+        CU_ASSERT_FALSE(certificate.odd);
+}
+
+/* The certificate with another element in the place of one; the caller frees. Its length is that of the old one, or less than 0x100. */
+static struct der with(size_t at, size_t old_length, const void *element, size_t length)
+{
+        size_t size = sizeof(good) - old_length + length;
+        uint8_t *made = malloc(size);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+        memcpy(made, good, at);
+        memcpy(made + at, element, length);
+        memcpy(made + at + length, good + at + old_length, sizeof(good) - at - old_length);
+        made[2] = (uint8_t)(made[2] + length - old_length);
+        made[5] = (uint8_t)(made[5] + length - old_length);
+        if (at > 50)
+                made[55] = (uint8_t)(made[55] + length - old_length);
+        return (struct der){made, size};
+}
+
+/* As openssl reads them. */
+static void test_odd_times(void)
+{
+        static const struct {
+                const char *text;
+                uint64_t seconds; /* 0: none that can be read */
+        } times[] = {{"\x17\x0b"
+                      "2402291200Z",
+                             1709208000},
+                {"\x17\x11"
+                 "240229130000+0100",
+                        1709208000},
+                {"\x17\x0f"
+                 "2402291100-0100",
+                        1709208000},
+                {"\x18\x0d"
+                 "202402291200Z",
+                        1709208000},
+                {"\x18\x13"
+                 "20240229120000.500Z",
+                        1709208000},
+                {"\x18\x16"
+                 "20240229120000.5+00000",
+                        0},
+                {"\x18\x0e"
+                 "20240229120000",
+                        0},
+                {"\x17\x11"
+                 "240229120000.50Z0",
+                        0},
+                {"\x17\x00", 0}, {"\x05\x00", 0}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+                struct der made = with(56, 15, times[i].text, 2 + (size_t)times[i].text[1]);
+                struct certificate certificate;
+
+                CU_ASSERT_TRUE(certificate_parse(made, &certificate));
+                CU_ASSERT_EQUAL(certificate.not_before_usec, times[i].seconds * USEC_PER_SEC);
+                CU_ASSERT_EQUAL(certificate.not_after_usec, 2524608000 * USEC_PER_SEC);
+                CU_ASSERT_TRUE(certificate.odd);
+                free((void *)(uintptr_t)made.data);
+        }
+}
+
+static void test_serials(void)
+{
+        static const struct {
+                uint8_t element[7];
+                const char *text;
+        } serials[] = {{{2, 1, 0x00}, "00"}, {{2, 1, 0xff}, "-01"}, {{2, 2, 0x00, 0xff}, "ff"},
+                {{2, 1, 0x80}, "-80"}, {{2, 2, 0xff, 0x7f}, "-81"}, {{2, 2, 0xff, 0x00}, "-0100"},
+                {{2, 3, 0xfe, 0x00, 0x00}, "-020000"}, {{2, 4, 0xff, 0xff, 0xff, 0xff}, "-01"},
+                {{2, 3, 0x80, 0x00, 0x01}, "-7fffff"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(serials); i++) {
+                struct der made = with(11, 4, serials[i].element, 2U + serials[i].element[1]);
+                struct certificate certificate;
+
+                CU_ASSERT_TRUE(certificate_parse(made, &certificate));
+                CU_ASSERT_STRING_EQUAL(certificate.serial_text, serials[i].text);
+                free((void *)(uintptr_t)made.data);
+        }
+}
+
+static void test_padded(void)
+{
+        uint8_t padded[sizeof(good) + 40];
+
+        for (unsigned fill = 0; fill < 0x100; fill += 0x55) {
+                memset(padded, (int)fill, sizeof(padded));
+                memcpy(padded, good, sizeof(good));
+                CU_ASSERT_EQUAL(certificate_length((struct der){padded, sizeof(padded)}), sizeof(good));
+                CU_ASSERT_EQUAL(certificate_length((struct der){padded, sizeof(good)}), sizeof(good));
+                /* What is cut is none, and keeps its bytes. */
+                CU_ASSERT_EQUAL(certificate_length((struct der){padded, sizeof(good) - 1}), sizeof(good) - 1);
+                CU_ASSERT_EQUAL(certificate_length((struct der){padded + 1, sizeof(good)}), sizeof(good));
+        }
+        CU_ASSERT_EQUAL(certificate_length((struct der){padded, 0}), 0);
 }
 
 /* The length of a name of n bytes, as the token gets it. */
@@ -131,5 +232,8 @@ static void test_apart(void)
 SUITE(worker_certificate, {"a certificate's fields are found", test_good},
         {"a certificate that is cut, or has more behind it, is none", test_cut},
         {"a flipped bit makes no text that is none", test_flipped},
-        {"a time that is none makes no certificate; one before 1970 is 0", test_times},
+        {"a time that is none is 0, and so is one before 1970", test_times},
+        {"times in forms that RFC 5280 does not allow are read", test_odd_times},
+        {"a negative serial number has a sign", test_serials},
+        {"what a token puts behind a certificate is not its", test_padded},
         {"the subject as the token gets it is the same name in other bytes than DER's", test_apart});

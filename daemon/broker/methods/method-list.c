@@ -132,7 +132,7 @@ static int list_token(
         for (size_t i = 0; r == 0 && i < directory_count(token->directory, wanted.kind); i++) {
                 struct entry *entry = sorted[i];
 
-                if ((wanted.nickname && !entry_name(entry, wanted.nickname)) || !entry_is_listed(entry) ||
+                if ((wanted.nickname && !entry_name(entry, wanted.nickname)) ||
                         !policy_sees_entry(policy, entry))
                         continue;
                 listing->entries[listing->n++] = entry_ref(entry);

@@ -47,8 +47,8 @@ struct search {
 
 static void search_entry(struct search *search, struct token *token, struct entry *entry)
 {
-        if (entry->kind != search->kind || !entry_is_listed(entry) ||
-                !name_matches_entry(search->name, entry) || !policy_sees_entry(search->policy, entry) ||
+        if (entry->kind != search->kind || !name_matches_entry(search->name, entry) ||
+                !policy_sees_entry(search->policy, entry) ||
                 (search->serial && strcmp(search->serial, entry->serial) != 0))
                 return;
         /* Of copies of one certificate it does not matter which is meant. */

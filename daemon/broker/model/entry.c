@@ -78,7 +78,7 @@ static bool key_is_possible(const struct message_entry *m)
 static bool certificate_is_possible(const struct message_entry *m)
 {
         return text_is_utf8(m->subject, strlen(m->subject)) && text_is_utf8(m->issuer, strlen(m->issuer)) &&
-               m->serial[strspn(m->serial, "0123456789abcdef")] == '\0' && m->not_before_usec <= INT64_MAX &&
+               m->serial[strspn(m->serial, "-0123456789abcdef")] == '\0' && m->not_before_usec <= INT64_MAX &&
                m->not_after_usec <= INT64_MAX;
 }
 
@@ -198,17 +198,11 @@ static void put_certificate(struct output *output, const struct entry *entry)
                 .not_before_usec = entry->not_before_usec,
                 .not_after_usec = entry->not_after_usec,
                 .has_private_key = entry->flags & FLAG_HAS_PRIVATE_KEY,
-                .der = wire_bytes(entry->der, entry->der_length),
+                .der = wire_bytes(entry->der, entry->der_length <= LIMIT_CERTIFICATE ? entry->der_length : 0),
         };
 
         text_hex(entry->id, entry->id_length, id);
         certificates_certificate_put(output, &certificate);
-}
-
-bool entry_is_listed(const struct entry *entry)
-{
-        return entry->kind != OBJECT_CERTIFICATE ||
-               (entry->serial[0] && entry->der_length > 0 && entry->der_length <= LIMIT_CERTIFICATE);
 }
 
 void entry_put(struct output *output, void *userdata)

@@ -38,7 +38,7 @@ struct entry {
                 label; /* as its worker told it: the nickname, but for the digits of a key that has no name yet */
         const char *token; /* its name, as in the JSON */
         char *json;        /* of a key or secret; NULL of a certificate */
-        /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and where the worker could not read it. */
+        /* Of a certificate; RFC 4514, hex. Empty, 0 of a key, and of what is not understood. */
         const char *subject, *issuer, *serial;
         uint64_t not_before_usec, not_after_usec;
         struct copy *copy;       /* on an accelerator (copies.h); NULL: none */
@@ -54,9 +54,6 @@ DEFINE_CLEANUP(struct entry *, entry_unref);
 
 /* Whether both are the same object: id and public key, or id, bytes and label of a certificate. */
 bool entry_is_same(const struct entry *a, const struct entry *b);
-
-/* Whether List and Get show it: keys, secrets, and certificates that were read and fit a reply. */
-bool entry_is_listed(const struct entry *entry);
 
 /* The one of its names that is this: its nickname, or another. NULL: that does not name it. */
 struct entry_name *entry_name(const struct entry *entry, const char *text);

@@ -55,8 +55,7 @@ static void report_object(
         join_names(index, object, &joined);
         if (!all && was_sent(object, &joined))
                 return;
-        /* A certificate that cannot be parsed is listed all the same, without its fields: whatever bears a
-         * nickname must be visible. */
+        /* One that cannot be parsed is listed without its fields. */
         if (object->class == CKO_CERTIFICATE)
                 (void)certificate_parse((struct der){object->der, object->der_length}, &certificate);
         entry = (struct message_entry){.number = object->number,

@@ -208,7 +208,9 @@ static uint64_t not_before(struct der der)
 {
         struct certificate certificate;
 
-        return certificate_parse(der, &certificate) ? certificate.not_before_usec : UINT64_MAX;
+        if (!certificate_parse(der, &certificate) || (certificate.odd && certificate.not_before_usec == 0))
+                return UINT64_MAX;
+        return certificate.not_before_usec;
 }
 
 /* The value, and whether CKA_SUBJECT is as tokend writes it. size: bytes of the value. */
@@ -226,9 +228,8 @@ static int read_value(struct session *session, struct object *object, size_t siz
                 return -ENOMEM;
         r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
         if (r == 0 && attribute_was_read(&attributes[0])) {
-                object->der_length = attributes[0].ulValueLen;
+                object->der_length = certificate_length((struct der){object->der, attributes[0].ulValueLen});
                 object->not_before_usec = not_before((struct der){object->der, object->der_length});
-                object->listable = true;
         }
         if (r == 0 && attribute_was_read(&attributes[1]))
                 object->apart = certificate_is_apart((struct der){subject, attributes[1].ulValueLen});
@@ -240,6 +241,9 @@ static int read_certificate(struct session *session, struct object *object)
         CK_ATTRIBUTE value = ATTRIBUTE(CKA_VALUE, NULL, 0);
         int r = P11(session, C_GetAttributeValue, session->handle, object->handle, &value, 1);
 
+        /* Whatever it is: what bears a nickname is listed, so that it can be deleted. */
+        object->listable = true;
+        object->not_before_usec = UINT64_MAX;
         if (attributes_are_meant(session, r))
                 return 0;
         if (r != 0 || value.ulValueLen == 0 || value.ulValueLen > CERTIFICATE_MAX)
@@ -253,13 +257,15 @@ static int read_object(struct session *session, struct object *object)
         bool is_certificate = object->class == CKO_CERTIFICATE;
         uint8_t id[LIMIT_KEY_ID];
         char label[LABEL_SIZE];
-        CK_ULONG type = 0;
+        CK_KEY_TYPE type = 0;
         CK_ATTRIBUTE attributes[] = {
                 ATTRIBUTE(CKA_ID, id, sizeof(id)),
                 ATTRIBUTE(CKA_LABEL, label, sizeof(label)),
-                ATTRIBUTE(is_certificate ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, &type, sizeof(type)),
+                ATTRIBUTE(CKA_KEY_TYPE, &type, sizeof(type)),
         };
-        int names, r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        /* A certificate of another type than X.509 is one that is not understood. */
+        size_t n = ARRAY_SIZE(attributes) - (is_certificate ? 1 : 0);
+        int names, r = attributes_read(session, object->handle, attributes, n);
 
         mark_long_label(&attributes[1]);
         names = keep_names(object, &attributes[0], &attributes[1]);
@@ -269,7 +275,7 @@ static int read_object(struct session *session, struct object *object)
                 r = read_secret(session, object, &attributes[2]);
         else if (r == 0 && !is_certificate)
                 r = read_key(session, object, &attributes[2]);
-        else if (r == 0 && attributes[2].ulValueLen == sizeof(type) && type == CKC_X_509)
+        else if (r == 0)
                 r = read_certificate(session, object);
         /* Longer than LIMIT_KEY_ID. */
         if (attributes[0].ulValueLen == ATTRIBUTE_TOO_LONG)

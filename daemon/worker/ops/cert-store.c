@@ -254,7 +254,8 @@ int import_attempt(struct operation *operation, const void *request)
 
         if (!text_is_nickname(message->nickname, strlen(message->nickname)))
                 return operation_invalid(operation, "nickname", "invalid nickname");
-        r = certificate_parse(store.der, &store.certificate) ? decode(store.der) : NOT_A_CERTIFICATE;
+        r = certificate_parse(store.der, &store.certificate) && !store.certificate.odd ? decode(store.der)
+                                                                                       : NOT_A_CERTIFICATE;
         if (r == NOT_A_CERTIFICATE)
                 return operation_invalid(
                         operation, "certificate", "it is not exactly one X.509 certificate in DER");
