@@ -5,12 +5,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import unittest
 
-from harness import PLAIN, ROOT, Case, OneToken
+from harness import PLAIN, ROOT, Case, OneToken, run
 
 PAGES = ROOT / "docs/clients"
 INSTALLED = "/usr/lib/x86_64-linux-gnu/pkcs11/libtokend-pkcs11.so"
@@ -29,6 +30,11 @@ HOST = {"389ds": ["/etc/dirsrv", "/etc/default", "/var/lib/dirsrv", "/var/log/di
         "strongswan": ["/etc/strongswan.d", "/etc/swanctl", "/run"]}
 STAND_INS = pathlib.Path(__file__).parent / "stand-ins"
 PROGRAMS = os.environ["PATH"] + ":/usr/sbin"
+
+
+def sections(name):
+    """The sections for tokend.conf that a page has."""
+    return "\n".join(re.findall(r"^```ini\n(\[Instance.*?)^```$", (PAGES / f"{name}.md").read_text(), re.M | re.S))
 
 
 def blocks(name):
@@ -80,9 +86,10 @@ class Pages:
 
     @classmethod
     def adapt(cls, text, ports):
-        """The text of a page, where the module lies elsewhere, ports may be taken, and the token is called otherwise."""
+        """The text of a page, where module, users and ports are others, and the token is called otherwise."""
         text = text.replace(INSTALLED, str(PLAIN / "libtokend-pkcs11.so"))
         text = re.sub(r"\bhsm\b", cls.token_name, text)
+        text = text.replace("User=alice", "User=root").replace("User=pkiuser", "User=www-data")
         return re.sub(r"\b44[0-9]{2}\b", lambda m: str(ports.setdefault(m[0], free_port())), text)
 
     @classmethod
@@ -113,7 +120,15 @@ class Pages:
             if file:
                 (folder / file).write_text(self.adapt(text, {}))
         (folder / "program.exe").write_bytes(small_program())
+        self.allow(self.adapt(sections(name), {}))
         self.page(name, folder)
+
+    def allow(self, instances):
+        """These sections and no others hold from now on."""
+        text = self.daemon.config.read_text()
+        self.daemon.config.write_text(text[:text.index("[Instance")] + instances)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_notify("READY=1")
 
     def test_openssl(self):
         """openssl signs, decrypts, serves, and issues certificates that GnuTLS verifies, by its engine"""
@@ -189,9 +204,7 @@ class Pages:
 
 
 INSTANCES = ("[Instance all]\nUser=root\nKeys=*\n"
-             "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive encrypt\n"
-             "[Instance www]\nUser=www-data\nKeys=web*\nAllow=list sign\n"
-             "[Instance ldap]\nUser=dirsrv\nKeys=web*\nAllow=list sign\n")
+             "Allow=list sign sign-raw verify random generate delete delete-cert request import decrypt derive encrypt\n")
 
 
 class Clients(Pages, OneToken):
@@ -218,6 +231,13 @@ class ClientsInternal(Pages, Internal):
     """The same with the keys in an NSS database."""
 
     token_name = "local"
+
+    def test_tool(self):
+        """pkcs11-tool --test finds nothing wrong (on SoftHSM2 itself it fails, which has no OAEP with SHA-256)"""
+        self.allow(INSTANCES)
+        said = run("pkcs11-tool", "--module", PLAIN / "libtokend-pkcs11.so", "--token-label", "local", "--login", "--pin", "none", "--test",
+                   env=dict(os.environ, TOKEND_SOCKET=str(self.daemon.socket)))
+        self.assertIn(b"No errors", said)
 
 
 def logs(folder):
