@@ -43,6 +43,27 @@ static enum tokend_error parse_claims(
         return TOKEND_OK;
 }
 
+static enum tokend_error parse_gone(
+        struct json_object *array, struct tokend_token_status *token, struct tokend_failure *ret_failure)
+{
+        size_t n = array ? json_object_array_length(array) : 0;
+
+        token->gone = calloc(n + 1, sizeof(*token->gone));
+        if (!token->gone)
+                return no_memory(ret_failure);
+        for (; token->n_gone < n; token->n_gone++) {
+                struct status_gone_result parts;
+                enum tokend_error error = status_gone_parse(
+                        json_object_array_get_idx(array, token->n_gone), &parts, ret_failure);
+
+                if (error != TOKEND_OK)
+                        return error;
+                token->gone[token->n_gone] = (struct tokend_gone){
+                        .kind = parts.kind, .nickname = parts.nickname, .since_usec = parts.since_usec};
+        }
+        return TOKEND_OK;
+}
+
 /* Objects that may be missing in that of a token. Then everything in them is 0 or NULL. */
 static enum tokend_error parse_parts(const struct status_token_result *parts,
         struct tokend_token_status *token, struct tokend_failure *ret_failure)
@@ -114,7 +135,9 @@ static enum tokend_error parse_token(
                 error = parse_latency(parts.device_latency, &token->device, ret_failure);
         if (error == TOKEND_OK)
                 error = parse_latency(parts.request_latency, &token->request, ret_failure);
-        return error == TOKEND_OK ? parse_claims(parts.claims, token, ret_failure) : error;
+        if (error == TOKEND_OK)
+                error = parse_claims(parts.claims, token, ret_failure);
+        return error == TOKEND_OK ? parse_gone(parts.gone, token, ret_failure) : error;
 }
 
 static enum tokend_error parse_instance(struct json_object *object, struct tokend_instance_status *instance,
@@ -208,8 +231,10 @@ void tokend_status_free(struct tokend_status *status)
 
         if (!owned)
                 return;
-        for (size_t i = 0; status->tokens && i < status->n_tokens; i++)
+        for (size_t i = 0; status->tokens && i < status->n_tokens; i++) {
                 free(status->tokens[i].claims);
+                free(status->tokens[i].gone);
+        }
         free(status->tokens);
         free(status->instances);
         json_object_put(owned->object);

@@ -534,6 +534,8 @@ struct tokend_token_status {
         bool holds_claims; /* as far as is known, the token can hold claims on nicknames */
         size_t n_claims;
         struct tokend_claim *claims; /* those of other hosts */
+        size_t n_gone;
+        struct tokend_gone *gone; /* what is not there any more, and no request deleted it */
         /* For an accelerator (see role), what it did for other tokens; for another token, what an accelerator did for it.
          * accelerated: requests that it did; fallbacks: requests that it could have done, and that the key's own token did;
          * key_loads: keys that were copied there; key_copies: copies that are there now. */
@@ -546,6 +548,13 @@ struct tokend_claim {
         const char *claimant; /* the identity of the host that made it, in hexadecimal */
         const char *host;     /* the name of that host, as it says */
         int64_t since_usec;   /* microseconds since 1970, by that host's clock */
+};
+
+/* A key, a certificate or a secret that is gone from its token. */
+struct tokend_gone {
+        const char *kind;     /* "key", "certificate", "secret" */
+        const char *nickname; /* empty: it had none */
+        int64_t since_usec;   /* microseconds since 1970 */
 };
 
 struct tokend_instance_status {

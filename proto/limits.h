@@ -64,6 +64,9 @@
  * fails, and its status says why. */
 #define LIMIT_OBJECTS 100000U
 
+/* Objects of one token whose names are kept although they are gone from it. An operator needs the first ones, and their number. */
+#define LIMIT_VANISHED 64U
+
 /* Certificates of one token whose ends the metrics show, those that end first. Each is a time series for whoever collects them. */
 #define LIMIT_METRIC_CERTIFICATES 256U
 

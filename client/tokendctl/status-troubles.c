@@ -108,11 +108,30 @@ static void print_tokens(const struct tokend_status *status, int64_t now)
         }
 }
 
+/* Keys and certificates that nobody here deleted. */
+static void print_gone(const struct tokend_token_status *token, bool color, int64_t now)
+{
+        for (size_t i = 0; i < token->n_gone; i++) {
+                const struct tokend_gone *gone = &token->gone[i];
+                _cleanup_(freep) char *name = printable_new(token->name), *kind = printable_new(gone->kind),
+                                      *nickname = printable_new(gone->nickname);
+
+                if (!name || !kind || !nickname)
+                        continue;
+                printf("  %s: the %s \"%s\" %sis gone%s since ", name, kind, nickname,
+                        color ? "\033[1;31m" : "", color ? "\033[0m" : "");
+                print_when(gone->since_usec, now);
+                printf("\n");
+        }
+}
+
 void print_troubles(const struct tokend_status *status, bool color, int64_t now)
 {
         print_audit(&status->audit, color, now);
         print_configuration(&status->configuration, color, now);
         print_tokens(status, now);
-        for (size_t i = 0; i < status->n_tokens; i++)
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                print_gone(&status->tokens[i], color, now);
                 print_claims(&status->tokens[i], now);
+        }
 }

@@ -17,6 +17,7 @@
 #include "daemon/broker/token/live.h"
 #include "daemon/broker/token/look.h"
 #include "daemon/broker/token/pump.h"
+#include "daemon/broker/token/vanished.h"
 #include "daemon/util/log.h"
 #include "gen/broker/methods/methods.h"
 
@@ -113,6 +114,7 @@ static void on_token(struct token *token, enum token_event event)
         case TOKEN_REFRESHED:
                 copies_settle(token);
                 look_compare(token);
+                vanished_settle(token);
                 break;
         case TOKEN_CHANGED:
                 look_please(token);
@@ -128,6 +130,13 @@ static void on_token(struct token *token, enum token_event event)
                 look_done(token);
                 break;
         }
+}
+
+static void on_dropped(struct token *token, const struct entry *entry)
+{
+        look_dropped(token, entry);
+        if (token->worker.phase == WORKER_SERVING)
+                vanished_note(token, entry);
 }
 
 /* ---- life ---- */
@@ -158,7 +167,7 @@ int broker_init(struct broker *broker, int control_fd)
                 .n_methods = N_METHODS,
                 .config_ok = true,
                 .on_token = on_token,
-                .on_dropped = look_dropped,
+                .on_dropped = on_dropped,
                 .accept_again_usec = USEC_NEVER,
                 .trim_usec = USEC_NEVER,
                 .turn = 1,
@@ -243,6 +252,7 @@ static void configure_tokens(struct broker *broker, const struct config *config,
                 if (!token)
                         token = LINK_OF(added->next, struct token, link);
                 token->config = config->tokens[i];
+                vanished_forget(token);
                 link_remove(&token->link);
                 link_append(&kept, &token->link);
         }

@@ -9,6 +9,7 @@
 #include "daemon/broker/methods/metric-text.h"
 #include "daemon/broker/model/registry.h"
 #include "daemon/broker/op/record.h"
+#include "daemon/broker/token/vanished.h"
 #include "daemon/util/printable.h"
 
 /* ---- one number of each token ---- */
@@ -46,6 +47,16 @@ static uint64_t keys_of(const struct token *t)
 static uint64_t certificates_of(const struct token *t)
 {
         return t->directory ? directory_count(t->directory, OBJECT_CERTIFICATE) : 0;
+}
+
+static uint64_t keys_gone_of(const struct token *t)
+{
+        return vanished_count(t, OBJECT_KEY) + vanished_count(t, OBJECT_SECRET);
+}
+
+static uint64_t certificates_gone_of(const struct token *t)
+{
+        return vanished_count(t, OBJECT_CERTIFICATE);
 }
 
 static uint64_t ready_of(const struct token *t)
@@ -108,6 +119,11 @@ static const struct {
                 false, sessions_limit_of},
         {"token_keys", "Keys listed.", false, keys_of},
         {"token_certificates", "Certificates on the token.", false, certificates_of},
+        {"token_keys_gone",
+                "Keys and secrets that were on the token, that no request of ours deleted, and that are not "
+                "there any more.",
+                false, keys_gone_of},
+        {"token_certificates_gone", "Likewise certificates.", false, certificates_gone_of},
         {"token_requests", "Requests that the token was asked.", true, requests_of},
         {"token_errors", "Of these, ended with an error of the token.", true, errors_of},
         {"token_restarts",

@@ -4,6 +4,7 @@
 
 #include "daemon/broker/audit/audit-broker.h"
 #include "daemon/broker/model/registry.h"
+#include "daemon/broker/token/vanished.h"
 
 #include "daemon/util/ckr.h"
 #include "gen/broker/base/replies.h"
@@ -58,6 +59,7 @@ static void put_token(struct output *output, struct token *token)
                                 token->directory ? directory_count(token->directory, OBJECT_CERTIFICATE) : 0,
                         .holds_claims = token->claims.known ? &token->claims.holds : NULL,
                         .claims = {claims_put, &token->claims},
+                        .gone = {vanished_put, token},
                         .device_latency = latency(&token->device),
                         .request_latency = latency(&token->whole),
                 });

@@ -89,6 +89,18 @@ struct key_verdict {
         uint64_t ckr, until_usec; /* ckr 0: the worker just died */
 };
 
+/* What is gone from a token (vanished.h). */
+struct vanished_object {
+        struct entry *entry; /* counted */
+        uint64_t since_usec; /* wall clock, when it was told; 0: it was not yet */
+};
+struct vanished {
+        size_t n;
+        struct vanished_object objects[LIMIT_VANISHED];
+        size_t more[OBJECT_SECRET + 1],
+                more_told[OBJECT_SECRET + 1]; /* of each kind, those that are not in objects */
+};
+
 /* The vague errors of a token since anything succeeded (verdict.h). */
 struct doubt {
         unsigned n;
@@ -137,6 +149,7 @@ struct token {
         bool dirty;              /* has to be pumped */
 
         struct claims claims;
+        struct vanished vanished;
         struct key_verdict verdicts[LIMIT_VERDICTS];
         struct doubt doubt;
 

@@ -7,6 +7,7 @@
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/token/deadlines.h"
 #include "daemon/broker/token/pump.h"
+#include "daemon/broker/token/vanished.h"
 #include "daemon/broker/token/verdict.h"
 #include "daemon/broker/token/worker.h"
 
@@ -18,6 +19,7 @@ static void token_free(struct token *token)
         worker_detach(token);
         claims_done(&token->claims);
         queue_done(&token->queue);
+        vanished_forget(token);
         directory_free(token->directory);
         directory_free(token->loading);
         verdict_forget(token);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "daemon/broker/token/vanished.h"
 #include "daemon/broker/token/worker.h"
 #include "daemon/util/log.h"
 
@@ -126,18 +127,6 @@ void look_settled(struct token *token)
                    "is so",
                 token->name, went, left);
         look_unsure(token);
-}
-
-/* Whether a request of ours deletes it. */
-static bool is_deleted_by_us(const struct token *token, const struct entry *entry)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(token->worker.slots); i++) {
-                const struct op *op = token->worker.slots[i].op;
-
-                if (op && op->kind == MESSAGE_TYPE_DELETE && op->entry && entry_is_same(op->entry, entry))
-                        return true;
-        }
-        return false;
 }
 
 /* ---- asking ---- */
@@ -360,7 +349,7 @@ void look_compare(struct token *token)
 void look_dropped(struct token *token, const struct entry *entry)
 {
         token->look.n_went += entry->kind == OBJECT_KEY && token->worker.phase == WORKER_SERVING &&
-                              !is_deleted_by_us(token, entry);
+                              !vanished_is_ours(token, entry);
         for (struct sight **at = &token->look.seen; *at; at = &(*at)->next) {
                 struct sight *sight = *at;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/broker/token/outcome.h"
+#include "daemon/broker/token/vanished.h"
 #include "daemon/broker/token/verdict.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -170,6 +171,7 @@ static void refresh_done(struct token *token, bool ok)
 
         token->refresh_due_usec = now + (ok ? token->config->refresh_usec : RELOAD_USEC);
         if (ok && token->worker.phase == WORKER_LOADING) {
+                vanished_compare(token, token->directory, token->loading);
                 directory_free(token->directory);
                 token->directory = TAKE_PTR(token->loading);
                 token->worker.phase = WORKER_SERVING;
