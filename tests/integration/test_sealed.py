@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Secret keys on a token, and sealed keys, which lie nowhere: io.tokend.Secrets on SoftHSM2, on the internal token, and on a
 softoken that is loaded as a module."""
+import concurrent.futures
 import os
 import unittest
 
@@ -434,6 +435,22 @@ class Lives(Case):
                         self.assertEqual(listed.count(f"label:      tokend:{name}:default\n"), 1, (label, listed))
                     self.assertNotIn("Data object", listed, label)
                     self.daemon.stop()
+
+    def test_two_hosts(self):
+        """two daemons of one token make the keys that seal at the same moment: there is one of each, and each opens what the other sealed"""
+        token = SoftToken(self.place, "shared")
+        daemons = [self.own(token.section("hsm"), name=f"host{n}") for n in range(2)]
+        for daemon in daemons:
+            daemon.wait_state("hsm", "ready")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            sealed = list(pool.map(lambda daemon: daemon.call(S + "Generate", template=aes())["sealed"], daemons))
+        answers = [[daemon.call(S + "Encrypt", key=key, algorithm="aes_ecb", plaintext=b64(bytes(16))) for daemon in daemons]
+                   for key in sealed]
+        for ours, theirs in answers:
+            self.assertEqual(ours, theirs)
+        listed = token.tool("--list-objects")
+        for name in ("seal", "mac"):
+            self.assertEqual(listed.count(f"label:      tokend:{name}:default\n"), 1, listed)
 
     def test_foreign(self):
         """a key under the label of one that seals, which could be read or does more, seals nothing, and the log says why"""
