@@ -623,6 +623,53 @@ enum tokend_error tokend_probe(struct tokend *handle, const char *token, int tim
 enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, const char *nickname,
         const char *claimant, int timeout_ms, struct tokend_failure *ret_failure);
 
+/* ---- the policy ---- */
+
+/* As whom the daemon sees the caller. Strings live as long as the struct. Fields may be added at the end. */
+struct tokend_identity {
+        int64_t uid, gid;
+        int64_t *groups; /* supplementary */
+        size_t n_groups;
+        const char *unit;     /* the systemd unit; NULL: the daemon has not asked for it */
+        const char *instance; /* [Instance]; NULL: none matches, and what follows is empty */
+        const char *token;    /* NULL: none */
+        const char **keys;    /* patterns of nicknames */
+        size_t n_keys;
+        const char **rights; /* words of Allow= */
+        size_t n_rights;
+        const char *json; /* the whole reply */
+};
+
+/* On a handle of tokend_open(). Everybody may ask. Free *ret with tokend_identity_free(). */
+enum tokend_error tokend_whoami(struct tokend *handle, int timeout_ms, struct tokend_identity **ret,
+        struct tokend_failure *ret_failure);
+void tokend_identity_free(struct tokend_identity *identity);
+
+/* Somebody. groups: numbers, as strings. unit: NULL: in none. */
+struct tokend_whom {
+        int64_t uid, gid;
+        const char *const *groups;
+        size_t n_groups;
+        const char *unit;
+};
+
+/* What the daemon would answer. Fields may be added at the end. */
+struct tokend_permission {
+        bool allowed;
+        const char *instance;      /* whose call it would be; NULL: no [Instance] matches */
+        const char *reason;        /* why not: "not-allowed", "KeyNotFound" ...; NULL: allowed */
+        const char *nearest;       /* the [Instance] that comes nearest, if none matches; or NULL */
+        const char *nearest_lacks; /* the key of it that does not match: "User=", "Group=", "Unit=" */
+        const char *json;          /* the whole reply */
+};
+
+/* Asks what the policy would answer to somebody; nothing is done. For root and the daemon's own user, on a handle of
+ * tokend_open_status(). operation: a word of Allow=. key: NULL for what needs none. Free *ret with tokend_permission_free(). */
+enum tokend_error tokend_may(struct tokend *handle, const char *operation, const char *key,
+        const struct tokend_whom *whom, int timeout_ms, struct tokend_permission **ret,
+        struct tokend_failure *ret_failure);
+void tokend_permission_free(struct tokend_permission *permission);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

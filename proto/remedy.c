@@ -9,17 +9,18 @@
 const struct remedy remedies[] = {
         /* PermissionDenied, by its reason */
         {"no-instance", "no [Instance] of tokend.conf matches you",
-                "`journalctl -u tokend` says as whom the daemon saw you, and which [Instance] comes nearest. "
-                "An [Instance] with Unit= is "
-                "for the processes of that unit alone, not for a shell of its user."},
+                "`tokendctl whoami` says as whom the daemon sees you, and `journalctl -u tokend` which "
+                "[Instance] comes nearest. "
+                "An [Instance] with Unit= is for the processes of that unit alone, not for a shell of its "
+                "user."},
         {"not-allowed", "Allow= of your [Instance] does not have this operation",
-                "`tokendctl tokens` prints what you may do. To permit more, add the operation to Allow= of "
+                "`tokendctl whoami` prints what you may do. To permit more, add the operation to Allow= of "
                 "the [Instance] in "
                 "tokend.conf, then `systemctl reload tokend`."},
         {"not-this-key", "Keys= of your [Instance] does not have this nickname, or the key is another's",
-                "Choose a nickname that Keys= of your [Instance] matches, or add a pattern there, then "
-                "`systemctl reload tokend`. "
-                "`journalctl -u tokend` says which [Instance] it is."},
+                "`tokendctl whoami` prints your Keys=. Choose a nickname that one of these patterns matches, "
+                "or add a pattern in "
+                "tokend.conf, then `systemctl reload tokend`."},
         {"audit-key", "the key that signs the audit (AuditKey=) and its name are nobody's to use",
                 "Use another key or nickname. To use this key, name another one in AuditKey= of tokend.conf, "
                 "then "
@@ -29,8 +30,9 @@ const struct remedy remedies[] = {
         {"not-operator", "only root and the daemon's own user may do this", "Do it as root."},
         /* io.tokend.Keys, io.tokend.Certificates, io.tokend.Secrets */
         {"KeyNotFound", NULL,
-                "`tokendctl list` prints the keys that you may see; what Keys= of your [Instance] lacks is "
-                "not among them."},
+                "`tokendctl list` prints the keys that you may see. As root, `tokendctl may list KEY --as "
+                "USER` says whether the key "
+                "is there, and Keys= keeps it from that user."},
         {"CertificateNotFound", NULL, "`tokendctl certs` prints the certificates that you may see."},
         {"SecretNotFound", NULL, "`tokendctl secrets` prints the secret keys that you may see."},
         {"TokenNotFound", NULL, "`tokendctl tokens` prints the tokens that you may use."},

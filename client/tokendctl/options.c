@@ -214,6 +214,7 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_NICKNAME] = {"nickname", true, PLACE(nickname), NULL},
         [OPTION_SUBSYSTEM] = {"subsystem", true, PLACE(subsystem), NULL},
         [OPTION_INSTANCE] = {"instance", true, PLACE(instance), NULL},
+        [OPTION_AS] = {"as", true, PLACE(as), NULL},
         [OPTION_CLAIMANT] = {"claimant", true, PLACE(claimant), NULL},
         [OPTION_AAD] = {"aad", true, PLACE(aad), NULL},
         [OPTION_DATA] = {"data", true, PLACE(data), NULL},

@@ -46,6 +46,7 @@ enum ctl_option {
         OPTION_SUBSYSTEM,
         OPTION_INSTANCE,
         OPTION_CLAIMANT,
+        OPTION_AS,
         OPTION_AAD,
         OPTION_DATA,
         OPTION_OTHER,

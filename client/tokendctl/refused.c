@@ -10,6 +10,7 @@ static const struct {
         const char *parameter, *words;
 } words[] = {
         {"key", "KEY"},
+        {"operation", "OPERATION"},
         {"nickname", "the nickname"},
         {"nicknames", "--instance"},
         {"token", "TOKEN"},

@@ -52,6 +52,7 @@ struct ctl_options {
         bool no_signatures;
 
         /* The verbs for certificates. */
+        const char *as; /* USER or USER:UNIT */
         const char *subject, *nickname, *subsystem, *instance, *claimant, *serial;
         const char *dns_names[LIMIT_DNS_NAMES];
         unsigned n_dns_names;
@@ -64,6 +65,8 @@ struct ctl_options {
 
 /* ---- the verbs: each returns an exit status ---- */
 
+int verb_whoami(const struct ctl_options *o);
+int verb_may(const struct ctl_options *o);
 int verb_tokens(const struct ctl_options *o);
 int verb_list(const struct ctl_options *o);
 int verb_generate(const struct ctl_options *o);

@@ -11,6 +11,9 @@
 #define BIT(option) OPTION_BIT(OPTION_##option)
 const struct verb verbs[] = {
         {"tokens", verb_tokens, 0, 0, 0, "", "print the tokens that you may use, and what you may do there"},
+        {"whoami", verb_whoami, 0, 0, 0, "", "print as whom the daemon sees you, and what you may do"},
+        {"may", verb_may, 1, 2, BIT(AS), "OPERATION [KEY] [--as USER[:UNIT]]",
+                "say what the policy would answer, and why; nothing is done"},
         {"list", verb_list, 0, 1, 0, "[TOKEN]", "print the keys that you may see"},
         {"generate", verb_generate, 1, 1,
                 BIT(TYPE) | BIT(SIZE) | BIT(CURVE) | BIT(USAGE) | BIT(LOADABLE) | BIT(ID),

@@ -97,14 +97,13 @@ enum audit_mode config_audit_mode(const struct config *config);
 /* With AUDIT_MODE_FILE; else NULL. */
 const char *config_audit_path(const struct config *config);
 
-/* Whether any [Instance] asks for the unit of its caller. */
-bool config_asks_units(const struct config *config);
-
 /* Whether every key of the two sections is the same: then a reload keeps the worker. */
 bool config_token_equal(const struct config_token *a, const struct config_token *b);
 
 /* The name of one right, as in Allow=. */
 const char *config_right_name(unsigned right);
+/* 0: there is no such right. */
+unsigned config_right_from_name(const char *name);
 
 /* "keys" or "accelerator", as in the files and on the wire. */
 const char *config_role_name(unsigned role);

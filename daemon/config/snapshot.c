@@ -74,14 +74,6 @@ const char *config_audit_path(const struct config *config)
         return config_audit_mode(config) == AUDIT_MODE_FILE ? config->audit + strlen("file:") : NULL;
 }
 
-bool config_asks_units(const struct config *config)
-{
-        for (size_t i = 0; i < config->n_instances; i++)
-                if (config->instances[i]->unit)
-                        return true;
-        return false;
-}
-
 bool config_token_equal(const struct config_token *a, const struct config_token *b)
 {
         return strcmp(a->name, b->name) == 0 && keys_equal(SECTION_TOKEN, a, b);

@@ -153,14 +153,22 @@ const char *config_right_name(unsigned right)
         return "?";
 }
 
-static int right_number(const char *text, uint64_t *ret)
+unsigned config_right_from_name(const char *name)
 {
         for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
-                if (strcmp(text, config_right_name(right)) == 0) {
-                        *ret = right;
-                        return 0;
-                }
-        return -EINVAL;
+                if (strcmp(name, config_right_name(right)) == 0)
+                        return right;
+        return 0;
+}
+
+static int right_number(const char *text, uint64_t *ret)
+{
+        unsigned right = config_right_from_name(text);
+
+        if (right == 0)
+                return -EINVAL;
+        *ret = right;
+        return 0;
 }
 
 /* Numbers are accepted without a look into the user database, so that the sandboxed broker can parse them too. -1 is not a valid

@@ -8,6 +8,7 @@ its name in proto/limits.h.
 
     @socket keys|status|both    interface: the sockets that serve it
     @right WORD [WORD...]       method: the words of Allow= that it needs; errors name the first
+    @anybody                    method: it needs no right; on the keys' socket each method has one or this
     @may WORD [WORD...]         method: words of Allow= that some of what it does needs beside those; it looks for these itself
     @audit KIND                 method: it is recorded, as this kind of record
     @secret                     method: what it is given or gives is secret, and wiped by whoever held it

@@ -11,6 +11,7 @@ ANNOTATIONS = {
     "audit": ("method", 1, 1, "@audit KIND"),
     "secret": ("method", 0, 0, "@secret"),
     "parallel": ("method", 0, 0, "@parallel"),
+    "anybody": ("method", 0, 0, "@anybody"),
     "once": ("method", 0, 0, "@once"),
     "needs": ("method type", 0, 99, "@needs [FIELD...]"),
     "base64": ("method type", 1, 99, "@base64 FIELD [FIELD...]"),
@@ -48,7 +49,7 @@ class Member:
         self.kind, self.name, self.line = kind, name, line
         self.fields, self.reply, self.values = [], [], []
         self.right, self.may, self.audit = [], [], None
-        self.parallel, self.once, self.secret = False, False, False
+        self.anybody, self.parallel, self.once, self.secret = False, False, False, False
 
 
 class Interface:
@@ -238,6 +239,7 @@ class Parser:
         member.right = notes["right"][0][1] if "right" in notes else []
         member.may = notes["may"][0][1] if "may" in notes else []
         member.audit = notes["audit"][0][1][0] if "audit" in notes else None
+        member.anybody = "anybody" in notes
         member.parallel, member.once, member.secret = "parallel" in notes, "once" in notes, "secret" in notes
         types = [other.name for other in interface.of("type")]
         for field in member.fields:
@@ -247,5 +249,5 @@ class Parser:
                 self.fault(member.line, f"{member.name}: {field.name} is of a type whose parameters cannot be left out so far")
             if field.type == "int" and not field.range:
                 self.fault(member.line, f"{member.name}: {field.name} needs a @range")
-        if interface.socket == "keys" and not member.right:
-            self.fault(member.line, f"{member.name} needs a @right")
+        if interface.socket == "keys" and bool(member.right) == member.anybody:
+            self.fault(member.line, f"{member.name} needs either a @right or @anybody")

@@ -50,8 +50,8 @@ class Faults(unittest.TestCase):
 
     def test_missing(self):
         """what a method lacks is named with the line of the method"""
-        self.check(BEGIN + "\nmethod A() -> ()\n", 4, "A needs a @right")
-        self.check(BEGIN + "# @right sign\n\nmethod A() -> ()\n", 5, "A needs a @right")
+        self.check(BEGIN + "\nmethod A() -> ()\n", 4, "A needs either a @right or @anybody")
+        self.check(BEGIN + "# @right sign\n\nmethod A() -> ()\n", 5, "A needs either a @right or @anybody")
         self.check(BEGIN + "# @right sign\nmethod A(n: int) -> ()\n", 4, "n needs a @range")
         self.check("interface io.example.Test\n", 1, "@socket")
         self.check("# @socket both keys\ninterface io.example.Test\n", 1, "@socket")

@@ -28,6 +28,7 @@ Allow=list sign generate request import
 User={OCSP}
 Group=62009
 Keys=*
+Allow=list sign generate
 """
 
 
@@ -92,6 +93,102 @@ class Denied(Case):
         os.chmod(self.daemon.status_socket, 0o666)
         with Client(sock=varlink.connect_as(self.daemon.status_socket, CA, CA)) as client:
             self.assertEqual(self.reason("PermissionDenied", client.call, "io.tokend.Status.Probe", token="hsm"), "not-operator")
+
+
+    def may(self, uid, operation, key=None, groups=(), unit=None):
+        parameters = {"operation": operation, "uid": uid, "gid": uid, "groups": [str(group) for group in groups]}
+        parameters.update({name: value for name, value in (("key", key), ("unit", unit)) if value})
+        with Client(self.daemon.status_socket) as client:
+            return client.call("io.tokend.Status.May", **parameters)
+
+    def really(self, uid, method, **parameters):
+        """What became of the real call: None, or the reason or the name of its error."""
+        with self.as_user(uid) as client:
+            try:
+                client.call(method, **parameters)
+            except varlink.Error as error:
+                return error.reason if error.name == "PermissionDenied" else error.name
+        return None
+
+    def test_may_is_what_happens(self):
+        """May says of each call what the call itself ends with"""
+        C, S = "io.tokend.Certificates.", "io.tokend.Secrets."
+        with self.as_user(CA) as ca:
+            ca.call("Generate", nickname="ca twin", type="ec")
+        calls = {
+            "list": lambda key: ("Get", {"key": key}),
+            "sign": lambda key: ("Sign", {"key": key, **SIGN}),
+            "delete": lambda key: ("Delete", {"key": key}),
+            "request": lambda key: (C + "Request", {"key": key, "subject": "CN=x"}),
+            "derive": lambda key: ("Derive", {"key": key, "publicKey": b64(b"\4" + bytes(64))}),
+            "delete-cert": lambda key: (C + "Delete", {"certificate": key}),
+        }
+        for uid in (CA, STRANGER):
+            for operation, call in calls.items():
+                for key in ("ca key", "hsm:ca twin", "hsm:nothing", "ca nothing", "pkcs11:token=hsm;object=ca%20key"):
+                    with self.subTest(f"{uid} {operation} {key}"):
+                        method, parameters = call(key)
+                        really, answer = self.really(uid, method, **parameters), self.may(uid, operation, key)
+                        self.assertEqual((answer["allowed"], (answer.get("reason") or "").replace("KeyNotFound", "NotFound") or None),
+                                         (really is None, really and really.replace("KeyNotFound", "NotFound")
+                                          .replace("CertificateNotFound", "NotFound")))
+        for nickname in ("ca new", "tks", "ca key"):
+            answer = self.may(CA, "generate", nickname)
+            really = self.really(CA, "Generate", nickname=nickname, type="ec")
+            self.assertEqual(answer.get("reason"), None if really == "NicknameExists" else really)
+        self.assertEqual(self.may(CA, "random")["reason"], "not-allowed")
+        self.assertEqual(self.may(CA, "generate", "nowhere:x")["reason"], "not-this-key", "it is a nickname with a colon")
+
+    def test_may_of_others(self):
+        """May tells root what the caller itself is not told: the key is there, and Keys= keeps it from the instance; which [Instance] is near"""
+        with self.as_user(OCSP, 62009) as member:
+            member.call("Generate", nickname="far's", type="ec")
+        self.assertEqual(self.may(CA, "sign", "far's")["reason"], "not-this-key")
+        self.assertEqual(self.really(CA, "Sign", key="far's", **SIGN), "KeyNotFound")
+        self.assertEqual(self.may(OCSP, "sign", "far's", groups=(1, 62009)), {"allowed": True, "instance": "far"})
+        answer = self.may(OCSP, "sign", "far's")
+        self.assertEqual(answer, {"allowed": False, "reason": "no-instance", "nearest": "far", "nearestLacks": "Group="})
+
+    def test_may_is_no_call(self):
+        """May counts as nobody's denial, and is for root and the daemon's own user; what is wrong with its parameters is named"""
+        before = self.daemon.status()["instances"]
+        self.may(CA, "delete", "ca key")
+        self.assertEqual(self.daemon.status()["instances"], before)
+        os.chmod(self.daemon.status_socket, 0o666)
+        with Client(sock=varlink.connect_as(self.daemon.status_socket, CA, CA)) as client:
+            self.assertEqual(self.reason("PermissionDenied", client.call, "io.tokend.Status.May", operation="sign", key="ca key", uid=CA, gid=CA),
+                             "not-operator")
+        with Client(self.daemon.status_socket) as client:
+            for parameter, more in (("operation", {"operation": "fly"}), ("groups", {"groups": ["wheel"]}), ("groups", {"groups": ["4294967295"]}),
+                                    ("uid", {"uid": -1}), ("key", {"key": "pkcs11:color=red"})):
+                parameters = {"operation": "sign", "uid": CA, "gid": CA, **more}
+                self.assertEqual(self.fails("InvalidParameter", client.call, "io.tokend.Status.May", **parameters), {"parameter": parameter})
+
+    def test_who_am_i(self):
+        """WhoAmI: what the daemon saw of the caller; strangers get the same, with no instance"""
+        with self.as_user(CA, *GROUPS) as ca:
+            who = ca.call("WhoAmI")
+        self.assertEqual((who["uid"], who["gid"], who["groups"], who["instance"], who["token"], who["keys"]), (CA, CA, list(GROUPS), "ca", "hsm", ["ca *"]))
+        self.assertEqual(sorted(who["rights"]), ["generate", "import", "list", "request", "sign"])
+        with self.as_user(STRANGER) as stranger:
+            self.assertEqual(stranger.call("WhoAmI"), {"uid": STRANGER, "gid": STRANGER, "groups": []})
+
+    def test_tokendctl(self):
+        """tokendctl whoami and may, for people and for programs; the exit status of may says yes or no"""
+        say = self.daemon.ctl("whoami")
+        self.assertIn("none: no [Instance] of tokend.conf matches", say)
+        self.assertIn("user      0 (root)", say)
+        self.assertEqual(json.loads(self.daemon.ctl("--json", "whoami"))["uid"], 0)
+        self.assertEqual(self.daemon.ctl("may", "sign", "ca key", "--as", CA), "yes: [Instance ca] may sign\n")
+        done = self.daemon.ctl("may", "delete", "ca key", "--as", f"{CA}:x.service", check=False)
+        self.assertEqual((done.returncode, done.stdout.decode().splitlines()[0]), (1, "no: not-allowed (the call is of [Instance ca])"))
+        self.assertIn("next: ", done.stdout.decode())
+        done = self.daemon.ctl("may", "sign", "ca key", check=False)
+        self.assertIn("no: no-instance (the nearest is [Instance ", done.stdout.decode())
+        done = self.daemon.ctl("--json", "may", "sign", "ca key", "--as", "nobody", check=False)
+        self.assertEqual((done.returncode, json.loads(done.stdout)["reason"]), (1, "no-instance"))
+        done = self.daemon.ctl("may", "sign", "--as", "nosuchuser", check=False)
+        self.assertEqual((done.returncode, done.stderr), (2, b"tokendctl: --as: there is no user 'nosuchuser'\n"))
 
 
 class Invalid(OneToken):

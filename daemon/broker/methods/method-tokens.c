@@ -10,19 +10,6 @@
 #define TOKENS_REPLY    (LIMIT_MESSAGE / 4)
 #define TOKENS_ENVELOPE 64U
 
-static void put_rights(struct output *output, void *userdata)
-{
-        const struct config_instance *policy = userdata;
-        const char *comma = "";
-
-        for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
-                if (policy->allow & right) {
-                        output_text(output, comma);
-                        output_string(output, config_right_name(right));
-                        comma = ",";
-                }
-}
-
 static void put_mechanisms(struct output *output, void *userdata)
 {
         const struct token *token = userdata;
@@ -47,7 +34,7 @@ static void put_token(struct output *output, struct token *token, const struct c
                                        .manufacturer = token->known ? parts[URI_MANUFACTURER] : "",
                                        .model = token->known ? parts[URI_MODEL] : "",
                                        .serial = token->known ? parts[URI_SERIAL] : "",
-                                       .rights = {put_rights, (void *)(uintptr_t)policy},
+                                       .rights = {steps_put_rights, (void *)(uintptr_t)policy},
                                        .mechanisms = {put_mechanisms, token},
                                });
         output_bytes(output, "", 1);

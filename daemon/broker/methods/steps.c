@@ -119,6 +119,40 @@ static void search_all(struct search *search, struct broker *broker)
                 search_token(search, registry_token(broker, config->name));
 }
 
+int finding_make(struct broker *broker, const struct config_instance *policy, enum object_kind kind,
+        const char *text, struct finding *ret)
+{
+        struct search search = {.kind = kind, .policy = policy};
+        int r = name_parse(text, broker->config, &ret->name);
+
+        if (r != 0)
+                return r;
+        search.name = &ret->name;
+        search_all(&search, broker);
+        ret->n = search.n;
+        ret->token = search.token ? search.token : search.missing ? search.missing : search.unknown;
+        ret->entry = search.entry;
+        return 0;
+}
+
+void finding_done(struct finding *finding)
+{
+        name_done(&finding->name);
+}
+
+void steps_put_rights(struct output *output, void *userdata)
+{
+        const struct config_instance *policy = userdata;
+        const char *comma = "";
+
+        for (unsigned right = 1; right <= RIGHT_ALL; right <<= 1)
+                if (policy->allow & right) {
+                        output_text(output, comma);
+                        output_string(output, config_right_name(right));
+                        comma = ",";
+                }
+}
+
 /* The directory was renewed, or there will be none. */
 static void on_directory(struct op *op)
 {
@@ -153,7 +187,7 @@ static void not_found(struct op *op, const struct search *search, void (*again)(
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }
 
-static void bad_name(struct op *op, const char *name, const char *parameter)
+void op_bad_name(struct op *op, const char *name, const char *parameter)
 {
         _cleanup_(freep) char *fault = NULL;
 
@@ -179,7 +213,7 @@ static bool find(struct op *op, enum object_kind kind, const char *text, const c
         if (r < 0)
                 op_fail_end(op, NULL, END_NO_MEMORY);
         else if (r > 0)
-                bad_name(op, text, parameter);
+                op_bad_name(op, text, parameter);
         if (r != 0)
                 return false;
         search.name = &name;

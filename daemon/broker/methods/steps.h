@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "daemon/broker/model/name.h"
 #include "daemon/broker/op/op.h"
 
 /* What is wrong with a nickname that nickname_may_be_given() refuses. */
@@ -34,6 +35,25 @@ _must_check_ bool op_find_token(struct op *op, const char *name);
 _must_check_ bool op_find_directory(struct op *op, void (*again)(struct op *op));
 /* Waits until the token's directory is there, or was renewed. */
 void op_wait(struct op *op, struct token *token, void (*again)(struct op *op));
+
+/* What an instance sees by a name, as far as the directories know: of several objects, or of none, `entry` means nothing. token: where
+ * it is, or would be; NULL: on none that the instance sees. */
+struct finding {
+        size_t n;
+        struct token *token;
+        struct entry *entry;
+        struct name name; /* done by finding_done() */
+};
+/* 1: a URI that does not parse; -ENOMEM. Otherwise the caller calls finding_done(). */
+int finding_make(struct broker *broker, const struct config_instance *policy, enum object_kind kind,
+        const char *text, struct finding *ret);
+void finding_done(struct finding *finding);
+
+/* InvalidParameter: what is wrong with the name of a key, that is a URI. */
+void op_bad_name(struct op *op, const char *name, const char *parameter);
+
+/* The words of Allow= of an instance, for a reply; userdata: a struct config_instance. */
+void steps_put_rights(struct output *output, void *userdata);
 
 /* Hands the op, whose kind and input are set, to op->token, by way of the records and of an accelerator. then is called with the end
  * in op->end, once. */

@@ -129,9 +129,9 @@ bool op_is_for_audit_key(const struct op *op)
          * generate, Rename alone is about a key that is there. */
         const unsigned harmless = RIGHT_LIST | RIGHT_VERIFY | RIGHT_RANDOM | RIGHT_CHECK;
         const struct entry *entry = op->entry;
+        unsigned right = op->as_right ? op->as_right : op->method ? op->method->right : 0;
 
-        if (!op->token || !op->method ||
-                !(op->method->right & ~(entry ? harmless : harmless | RIGHT_GENERATE)))
+        if (!op->token || !(right & ~(entry ? harmless : harmless | RIGHT_GENERATE)))
                 return false;
         /* What bears the name, or what is to bear it. */
         if ((entry && audit_key_names(op->broker, op->token, entry)) ||

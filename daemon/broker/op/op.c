@@ -140,6 +140,8 @@ const struct config_instance *op_policy(const struct op *op)
 {
         const struct instance *instance = op->client ? op->client->instance : op->instance;
 
+        if (op->as)
+                return op->as;
         return instance ? instance->config : NULL;
 }
 

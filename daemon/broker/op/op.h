@@ -141,6 +141,9 @@ struct op {
         struct client *client;     /* NULL: nobody waits for a reply (any more) */
         struct caller *caller;     /* counted; NULL: it is the daemon's own */
         struct instance *instance; /* counted: whose it counts as */
+        /* Of May alone, while it is judged: whose right is asked for. Borrowed. */
+        const struct config_instance *as;
+        unsigned as_right;
         const struct method *method;
         struct json_object *message; /* what the strings in parameters lie in */
         size_t n_bytes;              /* of the message */
