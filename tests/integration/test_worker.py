@@ -116,6 +116,13 @@ class Certificates(Case):
             self.assertAlmostEqual((entry["not_after_usec"] - entry["not_before_usec"]) / 86400e6, 365, delta=0.01)
             self.worker.ok("CERT_DELETE", key=entry["number"])
 
+    def test_self_signed_ca_decrypts(self):
+        """a CA's key that decrypts has a certificate for that as well: else nobody encrypts to it"""
+        key = self.worker.generate("ca-decrypts", RSA, 2048, SIGN | DECRYPT)
+        entry = self.self_sign(key, "CN=CA", ca=1)
+        text = openssl("x509", "-inform", "DER", "-in", self.place.write("ca-decrypts.der", entry["der"]), "-noout", "-text")
+        self.assertRegex(text, r"Key Usage: critical\s+Digital Signature, Key Encipherment, Certificate Sign, CRL Sign\n")
+
     def test_self_signed_server(self):
         """a TLS server's certificate is none of a CA, and names its hosts"""
         key = self.worker.generate("Server-Cert", RSA, 2048, SIGN | DECRYPT)

@@ -249,7 +249,7 @@ static uint8_t key_usage(const struct x509_key *key, bool ca)
 
         if (ca)
                 usage |= USAGE_KEY_CERT_SIGN | USAGE_CRL_SIGN;
-        else if (key->key_type == KEY_RSA && (key->usage & (USAGE_DECRYPT | USAGE_UNWRAP)))
+        if (key->key_type == KEY_RSA && (key->usage & (USAGE_DECRYPT | USAGE_UNWRAP)))
                 usage |= USAGE_KEY_ENCIPHERMENT;
         return (uint8_t)usage;
 }
