@@ -45,13 +45,26 @@ static CK_RV import_certificate(struct module *module, const struct p11_slot *sl
         return CKR_FUNCTION_FAILED;
 }
 
-/* What a session may keep for itself: a public key. */
-static CK_RV keep_public_key(struct module *module, CK_SESSION_HANDLE session, CK_SLOT_ID slot,
+/* What a session may keep for itself: a public key, and bytes that no cipher takes for its key (SunPKCS11 asks whether that can be done,
+ * before it decrypts by RSA). NSS puts keys of ciphers where it uses them, if that is refused. */
+static CK_RV keep(struct module *module, CK_SESSION_HANDLE session, CK_SLOT_ID slot,
         const CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
 {
         _cleanup_(object_unrefp) struct p11_object *object = NULL;
-        CK_RV rv = object_session_public_key(slot, template, n, &object);
+        CK_ULONG class = CKO_PUBLIC_KEY, type = CK_UNAVAILABLE_INFORMATION;
+        const CK_ATTRIBUTE *value = template_find(template, n, CKA_VALUE);
+        CK_RV rv = template_ulong(template, n, CKA_CLASS, &class);
 
+        if (rv == CKR_OK)
+                rv = template_ulong(template, n, CKA_KEY_TYPE, &type);
+        if (rv == CKR_OK && class == CKO_PUBLIC_KEY)
+                rv = object_session_public_key(slot, template, n, &object);
+        else if (rv == CKR_OK && type != CKK_GENERIC_SECRET)
+                rv = CKR_TOKEN_WRITE_PROTECTED;
+        else if (rv == CKR_OK && (!value || value->ulValueLen == 0))
+                rv = CKR_TEMPLATE_INCOMPLETE;
+        else if (rv == CKR_OK)
+                rv = object_session_secret(slot, template, n, value->pValue, value->ulValueLen, &object);
         return rv == CKR_OK ? p11_session_add(module, session, object, ret) : rv;
 }
 
@@ -82,10 +95,9 @@ CK_RV C_CreateObject(CK_SESSION_HANDLE hSession, CK_ATTRIBUTE_PTR pTemplate, CK_
                 return CKR_TEMPLATE_INCOMPLETE;
         if (class == CKO_CERTIFICATE && token)
                 return import_certificate(module, slot, pTemplate, ulCount, phObject);
-        if (class == CKO_PUBLIC_KEY && !token)
-                return keep_public_key(module, hSession, slot->id, pTemplate, ulCount, phObject);
-        return token || class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY ? CKR_TOKEN_WRITE_PROTECTED
-                                                                            : CKR_ATTRIBUTE_VALUE_INVALID;
+        if ((class == CKO_PUBLIC_KEY || class == CKO_SECRET_KEY) && !token)
+                return keep(module, hSession, slot->id, pTemplate, ulCount, phObject);
+        return token || class == CKO_PRIVATE_KEY ? CKR_TOKEN_WRITE_PROTECTED : CKR_ATTRIBUTE_VALUE_INVALID;
 }
 
 /* ---- changing and deleting ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/pkcs11/algorithm.h"
+#include "client/pkcs11/rsa.h"
 #include "proto/limits.h"
 
 #define TAG_LENGTH 16U /* of AES-GCM, behind the ciphertext */
@@ -13,6 +14,7 @@
 struct p11_ciphering {
         struct p11_object *key;
         struct p11_algorithm algorithm;
+        const struct module_hash *oaep; /* of RSA with a public key, which is done here; NULL: PKCS #1 v1.5 */
         bool encrypts, pads;
         size_t block;                   /* of what goes out as it comes in; 0: nothing does */
         const char *bare;               /* the algorithm without its padding, for all blocks but the last */
@@ -46,10 +48,21 @@ DEFINE_CLEANUP(struct p11_ciphering *, ciphering_free);
 
 /* ---- beginning ---- */
 
-/* RSA decrypts alone, with a key of the token: io.tokend.Keys.Decrypt. */
+/* With a private key the token decrypts (io.tokend.Keys.Decrypt), with a public one the module encrypts. */
 static bool is_rsa(CK_MECHANISM_TYPE type)
 {
         return type == CKM_RSA_PKCS || type == CKM_RSA_PKCS_OAEP;
+}
+
+static CK_RV check_public(const struct p11_object *key)
+{
+        const CK_ATTRIBUTE encrypts = {CKA_ENCRYPT, &(CK_BBOOL){CK_TRUE}, sizeof(CK_BBOOL)};
+
+        if (key->class != CKO_PUBLIC_KEY)
+                return CKR_KEY_HANDLE_INVALID;
+        if (key->key_type != CKK_RSA)
+                return CKR_KEY_TYPE_INCONSISTENT;
+        return attributes_match(&key->attributes, &encrypts, 1) ? CKR_OK : CKR_KEY_FUNCTION_NOT_PERMITTED;
 }
 
 static CK_RV check_key(const CK_MECHANISM *mechanism, bool encrypts, const struct p11_object *key)
@@ -58,7 +71,7 @@ static CK_RV check_key(const CK_MECHANISM *mechanism, bool encrypts, const struc
         bool rsa = is_rsa(mechanism->mechanism);
 
         if (rsa && encrypts)
-                return CKR_MECHANISM_INVALID;
+                return check_public(key);
         info = algorithm_find(mechanism->mechanism, rsa ? DOES_WRAP : DOES_CIPHER);
         if (!info)
                 return CKR_MECHANISM_INVALID;
@@ -101,6 +114,9 @@ CK_RV ciphering_new(const CK_MECHANISM *mechanism, enum operation_kind kind, str
         ciphering->algorithm.call.name = ciphering->algorithm.name;
         ciphering->key = object_ref(key);
         ciphering->encrypts = encrypts;
+        if (rsa && mechanism->mechanism == CKM_RSA_PKCS_OAEP)
+                ciphering->oaep =
+                        module_hash_of(((const CK_RSA_PKCS_OAEP_PARAMS *)mechanism->pParameter)->hashAlg);
         if (!rsa && mechanism->mechanism != CKM_AES_GCM) {
                 ciphering->block = secret_type_info(key->secret_type)->key_type == CKK_AES ? 16 : 8;
                 ciphering->bare = without_padding(mechanism->mechanism, ciphering->algorithm.name);
@@ -114,6 +130,20 @@ CK_RV ciphering_new(const CK_MECHANISM *mechanism, enum operation_kind kind, str
 
 /* ---- blocks ---- */
 
+static CK_RV encrypt_rsa(
+        const struct p11_ciphering *ciphering, const void *data, size_t length, struct buffer *out)
+{
+        const struct p11_object *key = ciphering->key;
+        const struct rsa_padding padding = {
+                ciphering->oaep, ciphering->algorithm.call.label, ciphering->algorithm.call.label_length};
+        uint8_t made[RSA_BYTES_MAX];
+        CK_RV rv = rsa_encrypt((struct der){key->spki, key->spki_length}, &padding, data, length, made);
+
+        if (rv == CKR_OK)
+                buffer_put(out, made, (key->bits + 7) / 8);
+        return rv;
+}
+
 static CK_RV ask(struct p11_ciphering *ciphering, const struct module *module, const char *name,
         const void *data, size_t length, struct buffer *out)
 {
@@ -124,6 +154,8 @@ static CK_RV ask(struct p11_ciphering *ciphering, const struct module *module, c
         unsigned char *made = NULL;
         size_t n = 0;
 
+        if (ciphering->key->class == CKO_PUBLIC_KEY)
+                return encrypt_rsa(ciphering, data, length, out);
         call.name = name;
         if (ciphering->block > 0 && call.iv_length > 0)
                 call.iv = ciphering->chain;
@@ -245,7 +277,7 @@ static bool fits(const struct p11_ciphering *ciphering)
                 return (ciphering->pads && ciphering->encrypts) ||
                        (n % ciphering->block == 0 && !(ciphering->pads && n == 0));
         if (!ciphering->algorithm.info || is_rsa(ciphering->algorithm.info->mechanism))
-                return n == longest(ciphering);
+                return ciphering->encrypts || n == longest(ciphering);
         return ciphering->encrypts || n >= TAG_LENGTH;
 }
 

@@ -14,7 +14,7 @@
 
 /* clang-format off */
 static const struct mechanism mechanisms[] = {
-        {CKM_RSA_PKCS, SIGNS | CKF_DECRYPT | WRAPS, CKK_RSA, MODULE_PKCS1, NONE, "CKM_RSA_PKCS", NULL},
+        {CKM_RSA_PKCS, SIGNS | CIPHERS | WRAPS, CKK_RSA, MODULE_PKCS1, NONE, "CKM_RSA_PKCS", NULL},
         {CKM_SHA1_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA_1, "CKM_RSA_PKCS", "sign-raw"},
         {CKM_SHA224_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA224, "CKM_RSA_PKCS", "sign-raw"},
         {CKM_SHA256_RSA_PKCS, SIGNS, CKK_RSA, MODULE_PKCS1, CKM_SHA256, "CKM_RSA_PKCS", NULL},
@@ -25,7 +25,7 @@ static const struct mechanism mechanisms[] = {
         {CKM_SHA256_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA256, "CKM_RSA_PKCS_PSS", NULL},
         {CKM_SHA384_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA384, "CKM_RSA_PKCS_PSS", NULL},
         {CKM_SHA512_RSA_PKCS_PSS, SIGNS, CKK_RSA, MODULE_PSS, CKM_SHA512, "CKM_RSA_PKCS_PSS", NULL},
-        {CKM_RSA_PKCS_OAEP, CKF_DECRYPT | WRAPS, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_OAEP", NULL},
+        {CKM_RSA_PKCS_OAEP, CIPHERS | WRAPS, CKK_RSA, MODULE_NONE, NONE, "CKM_RSA_PKCS_OAEP", NULL},
         {CKM_ECDSA, SIGNS, CKK_EC, MODULE_ECDSA, NONE, "CKM_ECDSA", NULL},
         {CKM_ECDSA_SHA1, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA_1, "CKM_ECDSA", "sign-raw"},
         {CKM_ECDSA_SHA224, SIGNS, CKK_EC, MODULE_ECDSA, CKM_SHA224, "CKM_ECDSA", "sign-raw"},
@@ -97,6 +97,8 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct p11_slo
         for (size_t i = 0; i < ARRAY_SIZE(rights); i++)
                 if (!slot_allows(slot, rights[i].right))
                         flags &= ~rights[i].flags;
+        if (mechanism->key_type == CKK_RSA) /* rsa.h */
+                flags |= mechanism->flags & CKF_ENCRYPT;
         if (!seals(slot))
                 flags &= ~(CK_FLAGS)(mechanism->key_type == CKK_EC ? WRAPS : WRAPS | CKF_DERIVE);
         return flags;

@@ -47,7 +47,8 @@ static void put_given(struct p11_object *object, const CK_ATTRIBUTE *template, C
         static const CK_ATTRIBUTE_TYPE empty[] = {CKA_LABEL, CKA_ID};
 
         for (CK_ULONG i = 0; i < n; i++)
-                if (template[i].type != CKA_CLASS && template[i].type != CKA_VALUE_LEN)
+                if (template[i].type != CKA_CLASS && template[i].type != CKA_VALUE_LEN &&
+                        template[i].type != CKA_VALUE) /* which follows */
                         attributes_add(&object->attributes, template[i].type, template[i].pValue,
                                 template[i].ulValueLen);
         for (size_t i = 0; i < n_defaults; i++)

@@ -262,7 +262,7 @@ struct p11_object *object_public_key(struct object_place where, const struct tok
         attributes = &object->attributes;
         attributes_add_bool(attributes, CKA_VERIFY, key->usage & TOKEND_USAGE_SIGN);
         attributes_add_bool(attributes, CKA_VERIFY_RECOVER, false);
-        attributes_add_bool(attributes, CKA_ENCRYPT, false);
+        attributes_add_bool(attributes, CKA_ENCRYPT, key->usage & TOKEND_USAGE_DECRYPT);
         attributes_add_bool(attributes, CKA_WRAP, key->usage & TOKEND_USAGE_UNWRAP);
         attributes_add_bool(attributes, CKA_TRUSTED, false);
         return finish(&object, true);

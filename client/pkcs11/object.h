@@ -54,7 +54,7 @@ struct p11_object *object_profile(CK_SLOT_ID slot, CK_ULONG profile);
 CK_RV object_session_public_key(
         CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n, struct p11_object **ret);
 
-/* A secret that was derived for a session: length bytes, of which as many as the template wants remain, the last ones. With
+/* A secret that was derived for a session, or that a program gave: length bytes, of which as many as the template wants remain, the last ones. With
  * CKA_SENSITIVE its value is not told any more. CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT: it is too short;
  * CKR_HOST_MEMORY. */
 CK_RV object_session_secret(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n,

@@ -13,19 +13,24 @@ class Module(OneToken):
 
     @classmethod
     def configure(cls):
-        super().configure()
-        cls.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["sign", "decrypt"])
-        cls.daemon.call("Generate", token="hsm", nickname="ec", type="ec", usage=["sign", "derive"])
+        cls.token = SoftToken(cls.place, "hsm")
+        cls.daemon = cls.start(cls.token.section() + f"[Token local]\nModule=internal\nDirectory={cls.place.path}/local\n",
+                               instances=cls.instances)
+        for token in ("hsm", "local"):
+            cls.daemon.call("Generate", token=token, nickname="rsa", type="rsa", size=2048, usage=["sign", "decrypt"])
+            cls.daemon.call("Generate", token=token, nickname="ec", type="ec", usage=["sign", "derive"])
 
     def environment(self, base=os.environ):
         return dict(base, TOKEND_SOCKET=str(self.daemon.socket))
 
     def test_conformance(self):
-        """every function, with every argument that is wrong, gives the CKR of the standard"""
-        done = subprocess.run([BUILD / "tests/conformance", BUILD / "libtokend-pkcs11.so", "hsm"], text=True, timeout=120,
-                              env=self.environment(SANITIZED), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn(", 0 failed", done.stdout)
+        """every function, with every argument that is wrong, gives the CKR of the standard, on both tokens"""
+        for token in ("hsm", "local"):
+            with self.subTest(token):
+                done = subprocess.run([BUILD / "tests/conformance", BUILD / "libtokend-pkcs11.so", token], text=True, timeout=120,
+                                      env=self.environment(SANITIZED), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertIn(", 0 failed", done.stdout)
 
     def signer(self, *arguments, token="hsm", module=BUILD / "libtokend-pkcs11.so", **environment):
         return subprocess.Popen([BUILD / "tests/signer", module, token, *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
