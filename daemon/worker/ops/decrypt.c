@@ -81,6 +81,11 @@ static int decrypt(struct operation *operation, struct decrypting *decrypting, C
                                                         "the token does not take this hash or label")
                                               : r;
         r = decrypt_once(session, decrypting, object, ciphertext, plaintext, length);
+        /* Some tokens keep the operation that failed open, and a new session is free of it. */
+        if (session_said(session, r, CKR_OPERATION_ACTIVE)) {
+                session_exchange(session);
+                r = decrypt_once(session, decrypting, object, ciphertext, plaintext, length);
+        }
         return is_about_data(session, r)
                        ? operation_invalid(operation, "ciphertext", "the token cannot decrypt it")
                        : r;
