@@ -21,7 +21,7 @@ class Short:
     """The build in `self.build`, where `program` is short of memory. One in `stride` of the different allocations fails."""
 
     def __init__(self, place, program, own=False, stride=1, offset=0):
-        self.program = program
+        self.program, self.names = program, {}
         self.build = place.path / f"build-{program}"
         (self.build / "real").mkdir(parents=True)
         path = place.write(f"memory-{program}", HEAD.pack(0, 0, stride, offset % stride, 0, 0) + bytes(SIZE - HEAD.size), 0o666)
@@ -70,13 +70,15 @@ class Short:
 
     def callers(self):
         """Who asked for the memory that was refused last, innermost first."""
-        lines = self.map[-SHOWN:].partition(b"\0")[0].decode().splitlines()
-        found = []
-        for line in lines:
+        return " < ".join(map(self.name_of, self.map[-SHOWN:].partition(b"\0")[0].decode().splitlines()))
+
+    def name_of(self, line):
+        """The function and the line of FILE+OFFSET."""
+        if line not in self.names:
             path, _, offset = line.rpartition("+")
             # The program itself is called as it was told.
             path = path if "/" in path else self.build / path
             done = subprocess.run(["addr2line", "-fs", "-e", path, offset], capture_output=True, text=True)
             name, _, where = done.stdout.strip().partition("\n")
-            found.append(f"{name} {where}" if name not in ("", "??") else f"{pathlib.Path(path).name}{offset}")
-        return " < ".join(found)
+            self.names[line] = f"{name} {where}" if name not in ("", "??") else f"{pathlib.Path(path).name}{offset}"
+        return self.names[line]
