@@ -3,8 +3,11 @@
  * What changes a token, but for new keys: certificates, names, deletion. The daemon decides whether the caller may. What was changed is
  * seen by the next search. Private keys in the clear are refused here, before they leave the program.
  */
+#include <string.h>
+
 #include "client/pkcs11/promise.h"
 #include "client/pkcs11/write.h"
+#include "daemon/util/unnamed.h"
 
 /* ---- certificates and the objects of a session ---- */
 
@@ -129,6 +132,33 @@ static CK_RV rename_object(struct module *module, const struct p11_object *objec
         return rv == CKR_OK ? module_catalogue(module, true, &catalogue) : rv;
 }
 
+static bool is_unnamed(const struct p11_object *object)
+{
+        char nickname[UNNAMED_SIZE] = "";
+        const void *label;
+        size_t length;
+
+        if (!attributes_get(&object->attributes, CKA_LABEL, &label, &length) || length >= sizeof(nickname))
+                return false;
+        memcpy(nickname, label, length);
+        return nickname_is_unnamed(nickname);
+}
+
+/* A key that has no name yet is named by its CKA_ID, if that can be a nickname: so SunPKCS11 gives its alias, before it puts a
+ * certificate of that CKA_LABEL there. The id itself stays as the daemon made it, and the certificate gets it. */
+static CK_RV set_id(struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *id)
+{
+        const CK_ATTRIBUTE label = {CKA_LABEL, id->pValue, id->ulValueLen};
+        CK_RV rv;
+
+        if (attributes_match(&object->attributes, id, 1))
+                return CKR_OK;
+        if (object->class == CKO_CERTIFICATE || object->class == CKO_SECRET_KEY || !is_unnamed(object))
+                return CKR_ATTRIBUTE_READ_ONLY;
+        rv = rename_object(module, object, &label);
+        return rv == CKR_ATTRIBUTE_VALUE_INVALID ? CKR_ATTRIBUTE_READ_ONLY : rv;
+}
+
 /* NSS sets CKA_ID to what it is, and CKA_SUBJECT, which a key here does not have. */
 static CK_RV set_on_token(
         struct module *module, const struct p11_object *object, const CK_ATTRIBUTE *attribute)
@@ -136,6 +166,8 @@ static CK_RV set_on_token(
         switch (attribute->type) {
         case CKA_LABEL:
                 return rename_object(module, object, attribute);
+        case CKA_ID:
+                return set_id(module, object, attribute);
         case CKA_SUBJECT:
                 return object->class == CKO_CERTIFICATE ? CKR_ATTRIBUTE_READ_ONLY : CKR_OK;
         default:

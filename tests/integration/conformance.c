@@ -307,6 +307,7 @@ static void test_pairs(void)
         CK_BYTE p256[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}, ed25519[] = {6, 3, 0x2b, 0x65, 0x70},
                 ed448[] = {6, 3, 0x2b, 0x65, 0x71};
         CK_ATTRIBUTE curve = {CKA_EC_PARAMS, p256, sizeof(p256)}, label = {CKA_LABEL, NULL, 0},
+                     alias = {CKA_ID, (void *)"alias", 5}, bytes = {CKA_ID, p256, sizeof(p256)},
                      private_template[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, (void *)"pair", 4}};
         CK_MECHANISM generate = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
                      edwards = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0};
@@ -325,6 +326,15 @@ static void test_pairs(void)
         GIVES(CKR_OK,
                 f->C_GenerateKeyPair(writer, &generate, &curve, 1, private_template, 2, &public, &private));
         GIVES(CKR_OK, f->C_DestroyObject(writer, public));
+        GIVES(CKR_OK, f->C_DestroyObject(writer, private));
+        /* Without a label the key is named later. Java gives it an alias by its CKA_ID. */
+        GIVES(CKR_OK,
+                f->C_GenerateKeyPair(writer, &generate, &curve, 1, private_template, 1, &public, &private));
+        GIVES(CKR_ATTRIBUTE_READ_ONLY, f->C_SetAttributeValue(writer, private, &bytes, 1));
+        GIVES(CKR_OK, f->C_SetAttributeValue(writer, private, &alias, 1));
+        GIVES(CKR_OK, f->C_GetAttributeValue(writer, public, &label, 1));
+        HOLDS(label.ulValueLen == 5);
+        GIVES(CKR_ATTRIBUTE_READ_ONLY, f->C_SetAttributeValue(writer, private, &alias, 1));
         GIVES(CKR_OK, f->C_DestroyObject(writer, private));
         GIVES(CKR_CURVE_NOT_SUPPORTED,
                 f->C_GenerateKeyPair(writer, &edwards, &curve, 1, private_template, 2, &public, &private));
