@@ -70,7 +70,7 @@ SANITIZERS = address,undefined
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
 test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
-tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker $(PROBES)
+tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker $(BUILD)/libtokend-pkcs11.so $(PROBES)
 
 demo:
 	@tests/deps build demo
@@ -86,7 +86,7 @@ test integration:
 	$(again) test-programs SANITIZE=$(SANITIZERS) BUILD=$(BUILD)/sanitize
 	$(if $(filter test,$@),$(again) tsan-programs SANITIZE=thread BUILD=$(BUILD)/tsan)
 	@$(run_tests)
-# What has threads: the supervisor, the worker and the client's library. The other programs are the plain ones.
+# What has threads: the supervisor, the worker, the client's library and the PKCS #11 module. The other programs are the plain ones.
 tsan:
 	@tests/deps build test
 	$(again) whole-programs

@@ -88,6 +88,8 @@ static CK_RV search_all(struct module *module, struct p11_search *search, CK_SLO
                 rv = search_token(module, search, slot, false);
         if (on_token && rv == CKR_OK && may_be_new(search))
                 rv = search_token(module, search, slot, true);
+        if (on_token && rv == CKR_OK && may_be_new(search) && module_await(module, slot))
+                rv = search_token(module, search, slot, true);
         return search->failed ? CKR_HOST_MEMORY : rv;
 }
 

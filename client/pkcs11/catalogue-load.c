@@ -6,9 +6,6 @@
 
 #include "daemon/util/unnamed.h"
 
-/* Milliseconds for each of the four questions. A program must come up although the daemon does not answer. */
-#define LOOK_MS 10000
-
 /* FNV-1a, in 31 bits: programs print it as a signed number of 32. Two names of one number: the second gets the next one. */
 static CK_SLOT_ID slot_id(const struct catalogue *catalogue, const char *name)
 {
@@ -40,7 +37,7 @@ static bool add_slot(struct catalogue *catalogue, const struct tokend_token *tok
         put_part(&uri, "serial", token->serial);
         put_part(&uri, "manufacturer", token->manufacturer);
         put_part(&uri, "model", token->model);
-        *slot = (struct p11_slot){slot_id(catalogue, token->name), token, buffer_take(&uri)};
+        *slot = (struct p11_slot){slot_id(catalogue, token->name), token, buffer_take(&uri), false};
         if (!slot->uri)
                 return false;
         catalogue->n_slots++;
@@ -78,7 +75,7 @@ static bool add_object(struct catalogue *catalogue, struct p11_object *object)
         return true;
 }
 
-static const struct p11_slot *slot_named(const struct catalogue *catalogue, const char *token)
+static struct p11_slot *slot_named(const struct catalogue *catalogue, const char *token)
 {
         for (size_t i = 0; i < catalogue->n_slots; i++)
                 if (strcmp(catalogue->slots[i].token->name, token) == 0)
@@ -140,6 +137,16 @@ static bool add_secrets(struct catalogue *catalogue, const struct settings *sett
                         return false;
         }
         return true;
+}
+
+static void mark_awaited(struct catalogue *catalogue, const struct tokend_list_end *end)
+{
+        for (size_t i = 0; i < end->n_unavailable; i++) {
+                struct p11_slot *slot = slot_named(catalogue, end->unavailable[i].token);
+
+                if (slot)
+                        slot->awaited = strcmp(end->unavailable[i].state, "failed") != 0;
+        }
 }
 
 /* What the module is, for programs that ask: they read certificates without a login then. */
@@ -275,6 +282,7 @@ static struct catalogue *build(
         if (failed || !add_slots(catalogue, settings) ||
                 !add_all(catalogue, settings, answers->keys, answers->certificates, old))
                 return NULL;
+        mark_awaited(catalogue, &answers->keys->end);
         return TAKE_PTR(catalogue);
 }
 

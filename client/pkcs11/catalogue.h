@@ -8,10 +8,14 @@
 #include "client/pkcs11/handles.h"
 #include "client/pkcs11/settings.h"
 
+/* Milliseconds for each question. A program must come up although the daemon, or a token, does not answer. */
+#define LOOK_MS 10000
+
 struct p11_slot {
         CK_SLOT_ID id;                    /* of the name, so that it stays when tokens come and go */
         const struct tokend_token *token; /* of the catalogue's tokens */
         char *uri;                        /* "pkcs11:token=…": as an object's name begins */
+        bool awaited;                     /* the daemon does not know its objects yet, and will */
 };
 
 struct catalogue {

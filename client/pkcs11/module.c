@@ -161,6 +161,41 @@ CK_RV module_catalogue(struct module *module, bool fresh, struct catalogue **ret
         return rv;
 }
 
+/* Milliseconds that are left. */
+static int patience(struct module *module)
+{
+        uint64_t now = now_usec();
+        int left;
+
+        module_lock();
+        if (module->patience_usec == 0)
+                module->patience_usec = now + LOOK_MS * (uint64_t)1000;
+        left = module->patience_usec > now ? (int)((module->patience_usec - now) / 1000) : 0;
+        module_unlock();
+        return left;
+}
+
+bool module_await(struct module *module, CK_SLOT_ID slot)
+{
+        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        struct tokend_keys *none = NULL;
+        const struct p11_slot *awaited;
+        int left;
+
+        if (module_slot_of(module, slot, &catalogue, &awaited) != CKR_OK || !awaited->awaited)
+                return false;
+        left = patience(module);
+        /* The daemon waits with a list of one token, as with any other request. This one is of no key. */
+        if (left == 0 ||
+                tokend_list(module->calls, awaited->token->name, "-", left, &none, NULL) != TOKEND_OK)
+                return false;
+        tokend_keys_free(none);
+        module_lock();
+        module->patience_usec = 0;
+        module_unlock();
+        return true;
+}
+
 CK_RV module_object_of(struct module *module, CK_OBJECT_HANDLE handle, CK_RV wrong, struct p11_object **ret)
 {
         struct p11_object *object = NULL;

@@ -22,6 +22,7 @@ struct module {
         struct catalogue *catalogue; /* NULL: not loaded yet */
         uint64_t asked_usec;         /* when the daemon was asked for it, by now_usec() */
         pid_t asking; /* the process of which a thread is asking; a child of it has no such thread */
+        uint64_t patience_usec; /* until when a search waits for a token; 0: none does */
         struct handles handles;
         struct p11_session *sessions;
         size_t n_sessions;
@@ -47,6 +48,10 @@ CK_RV module_end(void);
 /* The catalogue as it was at most a second ago; as it is now, if fresh. If the daemon cannot be asked, what was known before. *ret is
  * a reference. CKR_HOST_MEMORY. */
 CK_RV module_catalogue(struct module *module, bool fresh, struct catalogue **ret);
+
+/* Waits until the daemon knows the objects of a token that it does not know yet: a program may start at the moment when a process of the
+ * daemon was replaced. A program waits LOOK_MS at most, once. false: there is nothing new. */
+bool module_await(struct module *module, CK_SLOT_ID slot);
 
 /* The object of the token or of a session that has this handle; *ret is a reference. wrong: what to return if there is none. */
 CK_RV module_object_of(struct module *module, CK_OBJECT_HANDLE handle, CK_RV wrong, struct p11_object **ret);

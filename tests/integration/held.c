@@ -124,6 +124,13 @@ static void recovering(void)
         }
 }
 
+/* Nothing is known of the token when it is searched. */
+static void awaited(void)
+{
+        wait_for_line();
+        sign_once(session, "ec", CKM_ECDSA_SHA256, 1);
+}
+
 static void counted(void)
 {
         CK_OBJECT_HANDLE key = find(session, CKO_PRIVATE_KEY, "ec");
@@ -159,6 +166,7 @@ static const struct {
         {"search", beside_a_search},
         {"fork", forked_beside_a_search},
         {"recovering", recovering},
+        {"awaited", awaited},
         {"counted", counted},
 };
 

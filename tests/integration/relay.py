@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Stands between programs and the daemon: it counts the requests, and holds the replies that a test wants to come late."""
-import collections
+"""Stands between programs and the daemon: it keeps the requests, and holds the replies that a test wants to come late."""
 import json
 import socket
 import threading
@@ -13,7 +12,7 @@ class Relay:
 
     def __init__(self, path, daemon):
         self.path, self.daemon = path, daemon
-        self.counts = collections.Counter()  # requests by method, without the interface
+        self.requests = []  # (method without its interface, parameters)
         self.holds, self.held = None, False
         self.open = threading.Event()
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -35,7 +34,7 @@ class Relay:
             try:
                 server.connect(str(self.daemon))
                 while request := self.message(client):
-                    self.counts[self.method(request)] += 1
+                    self.requests.append((self.method(request), json.loads(request[:-1])["parameters"]))
                     server.sendall(request)
                     self.reply(client, server, request)
             except (OSError, ValueError):

@@ -57,7 +57,7 @@ static void with_exit(void)
 {
         pthread_t thread;
 
-        if (pthread_create(&thread, NULL, sign_to_the_end, NULL) != 0)
+        if (pthread_create(&thread, NULL, sign_to_the_end, NULL) != 0 || pthread_detach(thread) != 0)
                 _exit(1);
         with_threads(2);
         (void)atexit(finalize);

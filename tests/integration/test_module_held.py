@@ -88,20 +88,38 @@ class Held(Case):
         self.go_on()
         self.right()
 
+    def take_device(self):
+        self.token.set("C_OpenSession ckr=0x30")
+        self.daemon.worker().kill()
+        self.daemon.wait_state("hsm", "recovering")
+
+    def forget_objects(self):
+        """Another broker, which has not heard of the token's objects."""
+        self.daemon.broker().kill()
+        until(lambda: self.token_state() == "recovering", "another broker knows of it")
+
     def test_recovering(self):
         """a token that is recovering shows each object once"""
         self.begin("recovering")
         self.ready()
-        self.token.set("C_OpenSession ckr=0x30")
-        self.daemon.worker().kill()
-        self.daemon.wait_state("hsm", "recovering")
+        self.take_device()
         self.go_on()
         self.ready()
-        self.daemon.broker().kill()
-        until(lambda: self.token_state() == "recovering", "another broker knows of it")
+        self.forget_objects()
         self.go_on()
         self.right()
         self.token.set()
+
+    def test_awaited(self):
+        """a program that starts while nobody knows a token's objects waits for them, and finds its key"""
+        self.take_device()
+        self.forget_objects()
+        self.begin("awaited")
+        self.ready()
+        self.go_on()
+        until(lambda: ("List", "hsm") in [(method, given.get("token")) for method, given in self.relay.requests], "it waits for the token")
+        self.token.set()
+        self.right()
 
     def token_state(self):
         try:
@@ -113,7 +131,7 @@ class Held(Case):
         """ten signatures, in parts and at once, each in a session of its own with questions for sizes, are ten messages"""
         self.begin("counted")
         self.ready()
-        self.relay.counts.clear()
+        self.relay.requests.clear()
         self.go_on()
         self.right()
-        self.assertEqual(dict(self.relay.counts), {"Sign": 10})
+        self.assertEqual([method for method, _ in self.relay.requests], ["Sign"] * 10)
