@@ -208,7 +208,7 @@ INSTALL     ?= install
 # FILES with their place, as SOURCE>DIRECTORY: one list for install and for uninstall.
 section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
-	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
+	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md docs/*.svg),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
 	client/pkcs11/tokend.module>$(PREFIX)/share/p11-kit/modules \
 	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
@@ -228,7 +228,8 @@ install: all
 		$(foreach i,$(INSTALL_DATA),$(INSTALL) -D -m 644 $(firstword $(subst >, ,$(i))) $(DESTDIR)$(call target,$(i));) \
 		ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokend.so
 uninstall:
-	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so
+	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so \
+		$(DESTDIR)/var/lib/prometheus/node-exporter/tokend.prom
 	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/docs/clients $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR) \
 		$(addprefix $(DESTDIR),$(PKGCONFIGDIR) $(PREFIX)/share/varlink $(INSTALL_DIRS)) 2>/dev/null || :
 

@@ -129,6 +129,13 @@ soak-module:
 	@cd tests/integration && SOAK_SECONDS=$(SOAK_SECONDS) TOKEND_BUILD='$(abspath $(BUILD))/sanitize' TOKEND_PLAIN='$(abspath $(BUILD))' \
 		$(PYTHON) -B -W ignore -m unittest -v test_module_faults
 
+# The panels of the dashboard, drawn from what Prometheus has of a tokend after a minute.
+.PHONY: picture
+picture:
+	@tests/deps build test
+	$(again) whole-programs
+	@TOKEND_BUILD='$(abspath $(BUILD))' $(PYTHON) -B tests/monitoring/picture
+
 # A folder of case scripts, DIR/NAME/run BUILD, each of which shows one behaviour on the plain build.
 cases: all
 	@tests/cases '$(DIR)' '$(abspath $(BUILD))'

@@ -8,6 +8,7 @@ import machine
 from harness import run, until
 
 DEBS = [d for d in sorted(pathlib.Path(os.environ["DEBS"]).glob("*.deb")) if "-dbgsym" not in d.name]
+METRICS = pathlib.Path("/var/lib/prometheus/node-exporter/tokend.prom")
 SEEN = ("/usr/sbin/tokend", "/usr/bin/tokendctl", "/usr/include/tokend.h")
 
 
@@ -34,6 +35,14 @@ class Package(machine.Case):
         run("cc", "-o", "/root/user", source, *flags)
         return run("/root/user").decode()
 
+    def watched(self):
+        """The metrics are left where node_exporter reads them; rules and dashboard are where the pages say."""
+        os.makedirs("/var/lib/prometheus/node-exporter", exist_ok=True)
+        run("systemctl", "enable", "--now", "tokend-metrics.timer")
+        until(METRICS.exists, "the metrics")
+        self.assertEqual([name for name in ("tokend.rules.yml", "tokend-dashboard.json")
+                          if not pathlib.Path("/usr/share/tokend", name).exists()], [])
+
     def test_whole_life(self):
         """install, use, upgrade under a load, remove, purge: nothing is lost on the way, and nothing is left at the end"""
         before = left()
@@ -43,6 +52,7 @@ class Package(machine.Case):
             self.assertEqual(run("systemctl", "is-enabled", unit).decode().strip(), "enabled", unit)
         self.assertEqual(machine.make_key("internal:one")["nickname"], "one")
         self.active()
+        self.watched()
         self.assertEqual(self.user_of_the_library(), "1 one\n")
 
         load = machine.Load("internal:one")
@@ -56,7 +66,7 @@ class Package(machine.Case):
         names = ("tokend", "libtokend-dev", "libtokend0")
         run("dpkg", "--remove", *names)
         self.assertFalse(machine.SOCKET.exists() or machine.STATUS_SOCKET.exists())
-        self.assertEqual([path for path in SEEN if os.path.exists(path)], [])
+        self.assertEqual([path for path in (*SEEN, METRICS) if os.path.exists(path)], [])
         self.assertTrue(machine.CONFIG.exists())
         purged = subprocess.run(["dpkg", "--purge", *names], capture_output=True, text=True, check=True)
         self.assertIn("/var/lib/tokend holds keys", purged.stdout + purged.stderr)

@@ -13,7 +13,7 @@ $(UNITS) $(SYSUSERS) $(TMPFILES): $(BUILD)/%: % always
 INSTALL_DATA += $(foreach f,$(UNITS),$(f)>$(UNITDIR)) \
 	$(foreach f,$(SYSUSERS),$(f)>$(SYSTEMDDIR)/sysusers.d) $(foreach f,$(TMPFILES),$(f)>$(SYSTEMDDIR)/tmpfiles.d) \
 	systemd/tokend.catalog>$(SYSTEMDDIR)/systemd/catalog \
-	systemd/tokend.conf>$(DATADIR)/tokend $(foreach f,$(wildcard systemd/examples/*),$(f)>$(DOCDIR)/examples)
+	systemd/tokend.conf>$(DATADIR)/tokend $(foreach f,$(wildcard monitoring/*),$(f)>$(DATADIR)/tokend) $(foreach f,$(wildcard systemd/examples/*),$(f)>$(DOCDIR)/examples)
 # What uninstall removes where nothing else is in it.
 INSTALL_DIRS = $(DATADIR)/tokend $(UNITDIR) $(addprefix $(SYSTEMDDIR)/,systemd/catalog systemd sysusers.d tmpfiles.d)
 install: $(UNITS) $(SYSUSERS) $(TMPFILES)

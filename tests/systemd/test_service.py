@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import subprocess
 import unittest
 
 import machine
@@ -67,19 +68,33 @@ class Activation(machine.Case):
         self.assertIn("keys", machine.call("List"))
 
     def test_metrics(self):
-        """the metrics unit writes what node_exporter collects, and does not start a service that was stopped"""
+        """the metrics unit writes what node_exporter collects; of a stopped service that it is not up, and does not start it"""
         directory = "/var/lib/prometheus/node-exporter"
         os.makedirs(directory, exist_ok=True)
-        run("systemctl", "stop", "tokend.service")
-        run("systemctl", "start", "tokend-metrics.service")
-        self.assertEqual(machine.show("tokend.service", "ActiveState"), "inactive")
-        self.assertEqual(os.listdir(directory), [])
+        def left():
+            run("systemctl", "start", "tokend-metrics.service")
+            self.assertEqual(os.listdir(directory), ["tokend.prom"])
+            self.assertEqual(stat.S_IMODE(os.stat(f"{directory}/tokend.prom").st_mode), 0o644)
+            with open(f"{directory}/tokend.prom", encoding="utf-8") as file:
+                text = file.read()
+            self.assertRegex(text, r"# EOF\n$")
+            return [line for line in text.splitlines() if not line.startswith("#")]
         run("systemctl", "start", "tokend.service")
-        run("systemctl", "start", "tokend-metrics.service")
-        self.assertEqual(os.listdir(directory), ["tokend.prom"])
-        with open(f"{directory}/tokend.prom", encoding="utf-8") as file:
-            self.assertRegex(file.read(), r"(?s)tokend_.*# EOF\n$")
-        self.assertEqual(stat.S_IMODE(os.stat(f"{directory}/tokend.prom").st_mode), 0o644)
+        serving = left()
+        self.assertIn("tokend_up 1", serving)
+        self.assertGreater(len(serving), 50)
+        run("systemctl", "stop", "tokend.service")
+        self.assertEqual(left(), ["tokend_up 0"])
+        self.assertEqual(machine.show("tokend.service", "ActiveState"), "inactive")
+        # Nor is one that does not come up.
+        good = machine.CONFIG.read_text()
+        machine.CONFIG.write_text("nonsense\n")
+        subprocess.run(["systemctl", "start", "tokend.service"], capture_output=True, check=False)
+        self.assertEqual(left(), ["tokend_up 0"])
+        machine.CONFIG.write_text(good)
+        run("systemctl", "reset-failed", "tokend.service")
+        run("systemctl", "start", "tokend.service")
+        self.assertIn("tokend_up 1", left())
 
 
 class Reload(machine.Case):

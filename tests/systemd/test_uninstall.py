@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 import machine
-from harness import run
+from harness import run, until
 
 
 class Uninstall(machine.Case):
@@ -15,8 +15,10 @@ class Uninstall(machine.Case):
 
     def test_uninstall(self):
         """make uninstall leaves no file and no unit; keys and configuration stay, for they are the operator's"""
+        os.makedirs("/var/lib/prometheus/node-exporter", exist_ok=True)
         run("systemctl", "enable", "--now", "tokend.service", "tokend.socket", "tokend-metrics.timer")
         machine.make_key("hsm:one")
+        until(lambda: os.path.exists("/var/lib/prometheus/node-exporter/tokend.prom"), "the metrics")
         run("systemctl", "disable", "--now", "tokend.service", "tokend.socket", "tokend-status.socket", "tokend-metrics.timer")
 
         source = pathlib.Path(__file__).resolve().parents[2]
@@ -36,6 +38,7 @@ class Uninstall(machine.Case):
         self.assertEqual([str(p) for name in ("tokend.*", "tokend-[ms]*")
                           for p in pathlib.Path("/etc/systemd/system").rglob(name)], [])
         self.assertEqual(os.listdir("/run/tokend"), [])
+        self.assertFalse(os.path.exists("/var/lib/prometheus/node-exporter/tokend.prom"))
         self.assertEqual(self.processes(), [])
         self.assertTrue(machine.CONFIG.exists() and any((machine.STATE / "hsm").iterdir()))
 
