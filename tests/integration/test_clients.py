@@ -6,7 +6,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import unittest
@@ -23,11 +22,12 @@ NEEDS = {"nginx": ["nginx"], "apache": ["apache2"], "stunnel": ["stunnel4"], "ja
          "389ds": ["dscreate", "ns-slapd", "ldapmodify"], "dogtag": ["java", "/usr/share/java/jss.jar"],
          "strongswan": ["swanctl", "pki", "charon-systemd"], "nss": ["selfserv"],
          "more": ["openvpn", "gpgsm", "gnupg-pkcs11-scd", "ods-hsmutil", "p11-kit", "p11tool", "/usr/lib/python3/dist-packages/PyKCS11"]}
-# Whatever a page starts ends with it.
-SHELL = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-# Where a page writes to the host: its own copies of these, and no other network than its own.
+# Whatever a page starts ends with it, and its ports are its own.
+SHELL = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"]
+BEGIN = "set -eu -o pipefail\nip link set lo up\n"
+# Where a page writes to the host: to its own copies of these.
 HOST = {"389ds": ["/etc/dirsrv", "/etc/default", "/var/lib/dirsrv", "/var/log/dirsrv", "/run", "/dev/shm"],
-        "strongswan": ["/etc/strongswan.d", "/etc/swanctl", "/run"]}
+        "openssh": ["/run"], "strongswan": ["/etc/strongswan.d", "/etc/swanctl", "/run"]}
 STAND_INS = pathlib.Path(__file__).parent / "stand-ins"
 PROGRAMS = os.environ["PATH"] + ":/usr/sbin"
 
@@ -43,12 +43,6 @@ def blocks(name):
         yield (None if info == "sh" else info.split()[1]), text
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def small_program():
     """A PE file that does nothing, of one section: what signers of programs take."""
     dos = b"MZ" + bytes(58) + struct.pack("<I", 64)
@@ -61,8 +55,8 @@ def small_program():
 
 
 def own_copies(directories):
-    """A shell's lines that begin a script in namespaces of its own."""
-    lines = ["ip link set lo up", "copies=$(mktemp -d)"]
+    """A shell's lines after which what is written there is not the host's."""
+    lines = ["copies=$(mktemp -d)"]
     for number, path in enumerate(directories):
         lines += [f"mkdir -p {path} && cp -a {path} $copies/{number}", f"mount -t tmpfs -o mode=755 none {path}",
                   f"cp -a $copies/{number}/. {path}"]
@@ -78,34 +72,32 @@ class Pages:
     def configure(cls):
         if os.geteuid() != 0:
             raise unittest.SkipTest("the servers of these tests change to www-data, which root alone can do")
-        if subprocess.run([*SHELL, "true"], capture_output=True, check=False).returncode:
+        if subprocess.run([*SHELL, BEGIN], capture_output=True, check=False).returncode:
             raise unittest.SkipTest("there are no namespaces, in which what these tests start ends with them")
         super().configure()
         os.chmod(cls.place.path, 0o755)
         cls.page("README", cls.place.path)
 
     @classmethod
-    def adapt(cls, text, ports):
-        """The text of a page, where module, users and ports are others, and the token is called otherwise."""
+    def adapt(cls, text):
+        """The text of a page, with the module and the users that there are here, and the token of this class."""
         text = text.replace(INSTALLED, str(PLAIN / "libtokend-pkcs11.so"))
         text = re.sub(r"\bhsm\b", cls.token_name, text)
-        text = text.replace("User=alice", "User=root").replace("User=pkiuser", "User=www-data")
-        return re.sub(r"\b44[0-9]{2}\b", lambda m: str(ports.setdefault(m[0], free_port())), text)
+        return text.replace("User=alice", "User=root").replace("User=pkiuser", "User=www-data")
 
     @classmethod
     def page(cls, name, folder):
         """Writes the files of a page, and runs its commands one after the other."""
-        ports, script = {}, "set -eu -o pipefail\n" + (own_copies(HOST[name]) if name in HOST else "")
-        command = [*SHELL, *(["--net"] if name in HOST else []), "bash", "-c"]
+        script = BEGIN + (own_copies(HOST[name]) if name in HOST else "")
         for file, text in blocks(name):
             if not file:
-                script += cls.adapt(text, ports)
+                script += cls.adapt(text)
                 continue
             path = folder / (f"host{file}" if file.startswith("/") else file)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(cls.adapt(text, ports))
+            path.write_text(cls.adapt(text))
         environment = dict(os.environ, TOKEND_SOCKET=str(cls.daemon.socket), HOME=str(folder), PATH=f"{STAND_INS}:{PLAIN}:{PROGRAMS}")
-        done = subprocess.run([*command, script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
+        done = subprocess.run([*SHELL, script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert done.returncode == 0, f"docs/clients/{name}.md: status {done.returncode}\n{done.stdout}{logs(folder)}"
 
@@ -118,9 +110,9 @@ class Pages:
         shutil.copy(self.place.path / "web.pem", folder)
         for file, text in blocks("openssl"):
             if file:
-                (folder / file).write_text(self.adapt(text, {}))
+                (folder / file).write_text(self.adapt(text))
         (folder / "program.exe").write_bytes(small_program())
-        self.allow(self.adapt(sections(name), {}))
+        self.allow(self.adapt(sections(name)))
         self.page(name, folder)
 
     def allow(self, instances):

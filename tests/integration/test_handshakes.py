@@ -3,16 +3,23 @@
 by TLS 1.2 and 1.3, and with RSA key exchange where it has that. openssl judges."""
 import os
 import shutil
+import socket
 import subprocess
 import unittest
 
 from harness import PLAIN, Case, OneToken, die_with_parent, run, until
-from test_clients import INSTANCES, Internal, blocks, free_port
+from test_clients import INSTANCES, Internal, blocks
 
 MODULE = PLAIN / "libtokend-pkcs11.so"
 VERSIONS = ("1.2", "1.3")
 # Debian's policy for Java forbids RSA key exchange.
 JAVA_POLICY = "jdk.tls.disabledAlgorithms=SSLv3\n"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def listens(port):
