@@ -7,7 +7,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import PLAIN, Case, OneToken, die_with_parent, run, until
+from harness import PLAIN, ROOT, OneToken, die_with_parent, run, until
 from test_clients import INSTANCES, Internal, blocks
 
 MODULE = PLAIN / "libtokend-pkcs11.so"
@@ -180,6 +180,13 @@ class Handshakes:
             self.shakes(port, key)
             if key == "rsa":
                 self.exchanges(port)
+
+
+    def test_java_algorithms(self):
+        """SunPKCS11 signs, verifies, encrypts, decrypts and agrees on secrets"""
+        self.needs("java")
+        said = run("java", ROOT / "tests/integration/JavaAlgorithms.java", "tokend.cfg", cwd=self.folder, env=self.environment)
+        self.assertEqual(said, b"done\n")
 
 
 class HandshakesSoftHSM(Handshakes, OneToken):
