@@ -103,7 +103,7 @@ help:
 	@echo 'make cases DIR=…   runs the scripts DIR/NAME/run, CASE_SECONDS=600 each, and says how many hold'
 	@echo 'make fuzz       each parser under libFuzzer (clang), FUZZ_SECONDS=20 each; T=uri for one'
 	@echo 'make model      checks, with spin, that a nickname stays unique over hosts'
-	@echo 'make bench      signatures a second: raw PKCS #11, NSS, tokend'
+	@echo 'make bench      signatures and handshakes a second: direct calls, NSS, p11-kit, tokend; BENCH_PART=modules for one part'
 	@echo 'make bench-flood  what floods of others cost one client (as root)'
 	@echo 'make format     applies clang-format'
 	@echo 'make install    with DESTDIR= and PREFIX=; make uninstall takes it away again'

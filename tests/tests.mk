@@ -155,10 +155,11 @@ lint-changed:
 	@mkdir -p $(BUILD)/gen && { git diff --name-only $(BASE); git ls-files --others --exclude-standard; } > $(BUILD)/gen/changed
 	$(again) WERROR=1 lint-changed-build
 
+# BENCH_PART=keys, accelerator, secrets, modules or handshakes: that part alone.
 bench:
-	@tests/deps build demo
+	@tests/deps build demo bench
 	$(again) all $(BUILD)/tests/bench
-	@BUILD=$(BUILD) tests/bench/run
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/bench/run
 # What floods of others cost one client. As root.
 bench-flood:
 	@tests/deps build demo

@@ -26,6 +26,7 @@
 
 #include "client/tokend.h"
 #include "tests/bench/accelerated.h"
+#include "tests/bench/modules.h"
 #include "tests/bench/secrets.h"
 
 #define MAX_CLIENTS 4
@@ -269,29 +270,64 @@ static int set_up(char **argv, struct setup *setup)
         return 0;
 }
 
+/* One part of the bench: BENCH_PART names the only one that is wanted. */
+static int run_part(
+        const char *name, int (*run)(struct setup *setup, char **argv), struct setup *setup, char **argv)
+{
+        const char *only = getenv("BENCH_PART");
+        int r = only && *only && strcmp(only, name) != 0 ? 0 : run(setup, argv);
+
+        if (r < 0)
+                fprintf(stderr, "bench: %s could not be measured\n", name);
+        return r < 0 ? 1 : r;
+}
+
+static int run_keys(struct setup *setup, char **argv)
+{
+        int failed = 0, r = 0;
+
+        printf("%-9s %7s  %-13s %12s %10s %10s %10s\n", "key", "clients", "way", "signatures/s", "p50 us",
+                "of raw", "of NSS");
+        for (size_t kind = 0; kind < 2; kind++) {
+                for (size_t n_clients = 1; r >= 0 && n_clients <= MAX_CLIENTS; n_clients *= 4) {
+                        r = compare_ways(setup, kind, n_clients);
+                        failed += r;
+                }
+        }
+        return r < 0 ? -1 : failed;
+}
+
+static int run_accelerator(struct setup *setup, char **argv)
+{
+        return accelerated_run(setup->handles[0], setup->slot);
+}
+
+static int run_secrets(struct setup *setup, char **argv)
+{
+        return secrets_run(setup->handles[0], setup->slot);
+}
+
+/* BENCH_P11KIT, BENCH_MODULE: the paths of p11-kit's client module, without which there is nothing to compare, and of tokend's. */
+static int run_modules(struct setup *setup, char **argv)
+{
+        const char *paths[] = {argv[1], getenv("BENCH_P11KIT"), getenv("BENCH_MODULE")};
+
+        return paths[1] && paths[2] ? modules_run(paths, argv[2], argv[3]) : 0;
+}
+
 int main(int argc, char **argv)
 {
         struct setup setup = {0};
-        int failed = 0, accelerated, secrets;
+        int failed = 0;
 
         if (argc != 5 + N_WAYS - TOKEND || set_up(argv, &setup) < 0) {
                 fprintf(stderr, "bench: could not be set up\n");
                 return 1;
         }
-        printf("%-9s %7s  %-13s %12s %10s %10s %10s\n", "key", "clients", "way", "signatures/s", "p50 us",
-                "of raw", "of NSS");
-        for (size_t kind = 0; kind < 2; kind++) {
-                for (size_t n_clients = 1; n_clients <= MAX_CLIENTS; n_clients *= 4)
-                        failed += compare_ways(&setup, kind, n_clients);
-        }
-        accelerated = accelerated_run(setup.handles[0], setup.slot);
-        if (accelerated < 0)
-                fprintf(stderr, "bench: the accelerator could not be measured\n");
-        failed += accelerated < 0 ? 1 : accelerated;
-        secrets = secrets_run(setup.handles[0], setup.slot);
-        if (secrets < 0)
-                fprintf(stderr, "bench: decryptions and ECDH could not be measured\n");
-        failed += secrets < 0 ? 1 : secrets;
+        failed += run_part("keys", run_keys, &setup, argv);
+        failed += run_part("accelerator", run_accelerator, &setup, argv);
+        failed += run_part("secrets", run_secrets, &setup, argv);
+        failed += run_part("modules", run_modules, &setup, argv);
         for (size_t i = 0; i < N_WAYS - TOKEND; i++)
                 tokend_close(setup.handles[i]);
         if (failed)
