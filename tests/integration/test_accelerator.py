@@ -3,6 +3,7 @@
 nothing of a key's copy is to be had."""
 import os
 import pathlib
+import random
 import re
 import socket
 import struct
@@ -212,13 +213,16 @@ class Public(Accelerated):
         keys = [b64(run("openssl", "ec", "-pubout", "-outform", "DER", stdin=None, input=run(
             "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"))) for _ in range(40)]
         counts = self.accel.counts()
-        for _ in range(4):
-            for key in keys:
+
+        def gone():
+            """One thread may get the same few keys in each round, and an accelerator that is late gets none."""
+            for key in keys[random.randrange(len(keys)):] + keys:
                 self.assertFalse(self.verify(key=None, publicKey=key))
-        after = self.accel.counts()
-        made, gone = (after[f] - counts[f] for f in ("C_CreateObject", "C_DestroyObject"))
-        self.assertLessEqual(made - gone, 3 * 32)
-        self.assertGreater(gone, 0)
+            after = self.accel.counts()
+            made, gone = (after[f] - counts[f] for f in ("C_CreateObject", "C_DestroyObject"))
+            self.assertLessEqual(made - gone, 3 * 32)
+            return gone
+        until(gone, "an object is gone")
 
     def test_bad_keys(self):
         """a public key that is none, and a device error for it, cost nobody but the caller anything"""

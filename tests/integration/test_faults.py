@@ -116,9 +116,11 @@ class Endless(Faults):
 class Calls(Faults):
     def test_two_calls(self):
         """in steady state a signature is exactly two device calls, with every algorithm"""
-        self.begin()
-        self.daemon.call("Generate", token="hsm", nickname="rsa", type="rsa", size=2048)
-        self.daemon.call("Generate", token="hsm", nickname="ed", type="ed25519")
+        # Keys that are there: one that is made is looked for.
+        self.token = FaultyToken(self.place, "calls")
+        self.token.make_key("rsa", "05", "rsa:2048")
+        self.token.make_key("ed", "06", "EC:edwards25519")
+        self.daemon = self.own(self.token.section("hsm", "KeepAlive=1h\n", refresh="1h"))
         for key, algorithm in (("k", "ecdsa_sha256"), ("k", "ecdsa_sha512"), ("rsa", "rsa_pkcs1_sha256"),
                                ("rsa", "rsa_pss_sha384"), ("ed", "ed25519")):
             self.sign(key=f"hsm:{key}", algorithm=algorithm)

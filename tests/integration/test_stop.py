@@ -104,6 +104,24 @@ class InACall(Faults):
         self.let_go(look)
         self.is_good(self.sign()["signature"])
 
+    def test_broker_dies_at_look(self):
+        """the broker dies while a Generate is at its look, and the next one sends an Import: its look waits, and nobody is killed for it"""
+        look, worker = self.look()
+        broker = self.daemon.broker()
+        broker.kill()
+        until(broker.gone, "the broker is gone")
+        der = self.certificate()
+        with self.daemon.client() as client:
+            client.send(C + "Import", {"token": "hsm", "nickname": "i", "certificate": der})
+            # It is with the worker, beside the Generate of the broker before.
+            until(lambda: self.daemon.token("hsm")["inFlight"] > 0, "it is in flight")
+            self.assertFalse(look.gone())
+            self.token.set()
+            self.assertEqual(client.result()["certificate"]["nickname"], "i")
+        self.assertEqual(self.daemon.worker().pid, worker.pid)
+        until(lambda: [k["nickname"] for k in self.daemon.call("List", token="hsm")["keys"]] == ["k", "new"], "the key is there, once")
+        self.assertEqual(self.token.counts()["C_GenerateKeyPair"], 1)
+
     def test_look_at_sigterm(self):
         """SIGTERM while a look logs in: the login returns, then the status is 0"""
         look, _ = self.look()
@@ -144,12 +162,13 @@ class InACall(Faults):
                 self.assertEqual(self.token.counts()["C_GenerateKeyPair"], 1)
                 self.is_good(self.sign(key="hsm:new")["signature"], "hsm:new")
 
+    def certificate(self):
+        return b64(run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                       self.place.path / "import.key", "-subj", "/CN=i", "-days", "30", "-outform", "DER"))
+
     def test_import(self):
         """likewise for a certificate"""
-        path = self.place.path / "import.der"
-        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-            self.place.path / "import.key", "-subj", "/CN=i", "-days", "30", "-outform", "DER", "-out", path)
-        der = b64(path.read_bytes())
+        der = self.certificate()
         for fault in ("C_CreateObject", "C_Login"):
             with self.subTest(fault):
                 self.finishes(fault, C + "Import", token="hsm", nickname="new", certificate=der)
