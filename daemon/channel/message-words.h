@@ -86,6 +86,13 @@ enum seen {
         SEEN_ALL_ = 15,
 };
 
+/* What counts as bearing a nickname that is to be given. */
+enum nickname_scope {
+        SCOPE_ALL = 0,
+        SCOPE_OTHERS = 1,       /* but for the keys of one id, which are to have it */
+        SCOPE_CERTIFICATES = 2, /* certificates alone: one is to be made for a key that bears it */
+};
+
 /* What a worker process is started for. */
 enum look_kind {
         LOOK_NONE = 0, /* to serve */

@@ -185,10 +185,10 @@
          * returned, or in usec. */ \
         M(LEAVING, leaving, F(u64, usec)) \
         /* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
-         * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. paired: keys of
-         * this id do not count (a certificate is to be made for them). */ \
+         * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. scope:
+         * enum nickname_scope; id: of its keys. */ \
         M(SEEK, seek, F(u64, number) F(text, nickname) F(bytes, claimant) F(u64, claim) F(bytes, id) \
-          F(u8, paired)) \
+          F(u8, scope)) \
         /* ---- control, a look's process to supervisor, and supervisor to worker ---- */ \
         /* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */ \
         M(SOUGHT, sought, F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)) \

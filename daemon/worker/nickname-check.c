@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/worker/claims/claims.h"
+#include "daemon/worker/core/attributes.h"
 #include "daemon/worker/device/attribute.h"
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/look-try.h"
@@ -74,20 +75,39 @@ static int see_claims(struct nickname_search *search, struct session *session)
         return r;
 }
 
-/* Whether the key has the id of the question, whose keys may bear the nickname. */
-static int is_paired(
+/* Whether the key has the id of the question, whose keys may bear the nickname. One that shows no id has none. */
+static int is_of_id(
         const struct nickname_search *search, struct session *session, CK_OBJECT_HANDLE handle, bool *ret)
 {
         const struct wire_bytes wanted = search->seek->id;
         uint8_t id[LIMIT_KEY_ID];
         CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_ID, id, sizeof(id));
-        int r = P11(session, C_GetAttributeValue, session->handle, handle, &attribute, 1);
+        int r = attributes_read(session, handle, &attribute, 1);
 
-        *ret = r == 0 && attribute.ulValueLen == wanted.length && wanted.length > 0 &&
-               memcmp(id, wanted.data, wanted.length) == 0;
-        if (session_said(session, r, CKR_BUFFER_TOO_SMALL) ||
-                session_said(session, r, CKR_OBJECT_HANDLE_INVALID) || is_lived_with(search, session, r))
+        *ret = r == 0 && wanted.length > 0 &&
+               der_is_same(attribute_bytes(&attribute), (struct der){wanted.data, wanted.length});
+        return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) || is_lived_with(search, session, r) ? 0
+                                                                                                        : r;
+}
+
+static int see_class(struct nickname_search *search, struct session *session, CK_OBJECT_CLASS class)
+{
+        const struct message_seek *seek = search->seek;
+        CK_OBJECT_HANDLE handles[KEYS_MAX];
+        size_t n = 0;
+        int r;
+
+        if (seek->scope == SCOPE_CERTIFICATES && class != CKO_CERTIFICATE)
                 return 0;
+        r = pair_search(session, class, wire_bytes(NULL, 0), seek->nickname, handles, KEYS_MAX, &n);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                bool excepted = false;
+
+                if (seek->scope == SCOPE_OTHERS && n < KEYS_MAX && class != CKO_CERTIFICATE)
+                        r = is_of_id(search, session, handles[i], &excepted);
+                if (!excepted)
+                        search->seen |= SEEN_OBJECT;
+        }
         return r;
 }
 
@@ -95,23 +115,10 @@ static int see_objects(struct nickname_search *search, struct session *session)
 {
         static const CK_OBJECT_CLASS classes[] = {
                 CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE};
-        const struct message_seek *seek = search->seek;
-        CK_OBJECT_HANDLE handles[KEYS_MAX];
         int r = 0;
 
-        for (size_t c = 0; c < ARRAY_SIZE(classes) && r == 0; c++) {
-                size_t n = 0;
-
-                r = pair_search(
-                        session, classes[c], wire_bytes(NULL, 0), seek->nickname, handles, KEYS_MAX, &n);
-                for (size_t i = 0; i < n && r == 0; i++) {
-                        bool paired = false;
-                        if (seek->paired && n < KEYS_MAX && classes[c] != CKO_CERTIFICATE)
-                                r = is_paired(search, session, handles[i], &paired);
-                        if (!paired)
-                                search->seen |= SEEN_OBJECT;
-                }
-        }
+        for (size_t c = 0; c < ARRAY_SIZE(classes) && r == 0; c++)
+                r = see_class(search, session, classes[c]);
         return r;
 }
 

@@ -288,3 +288,128 @@ class Odd(Joined):
         self.fails("AmbiguousName", self.call, C + "Delete", certificate="t:x")
         self.call(C + "Delete", certificate="pkcs11:token=" + self.token.label + ";object=x;x-der-tail=two")
         self.assertEqual([unb64(c["der"]) for c in self.call(C + "List", token="t")["certificates"]], [b"one"])
+
+
+class Halves(Joined):
+    """Pairs whose halves the CKA_ID does not join."""
+
+    def pair(self, label, kind="EC:prime256v1"):
+        """As pkcs11-tool makes it without --id: neither half has one."""
+        self.token.tool("--keypairgen", "--key-type", kind, "--label", label)
+        return until(lambda: self.call("List", token="t", nickname=label)["keys"], "it is listed")[0]
+
+    def set(self, label, kind, **attributes):
+        self.assertEqual(write(self.token, ("set", {"CLASS": {"public": 2, "private": 3}[kind], "LABEL": label.encode()}, attributes)), [1])
+
+    def half(self, label):
+        """The public half as the next workers have it, and as that of this one."""
+        self.restart()
+        found = self.call("Get", key=f"t:{label}")["key"]["publicKey"]
+        self.next_worker()
+        self.assertEqual(self.call("Get", key=f"t:{label}")["key"]["publicKey"], found)
+        return found
+
+    def left(self, label):
+        return write(self.token, ("count", {"LABEL": label.encode()}))[0]
+
+    def test_no_id(self):
+        """a pair without an id is a pair: it signs, is certified and deleted, and its nickname is free then"""
+        self.begin()
+        for number, kind in enumerate(("EC:prime256v1", "EC:secp384r1", "rsa:2048", "EC:edwards25519")):
+            with self.subTest(kind):
+                label = f"plain {number}"
+                key = self.pair(label, kind)
+                self.assertEqual((key["id"], key["publicKey"]), ("", self.half(label)))
+                algorithm = "ecdsa_sha384" if "384" in kind else ALGORITHMS[key["type"]]
+                signature = unb64(self.call("Sign", key=f"t:{label}", algorithm=algorithm, message=b64(b"m"))["signature"])
+                self.assertTrue(openssl_verify(self.place, unb64(key["publicKey"]), algorithm, b"m", signature))
+                made = 0
+                if key["type"] != "ed25519":
+                    self.call(C + "Request", key=f"t:{label}", subject="CN=x")
+                    self.call(C + "SelfSign", key=f"t:{label}", subject="CN=x", validityDays=9)
+                    self.call(C + "Delete", certificate=f"t:{label}")
+                    self.assertFalse(self.call("Get", key=f"t:{label}")["key"]["hasCertificate"])
+                    der = certificate(self.place, unb64(key["publicKey"]))
+                    self.assertTrue(self.call(C + "Import", token="t", nickname=label, certificate=b64(der))["certificate"]["hasPrivateKey"])
+                    self.assertTrue(self.call("Get", key=f"t:{label}")["key"]["hasCertificate"])
+                    self.fails("NicknameExists", self.call, C + "SelfSign", key=f"t:{label}", subject="CN=x", validityDays=9)
+                    made = 1
+                self.assertEqual(self.left(label), 2 + made)
+                self.call("Delete", key=f"t:{label}")
+                self.assertEqual(self.left(label), made)
+                if made:
+                    self.assertFalse(self.call(C + "Get", certificate=f"t:{label}")["certificate"]["hasPrivateKey"])
+                    self.call(C + "Delete", certificate=f"t:{label}")
+                self.call("Generate", token="t", nickname=label, type="ec")
+
+    def test_two_ids(self):
+        """nor do two ids part what has one label"""
+        self.begin()
+        for other in (b"\x0b", b""):
+            for kind in ("EC:prime256v1", "rsa:2048"):
+                with self.subTest(kind, other=other):
+                    key = self.pair("two", kind)
+                    self.set("two", "private", ID=b"\x0a")
+                    self.set("two", "public", ID=other)
+                    self.assertEqual(self.half("two"), key["publicKey"])
+                    self.call(C + "SelfSign", key="t:two", subject="CN=x", validityDays=9)
+                    self.call(C + "Delete", certificate="t:two")
+                    self.call("Rename", key="t:two", nickname="renamed")
+                    self.assertEqual((self.left("two"), self.left("renamed")), (0, 2))
+                    self.assertEqual(self.half("renamed"), key["publicKey"])
+                    self.call("Delete", key="t:renamed")
+                    self.assertEqual(self.left("renamed"), 0)
+
+    def test_not_sure(self):
+        """what may be another key's half is none: the key signs, and says what it lacks"""
+        self.begin()
+        self.pair("k")
+        self.pair("more")
+        self.set("more", "public", LABEL=b"k")
+        self.unsure()
+        # One of another size does not count.
+        write(self.token, ("destroy", {"CLASS": 2, "LABEL": b"k"}))
+        self.unsure()
+        self.pair("large", "EC:secp384r1")
+        self.set("large", "public", LABEL=b"k")
+        self.unsure()
+        self.call("Delete", key="t:k")
+        self.assertEqual(self.left("k"), 1)
+
+    def unsure(self):
+        self.assertEqual(self.half("k"), "")
+        self.call("Sign", key="t:k", algorithm="ecdsa_sha256", digest=b64(bytes(32)))
+        for method, more in ((C + "Request", {"subject": "CN=x"}), (C + "SelfSign", {"subject": "CN=x", "validityDays": 9}),
+                             ("Rename", {"nickname": "other"})):
+            self.assertEqual(self.fails("InvalidParameter", self.call, method, key="t:k", **more), {"parameter": "key"})
+            self.assertIn("public key", self.reason("InvalidParameter", self.call, method, key="t:k", **more))
+
+    def test_claimed(self):
+        """the public half of another private key, by its id or its label, is not taken; when that one goes, it is"""
+        self.begin()
+        other = self.pair("other")
+        self.set("other", "private", ID=b"\x0c")
+        self.set("other", "public", ID=b"\x0c")
+        self.pair("k")
+        write(self.token, ("destroy", {"CLASS": 2, "LABEL": b"k"}))
+        self.set("other", "public", LABEL=b"k")
+        self.assertEqual(self.half("k"), "")
+        self.assertEqual(self.half("other"), other["publicKey"])
+        # By the label: two private keys and one public one.
+        self.set("other", "private", LABEL=b"k", ID=b"")
+        self.set("k", "public", ID=b"")
+        self.restart()
+        self.assertEqual([key["publicKey"] for key in self.call("List", token="t")["keys"]], ["", ""])
+        write(self.token, ("set", {"CLASS": 3}, {"LABEL": b"k"}))
+        self.assertEqual(self.left("k"), 3)
+
+    def test_comes_later(self):
+        """a half that comes while the key is used is taken, and one that goes is not kept for the next worker"""
+        self.begin()
+        key = self.pair("k")
+        self.set("k", "public", LABEL=b"away")
+        self.assertEqual(self.half("k"), "")
+        self.set("away", "public", LABEL=b"k")
+        until(lambda: self.call("Get", key="t:k")["key"]["publicKey"] == key["publicKey"], "its half is there")
+        self.call("Delete", key="t:k")
+        self.assertEqual(self.left("k"), 0)

@@ -89,10 +89,17 @@ static void test_nicknames(void)
 {
         _cleanup_(inventory_freep) struct inventory *inventory = fill();
 
-        CU_ASSERT(inventory_has_nickname(inventory, "certificate"));
-        CU_ASSERT(inventory_has_nickname(inventory, "three"));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "thre"));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "four"));
+        struct wire_bytes a = wire_bytes("a", 1), bb = wire_bytes("bb", 2);
+
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_ALL, bb));
+        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_ALL, bb));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "thre", SCOPE_ALL, bb));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "four", SCOPE_ALL, bb));
+        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, a));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, bb));
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_OTHERS, a));
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_CERTIFICATES, a));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "three", SCOPE_CERTIFICATES, a));
 }
 
 static void test_pairs(void)

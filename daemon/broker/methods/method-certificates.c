@@ -71,6 +71,8 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
                                             : algorithm_default(key->key_type, key->size);
         int r;
 
+        if (key->der_length == 0)
+                return op_invalid(op, "key", NO_PUBLIC_REASON);
         if (algorithm == 0)
                 return op_invalid(op, "algorithm",
                         algorithm_name ? "expected one of " KEYS_SIGNATURE_ALGORITHM_WORDS

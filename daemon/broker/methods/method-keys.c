@@ -206,6 +206,10 @@ void keys_rename(struct op *op)
                     op->broker->config, op_policy(op), op->token->config, op->entry, p->nickname) &&
                 !op_may(op, RIGHT_DELETE))
                 return;
+        if (op->entry->der_length == 0) {
+                op_invalid(op, "key", NO_PUBLIC_REASON);
+                return;
+        }
         op->nickname = p->nickname;
         /* A key that others could use before does not become the audit's. */
         if (op_is_for_audit_key(op)) {

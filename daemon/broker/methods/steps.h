@@ -18,6 +18,9 @@
         "expected 1 to 128 bytes of UTF-8 without a control character and without a colon, and not "         \
         "\"unnamed ...\""
 /* Of digest and message, where not exactly one is given. */
+#define NO_PUBLIC_REASON                                                                                     \
+        "the token shows no public key that is known to be this one's: none of its CKA_ID, and not exactly " \
+        "one of its label"
 #define INPUT_REASON "expected exactly one of digest and message"
 
 /* The key of that name: op->token and op->entry are set. parameter: where the name stood. */

@@ -43,7 +43,7 @@ static int look(struct operation *operation, const struct creation *creation,
 {
         const struct config_token *config = operation->session->token->config;
         struct message_seek seek = {
-                .nickname = creation->nickname, .id = creation->id, .paired = creation->paired};
+                .nickname = creation->nickname, .id = creation->id, .scope = creation->scope};
         struct look_answer answer = {0};
 
         if (claim) {
@@ -359,9 +359,8 @@ static int create_alone(struct operation *operation, const struct creation *crea
 
         if (r != 0)
                 return r;
-        taken = creation->paired ? inventory_has_other_of_nickname(
-                                           operation->inventory, creation->nickname, creation->id)
-                                 : inventory_has_nickname(operation->inventory, creation->nickname);
+        taken = inventory_has_nickname(
+                operation->inventory, creation->nickname, creation->scope, creation->id);
         if (taken)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return operation->claimant->writes ? claim_and_settle(operation, creation)

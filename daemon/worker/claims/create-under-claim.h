@@ -13,8 +13,9 @@ struct creation {
         const char *nickname;
         enum claim_kind kind;
         struct wire_bytes id; /* CKA_ID that the object will have */
-        bool paired;          /* a certificate for the keys of that id, which bear the nickname */
-        bool waits;           /* an earlier try was answered REPLY_CLAIMED */
+        enum nickname_scope
+                scope; /* what else must not bear the nickname; of SCOPE_OTHERS, but for the keys of that id */
+        bool waits;    /* an earlier try was answered REPLY_CLAIMED */
         /* As an operation_attempt. 0, or an answer: the object was created, or it was not;
          * REPLY_OUTCOME_UNKNOWN: that is not known. CALL_FAILED of class request or busy, and -errno: nothing
          * of the object is left. CALL_FAILED of another class: that is not known. */

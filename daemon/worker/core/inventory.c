@@ -6,7 +6,7 @@
 
 #include "daemon/util/spki.h"
 #include "daemon/util/text.h"
-#include "daemon/worker/core/index.h"
+#include "daemon/worker/core/join.h"
 
 int inventory_new(struct inventory **ret)
 {
@@ -122,20 +122,6 @@ bool inventory_has_still(struct inventory *inventory, const struct inventory_key
         return there;
 }
 
-bool inventory_has_nickname(struct inventory *inventory, const char *nickname)
-{
-        size_t length = strlen(nickname);
-        bool found = false;
-
-        pthread_mutex_lock(&inventory->lock);
-        for (size_t i = 0; i < inventory->index.n && !found; i++) {
-                const struct object *object = inventory->index.by_handle[i];
-                found = object->label_length == length && memcmp(object->label, nickname, length) == 0;
-        }
-        pthread_mutex_unlock(&inventory->lock);
-        return found;
-}
-
 static bool has_id(const struct object *object, struct wire_bytes id)
 {
         return id.length > 0 && object->id_length == id.length && memcmp(object->id, id.data, id.length) == 0;
@@ -152,25 +138,30 @@ bool inventory_has_id(struct inventory *inventory, struct wire_bytes id)
         return found;
 }
 
-bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id)
+static bool has_label(const struct object *object, const char *label)
 {
-        size_t length = strlen(nickname);
+        return object->label_length == strlen(label) &&
+               memcmp(object->label, label, object->label_length) == 0;
+}
+
+static bool is_in_scope(const struct object *object, enum nickname_scope scope, struct wire_bytes id)
+{
+        return scope == SCOPE_ALL || object->class == CKO_CERTIFICATE ||
+               (scope == SCOPE_OTHERS && !has_id(object, id));
+}
+
+bool inventory_has_nickname(
+        struct inventory *inventory, const char *nickname, enum nickname_scope scope, struct wire_bytes id)
+{
         bool found = false;
 
         pthread_mutex_lock(&inventory->lock);
         for (size_t i = 0; i < inventory->index.n && !found; i++) {
                 const struct object *object = inventory->index.by_handle[i];
-                found = object->label_length == length && memcmp(object->label, nickname, length) == 0 &&
-                        (object->class == CKO_CERTIFICATE || !has_id(object, id));
+                found = has_label(object, nickname) && is_in_scope(object, scope, id);
         }
         pthread_mutex_unlock(&inventory->lock);
         return found;
-}
-
-static bool has_label(const struct object *object, const char *label)
-{
-        return object->label_length == strlen(label) &&
-               memcmp(object->label, label, object->label_length) == 0;
 }
 
 bool inventory_reserved(struct inventory *inventory, const char *label, struct wire_bytes id, size_t id_size,
@@ -339,13 +330,14 @@ static size_t pair_of(
         private += index->by_id[end]->class == CKO_PRIVATE_KEY;
         handles[count++] = key->handle;
         /* An empty id joins nothing. */
-        if (key->id_length == 0)
-                return count;
-        for (size_t i = first; i < end && count < n; i++) {
+        for (size_t i = first; i < end && count < n && key->id_length > 0; i++) {
                 const struct object *other = index->by_id[i];
                 if (other->class == CKO_PUBLIC_KEY && (private == 1 || object_same_label(other, key)))
                         handles[count++] = other->handle;
         }
+        for (size_t i = 0; i < index->n && count < n && key->der; i++)
+                if (join_by_label(index, key, index->by_handle[i]))
+                        handles[count++] = index->by_handle[i]->handle;
         return count;
 }
 

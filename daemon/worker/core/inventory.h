@@ -69,14 +69,12 @@ bool inventory_key(struct inventory *inventory, uint64_t number, struct inventor
 bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
 bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);
 
-/* Whether any object of the token, a public key too, bears this nickname. */
-bool inventory_has_nickname(struct inventory *inventory, const char *nickname);
+/* Whether an object of the token, a public key too, bears this nickname. id: of SCOPE_OTHERS. */
+bool inventory_has_nickname(
+        struct inventory *inventory, const char *nickname, enum nickname_scope scope, struct wire_bytes id);
 
 /* Whether any object has this id. */
 bool inventory_has_id(struct inventory *inventory, struct wire_bytes id);
-
-/* The same, but keys of this id do not count: they share the nickname with their certificate. */
-bool inventory_has_other_of_nickname(struct inventory *inventory, const char *nickname, struct wire_bytes id);
 
 /* Whether a key of the token has this public key (the bits are compared) or, if the token does not show its
  * public half, this id. */
@@ -116,7 +114,7 @@ bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_
 /* The copy is gone: another one may be made. */
 void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
 
-/* The handles of a pair: the private key and the public keys of its id. If several private keys share the id,
- * only public keys with the key's own label. At most n handles, the private key first; returns their count.
+/* The handles of a pair: the private key, the public keys of its id, and those that its label gives it (join.h). If several
+ * private keys share the id, only public keys with the key's own label. At most n handles, the private key first; returns their count.
  * 0: there is no such key. */
 size_t inventory_pair(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE *handles, size_t n);

@@ -44,6 +44,30 @@ static bool certifies(const struct object *certificate, const struct object *key
                spki_is_same(spki, (struct der){key->der, key->der_length});
 }
 
+/* Whether the public key may be this private one's half by what both say. */
+static bool may_be_half(const struct object *public, const struct object *key)
+{
+        struct der half;
+
+        return object_same_label(public, key) && half_of(public, key, &half) &&
+               (!key->der || spki_is_same(half, (struct der){key->der, key->der_length}));
+}
+
+bool join_by_label(const struct index *index, const struct object *key, const struct object *public)
+{
+        if (public->class != CKO_PUBLIC_KEY || key->label_length == 0 || !may_be_half(public, key))
+                return false;
+        for (size_t i = 0; i < index->n; i++) {
+                const struct object *other = index->by_handle[i];
+                bool same_id = public->id_length > 0 && object_same_id(other, public);
+
+                if (other->class == CKO_PRIVATE_KEY &&
+                        (same_id || (other != key && may_be_half(public, other))))
+                        return false;
+        }
+        return true;
+}
+
 /* Whether the id is another private key's, too. */
 static bool shares_id(const struct index *index, const struct object *key)
 {
@@ -119,6 +143,24 @@ static int copy_der(struct inventory *inventory, struct object *key, struct der 
         return r;
 }
 
+/* From the one public key that the label gives it, if there is one. -ENOMEM. */
+static int join_der_by_label(struct inventory *inventory, const struct index *index, struct object *key)
+{
+        struct der spki = {0};
+
+        for (size_t i = 0; i < index->n; i++) {
+                const struct object *other = index->by_handle[i];
+                struct der half = {other->der, other->der_length};
+
+                if (!join_by_label(index, key, other))
+                        continue;
+                if (spki.length > 0 && !spki_is_same(spki, half))
+                        return 0;
+                spki = half;
+        }
+        return spki.length > 0 ? copy_der(inventory, key, spki) : 0;
+}
+
 /* A private key has its public half from the public key of its id, else from its certificate, else from
  * itself. */
 static int join_der(
@@ -159,18 +201,26 @@ static bool waits_for_half(const struct inventory *inventory, struct object *key
         return key->waits;
 }
 
+static bool has_no_half(const struct object *object)
+{
+        return object->class == CKO_PRIVATE_KEY && object->listable && !object->der;
+}
+
 int join_halves(struct session *session, struct inventory *inventory, const struct index *index)
 {
         int r = 0;
 
         inventory->waits = false;
+        for (size_t i = 0; i < index->n && r == 0; i++)
+                if (has_no_half(index->by_handle[i]))
+                        r = join_der(session, inventory, index, index->by_handle[i]);
+        /* What ids say of all keys comes before what a label says of one. */
         for (size_t i = 0; i < index->n && r == 0; i++) {
                 struct object *object = index->by_handle[i];
-                if (object->class != CKO_PRIVATE_KEY || !object->listable)
-                        continue;
-                if (!object->der)
-                        r = join_der(session, inventory, index, object);
-                if (waits_for_half(inventory, object))
+
+                if (has_no_half(object))
+                        r = join_der_by_label(inventory, index, object);
+                if (object->class == CKO_PRIVATE_KEY && object->listable && waits_for_half(inventory, object))
                         inventory->waits = true;
         }
         return r;
@@ -207,18 +257,27 @@ static bool lends_name(const struct object *certificate, const struct object *ke
                text_is_listable(certificate->label, certificate->label_length) && certifies(certificate, key);
 }
 
+static bool is_labelled_pair(const struct object *certificate, const struct object *key)
+{
+        return certificate->class == CKO_CERTIFICATE && key->class == CKO_PRIVATE_KEY &&
+               key->label_length > 0 && object_same_label(certificate, key) && certifies(certificate, key);
+}
+
 void join_names(const struct index *index, const struct object *object, struct joined *ret)
 {
         ret->nickname = text_is_listable(object->label, object->label_length) ? object->label : "";
         ret->flags = object->flags;
         ret->n_others = ret->others_length = 0;
-        if (object->id_length == 0)
-                return;
         for (size_t i = index_first_of_id(index, object); i < index->n; i++) {
                 const struct object *other = index->by_id[i];
 
                 if (!object_same_id(other, object))
                         break;
+                /* An empty id joins nothing: the label does, and the public key. */
+                if (object->id_length == 0 &&
+                        !(object->class == CKO_CERTIFICATE ? is_labelled_pair(object, other)
+                                                           : is_labelled_pair(other, object)))
+                        continue;
                 if (object->class == CKO_CERTIFICATE && other->class == CKO_PRIVATE_KEY)
                         ret->flags |= FLAG_HAS_PRIVATE_KEY;
                 if (object->class != CKO_PRIVATE_KEY || other->class != CKO_CERTIFICATE)

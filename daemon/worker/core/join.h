@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What objects of one CKA_ID say of each other: a private key has its public half from its public key or its
- * certificate, and may have its nickname from the latter. Private to refresh.c, which holds the renewal.
+ * What objects say of each other: a private key has its public half from its public key or its certificate, and may
+ * have its nickname from the latter. The CKA_ID joins them; where it does not, the label. Private to inventory.c,
+ * refresh.c and entries.c; the caller holds the inventory's lock or its renewal.
  */
 #pragma once
 
@@ -10,6 +11,10 @@
 /* Finds the public halves of the private keys in index, which becomes the inventory's; those that are in the
  * inventory already are changed under its lock. Errors as in session.h. */
 int join_halves(struct session *session, struct inventory *inventory, const struct index *index);
+
+/* Whether the public key is the key's other half although its CKA_ID does not say so: it has the key's label, type and size (and its
+ * bits, where they are known), and no other private key claims it, by its id or by its label. */
+bool join_by_label(const struct index *index, const struct object *key, const struct object *public);
 
 struct joined {
         const char *nickname; /* the object's, or a certificate's; "" if it has none that can be listed */

@@ -134,8 +134,8 @@ int self_sign_attempt(struct operation *operation, const void *request)
                 operation, &build, message->key, message->algorithm, message->subject, message->dns_names);
         if (r != 0)
                 return r;
-        if (build.public.label[0] == '\0' || build.public.id_length == 0)
-                return operation_invalid(operation, "key", "the key has no nickname or no id of its own");
+        if (build.public.label[0] == '\0')
+                return operation_invalid(operation, "key", "the key has no nickname of its own");
         r = x509_certificate(build.arena, &build.key, &build.subject, message->days, message->ca, &tbs);
         if (r == 0)
                 r = cert_build_sign(operation, &build, &tbs, &whole);

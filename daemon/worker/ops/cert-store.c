@@ -188,7 +188,9 @@ int cert_store_run(struct operation *operation, const struct cert_store *store)
         const struct creation creation = {.nickname = store->nickname,
                 .kind = store->names ? CLAIM_NAME : CLAIM_CERTIFICATE,
                 .id = store->id,
-                .paired = store->paired,
+                .scope = store->names    ? SCOPE_OTHERS
+                         : store->paired ? SCOPE_CERTIFICATES
+                                         : SCOPE_ALL,
                 .waits = store->waits,
                 .create = create,
                 .remove = remove_written,
@@ -226,9 +228,6 @@ static int check_key(
 {
         if (!der_is_same(store->certificate.spki, (struct der){public->spki, public->spki_length}))
                 return operation_invalid(operation, "certificate", "it is for another key");
-        if (public->id_length == 0)
-                return operation_invalid(
-                        operation, "key", "it has no id that would join it with the certificate");
         if (strcmp(public->label, store->nickname) == 0)
                 return 0;
         if (store->names)
@@ -236,7 +235,7 @@ static int check_key(
                                ? 0
                                : operation_invalid(operation, "nickname", "the key has a name already");
         /* A key without a label of its own has its nickname from the certificate that is there. */
-        if (inventory_has_nickname(operation->inventory, store->nickname))
+        if (inventory_has_nickname(operation->inventory, store->nickname, SCOPE_ALL, store->id))
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return operation_invalid(operation, "nickname", "the key has another nickname");
 }

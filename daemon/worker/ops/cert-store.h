@@ -8,7 +8,7 @@
 
 struct cert_store {
         const char *nickname;
-        struct wire_bytes id;     /* CKA_ID: that of its key, or key_id_alone() */
+        struct wire_bytes id;     /* CKA_ID: that of its key, also if that is empty, or key_id_alone() */
         struct wire_bytes key_id; /* key_id() of its public key, if it is for no key on the token */
         bool paired; /* it is for the key of that id, which bears the nickname; otherwise it is for no key on the token */
         uint64_t

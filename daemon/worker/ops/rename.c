@@ -61,7 +61,7 @@ int rename_attempt(struct operation *operation, const void *request)
         return create_under_claim(operation, &(struct creation){.nickname = message->nickname,
                                                      .kind = CLAIM_NAME,
                                                      .id = renaming.id,
-                                                     .paired = true,
+                                                     .scope = SCOPE_OTHERS,
                                                      .waits = message->again,
                                                      .create = name,
                                                      .remove = leave,
