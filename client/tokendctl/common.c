@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "client/tokendctl/unit.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/printable.h"
 #include "daemon/util/text.h"
@@ -118,6 +119,9 @@ void list_end_print(const struct tokend_list_end *end)
         }
 }
 
+/* Where it is if nothing else is said. */
+#define STATUS_SOCKET "/run/tokend/status.sock"
+
 static struct tokend *opened(struct tokend *handle, const char *option)
 {
         if (!handle)
@@ -130,7 +134,19 @@ struct tokend *open_main(const struct ctl_options *o)
         return opened(tokend_open(o->socket, TOKEND_NO_WAIT), "--socket");
 }
 
-struct tokend *open_status(const struct ctl_options *o)
+int check_status(const struct ctl_options *o, struct tokend_failure *ret_failure)
 {
-        return opened(tokend_open_status(o->status_socket, TOKEND_NO_WAIT), "--status-socket");
+        const char *given = o->status_socket ? o->status_socket : getenv("TOKEND_STATUS_SOCKET");
+
+        return unit_check(given ? given : STATUS_SOCKET, ret_failure);
+}
+
+int open_status(const struct ctl_options *o, struct tokend **ret)
+{
+        struct tokend_failure failure;
+
+        if (check_status(o, &failure) != 0)
+                return refused(o, &failure);
+        *ret = opened(tokend_open_status(o->status_socket, TOKEND_NO_WAIT), "--status-socket");
+        return *ret ? EXIT_DONE : EXIT_USAGE;
 }

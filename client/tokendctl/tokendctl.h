@@ -126,10 +126,13 @@ int list_end_status(const struct tokend_list_end *end);
 /* Prints what stands behind the array of a listing's JSON: its state, and what is unavailable. */
 void list_end_print(const struct tokend_list_end *end);
 
-/* A handle for the main socket or the status socket, which the caller tokend_close()s. NULL: it has complained, and the exit
+/* A handle for the main socket, which the caller tokend_close()s. NULL: it has complained, and the exit
  * status is EXIT_USAGE. */
 struct tokend *open_main(const struct ctl_options *o);
-struct tokend *open_status(const struct ctl_options *o);
+/* An exit status. A service that does not run is not started by that: systemd is asked first. */
+int open_status(const struct ctl_options *o, struct tokend **ret);
+/* Whether the service behind the status socket can be asked: unit_check(). */
+int check_status(const struct ctl_options *o, struct tokend_failure *ret_failure);
 
 /* ---- terminal.c ---- */
 

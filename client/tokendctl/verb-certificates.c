@@ -227,6 +227,7 @@ int verb_remove_claim(const struct ctl_options *o)
         _cleanup_(freep) unsigned char *claimant = NULL;
         size_t length;
         struct tokend_failure failure;
+        int r;
 
         if (!o->claimant)
                 return usage("remove-claim needs --claimant; tokendctl status shows it with the claim");
@@ -239,9 +240,9 @@ int verb_remove_claim(const struct ctl_options *o)
                 "Otherwise two hosts may make an object with the same nickname.\n");
         if (!o->yes)
                 return usage("give --yes to confirm that this is the case");
-        handle = open_status(o);
-        if (!handle)
-                return EXIT_USAGE;
+        r = open_status(o, &handle);
+        if (r != EXIT_DONE)
+                return r;
         if (tokend_remove_claim(handle, o->arguments[0], o->arguments[1], o->claimant, o->timeout_ms,
                     &failure) != TOKEND_OK)
                 return refused(o, &failure);

@@ -222,9 +222,9 @@ int verb_may(const struct ctl_options *o)
 
         if (r != EXIT_DONE)
                 return r;
-        handle = open_status(o);
-        if (!handle)
-                return EXIT_USAGE;
+        r = open_status(o, &handle);
+        if (r != EXIT_DONE)
+                return r;
         if (tokend_may(handle, o->arguments[0], key, &whom.whom, o->timeout_ms, &permission, &failure) !=
                 TOKEND_OK)
                 return refused(o, &failure);

@@ -8,12 +8,13 @@
 
 int verb_metrics(const struct ctl_options *o)
 {
-        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(freep) char *text = NULL;
         struct tokend_failure failure;
+        int r = open_status(o, &handle);
 
-        if (!handle)
-                return EXIT_USAGE;
+        if (r != EXIT_DONE)
+                return r;
         if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
                 return refused(o, &failure);
         if (!o->json)
@@ -55,13 +56,13 @@ static int probe(struct tokend *handle, const struct ctl_options *o, const char 
 /* Probes one token, or all of them. The exit status is the worst of theirs. */
 int verb_probe(const struct ctl_options *o)
 {
-        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct tokend_status *status;
         struct tokend_failure failure;
-        int worst = EXIT_DONE;
+        int worst = open_status(o, &handle);
 
-        if (!handle)
-                return EXIT_USAGE;
+        if (worst != EXIT_DONE)
+                return worst;
         if (o->n_arguments > 0)
                 return probe(handle, o, o->arguments[0]);
         if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)

@@ -9,6 +9,8 @@
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 
+/* The broker answers at once, unless something is wrong. */
+#define STATUS_TIMEOUT_MS 5000
 #define WATCH_INTERVAL_MS 1000
 /* How long --watch waits before it asks again for a daemon that went away. */
 #define WATCH_RETRY_SECONDS 1
@@ -278,32 +280,33 @@ static int watch(struct tokend *handle, const struct ctl_options *o, struct view
                 if (view->clear)
                         printf("\033[H\033[2J");
                 fflush(stdout);
-                complain("%s: %s", failure.name, failure.text);
-                sleep(WATCH_RETRY_SECONDS);
+                do {
+                        complain("%s: %s", failure.name, failure.text);
+                        sleep(WATCH_RETRY_SECONDS);
+                } while (check_status(o, &failure) != 0);
         }
 }
 
 int verb_status(const struct ctl_options *o)
 {
-        _cleanup_(tokend_closep) struct tokend *handle = open_status(o);
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
         bool terminal = isatty(STDOUT_FILENO) && !o->json;
         const char *no_color = getenv("NO_COLOR");
         struct view view = {.json = o->json, .color = terminal && !(no_color && *no_color)};
         struct tokend_status *status;
         struct tokend_failure failure;
         bool shown;
+        int r = open_status(o, &handle);
 
-        if (!handle)
-                return EXIT_USAGE;
+        if (r != EXIT_DONE)
+                return r;
         if (o->watch) {
-                int r;
-
                 view.clear = terminal;
                 r = watch(handle, o, &view);
                 forget(&view);
                 return r;
         }
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
+        if (tokend_status(handle, o->timeout_ms ? o->timeout_ms : STATUS_TIMEOUT_MS, &status, &failure) != TOKEND_OK)
                 return refused(o, &failure);
         shown = show(status, &view);
         tokend_status_free(status);

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
 """tokendctl as programs use it: what it writes and where to, and what its exit status says."""
+import json
 import os
+import pathlib
+import socket
 import subprocess
+import tempfile
 
 from harness import BUILD, DEADLINE, SOFTHSM, OneToken, openssl_verify, run
 from varlink import unb64
@@ -176,3 +180,60 @@ class Output(Ctl):
         self.assertEqual((done.returncode, done.stderr), (2, b"tokendctl: standard input: Bad file descriptor\n"))
         self.assertEqual(self.raw("list", closed=[0, 1, 2]).returncode, 3)
         self.assertEqual(self.raw("list", "nowhere", closed=[2]).returncode, 1)
+
+
+class Unit(Ctl):
+    """The service behind the status socket, as systemd tells of it: a program `systemctl` that the test wrote says it."""
+
+    def systemd(self, state, sub_state, status=0, journal=""):
+        """An environment in which systemd holds the status socket, and the service is in this state."""
+        place = pathlib.Path(tempfile.mkdtemp(dir=self.place.path))
+        for name, text in (("systemctl", f"Id=tokend.service\nActiveState={state}\nSubState={sub_state}\nExecMainStatus={status}\n\n"
+                                         f"Id=tokend-status.socket\nActiveState=active\nSubState=running\nListen={self.daemon.status_socket} (Stream)\n"),
+                           ("journalctl", journal)):
+            program = place / name
+            program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+            program.chmod(0o755)
+        return {**os.environ, "PATH": f"{place}:{os.environ['PATH']}"}
+
+    def status(self, env, *arguments):
+        return subprocess.run([str(BUILD / "tokendctl"), "--status-socket", str(self.daemon.status_socket), *arguments],
+                              capture_output=True, text=True, timeout=DEADLINE, env=env)
+
+    def test_stopped(self):
+        """a service that does not run is not asked, and so not started; its state is said, with what the files lack, and what to do"""
+        fault = "/etc/tokend/tokend.conf:7: unknown key Modul= in section [Token]"
+        for verb in ("status", "metrics", "probe"):
+            done = self.status(self.systemd("activating", "auto-restart", 78, f"tokend starts\n{fault}\nMain process exited"), verb)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertIn(f"CannotConnect: tokend.service: activating, auto-restart, status 78: {fault}\n", done.stderr)
+            self.assertIn("next: Mend this line", done.stderr)
+        done = self.status(self.systemd("inactive", "dead"), "status")
+        self.assertEqual((done.returncode, done.stderr), (3, "tokendctl: CannotConnect: tokend.service: inactive, dead\n"
+                                                             "tokendctl: next: `systemctl start tokend` starts it.\n"))
+        done = self.status(self.systemd("failed", "failed", 1), "--json", "status")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["message"]), (3, "tokend.service: failed, failed, status 1"))
+
+    def test_running(self):
+        """a service that runs is asked; also where systemd knows nothing of the socket, is not there, or does not answer"""
+        self.assertEqual(self.status(self.systemd("active", "running"), "status").returncode, 0)
+        self.assertEqual(self.status(self.systemd("activating", "start"), "status").returncode, 0)
+        env = self.systemd("inactive", "dead")
+        done = subprocess.run([str(BUILD / "tokendctl"), "--status-socket", "/nonexistent", "status"], capture_output=True, text=True,
+                              timeout=DEADLINE, env=env)
+        self.assertIn("No such file", done.stderr)
+        self.assertEqual(self.status({**os.environ, "PATH": "/nonexistent"}, "status").returncode, 0)
+        place = pathlib.Path(tempfile.mkdtemp(dir=self.place.path))
+        (place / "systemctl").write_text("#!/bin/sh\nexec sleep 60\n")
+        (place / "systemctl").chmod(0o755)
+        self.assertEqual(self.status({**os.environ, "PATH": f"{place}:{os.environ['PATH']}"}, "status").returncode, 0)
+
+    def test_silent(self):
+        """a daemon that does not answer is given up after five seconds"""
+        with socket.socket(socket.AF_UNIX) as listener:
+            path = pathlib.Path(tempfile.mkdtemp(dir=self.place.path)) / "silent"
+            listener.bind(str(path))
+            listener.listen()
+            done = subprocess.run([str(BUILD / "tokendctl"), "--status-socket", str(path), "status"], capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("TimedOut", done.stderr)
