@@ -12,7 +12,7 @@ struct error_row {
 static const struct error_row rows[PROTO_ERROR_MAX_] = {
         [PROTO_OK] = {"Ok", "no error"},
         [PROTO_KEY_NOT_FOUND] = {"KeyNotFound", "you may see no key of this name"},
-        [PROTO_AMBIGUOUS_NAME] = {"AmbiguousName", "several objects have this nickname: name one by its id"},
+        [PROTO_AMBIGUOUS_NAME] = {"AmbiguousName", "several objects are called so: name one by its id"},
         [PROTO_TOKEN_NOT_FOUND] = {"TokenNotFound", "no token has this name"},
         [PROTO_NICKNAME_EXISTS] = {"NicknameExists",
                 "a key, a certificate or a secret on the token has this nickname already"},

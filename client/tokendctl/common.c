@@ -1,60 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What all verbs need: sentences on standard error, handles, and the parts of a name. */
-#include <errno.h>
-#include <stdarg.h>
+/* What several verbs need: the parts of a name, and the end of a listing. */
 #include <string.h>
 
 #include "client/tokendctl/tokendctl.h"
-#include "client/tokendctl/unit.h"
 #include "daemon/util/algorithm.h"
-#include "daemon/util/printable.h"
-#include "daemon/util/text.h"
-
-_printf_(1, 0) static void complain_with(const char *format, va_list arguments)
-{
-        _cleanup_(freep) char *text = text_format_args(format, arguments);
-        _cleanup_(freep) char *escaped = text ? printable_new(text) : NULL;
-
-        fprintf(stderr, "tokendctl: %s\n", escaped ? escaped : "no memory");
-}
-
-void complain(const char *format, ...)
-{
-        va_list arguments;
-
-        va_start(arguments, format);
-        complain_with(format, arguments);
-        va_end(arguments);
-}
-
-int usage(const char *format, ...)
-{
-        va_list arguments;
-
-        va_start(arguments, format);
-        complain_with(format, arguments);
-        va_end(arguments);
-        return EXIT_USAGE;
-}
-
-int no_memory(void)
-{
-        complain("no memory");
-        return EXIT_UNREACHABLE;
-}
-
-int not_shown(void)
-{
-        complain("standard output cannot be written, or memory is short");
-        return EXIT_UNREACHABLE;
-}
-
-int signature_algorithm(const struct ctl_options *o)
-{
-        return algorithm_from_name(o->algorithm)
-                       ? EXIT_DONE
-                       : usage("%s is not an algorithm of signatures", o->algorithm);
-}
 
 unsigned usage_mask(const char *text)
 {
@@ -117,36 +66,4 @@ void list_end_print(const struct tokend_list_end *end)
                 json_string_print(stdout, end->unavailable[i].reason);
                 printf("}%s", i + 1 == end->n_unavailable ? "]" : "");
         }
-}
-
-/* Where it is if nothing else is said. */
-#define STATUS_SOCKET "/run/tokend/status.sock"
-
-static struct tokend *opened(struct tokend *handle, const char *option)
-{
-        if (!handle)
-                complain("%s: %s", option, strerror(errno));
-        return handle;
-}
-
-struct tokend *open_main(const struct ctl_options *o)
-{
-        return opened(tokend_open(o->socket, TOKEND_NO_WAIT), "--socket");
-}
-
-int check_status(const struct ctl_options *o, struct tokend_failure *ret_failure)
-{
-        const char *given = o->status_socket ? o->status_socket : getenv("TOKEND_STATUS_SOCKET");
-
-        return unit_check(given ? given : STATUS_SOCKET, ret_failure);
-}
-
-int open_status(const struct ctl_options *o, struct tokend **ret)
-{
-        struct tokend_failure failure;
-
-        if (check_status(o, &failure) != 0)
-                return refused(o, &failure);
-        *ret = opened(tokend_open_status(o->status_socket, TOKEND_NO_WAIT), "--status-socket");
-        return *ret ? EXIT_DONE : EXIT_USAGE;
 }

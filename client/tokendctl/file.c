@@ -93,6 +93,22 @@ int ctl_output_open(const char *path, struct ctl_output *output)
         return output->fd < 0 ? usage("%s: %s", path, strerror(errno)) : EXIT_DONE;
 }
 
+int ctl_binary_fits(const struct ctl_options *o, const char *path)
+{
+        if (o->json || o->base64 || !file_is_standard(path) || !isatty(STDOUT_FILENO))
+                return EXIT_DONE;
+        return usage("standard output is a terminal, which bytes may upset: redirect it, or see --out and "
+                     "--base64 "
+                     "in `tokendctl help`");
+}
+
+int ctl_output_open_binary(const struct ctl_options *o, struct ctl_output *output)
+{
+        int r = ctl_binary_fits(o, o->out);
+
+        return r == EXIT_DONE ? ctl_output_open(o->out, output) : r;
+}
+
 static int write_file(struct ctl_output *output, const unsigned char *bytes, size_t length)
 {
         struct stat st;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* See options.h. An option puts its argument into struct ctl_options, sets a switch there, or has a function of its own. */
 #include "client/tokendctl/options.h"
+#include "client/tokendctl/names.h"
 
 #include <getopt.h>
 #include <string.h>
 
-#include "daemon/util/decryption.h"
 #include "daemon/util/duration.h"
-#include "daemon/util/secret-algorithm.h"
 #include "daemon/util/text.h"
 #include "gen/proto/enums.h"
 #include "proto/limits.h"
@@ -18,11 +17,6 @@ struct option_row {
         size_t place; /* where parse is NULL: of a string, or of a bool for an option without an argument */
         int (*parse)(struct ctl_options *o, const char *text);
 };
-
-/* A comma and a blank stand before each name, also before the first. */
-#define ALGORITHM_WORD(constant, name, ...) ", " name
-static const char algorithms[] =
-        ALGORITHM_LIST(ALGORITHM_WORD) DECRYPTION_LIST(ALGORITHM_WORD) SECRET_ALGORITHMS(ALGORITHM_WORD);
 
 /* words: "rsa, ec"; text into *ret if it is one of them. */
 static int parse_word(const char *option, const char *words, const char *text, const char **ret)
@@ -60,8 +54,14 @@ static int parse_timeout(struct ctl_options *o, const char *text)
         return EXIT_DONE;
 }
 
+static const char *name_or(const char *name, const char *text)
+{
+        return name ? name : text;
+}
+
 static int parse_type(struct ctl_options *o, const char *text)
 {
+        text = name_or(name_of_type(text), text);
         return parse_word("type", KEYS_KEY_TYPE_WORDS ", aes, des2, des3, generic", text, &o->type);
 }
 
@@ -100,12 +100,17 @@ static int parse_bit(struct ctl_options *o, const char *text)
 
 static int parse_curve(struct ctl_options *o, const char *text)
 {
+        text = name_or(name_of_curve(text), text);
         return parse_word("curve", "secp256r1, secp384r1, secp521r1", text, &o->curve);
 }
 
 static int parse_algorithm(struct ctl_options *o, const char *text)
 {
-        return parse_word("algorithm", algorithms + strlen(", "), text, &o->algorithm);
+        o->algorithm = name_of_algorithm(text);
+        return o->algorithm
+                       ? EXIT_DONE
+                       : usage("--algorithm: unknown algorithm '%s'; `tokendctl help algorithms` lists them",
+                                 text);
 }
 
 static int parse_salt_length(struct ctl_options *o, const char *text)

@@ -35,6 +35,34 @@ void latency_format(int64_t usec, char *buffer, size_t size)
                 snprintf(buffer, size, "%.1fs", (double)usec / 1e6);
 }
 
+void wrapped_print(const char *text, size_t indent)
+{
+        size_t column = 0;
+
+        while (*text) {
+                size_t length = strcspn(text, " \n");
+
+                if (column > 0 && column + 1 + length > LINE_COLUMNS) {
+                        printf("\n");
+                        column = 0;
+                }
+                if (column == 0) {
+                        printf("%*s", (int)indent, "");
+                        column = indent;
+                } else {
+                        printf(" ");
+                        column++;
+                }
+                printf("%.*s", (int)length, text);
+                column += length;
+                text += length;
+                if (*text == '\n')
+                        column = LINE_COLUMNS;
+                text += strspn(text, " \n");
+        }
+        printf("\n");
+}
+
 size_t terminal_width(const char *text)
 {
         const char *end = text + strlen(text);

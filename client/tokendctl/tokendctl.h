@@ -110,8 +110,9 @@ int refused(const struct ctl_options *o, const struct tokend_failure *failure);
 /* Likewise, with nothing on standard output: JSON was begun there, or is still to come. */
 int refused_text(const struct tokend_failure *failure);
 
-/* Whether --algorithm, which was given, is of signatures; else it complains. An exit status. */
-int signature_algorithm(const struct ctl_options *o);
+/* The algorithm of signatures in --algorithm; where that is left out, or is a hash alone, what the key in the first argument says. An exit
+ * status. */
+int signature_algorithm(const struct ctl_options *o, struct tokend *handle, const char **ret);
 
 /* "sign,decrypt" as a mask of enum tokend_usage. 0: one of the words is not a usage. */
 unsigned usage_mask(const char *text);
@@ -141,6 +142,11 @@ void duration_format(int64_t usec, char *buffer, size_t size);
 
 /* Microseconds as "850us", "12.3ms" or "1.2s"; "-" for 0. */
 void latency_format(int64_t usec, char *buffer, size_t size);
+
+/* Columns of a line that is made for people. */
+#define LINE_COLUMNS 80
+/* Prints words of ASCII in lines of LINE_COLUMNS, with so many blanks before each. */
+void wrapped_print(const char *text, size_t indent);
 
 /* The number of columns that text takes on a terminal. */
 size_t terminal_width(const char *text);
@@ -213,6 +219,10 @@ struct ctl_output {
 
 /* Opens the file; output is one of these two. A file that exists keeps its content until ctl_output_write(). An exit status. */
 int ctl_output_open(const char *path, struct ctl_output *output);
+/* Likewise for bytes that are no text, which are not written to a terminal; an exit status before anything is done. path: NULL: standard
+ * output. */
+int ctl_output_open_binary(const struct ctl_options *o, struct ctl_output *output);
+int ctl_binary_fits(const struct ctl_options *o, const char *path);
 
 /* Writes the whole content of the file; to standard output it may be called again. An exit status. */
 int ctl_output_write(struct ctl_output *output, const void *bytes, size_t length);

@@ -13,8 +13,6 @@
 
 #include "daemon/util/printable.h"
 
-extern char **environ;
-
 /* How long one question to systemd may take, and how much of its answer is read. */
 #define ASK_USEC   (USEC_PER_SEC)
 #define ASK_ANSWER 8192U
@@ -169,10 +167,12 @@ static void describe(const char *state, const char *sub_state, const char *statu
                 failed ? ", status " : "", failed ? status : "", fault);
         (void)printable_copy(ret->text, sizeof(ret->text), text, strlen(text));
         if (*fault)
-                ret->next = "Mend this line; `tokend --check` says whether all is well then. systemd starts the service again by "
+                ret->next = "Mend this line; `tokend --check` says whether all is well then. systemd starts "
+                            "the service again by "
                             "itself, or `systemctl restart tokend` does.";
         else
-                ret->next = failed ? "`journalctl -u tokend` says why." : "`systemctl start tokend` starts it.";
+                ret->next =
+                        failed ? "`journalctl -u tokend` says why." : "`systemctl start tokend` starts it.";
 }
 
 int unit_check(const char *path, struct tokend_failure *ret_failure)
@@ -191,7 +191,8 @@ int unit_check(const char *path, struct tokend_failure *ret_failure)
         status = property_new(text, service, "ExecMainStatus");
         if (!listen || !state || !sub_state || !status || !listens_on(listen, path))
                 return 0;
-        if (strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0 || strncmp(sub_state, "start", strlen("start")) == 0)
+        if (strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0 ||
+                strncmp(sub_state, "start", strlen("start")) == 0)
                 return 0;
         describe(state, sub_state, status, ret_failure);
         return 1;

@@ -79,19 +79,25 @@ int verb_certs(const struct ctl_options *o)
         return r;
 }
 
-/* From --subject, --algorithm and --dns. */
+/* From --subject and --dns. */
 static int take_subject(const struct ctl_options *o, const char *verb, struct tokend_subject *ret)
 {
         if (!o->subject)
                 return usage("%s needs --subject, such as 'CN=CA Signing Certificate,O=EXAMPLE'", verb);
-        if (o->algorithm && signature_algorithm(o) != EXIT_DONE)
-                return EXIT_USAGE;
         *ret = (struct tokend_subject){.key = o->arguments[0],
                 .subject = o->subject,
-                .algorithm = o->algorithm,
                 .dns_names = o->dns_names,
                 .n_dns_names = o->n_dns_names};
         return EXIT_DONE;
+}
+
+/* A handle, and --algorithm: left out, it is the daemon that chooses. */
+static int open_for_subject(const struct ctl_options *o, struct tokend **ret, struct tokend_subject *subject)
+{
+        *ret = open_main(o);
+        if (!*ret)
+                return EXIT_USAGE;
+        return o->algorithm ? signature_algorithm(o, *ret, &subject->algorithm) : EXIT_DONE;
 }
 
 int verb_request(const struct ctl_options *o)
@@ -105,12 +111,11 @@ int verb_request(const struct ctl_options *o)
         int r = take_subject(o, "request", &subject);
 
         if (r == EXIT_DONE)
-                r = ctl_output_open(o->out, &output);
+                r = open_for_subject(o, &handle, &subject);
+        if (r == EXIT_DONE)
+                r = o->der ? ctl_output_open_binary(o, &output) : ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
-        handle = open_main(o);
-        if (!handle)
-                return EXIT_USAGE;
         if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
@@ -146,12 +151,11 @@ int verb_self_sign(const struct ctl_options *o)
                 return r;
         if (o->days == 0)
                 return usage("self-sign needs --days, the number of days that the certificate is valid");
-        r = ctl_output_open(o->out, &output);
+        r = open_for_subject(o, &handle, &subject);
+        if (r == EXIT_DONE)
+                r = o->der ? ctl_output_open_binary(o, &output) : ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
-        handle = open_main(o);
-        if (!handle)
-                return EXIT_USAGE;
         if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
                 TOKEND_OK)
                 return refused(o, &failure);

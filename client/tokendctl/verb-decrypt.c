@@ -30,7 +30,7 @@ static int decrypt_rsa(const struct ctl_options *o)
         r = file_read(o->in, LIMIT_SIGNATURE, &ciphertext, &length);
         if (r < 0)
                 return file_unread(o->in, r, "longer than an RSA key can decrypt");
-        r = ctl_output_open(o->out, &output);
+        r = ctl_output_open_binary(o, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -80,7 +80,7 @@ static int derive_secret(const struct ctl_options *o)
                 return usage("derive needs --public-key, the file with the peer's public key");
         r = read_public_key(o->peer, &peer, &length);
         if (r == EXIT_DONE)
-                r = ctl_output_open(o->out, &output);
+                r = ctl_output_open_binary(o, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);
@@ -115,7 +115,7 @@ static int cipher(const struct ctl_options *o, bool decrypts, struct ctl_output 
         r = file_read(o->in, max, &data, &length);
         if (r < 0)
                 return file_unread(o->in, r, "longer than 64 KiB");
-        r = ctl_output_open(o->out, output);
+        r = ctl_output_open_binary(o, output);
         handle = r == EXIT_DONE ? open_main(o) : NULL;
         if (handle)
                 error = (decrypts ? tokend_secret_decrypt : tokend_secret_encrypt)(

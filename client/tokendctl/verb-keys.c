@@ -152,7 +152,7 @@ int verb_pubkey(const struct ctl_options *o)
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
         struct tokend_failure failure;
 
-        if (!handle)
+        if (!handle || (o->der && ctl_binary_fits(o, NULL) != EXIT_DONE))
                 return EXIT_USAGE;
         if (tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure) != TOKEND_OK)
                 return refused(o, &failure);

@@ -183,7 +183,7 @@ int verb_wrap(const struct ctl_options *o)
         if (r == EXIT_DONE && o->peer)
                 r = read_public(o->peer, &public, &n_public);
         if (r == EXIT_DONE)
-                r = ctl_output_open(o->out, &output);
+                r = ctl_output_open_binary(o, &output);
         if (r != EXIT_DONE)
                 return r;
         handle = open_main(o);

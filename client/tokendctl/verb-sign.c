@@ -48,40 +48,37 @@ static const struct algorithm_info *info_of(const char *algorithm)
         return algorithm_info(algorithm_from_name(algorithm));
 }
 
-static int take_digest(const struct ctl_options *o, struct input *input)
+static int take_digest(const struct ctl_options *o, const char *algorithm, struct input *input)
 {
-        size_t length = hash_length(info_of(o->algorithm)->hash);
+        size_t length = hash_length(info_of(algorithm)->hash);
 
         if (hex_parse(o->digest, &input->bytes, &input->length) < 0)
                 return usage("--digest: expected hexadecimal digits");
         if (length > 0 && input->length != length)
-                return usage("--digest: expected %zu hexadecimal digits for %s", 2 * length, o->algorithm);
+                return usage("--digest: expected %zu hexadecimal digits for %s", 2 * length, algorithm);
         return EXIT_DONE;
 }
 
 /* What is signed: the digest that was given, or that of the file; for ed25519, the whole file; for what has no hash in its name, the
  * file is the digest. */
-static int take_input(const struct ctl_options *o, struct input *input)
+static int take_input(const struct ctl_options *o, const char *algorithm, struct input *input)
 {
-        bool message;
-        int r = signature_algorithm(o);
+        bool message = info_of(algorithm)->scheme == SCHEME_EDDSA;
+        int r;
 
-        if (r != EXIT_DONE)
-                return r;
-        message = info_of(o->algorithm)->scheme == SCHEME_EDDSA;
         if (o->digest && o->in)
                 return usage("give either --digest or --in, not both");
         if (o->digest && message)
-                return usage("%s signs a message, not a digest: give --in and not --digest", o->algorithm);
+                return usage("%s signs a message, not a digest: give --in and not --digest", algorithm);
         if (o->digest)
-                return take_digest(o, input);
-        if (info_of(o->algorithm)->hash == HASH_NONE) {
+                return take_digest(o, algorithm, input);
+        if (info_of(algorithm)->hash == HASH_NONE) {
                 input->kind = message ? TOKEND_MESSAGE : TOKEND_DIGEST;
                 r = file_read(o->in, MESSAGE_MAX, &input->bytes, &input->length);
                 return r < 0 ? bad_file(o->in, r) : EXIT_DONE;
         }
         input->bytes = malloc(DIGEST_MAX);
-        r = input->bytes ? hash_file(o->in, o->algorithm, input->bytes, &input->length) : -ENOMEM;
+        r = input->bytes ? hash_file(o->in, algorithm, input->bytes, &input->length) : -ENOMEM;
         return r < 0 ? bad_file(o->in, r) : EXIT_DONE;
 }
 
@@ -93,27 +90,26 @@ int verb_sign(const struct ctl_options *o)
         _cleanup_(freep) unsigned char *signature = NULL;
         _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
         struct tokend_failure failure;
+        const char *algorithm;
         size_t length;
         int r;
 
-        if (!o->algorithm)
-                return usage("sign needs --algorithm");
         if (o->salted && sealed_is_file(o->arguments[0]))
                 return usage("--salt-length: a sealed key signs with a salt as long as the hash");
-        r = take_input(o, &input);
+        handle = open_main(o);
+        r = handle ? signature_algorithm(o, handle, &algorithm) : EXIT_USAGE;
+        if (r == EXIT_DONE)
+                r = take_input(o, algorithm, &input);
         if (r == EXIT_DONE)
                 r = sealed_key_text(o->arguments[0], &key);
         if (r == EXIT_DONE)
-                r = ctl_output_open(o->out, &output);
+                r = ctl_output_open_binary(o, &output);
         if (r != EXIT_DONE)
                 return r;
-        handle = open_main(o);
-        if (!handle)
-                return EXIT_USAGE;
         if ((sealed_is_file(o->arguments[0])
-                            ? tokend_secret_sign(handle, key, o->algorithm, input.kind, input.bytes,
+                            ? tokend_secret_sign(handle, key, algorithm, input.kind, input.bytes,
                                       input.length, o->timeout_ms, &signature, &length, &failure)
-                            : tokend_sign_salted(handle, key, o->algorithm, input.kind, input.bytes,
+                            : tokend_sign_salted(handle, key, algorithm, input.kind, input.bytes,
                                       input.length, o->salted ? o->salt_length : -1, o->timeout_ms,
                                       &signature, &length, &failure)) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
@@ -147,23 +143,24 @@ int verb_verify(const struct ctl_options *o)
         _cleanup_(input_done) struct input input = {.kind = TOKEND_DIGEST};
         _cleanup_(freep) unsigned char *signature = NULL;
         struct tokend_failure failure;
+        const char *algorithm;
         size_t length;
         bool valid;
         int r;
 
-        if (!o->algorithm || !o->signature)
-                return usage("verify needs --algorithm and --signature");
+        if (!o->signature)
+                return usage("verify needs --signature");
         if (!o->digest && file_is_standard(o->in) && file_is_standard(o->signature))
                 return usage("--signature and --in cannot both be standard input");
-        r = read_signature(o, &signature, &length);
+        handle = open_main(o);
+        r = handle ? read_signature(o, &signature, &length) : EXIT_USAGE;
         if (r == EXIT_DONE)
-                r = take_input(o, &input);
+                r = signature_algorithm(o, handle, &algorithm);
+        if (r == EXIT_DONE)
+                r = take_input(o, algorithm, &input);
         if (r != EXIT_DONE)
                 return r;
-        handle = open_main(o);
-        if (!handle)
-                return EXIT_USAGE;
-        if (tokend_verify(handle, o->arguments[0], o->algorithm, input.kind, input.bytes, input.length,
+        if (tokend_verify(handle, o->arguments[0], algorithm, input.kind, input.bytes, input.length,
                     signature, length, o->timeout_ms, &valid, &failure) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
         if (o->json)
@@ -187,6 +184,8 @@ int verb_random(const struct ctl_options *o)
                 return usage("random: expected a number of bytes, not '%s'", o->arguments[0]);
         if ((o->json || o->base64) && left > RANDOM_PIECE)
                 return usage("random: with --base64 or --json, at most %u bytes", RANDOM_PIECE);
+        if (ctl_binary_fits(o, NULL) != EXIT_DONE)
+                return EXIT_USAGE;
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;

@@ -306,7 +306,8 @@ int verb_status(const struct ctl_options *o)
                 forget(&view);
                 return r;
         }
-        if (tokend_status(handle, o->timeout_ms ? o->timeout_ms : STATUS_TIMEOUT_MS, &status, &failure) != TOKEND_OK)
+        if (tokend_status(handle, o->timeout_ms ? o->timeout_ms : STATUS_TIMEOUT_MS, &status, &failure) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         shown = show(status, &view);
         tokend_status_free(status);

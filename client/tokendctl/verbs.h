@@ -10,6 +10,7 @@ struct verb {
         unsigned min_arguments, max_arguments;
         uint64_t options; /* OPTION_BIT() of each, beside OPTIONS_COMMON */
         const char *synopsis, *help;
+        const char *examples; /* lines, without the name of the program */
 };
 
 extern const struct verb verbs[];

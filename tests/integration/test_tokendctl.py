@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import pty
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -78,13 +80,13 @@ class Usage(Ctl):
         for arguments, says in (
                 (("generate", "hsm:x", "--type", "dsa"), "--type: expected one of rsa, ec, ed25519, aes, des2, des3, generic, not 'dsa'"),
                 (("generate", "hsm:x", "--type", "r"), "--type: expected one of rsa"),
-                (("generate", "hsm:x", "--type", "ec", "--curve", "P-256"), "--curve: expected one of secp256r1, secp384r1, secp521r1"),
+                (("generate", "hsm:x", "--type", "ec", "--curve", "P-192"), "--curve: expected one of secp256r1, secp384r1, secp521r1"),
                 (("generate", "hsm:x", "--type", "rsa", "--size", 1024), "--size: expected a number of bits from 2048 to 8192"),
                 (("generate", "hsm:x", "--type", "rsa", "--size", 3001), "a multiple of 8"),
                 (("generate", "hsm:x", "--type", "ec", "--size", 2048), "--size: only a key of --type rsa"),
                 (("generate", "hsm:x", "--type", "rsa", "--curve", "secp256r1"), "--curve: only a key of --type ec"),
-                (("sign", "hsm:k", "--algorithm", "sha256"), "--algorithm: expected one of rsa_pkcs1_sha256, "),
-                (("request", "hsm:k", "--subject", "CN=n", "--algorithm", "md5"), "--algorithm: expected one of rsa_pkcs1_sha256, "),
+                (("sign", "hsm:k", "--algorithm", "sha1"), "--algorithm: unknown algorithm 'sha1'; `tokendctl help algorithms` lists them"),
+                (("request", "hsm:k", "--subject", "CN=n", "--algorithm", "md5"), "--algorithm: unknown algorithm 'md5'; "),
                 (("sign", "hsm:k", "--algorithm", "ecdsa_sha384", "--digest", "ab" * 32), "--digest: expected 96 hexadecimal digits"),
                 (("sign", "hsm:k", "--algorithm", "ed25519", "--digest", "ab" * 32), "ed25519 signs a message"),
                 (("remove-claim", "hsm", "x", "--claimant", "zz"), "--claimant: expected hexadecimal digits"),
@@ -237,3 +239,101 @@ class Unit(Ctl):
             done = subprocess.run([str(BUILD / "tokendctl"), "--status-socket", str(path), "status"], capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 3)
         self.assertIn("TimedOut", done.stderr)
+
+
+class Names(Ctl):
+    """The usual other names, and what the key says."""
+
+    @classmethod
+    def configure(cls):
+        super().configure()
+        cls.daemon.call("Generate", token="hsm", nickname="r", type="rsa", size=2048)
+        cls.daemon.call("Generate", token="hsm", nickname="e", type="ed25519")
+
+    def test_types_and_curves(self):
+        """--type and --curve by their other names"""
+        for number, (kind, curve, name) in enumerate((("EC", "P-256", "secp256r1"), ("ec", "prime256v1", "secp256r1"), ("ECC", "nistp384", "secp384r1"),
+                                                      ("ecdsa", "P521", "secp521r1"), ("Ec", "SECP256R1", "secp256r1"))):
+            key = json.loads(self.daemon.ctl("--json", "generate", f"hsm:n{number}", "--type", kind, "--curve", curve))["key"]
+            self.assertEqual((key["type"], key["curve"]), ("ec", name))
+        self.assertEqual(json.loads(self.daemon.ctl("--json", "generate", "hsm:eddsa", "--type", "Ed25519"))["key"]["type"], "ed25519")
+
+    def test_algorithms(self):
+        """--algorithm by its other names, by its hash alone, or left out: the signature is the one of the algorithm's own name"""
+        signs = lambda key, *more: self.daemon.ctl("sign", key, *more, "--in", "/etc/passwd", "--base64")
+        plain = signs("hsm:r", "--algorithm", "rsa_pkcs1_sha256")
+        for name in ("RS256", "sha256", "SHA-256", "SHA256withRSA", "sha256WithRSAEncryption", "RSA-SHA256", "rsa-pkcs1-sha256"):
+            self.assertEqual(signs("hsm:r", "--algorithm", name), plain, name)
+        self.assertEqual(signs("hsm:r"), plain)
+        self.assertEqual(signs("hsm:e"), signs("hsm:e", "--algorithm", "EdDSA"))
+        for name in (("--algorithm", "ES256"), ("--algorithm", "ecdsa-with-SHA256"), ("--algorithm", "SHA256"), ()):
+            place = pathlib.Path(tempfile.mkdtemp(dir=self.place.path)) / "signature"
+            self.daemon.ctl("sign", "hsm:k", *name, "--in", "/etc/passwd", "--out", str(place))
+            self.daemon.ctl("verify", "hsm:k", "--algorithm", "ecdsa_sha256", "--in", "/etc/passwd", "--signature", str(place))
+            self.daemon.ctl("verify", "hsm:k", "--in", "/etc/passwd", "--signature", str(place))
+        self.daemon.ctl("request", "hsm:k", "--subject", "CN=x", "--algorithm", "SHA256withEC")
+        self.ends(2, "sign", "hsm:e", "--algorithm", "sha256", "--in", "/etc/passwd", says="expected an algorithm for keys of type ed25519")
+        self.ends(1, "sign", "hsm:nothing", "--in", "/etc/passwd", says="KeyNotFound")
+
+
+class People(Ctl):
+    """What is for people."""
+
+    def on_terminal(self, *arguments):
+        """tokendctl with a terminal for its standard output; its exit status, what the terminal got, and what stands on standard error."""
+        ours, theirs = pty.openpty()
+        try:
+            done = self.raw(*arguments, stdout=theirs)
+            os.set_blocking(ours, False)
+            try:
+                shown = os.read(ours, 65536)
+            except BlockingIOError:
+                shown = b""
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        return done.returncode, shown, done.stderr
+
+    def test_binary(self):
+        """no bytes are written to a terminal, and nothing is done for them; with --base64, --json or --out they are"""
+        before = self.daemon.token("hsm")["requests"]
+        for arguments in (("random", "16"), ("sign", "hsm:k", *SIGN), ("pubkey", "hsm:k", "--der"), ("request", "hsm:k", "--subject", "CN=x", "--der")):
+            status, shown, error = self.on_terminal(*arguments)
+            self.assertEqual((status, shown), (2, b""))
+            self.assertIn(b"standard output is a terminal", error)
+        self.assertEqual(self.daemon.token("hsm")["requests"], before)
+        for arguments in (("random", "16", "--base64"), ("--json", "random", "16"), ("pubkey", "hsm:k"), ("sign", "hsm:k", *SIGN, "--base64")):
+            status, shown, _ = self.on_terminal(*arguments)
+            self.assertEqual((status, shown != b""), (0, True), arguments)
+
+    def test_meant(self):
+        """a verb or a word of help that is almost right has the right one named; what is far from all has none"""
+        for wrong, right in (("sing", "sign"), ("stauts", "status"), ("genrate", "generate"), ("self_sign", "self-sign"), ("certificates", None),
+                             ("frobnicate", None), ("x", None)):
+            for arguments in ((wrong,), ("help", wrong)):
+                done = self.ends(2, *arguments, says=f"unknown verb '{wrong}'")
+                self.assertEqual(b"did you mean" in done.stderr, right is not None, wrong)
+                self.assertIn(f"did you mean {right}?" if right else "lists the verbs", done.stderr.decode())
+
+    def test_help(self):
+        """help of each verb has its options and examples of it, which the verb would take; lines fit a terminal of 80 columns"""
+        overview = self.daemon.ctl("help")
+        verbs = [line.split()[0] for line in overview.split("\n\n")[2].splitlines()]
+        self.assertGreater(len(verbs), 25)
+        for verb in verbs:
+            text = self.daemon.ctl("help", verb)
+            self.assertEqual(self.daemon.ctl(verb, "--help"), text)
+            usage, examples = text.split("\nExamples:\n")
+            for example in examples.splitlines():
+                words = shlex.split(example.strip())
+                words = [word for word in words if not word.startswith("$")]
+                self.assertEqual(words[0], "tokendctl")
+                self.assertIn(verb, words[1:3], example)
+                for option in (word for word in words if word.startswith("--") and word != "--json"):
+                    self.assertIn(option, usage, example)
+            self.assertLessEqual(max(map(len, usage.splitlines())), 80)
+        for topic in ("errors", "algorithms"):
+            self.assertLessEqual(max(map(len, self.daemon.ctl("help", topic).splitlines())), 80)
+        self.assertLessEqual(max(map(len, overview.splitlines())), 80)
+        for word in ("rsa_pss_sha512", "aes_gcm", "P-256", "des3"):
+            self.assertIn(word, self.daemon.ctl("help", "algorithms"))
