@@ -295,7 +295,8 @@ enum tokend_error catalogue_load(
 
         if (error != TOKEND_OK)
                 return error;
-        if (answers.keys->end.unchanged || answers.certificates->end.unchanged) {
+        /* A daemon that says so without having been asked is none of ours. */
+        if (old && old->tokens && (answers.keys->end.unchanged || answers.certificates->end.unchanged)) {
                 if (answers.keys->end.unchanged && answers.certificates->end.unchanged &&
                         are_same_tokens(old->tokens, answers.tokens) &&
                         are_same_secrets(old->secrets, answers.secrets)) {

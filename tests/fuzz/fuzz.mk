@@ -23,6 +23,9 @@ $(BUILD)/tests/fuzz-claim: $(call objects,daemon/worker/claims/claim-record.c)
 $(BUILD)/tests/fuzz-record: $(call objects,$(patsubst %,daemon/audit/%.c,foreign-record line own-kind))
 $(BUILD)/tests/fuzz-reply $(BUILD)/tests/fuzz-stream: $(CLIENT)
 $(BUILD)/tests/fuzz-stream: FUZZ_WRAPPED = -Wl,--wrap=recv,--wrap=clock_nanosleep
+$(BUILD)/obj/tests/fuzz/fuzz_module.o: EXTRA_CFLAGS += $(NSS_CFLAGS)
+$(BUILD)/tests/fuzz-module: $(MODULE) $(CLIENT)
+$(BUILD)/tests/fuzz-module: FUZZ_WRAPPED = -Wl,--wrap=socket_connect,--wrap=clock_nanosleep
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
 # The broker's stage of the unit tests.

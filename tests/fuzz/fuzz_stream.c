@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,13 +112,16 @@ static enum tokend_error delete (struct tokend *handle, struct tokend_failure *f
 static bool answered(struct tokend *handle, const uint8_t *data, size_t size, int *ret)
 {
         struct pool_connection *connection;
+        struct stat status;
         int fds[2];
         bool sent;
 
         CHECK(pool_new(handle, &connection) == 0);
         close(connection->fd);
         CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
+        CHECK(fstat(fds[0], &status) == 0);
         connection->fd = fds[0];
+        connection->ino = status.st_ino;
         pool_give_back(handle, connection);
         sent = send(fds[1], data, size, MSG_NOSIGNAL) == (ssize_t)size;
         /* Not closed: what the library sends is taken, and missed by nobody. */
