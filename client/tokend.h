@@ -197,6 +197,9 @@ struct tokend_token {
         const char **
                 mechanisms; /* of the device, by their names in PKCS #11 ("CKM_RSA_PKCS"), or 0x and hexadecimal */
         const char *json; /* as the daemon sent it: an io.tokend.Keys.Token */
+        size_t n_wraps, n_unwraps;
+        const char **wraps,
+                **unwraps; /* those of the mechanisms that do so with keys; NULL: the daemon is older */
 };
 
 struct tokend_tokens {

@@ -16,6 +16,8 @@ static void token_free(struct tokend_token *token)
         json_object_put(owned->object);
         free(token->rights);
         free(token->mechanisms);
+        free(token->wraps);
+        free(token->unwraps);
         free(owned->json);
         free(owned);
 }
@@ -68,6 +70,9 @@ static enum tokend_error token_new(
                 .serial = parts.serial};
         if (!take_words(parts.rights, &owned->token.rights, &owned->token.n_rights) ||
                 !take_words(parts.mechanisms, &owned->token.mechanisms, &owned->token.n_mechanisms) ||
+                (parts.wraps && !take_words(parts.wraps, &owned->token.wraps, &owned->token.n_wraps)) ||
+                (parts.unwraps &&
+                        !take_words(parts.unwraps, &owned->token.unwraps, &owned->token.n_unwraps)) ||
                 json_print(object, &owned->json) < 0) {
                 token_free(&owned->token);
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a token");

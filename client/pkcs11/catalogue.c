@@ -54,6 +54,18 @@ bool slot_has(const struct p11_slot *slot, const char *mechanism)
         return has_word(slot->token->mechanisms, slot->token->n_mechanisms, mechanism);
 }
 
+bool slot_wraps(const struct p11_slot *slot, const char *mechanism)
+{
+        return slot->token->wraps ? has_word(slot->token->wraps, slot->token->n_wraps, mechanism)
+                                  : slot_has(slot, mechanism);
+}
+
+bool slot_unwraps(const struct p11_slot *slot, const char *mechanism)
+{
+        return slot->token->unwraps ? has_word(slot->token->unwraps, slot->token->n_unwraps, mechanism)
+                                    : slot_has(slot, mechanism);
+}
+
 /* ---- handles ---- */
 
 static int by_handle(const void *a, const void *b)

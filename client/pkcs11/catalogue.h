@@ -52,3 +52,6 @@ struct p11_object *catalogue_object(const struct catalogue *catalogue, CK_OBJECT
 /* Whether the caller has this right on the token (a word of Allow=), and whether the device has this mechanism ("CKM_…"). */
 bool slot_allows(const struct p11_slot *slot, const char *right);
 bool slot_has(const struct p11_slot *slot, const char *mechanism);
+/* Whether the device wraps keys with it, and unwraps them. */
+bool slot_wraps(const struct p11_slot *slot, const char *mechanism);
+bool slot_unwraps(const struct p11_slot *slot, const char *mechanism);

@@ -78,7 +78,7 @@ const struct mechanism *mechanism_find(CK_MECHANISM_TYPE type)
 /* Keys that pass through are sealed, which takes this of the token. */
 static bool seals(const struct p11_slot *slot)
 {
-        return slot_has(slot, "CKM_AES_KEY_WRAP_KWP") || slot_has(slot, "CKM_AES_KEY_WRAP_PAD");
+        return slot_unwraps(slot, "CKM_AES_KEY_WRAP_KWP") || slot_unwraps(slot, "CKM_AES_KEY_WRAP_PAD");
 }
 
 CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct p11_slot *slot)
@@ -99,6 +99,10 @@ CK_FLAGS mechanism_flags(const struct mechanism *mechanism, const struct p11_slo
                         flags &= ~rights[i].flags;
         if (mechanism->key_type == CKK_RSA) /* rsa.h */
                 flags |= mechanism->flags & CKF_ENCRYPT;
+        if (mechanism->device && !slot_wraps(slot, mechanism->device))
+                flags &= ~(CK_FLAGS)CKF_WRAP;
+        if (mechanism->device && !slot_unwraps(slot, mechanism->device))
+                flags &= ~(CK_FLAGS)CKF_UNWRAP;
         if (!seals(slot))
                 flags &= ~(CK_FLAGS)(mechanism->key_type == CKK_EC ? WRAPS : WRAPS | CKF_DERIVE);
         return flags;

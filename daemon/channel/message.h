@@ -124,12 +124,13 @@
 #define OTHER_MESSAGES(M, F) \
         /* ---- request channel, worker to broker ---- */ \
         /* The first message of every channel. threads: how many requests may be out at once; busy: how many of these
-         * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each.
+         * still work for a broker that is gone (each answers once, with its old number, when it is free). mechanisms: u64 each;
+         * wraps, unwraps: those of them that do so.
          * The texts up to slot_id are a struct uri_token. */ \
         M(HELLO, hello, F(u32, version) F(text, label) F(text, serial) F(text, manufacturer) F(text, model) \
           F(text, slot_description) F(text, slot_manufacturer) F(text, library_description) \
           F(text, library_manufacturer) F(text, library_version) F(u64, slot_id) F(u32, session_limit) \
-          F(u32, threads) F(u32, busy) F(bytes, mechanisms)) \
+          F(u32, threads) F(u32, busy) F(bytes, mechanisms) F(bytes, wraps) F(bytes, unwraps)) \
         /* One object of the directory, new or changed. key_type and size of a secret: enum secret_type, bytes. number: never used twice in a worker's life. nickname: empty where
          * there is none that could be listed. other_names: of a key that has its nickname from one of several certificates, those of the
          * others, each ended by a NUL: each names the key. der: SubjectPublicKeyInfo of a key, the certificate itself of a certificate. The

@@ -9,6 +9,18 @@
 
 /* ---- HELLO, SESSIONS, REPLY ---- */
 
+/* The mechanisms that can do what the flags say, as far as there is room. */
+static struct wire_bytes put_mechanisms(
+        const struct slot_token *token, CK_FLAGS flags, uint8_t *buffer, size_t size)
+{
+        struct wire wire = {.data = buffer, .size = size};
+
+        for (size_t i = 0; i < token->n_mechanisms && wire.at + 8 <= size; i++)
+                if (slot_token_can(token, token->mechanisms[i], flags))
+                        wire_put_u64(&wire, token->mechanisms[i]);
+        return wire_bytes(buffer, wire.at);
+}
+
 void report_hello(const struct slot_token *token, unsigned n_threads, unsigned busy)
 {
         const struct uri_token *identity = &token->identity;
@@ -26,13 +38,13 @@ void report_hello(const struct slot_token *token, unsigned n_threads, unsigned b
                 .session_limit = token->budget,
                 .threads = n_threads,
                 .busy = busy};
-        uint8_t mechanisms[LIMIT_CHANNEL_MESSAGE / 2];
-        struct wire wire = {.data = mechanisms, .size = sizeof(mechanisms)};
+        uint8_t mechanisms[LIMIT_CHANNEL_MESSAGE / 2], wraps[LIMIT_CHANNEL_MESSAGE / 8],
+                unwraps[LIMIT_CHANNEL_MESSAGE / 8];
         int r;
 
-        for (size_t i = 0; i < MIN_OF(token->n_mechanisms, sizeof(mechanisms) / 8); i++)
-                wire_put_u64(&wire, token->mechanisms[i]);
-        hello.mechanisms = wire_bytes(mechanisms, wire.at);
+        hello.mechanisms = put_mechanisms(token, 0, mechanisms, sizeof(mechanisms));
+        hello.wraps = put_mechanisms(token, CKF_WRAP, wraps, sizeof(wraps));
+        hello.unwraps = put_mechanisms(token, CKF_UNWRAP, unwraps, sizeof(unwraps));
         r = message_send_hello(REQUEST_FD, &hello, NULL, 0);
         /* If the broker is gone, the next one gets a HELLO of its own. */
         if (r < 0 && r != -EPIPE && r != -ECONNRESET)

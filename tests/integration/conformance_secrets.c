@@ -437,6 +437,73 @@ static void test_derive(void)
         HOLDS(memcmp(encrypted_zeros(&ecb, made), encrypted_zeros(&ecb, made), 16) == 0);
 }
 
+/* ---- what is listed ---- */
+
+/* A mechanism with its parameter, and the key that it uses. */
+static CK_MECHANISM with_parameter(CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE *ret_key)
+{
+        static CK_GCM_PARAMS gcm = {.pIv = iv, .ulIvLen = 12, .ulTagBits = 128};
+
+        *ret_key = aes;
+        switch (type) {
+        case CKM_AES_CBC:
+        case CKM_AES_CBC_PAD:
+                return (CK_MECHANISM){type, iv, 16};
+        case CKM_AES_GCM:
+                return (CK_MECHANISM){type, &gcm, sizeof(gcm)};
+        case CKM_DES3_CBC:
+        case CKM_DES3_CBC_PAD:
+                *ret_key = des3;
+                return (CK_MECHANISM){type, iv, 8};
+        case CKM_DES3_ECB:
+                *ret_key = des3;
+                return (CK_MECHANISM){type, NULL, 0};
+        default:
+                return (CK_MECHANISM){type, NULL, 0};
+        }
+}
+
+static void try_listed(CK_MECHANISM_TYPE type, CK_FLAGS flags)
+{
+        CK_BYTE data[16] = {5}, out[64], back[64];
+        CK_ULONG n = sizeof(out), m = sizeof(back);
+        CK_OBJECT_HANDLE key, made;
+        CK_MECHANISM mechanism = with_parameter(type, &key);
+
+        if (flags & CKF_WRAP) {
+                GIVES(CKR_OK, f->C_WrapKey(session, &mechanism, key, inner, out, &n));
+                if (flags & CKF_UNWRAP) {
+                        GIVES(CKR_OK, f->C_UnwrapKey(session, &mechanism, key, out, n, unwrapped, 3, &made));
+                        HOLDS(memcmp(encrypted_zeros(&ecb, made), encrypted_zeros(&ecb, inner), 16) == 0);
+                } else {
+                        HOLDS(f->C_UnwrapKey(session, &mechanism, key, out, n, unwrapped, 3, &made) !=
+                                CKR_OK);
+                }
+        } else {
+                HOLDS(f->C_WrapKey(session, &mechanism, key, inner, out, &n) != CKR_OK);
+        }
+        if (!(flags & CKF_ENCRYPT))
+                return;
+        n = sizeof(out);
+        GIVES(CKR_OK, f->C_EncryptInit(session, &mechanism, key));
+        GIVES(CKR_OK, f->C_Encrypt(session, data, 16, out, &n));
+        GIVES(CKR_OK, f->C_DecryptInit(session, &mechanism, key));
+        GIVES(CKR_OK, f->C_Decrypt(session, out, n, back, &m));
+        HOLDS(m == 16 && memcmp(data, back, 16) == 0);
+}
+
+/* What a mechanism of ciphers is said to do on this token it does, and wraps nothing where it is not said to. */
+static void test_listed(void)
+{
+        static const CK_MECHANISM_TYPE types[] = {CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_GCM,
+                CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_DES3_ECB, CKM_DES3_CBC, CKM_DES3_CBC_PAD};
+        CK_MECHANISM_INFO info;
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (f->C_GetMechanismInfo(slot, types[i], &info) == CKR_OK)
+                        try_listed(types[i], info.flags);
+}
+
 /* ---- changing and copying what a session has ---- */
 
 static void test_objects(void)
@@ -485,6 +552,7 @@ int main(int argc, char **argv)
         test_large();
         test_gcm();
         test_derive();
+        test_listed();
         test_objects();
         GIVES(CKR_OK, f->C_CloseSession(session));
         GIVES(CKR_KEY_HANDLE_INVALID, f->C_EncryptInit(writer, &ecb, aes));

@@ -54,6 +54,9 @@ Allow=sign
             self.assertEqual((one["name"], one["label"]), ("one", "one"))
             self.assertEqual(two["rights"], ["delete", "delete-cert", "generate", "import", "list", "request", "sign"])
             self.assertLessEqual({"CKM_RSA_PKCS", "CKM_ECDSA", "CKM_AES_KEY_WRAP", "CKM_SHA256"}, set(two["mechanisms"]))
+            self.assertIn("CKM_AES_CBC", two["wraps"])
+            self.assertNotIn("CKM_AES_CBC", two["unwraps"], "SoftHSM wraps with it alone")
+            self.assertIn("CKM_AES_KEY_WRAP", two["unwraps"])
             for name in ("manufacturer", "model", "serial"):
                 self.assertTrue(two[name], name)
             self.assertEqual([t["name"] for t in tls.call("Tokens")["tokens"]], ["one"])

@@ -46,7 +46,7 @@ static bool answers(struct fake *f, int fd, const char *request)
                         "{\"parameters\":{\"tokens\":[{\"name\":\"hsm\",\"state\":\"ready\",\"label\":\"l\","
                         "\"manufacturer\":\"m\",\"model\":\"n\",\"serial\":\"s\",\"rights\":[\"list\","
                         "\"sign\"],"
-                        "\"mechanisms\":[\"CKM_X\"]}]}}"},
+                        "\"mechanisms\":[\"CKM_X\"],\"wraps\":[\"CKM_X\"],\"unwraps\":[]}]}}"},
                 {"Keys.Get", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Generate", "{\"parameters\":{\"key\":" KEY "}}"},
                 {"Keys.Rename", "{\"parameters\":{\"key\":" KEY "}}"},
@@ -181,6 +181,7 @@ static int tokens(void *userdata)
                 CU_ASSERT_EQUAL(all->n_tokens, 1);
                 CU_ASSERT_STRING_EQUAL(all->tokens[0]->rights[1], "sign");
                 CU_ASSERT_STRING_EQUAL(all->tokens[0]->mechanisms[0], "CKM_X");
+                CU_ASSERT_STRING_EQUAL(all->tokens[0]->wraps[0], "CKM_X");
                 CU_ASSERT_PTR_NULL(all->tokens[0]->reason);
         }
         tokend_tokens_free(all);

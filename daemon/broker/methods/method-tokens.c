@@ -12,12 +12,12 @@
 
 static void put_mechanisms(struct output *output, void *userdata)
 {
-        const struct token *token = userdata;
+        const struct mechanisms *list = userdata;
         char buffer[CKM_TEXT];
 
-        for (size_t i = 0; i < token->n_mechanisms; i++) {
+        for (size_t i = 0; i < list->n; i++) {
                 output_text(output, i > 0 ? "," : "");
-                output_string(output, ckm_text(token->mechanisms[i], buffer));
+                output_string(output, ckm_text(list->types[i], buffer));
         }
 }
 
@@ -35,7 +35,9 @@ static void put_token(struct output *output, struct token *token, const struct c
                                        .model = token->known ? parts[URI_MODEL] : "",
                                        .serial = token->known ? parts[URI_SERIAL] : "",
                                        .rights = {steps_put_rights, (void *)(uintptr_t)policy},
-                                       .mechanisms = {put_mechanisms, token},
+                                       .mechanisms = {put_mechanisms, &token->mechanisms},
+                                       .wraps = {put_mechanisms, &token->wraps},
+                                       .unwraps = {put_mechanisms, &token->unwraps},
                                });
         output_bytes(output, "", 1);
 }

@@ -21,8 +21,8 @@ unsigned token_session_limit(const struct token *token)
 
 bool token_has_mechanism(const struct token *token, uint64_t mechanism)
 {
-        for (size_t i = 0; i < token->n_mechanisms; i++)
-                if (token->mechanisms[i] == mechanism)
+        for (size_t i = 0; i < token->mechanisms.n; i++)
+                if (token->mechanisms.types[i] == mechanism)
                         return true;
         return false;
 }

@@ -111,6 +111,11 @@ struct doubt {
         unsigned n_lost;     /* workers in a row that were */
 };
 
+struct mechanisms {
+        uint64_t *types; /* CKM_ */
+        size_t n;
+};
+
 struct token {
         struct broker *broker;
         struct link link; /* in the broker's list, in the order of the configuration */
@@ -128,8 +133,7 @@ struct token {
         bool full;  /* its last worker told of more objects than are kept */
         bool known; /* a HELLO was here: what follows is the token's own word */
         struct uri_token identity;
-        uint64_t *mechanisms;
-        size_t n_mechanisms;
+        struct mechanisms mechanisms, wraps, unwraps; /* of the device; those of them that do so */
 
         struct directory *directory; /* NULL: there has never been one */
         struct directory *loading;   /* of a new worker, while it comes */

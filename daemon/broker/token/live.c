@@ -24,7 +24,9 @@ static void token_free(struct token *token)
         directory_free(token->loading);
         verdict_forget(token);
         link_remove(&token->link);
-        free(token->mechanisms);
+        free(token->mechanisms.types);
+        free(token->wraps.types);
+        free(token->unwraps.types);
         free(token->reason);
         free(token->name);
         free(token);

@@ -96,19 +96,18 @@ void worker_idle(struct token *token)
 
 /* ---- what it says ---- */
 
-static int keep_mechanisms(struct token *token, struct wire_bytes bytes)
+static int keep_mechanisms(struct mechanisms *list, struct wire_bytes bytes)
 {
         size_t n = bytes.length / 8;
-        uint64_t *mechanisms = malloc((n + 1) * sizeof(*mechanisms));
+        uint64_t *types = malloc((n + 1) * sizeof(*types));
         struct wire wire = {.data = (uint8_t *)(uintptr_t)bytes.data, .size = bytes.length};
 
-        if (!mechanisms)
+        if (!types)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
-                mechanisms[i] = wire_get_u64(&wire);
-        free(token->mechanisms);
-        token->mechanisms = mechanisms;
-        token->n_mechanisms = n;
+                types[i] = wire_get_u64(&wire);
+        free(list->types);
+        *list = (struct mechanisms){types, n};
         return 0;
 }
 
@@ -121,11 +120,16 @@ static int on_hello(struct token *token, struct wire *wire)
         if (r < 0 || worker->phase != WORKER_GREETED || hello.version != MESSAGE_VERSION)
                 return -EBADMSG;
         if (hello.threads == 0 || hello.threads > LIMIT_SESSIONS_MAX || hello.busy > hello.threads ||
-                hello.mechanisms.length % 8 != 0)
+                hello.mechanisms.length % 8 != 0 || hello.wraps.length % 8 != 0 ||
+                hello.unwraps.length % 8 != 0)
                 return -EBADMSG;
         r = token_identity(&hello, &token->identity);
         if (r == 0)
-                r = keep_mechanisms(token, hello.mechanisms);
+                r = keep_mechanisms(&token->mechanisms, hello.mechanisms);
+        if (r == 0)
+                r = keep_mechanisms(&token->wraps, hello.wraps);
+        if (r == 0)
+                r = keep_mechanisms(&token->unwraps, hello.unwraps);
         if (r < 0)
                 return r;
         r = directory_new(token->name, &token->loading);
