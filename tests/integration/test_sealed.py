@@ -232,7 +232,9 @@ class Sealed(Tokens):
         """a key that was sealed on one token is used on no other, with a secret or a private key of that one"""
         key, data = self.sealed("hsm"), b64(bytes(24))
         self.call("Generate", token="internal", nickname="wraps", template=aes())
+        self.addCleanup(self.call, "Delete", secret="internal:wraps")
         self.daemon.call("Generate", token="internal", nickname="unwraps", type="rsa", size=2048, usage=["unwrap"])
+        self.addCleanup(self.daemon.call, "Delete", key="internal:unwraps")
         self.fails("NotOurSeal", self.call, "Wrap", key="internal:wraps", algorithm="aes_kwp", secret=key)
         self.fails("NotOurSeal", self.call, "Wrap", key=self.sealed("internal"), algorithm="aes_kwp", secret=key)
         self.fails("NotOurSeal", self.call, "Wrap", key="internal:unwraps", algorithm="rsa_pkcs1", secret=key)
@@ -451,6 +453,19 @@ class Lives(Case):
         listed = token.tool("--list-objects")
         for name in ("seal", "mac"):
             self.assertEqual(listed.count(f"label:      tokend:{name}:default\n"), 1, listed)
+
+    def test_deleted_elsewhere(self):
+        """a secret that another program has deleted is SecretNotFound, whatever was asked of it; no parameter is blamed"""
+        self.begin("deleted", refresh="1h")
+        key, data = self.call("Generate", template=aes())["sealed"], b64(bytes(16))
+        wrapped = self.call("Wrap", key=key, algorithm="aes_kwp", secret=key)["wrapped"]
+        for method, more in (("Encrypt", {"algorithm": "aes_ecb", "plaintext": data}), ("Wrap", {"algorithm": "aes_kwp", "secret": key}),
+                             ("Unwrap", {"algorithm": "aes_kwp", "wrapped": wrapped, "template": aes()}),
+                             ("Derive", {"algorithm": "aes_ecb_encrypt_data", "data": data, "template": aes(16)})):
+            self.call("Generate", nickname="master", template=aes())
+            self.token.tool("--delete-object", "--type", "secrkey", "--label", "master")
+            self.assertEqual(self.fails("SecretNotFound", self.call, method, key="hsm:master", **more), {"secret": "hsm:master"}, method)
+        self.assertEqual(self.daemon.token("hsm")["restarts"], 0, self.daemon.log_text())
 
     def test_foreign(self):
         """a key under the label of one that seals, which could be read or does more, seals nothing, and the log says why"""

@@ -59,15 +59,18 @@ static bool has_length_of(const struct secret_shape *shape, size_t n_wrapped)
 }
 
 static int close_with(struct operation *operation, const struct seal_keys *keys, CK_OBJECT_HANDLE handle,
-        struct sealed *sealed, uint8_t *blob, size_t *ret_length)
+        const char *misfit, struct sealed *sealed, uint8_t *blob, size_t *ret_length)
 {
         struct session *session = operation->session;
         CK_MECHANISM mechanism = seal_keys_mechanism(session->token);
         struct wire wire = {.data = blob, .size = LIMIT_SEALED - SEALED_MAC};
         uint8_t wrapped[LIMIT_WRAPPED];
         CK_ULONG length = sizeof(wrapped);
-        int r = P11(
-                session, C_WrapKey, session->handle, &mechanism, keys->seal.handle, handle, wrapped, &length);
+        /* A token may take for a key what it does not wrap then (SoftHSM2). */
+        int r = secret_blame(operation,
+                P11(session, C_WrapKey, session->handle, &mechanism, keys->seal.handle, handle, wrapped,
+                        &length),
+                misfit);
 
         if (r != 0)
                 return r;
@@ -89,8 +92,8 @@ static bool keys_are_still(struct operation *operation, const struct seal_keys *
 }
 
 static int close_object(struct operation *operation, const char *instance, bool again,
-        CK_OBJECT_HANDLE handle, const struct secret_shape *shape, struct wire_bytes public, uint8_t *blob,
-        size_t *ret_length)
+        CK_OBJECT_HANDLE handle, const struct secret_shape *shape, struct wire_bytes public,
+        const char *misfit, uint8_t *blob, size_t *ret_length)
 {
         struct sealed sealed = {.token = operation->session->token->config->name,
                 .instance = instance,
@@ -107,7 +110,7 @@ static int close_object(struct operation *operation, const char *instance, bool 
                         return r;
                 sealed.seal = wire_bytes(keys.seal_id, sizeof(keys.seal_id));
                 sealed.mac = wire_bytes(keys.mac_id, sizeof(keys.mac_id));
-                r = close_with(operation, &keys, handle, &sealed, blob, ret_length);
+                r = close_with(operation, &keys, handle, misfit, &sealed, blob, ret_length);
                 /* Another key may have their handles by now. */
         } while (r == 0 && !keys_are_still(operation, &keys));
         return r;
@@ -147,7 +150,7 @@ int seal_close(struct operation *operation, const char *instance, bool again, CK
         uint8_t blob[LIMIT_SEALED];
         struct sealed sealed;
         size_t length = 0;
-        int r = close_object(operation, instance, again, handle, shape, public, blob, &length);
+        int r = close_object(operation, instance, again, handle, shape, public, misfit, blob, &length);
 
         if (r == 0 && !sealed_parse(wire_bytes(blob, length), &sealed))
                 r = -EBADMSG;
@@ -181,7 +184,7 @@ int seal_not_its_usage(struct operation *operation, unsigned usage)
 
 /* The handle stays as it is where the key is not authentic, or not by the keys that have these handles. */
 static int open_with(struct operation *operation, const struct seal_keys *keys, const struct sealed *sealed,
-        CK_OBJECT_HANDLE *ret)
+        const char *parameter, CK_OBJECT_HANDLE *ret)
 {
         uint8_t mac[SEALED_MAC];
         int r = authenticate(operation->session, keys, sealed->authentic, mac);
@@ -189,12 +192,12 @@ static int open_with(struct operation *operation, const struct seal_keys *keys, 
         if (r == 0 && !is_same_mac(mac, sealed->authentication))
                 return 0;
         if (r == 0)
-                r = unwrap(operation, keys, sealed, ret);
+                r = secret_blame(operation, unwrap(operation, keys, sealed, ret), parameter);
         return r;
 }
 
-static int open_sealed(
-        struct operation *operation, const char *instance, struct wire_bytes bytes, struct opened_key *ret)
+static int open_sealed(struct operation *operation, const char *instance, struct wire_bytes bytes,
+        const char *parameter, struct opened_key *ret)
 {
         struct session *session = operation->session;
         CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
@@ -211,7 +214,7 @@ static int open_sealed(
                 handle = CK_INVALID_HANDLE;
                 r = seal_keys_of(operation, &sealed, &keys);
                 if (r == 0)
-                        r = open_with(operation, &keys, &sealed, &handle);
+                        r = open_with(operation, &keys, &sealed, parameter, &handle);
                 if (r != 0)
                         return r;
         } while (!keys_are_still(operation, &keys));
@@ -221,8 +224,8 @@ static int open_sealed(
         return opened_put(session, bytes, ret);
 }
 
-int seal_open(struct operation *operation, const char *instance, struct wire_bytes bytes, unsigned wanted,
-        struct opened_key *ret)
+int seal_open(struct operation *operation, const char *instance, struct wire_bytes bytes,
+        const char *parameter, unsigned wanted, struct opened_key *ret)
 {
         struct session *session = operation->session;
         struct sealed sealed;
@@ -230,7 +233,7 @@ int seal_open(struct operation *operation, const char *instance, struct wire_byt
 
         /* What is open is authentic, but may be another instance's. */
         if (!opened_find(session, bytes, ret))
-                r = open_sealed(operation, instance, bytes, ret);
+                r = open_sealed(operation, instance, bytes, parameter, ret);
         else if (!sealed_parse(bytes, &sealed) || strcmp(sealed.instance, instance) != 0)
                 return not_ours(operation, "the key was sealed for another instance");
         /* A device that has no room for another object has room for those that are in use. */

@@ -101,7 +101,8 @@ static int find_keys(struct operation *operation, struct deriving *deriving)
                 USAGE_DERIVE, &deriving->key);
 
         if (r == 0 && deriving->info->form == FORM_KEY)
-                r = seal_open(operation, message->instance, message->other, USAGE_DERIVE, &deriving->other);
+                r = seal_open(operation, message->instance, message->other, "other", USAGE_DERIVE,
+                        &deriving->other);
         if (r == 0 && deriving->info->form == FORM_KEY && secret_type_info(deriving->other.type)->is_private)
                 r = operation_answer(operation, REPLY_NOT_SUPPORTED, "a private key cannot be appended");
         return r;

@@ -195,18 +195,25 @@ static bool lacks_mechanism(CK_RV ckr)
                ckr == CKR_WRAPPING_KEY_TYPE_INCONSISTENT || ckr == CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT;
 }
 
+/* softoken says CKR_HOST_MEMORY of a private key that it cannot read. */
+static bool is_about_input(const struct session *session)
+{
+        enum ckr_class class = session->failed.class;
+
+        return class == CKR_CLASS_REQUEST || class == CKR_CLASS_VAGUE ||
+               (session->failed.ckr == CKR_HOST_MEMORY && session->token->softoken);
+}
+
 int secret_blame(struct operation *operation, int r, const char *parameter)
 {
         struct session *session = operation->session;
         struct failed_call failed = session->failed;
         char name[CKR_TEXT];
 
-        if (r != CALL_FAILED)
-                return r;
-        if (failed.class != CKR_CLASS_REQUEST && failed.class != CKR_CLASS_VAGUE)
+        if (r != CALL_FAILED || !is_about_input(session))
                 return r;
         /* The device may have failed once. */
-        if (failed.class == CKR_CLASS_VAGUE && operation->attempt == 1)
+        if (failed.class != CKR_CLASS_REQUEST && operation->attempt == 1)
                 return -EAGAIN;
         /* The device has done what it can: no CKR_ is told, which the status would show as an error of the token. */
         if (lacks_mechanism(failed.ckr))

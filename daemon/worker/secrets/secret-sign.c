@@ -10,7 +10,7 @@ int sign_sealed_attempt(struct operation *operation, const void *request)
                 .algorithm = message->algorithm, .prehashed = message->prehashed, .data = message->data};
         struct signing signing;
         struct opened_key key;
-        int r = seal_open(operation, message->instance, message->sealed, 0, &key);
+        int r = seal_open(operation, message->instance, message->sealed, "key", 0, &key);
 
         if (r != 0)
                 return r;
@@ -22,5 +22,6 @@ int sign_sealed_attempt(struct operation *operation, const void *request)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
         r = operation_prepare(
                 operation, &signing, &what, key.type == SECRET_RSA ? KEY_RSA : KEY_EC, key.size);
-        return r == 0 ? operation_sign(operation, &signing, key.handle) : r;
+        /* The numbers of a private key that came in wrapped may be any. */
+        return r == 0 ? secret_blame(operation, operation_sign(operation, &signing, key.handle), "key") : r;
 }

@@ -46,7 +46,7 @@ int used_key_find(struct operation *operation, const struct secret_algorithm_inf
         int r;
 
         if (sealed.length > 0) {
-                r = seal_open(operation, instance, sealed, usage, &opened);
+                r = seal_open(operation, instance, sealed, "key", usage, &opened);
                 if (r != 0)
                         return r;
                 key = (struct used_key){.handle = opened.handle, .type = opened.type, .size = opened.size};

@@ -100,7 +100,7 @@ int wrap_attempt(struct operation *operation, const void *request)
                 operation, &mechanism, message->algorithm, DOES_WRAP, CKF_WRAP, &parameters);
 
         if (r == 0)
-                r = seal_open(operation, message->instance, message->secret, 0, &secret);
+                r = seal_open(operation, message->instance, message->secret, "secret", 0, &secret);
         if (r != 0)
                 return r;
         is_private = secret_type_info(secret.type)->is_private;
