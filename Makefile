@@ -211,6 +211,9 @@ INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BU
 	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md docs/*.svg),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
 	client/pkcs11/tokend.module>$(PREFIX)/share/p11-kit/modules \
+	client/tokendctl/completion/tokendctl>$(PREFIX)/share/bash-completion/completions \
+	client/tokendctl/completion/_tokendctl>$(PREFIX)/share/zsh/site-functions \
+	client/tokendctl/completion/tokendctl.fish>$(PREFIX)/share/fish/vendor_completions.d \
 	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend \

@@ -27,7 +27,7 @@ int check_status(const struct ctl_options *o, struct tokend_failure *ret_failure
 {
         const char *given = o->status_socket ? o->status_socket : getenv("TOKEND_STATUS_SOCKET");
 
-        return unit_check(given ? given : STATUS_SOCKET, ret_failure);
+        return unit_check(given ? given : STATUS_SOCKET, "tokend-status.socket", ret_failure);
 }
 
 int open_status(const struct ctl_options *o, struct tokend **ret)

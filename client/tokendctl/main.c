@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/tokendctl/complete.h"
 #include "client/tokendctl/help.h"
 #include "client/tokendctl/options.h"
 #include "client/tokendctl/verbs.h"
@@ -58,6 +59,8 @@ static int run(int argc, char **argv)
         o.n_arguments = (unsigned)(argc - optind - 1);
         if (strcmp(argv[optind], "help") == 0)
                 return help(&o);
+        if (strcmp(argv[optind], "complete") == 0)
+                return complete(&o);
         return run_verb(argv[optind], given, &o);
 }
 

@@ -285,3 +285,14 @@ const char *options_name(uint64_t bits)
                         return rows[i].name;
         return "?";
 }
+
+bool options_find(const char *word, enum ctl_option *ret)
+{
+        for (int i = 0; i < OPTION_MAX_; i++)
+                if (rows[i].has_argument && strncmp(word, "--", 2) == 0 &&
+                        strcmp(rows[i].name, word + 2) == 0) {
+                        *ret = (enum ctl_option)i;
+                        return true;
+                }
+        return false;
+}

@@ -63,5 +63,8 @@ enum ctl_option {
  * *ret_given: the OPTION_BIT() of each option that was given. An exit status; has complained. */
 int options_parse(int argc, char **argv, struct ctl_options *o, uint64_t *ret_given);
 
+/* Whether this word is an option that takes the next word as its argument. */
+bool options_find(const char *word, enum ctl_option *ret);
+
 /* The name, without its hyphens, of an option whose bit is set. */
 const char *options_name(uint64_t bits);

@@ -175,12 +175,11 @@ static void describe(const char *state, const char *sub_state, const char *statu
                         failed ? "`journalctl -u tokend` says why." : "`systemctl start tokend` starts it.";
 }
 
-int unit_check(const char *path, struct tokend_failure *ret_failure)
+int unit_check(const char *path, const char *socket, struct tokend_failure *ret_failure)
 {
         char program[] = "systemctl", show[] = "show", service[] = "tokend.service",
-             socket[] = "tokend-status.socket",
              names[] = "--property=Id,ActiveState,SubState,ExecMainStatus,Listen";
-        char *const argv[] = {program, show, service, socket, names, NULL};
+        char *const argv[] = {program, show, service, (char *)(uintptr_t)socket, names, NULL};
         char text[ASK_ANSWER];
         _cleanup_(freep) char *listen = NULL, *state = NULL, *sub_state = NULL, *status = NULL;
 

@@ -3,6 +3,7 @@
 and the values of enums."""
 from c import begin, constant, kind, methods, struct, symbol, table, table_struct
 from idl import snake
+from rights import rights
 
 # How an argument is held, and how it is added to the call.
 HELD = {"FIELD_STRING": "const char *{}", "FIELD_BYTES": "struct call_bytes {}", "FIELD_INT": "int64_t {}",
@@ -99,4 +100,4 @@ def enums_h(interfaces):
     for interface in interfaces:
         for enum in interface.of("enum"):
             out.append(f'#define {constant(symbol(interface, enum))}_WORDS "{", ".join(enum.values)}"')
-    return out
+    return out + ["/* The words of Allow=. */", f'#define ALLOW_WORDS "{", ".join(rights(interfaces))}"']
