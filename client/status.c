@@ -363,6 +363,8 @@ static enum tokend_error take_probe(
         *probe = (struct tokend_probe){.ok = result.ok, .latency_usec = result.latency_usec};
         snprintf(probe->ckr, sizeof(probe->ckr), "%s", result.ckr ? result.ckr : "");
         failure_clean(probe->ckr, sizeof(probe->ckr));
+        snprintf(probe->reason, sizeof(probe->reason), "%s", result.reason ? result.reason : "");
+        failure_clean(probe->reason, sizeof(probe->reason));
         return TOKEND_OK;
 }
 

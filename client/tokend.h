@@ -614,6 +614,7 @@ struct tokend_probe {
         bool ok;              /* the device answered without an error */
         char ckr[64];         /* the name of the error in PKCS #11; empty: there was none */
         int64_t latency_usec; /* how long the call to the device took */
+        char reason[256];     /* why ok is false, a sentence; empty: it is true, or the daemon is older */
 };
 
 /* Asks the device of a token itself whether it answers. For root and the daemon's own user. */

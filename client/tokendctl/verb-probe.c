@@ -43,12 +43,20 @@ static int probe(struct tokend *handle, const struct ctl_options *o, const char 
                         json_string_print(stdout, result.ckr);
                 else
                         printf("null");
-                printf(",\"latencyUSec\":%" PRId64 "}\n", result.latency_usec);
+                printf(",\"latencyUSec\":%" PRId64 ",\"reason\":", result.latency_usec);
+                if (*result.reason)
+                        json_string_print(stdout, result.reason);
+                else
+                        printf("null");
+                printf("}\n");
         } else if (result.ok) {
                 printf("%s: answered in %s\n", name ? name : "", latency);
         } else {
-                printf("%s: %s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
-                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "");
+                _cleanup_(freep) char *reason = printable_new(result.reason);
+
+                printf("%s: %s%s%s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
+                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "",
+                        *result.reason ? ": " : "", reason ? reason : "");
         }
         return result.ok ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -76,6 +76,7 @@ struct audit_record {
         const char *result;
         const char *ckr;    /* its name, as in TokenError */
         const char *reason; /* a sentence */
+        const char *detail; /* more of it, for operators; in the journal alone */
         uint64_t request;   /* the broker's number of the request, the same in every attempt */
         unsigned attempt;   /* 1, 2 */
         uint64_t count;     /* with AUDIT_BACK */
@@ -93,7 +94,8 @@ const char *audit_message_id(unsigned kind);
 int audit_json(const struct audit_record *record, char *ret, size_t size, size_t *ret_length);
 
 /* Writes the record as journal fields: MESSAGE_ID, MESSAGE (a sentence), PRIORITY, and TOKEND_… for what the JSON has. The bytes of
- * strings are not escaped. -EMSGSIZE; -EINVAL. */
+ * strings are not escaped. Each record has TOKEND_WHO, TOKEND_WHAT, TOKEND_WITH and TOKEND_END too, which the catalog puts into its
+ * sentences: the caller, the key, the algorithm and the end, or a word where there is none. -EMSGSIZE; -EINVAL. */
 int audit_journal(const struct audit_record *record, struct journal_record *ret);
 
 /* Writes text as a JSON string with its quotes and a NUL. Returns its length; 0: it does not fit into size bytes. */

@@ -59,6 +59,11 @@ void log_open(const char *process)
         log_verbose = getenv("TOKEND_DEBUG") != NULL;
 }
 
+bool log_is_journal(void)
+{
+        return log_journal;
+}
+
 void log_open_journal(const char *path)
 {
         if (log_journal_fd >= 0)

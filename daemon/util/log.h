@@ -15,6 +15,9 @@
  * string is kept, not copied. */
 void log_open(const char *process);
 
+/* Whether the log is the journal. */
+bool log_is_journal(void);
+
 /* Writes one line with a syslog(3) priority. The format has no newline. Control characters become '?'. A line is cut at 1 KiB. errno does
  * not change. Thread-safe: each line is one write(2). */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);

@@ -122,7 +122,7 @@ class Records(Audited):
                          ("ok", "hsm", "key", "01", "ecdsa_sha256", DIGEST.hex(), "me", os.getuid(), os.getgid(),
                           os.getpid(), 1))
         self.assertEqual((message["messageLength"], message.get("digest")), (33, None))
-        self.assertEqual((missing["result"], missing["key"]), ("KeyNotFound", "hsm:nothing"))
+        self.assertEqual((missing["result"], missing["key"]), ("KeyNotFound", "nothing"))
         begun, done = by["generate"]
         self.assertEqual((begun["result"], done["result"], begun["request"], begun["key"]),
                          ("begun", "ok", done["request"], "new"))
@@ -417,7 +417,7 @@ class Faults(Audited):
                             validityDays=2)
         self.assertEqual(denied, {"operation": "import"})
         record = [r for r in read(path) if r["kind"] == "denied"][-1]
-        self.assertEqual((record["operation"], record["key"]), ("import", "hsm:key"))
+        self.assertEqual((record["operation"], record["key"]), ("import", "key"))
 
     def test_client_gone_reload(self):
         """a oneway that waits for its record is carried out although its client, and then its instance, have gone"""
@@ -570,7 +570,7 @@ class Ends(Audited):
         finally:
             os.kill(daemon.pid, signal.SIGCONT)
         self.assertEqual(self.ends(path, "sign"), [("key", "ok")])
-        self.assertEqual(self.ends(path, "denied"), [("hsm:key", "PermissionDenied")])
+        self.assertEqual(self.ends(path, "denied"), [("key", "PermissionDenied")])
 
     def test_probe(self):
         """a Probe whose device answered an error is recorded with that error"""
@@ -584,6 +584,20 @@ class Ends(Audited):
         daemon.ctl("probe", "hsm")
         probes = [r for r in read(path) if r["kind"] == "probe"]
         self.assertEqual([(r["result"], r.get("ckr")) for r in probes], [("TokenError", done["ckr"]), ("ok", None)])
+        self.assertIn(done["ckr"], done["reason"])
+        self.assertIsNone(json.loads(daemon.ctl("--json", "probe", "hsm"))["reason"])
+
+    def test_probe_failed(self):
+        """a Probe of a token that has failed says why, and is recorded as what it is"""
+        path = self.directory() / "audit"
+        token = FaultyToken(self.place, "refused")
+        token.pin_file.write_text("wrong-pin\n")
+        daemon = self.own(f"Audit=file:{path}\n" + token.section("hsm"))
+        reason = daemon.wait_state("hsm", "failed")["reason"]
+        done = json.loads(daemon.ctl("--json", "probe", "hsm", check=False).stdout)
+        self.assertEqual(done["reason"], f"the token is failed: {reason}")
+        self.assertIn(reason, daemon.ctl("probe", "hsm", check=False).stdout.decode())
+        self.assertEqual({r["result"] for r in read(path) if r["kind"] == "probe"}, {"TokenUnavailable"})
 
 
 class Units(Audited):

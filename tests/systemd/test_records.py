@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Audit=journal: what stands in the journal, what explains it, and a journald that is gone or does not read."""
+import json
 import signal
+import subprocess
 import unittest
 
 import harness
@@ -50,6 +52,64 @@ class Records(machine.Case):
         text = run("journalctl", "--no-pager", "-x", "TOKEND_KIND=sign").decode()
         self.assertIn("A signature was asked for", text)
         self.assertIn("had key on the token hsm sign with", " ".join(text.replace("░░", " ").split()))
+
+    def test_not_found(self):
+        """a key that is not there: token and nickname stand apart, and journalctl -x leaves no field of its text open"""
+        with self.assertRaises(varlink.Error):
+            machine.sign("hsm:nothing here")
+        [record] = until(lambda: machine.records("TOKEND_KIND=sign", "TOKEND_RESULT=KeyNotFound"), "the record")
+        self.assertEqual((record["TOKEND_TOKEN"], record["TOKEND_KEY"]), ("hsm", "nothing here"))
+        self.assertIn("sign hsm:nothing here", record["MESSAGE"])
+        run("journalctl", "--update-catalog")
+        text = run("journalctl", "--no-pager", "-x", "-u", "tokend.service").decode()
+        self.assertIn("had nothing here on the token hsm sign with", " ".join(text.replace("░░", " ").split()))
+        self.assertNotIn("@TOKEND", text)
+        self.assertEqual([word for word in text.split() if word.startswith(("TOKEND_INSTANCE", "TOKEND_TOKEN", "TOKEND_KEY"))], [])
+
+    def test_denied(self):
+        """a denial is one line of the journal, with all that was seen of the caller"""
+        machine.configure(self.text + "[Instance web]\nUser=nobody\nKeys=*\nAllow=sign\n")
+        run("systemctl", "reload", "tokend.service")
+        until(lambda: [i["name"] for i in machine.status()["instances"]] == ["web"], "the reload")
+        try:
+            with self.assertRaises(varlink.Error):
+                machine.sign("hsm:key")
+            [record] = until(lambda: machine.records("TOKEND_KIND=denied"), "the record")
+            self.assertIn("the nearest is [Instance web]", record["MESSAGE"])
+            self.assertEqual((record["TOKEND_REASON"], record["TOKEND_PEER_UID"]), ("no-instance", "0"))
+            lines = run("journalctl", "--no-pager", "-o", "cat", "-u", "tokend.service").decode().splitlines()
+            self.assertEqual([line for line in lines if "denied" in line], [record["MESSAGE"]])
+        finally:
+            machine.configure(self.text)
+            run("systemctl", "restart", "tokend.service")
+
+    def test_states(self):
+        """each change of a token's state, and each reload, is a record: id, token, state, reason, remedy; journalctl -x explains it"""
+        def events(*matches):
+            out = run("journalctl", "--no-pager", "-o", "json", "-u", "tokend.service").decode()
+            return [r for r in map(json.loads, out.splitlines()) if "TOKEND_EVENT" in r and
+                    all(r.get(m.split("=")[0]) == m.split("=")[1] for m in matches)]
+        ready = events("TOKEND_EVENT=token-ready", "TOKEND_TOKEN=hsm", "TOKEND_STATE=ready")
+        self.assertTrue(ready)
+        machine.configure(self.text + "Nonsense=1\n")
+        subprocess.run(["systemctl", "reload", "tokend.service"], check=False, capture_output=True)
+        [refused] = until(lambda: events("TOKEND_EVENT=config-refused"), "the refusal")
+        self.assertIn("Nonsense", refused["TOKEND_REASON"])
+        self.assertTrue(refused["TOKEND_REMEDY"])
+        machine.configure(self.text.replace("Uri=pkcs11:token=hsm", "Uri=pkcs11:token=another"))
+        run("systemctl", "reload", "tokend.service")
+        gone = until(lambda: events("TOKEND_EVENT=token-recovering", "TOKEND_TOKEN=hsm"), "the token's trouble")[-1]
+        self.assertEqual((gone["TOKEND_STATE"], gone["PRIORITY"], gone["SYSLOG_IDENTIFIER"]), ("recovering", "4", "tokend"))
+        self.assertIn(gone["TOKEND_REASON"], gone["MESSAGE"])
+        self.assertTrue(gone["TOKEND_REMEDY"])
+        machine.configure(self.text)
+        run("systemctl", "reload", "tokend.service")
+        until(lambda: len(events("TOKEND_EVENT=token-ready")) > len(ready), "it is ready again")
+        self.assertEqual(len({r["MESSAGE_ID"] for r in events()}), len({r["TOKEND_EVENT"] for r in events()}))
+        run("journalctl", "--update-catalog")
+        text = run("journalctl", "--no-pager", "-x", "TOKEND_EVENT=token-recovering").decode()
+        self.assertIn("A token does not serve requests, and is tried again", text)
+        self.assertNotIn("@", text.split("Defined-By")[-1])
 
     def test_journald_stopped_required(self):
         """journald does not read: with AuditRequired=yes nothing is signed, and it goes on by itself"""

@@ -184,7 +184,7 @@ static void test_long_names(void)
         memset(control, 1, sizeof(control) - 1);
         memset(wide, 'w', sizeof(wide) - 1);
         record.instance = record.unit = record.token = record.operation = record.algorithm = control;
-        record.result = record.ckr = record.reason = control;
+        record.result = record.ckr = record.reason = record.detail = record.sealed = control;
         record.nickname = wide;
         record.key_id = record.digest = bytes;
         record.key_id_length = record.digest_length = sizeof(bytes);
@@ -199,6 +199,7 @@ static void test_long_names(void)
         /* Six bytes each. */
         CU_ASSERT_EQUAL(json_object_get_string_len(member), 1024 / 6 + 3);
         json_object_put(object);
+        CU_ASSERT_EQUAL(audit_journal(&record, &fields), 0);
 
         record = record_full();
         record.nickname = control;
@@ -271,6 +272,61 @@ static void test_catalog(void)
                 (void)snprintf(line, sizeof(line), "\n-- %s\n", audit_message_id(i));
                 CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
         }
+}
+
+/* A placeholder whose field a record lacks would be shown as it is. */
+static void test_placeholders(void)
+{
+        FILE *file = fopen("systemd/tokend.catalog", "re");
+        static char text[65536];
+        static struct journal_record fields;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+        text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+        fclose(file);
+        for (unsigned i = 1; i < AUDIT_KIND_MAX_; i++) {
+                /* What each record of the kind has at least. */
+                struct audit_record record = {.kind = i, .token = i == AUDIT_LOGIN ? "hsm" : NULL};
+                char head[64];
+                const char *at, *end;
+
+                CU_ASSERT_EQUAL_FATAL(audit_journal(&record, &fields), 0);
+                (void)snprintf(head, sizeof(head), "\n-- %s\n", audit_message_id(i));
+                at = strstr(text, head);
+                CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+                end = strstr(at + 1, "\n-- ");
+                while ((at = strchr(at + 1, '@')) && (!end || at < end)) {
+                        size_t length = strcspn(at + 1, "@");
+                        char field[64];
+
+                        (void)snprintf(field, sizeof(field), "\n%.*s=", (int)length, at + 1);
+                        if (!memmem(fields.data, fields.length, field, strlen(field)))
+                                CU_FAIL(field);
+                        at += length + 1;
+                }
+        }
+}
+
+static void test_sentences(void)
+{
+        static struct journal_record fields;
+        struct audit_record record = {.kind = AUDIT_DENIED,
+                .has_peer = true,
+                .uid = 7,
+                .pid = 8,
+                .operation = "sign",
+                .result = "PermissionDenied",
+                .reason = "no-instance",
+                .detail = "no [Instance] matches"};
+
+        CU_ASSERT_EQUAL_FATAL(audit_journal(&record, &fields), 0);
+        fields.data[fields.length] = '\0';
+        CU_ASSERT_PTR_NOT_NULL(strstr(
+                fields.data, "\nTOKEND_WHO=A caller of no instance (user 7, process 8, unit unknown)\n"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(fields.data, "\nTOKEND_WHAT=no key\n"));
+        CU_ASSERT_PTR_NOT_NULL(
+                strstr(fields.data, "\nTOKEND_END=PermissionDenied, no-instance, no [Instance] matches\n"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(fields.data, ": no-instance: no [Instance] matches\n"));
 }
 
 static void test_names(void)
@@ -398,6 +454,8 @@ SUITE(audit_record, {"a record as JSON has every field once", test_json},
         {"a record as journal fields cannot be forged by a newline", test_journal},
         {"each kind has a name and an id of its own", test_kinds},
         {"the catalog explains each kind", test_catalog},
+        {"and asks for no field that a record of that kind may lack", test_placeholders},
+        {"its sentences say who, what and how it ended", test_sentences},
         {"journal fields of a bad name are not sent", test_names},
         {"a journal record is bounded", test_too_much},
         {"what journald leaves unread is bounded, and poll tells when it reads again", test_bound},

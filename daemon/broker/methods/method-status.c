@@ -74,6 +74,28 @@ static bool find_operators_token(struct op *op, const char *operation, const cha
         return op->token != NULL;
 }
 
+/* Why a Probe is not well. NULL: no memory. */
+static char *probe_reason(const struct op *op)
+{
+        const struct token *token = op->token;
+        char ckr[CKR_TEXT];
+
+        switch (op->end) {
+        case END_CKR:
+                return text_format("the device answered %s%s%s", ckr_text(op->ckr, ckr),
+                        op->text && *op->text ? ": " : "", op->text ? op->text : "");
+        case END_DEADLINE:
+        case END_DEADLINE_EXECUTED:
+                return text_format(
+                        "the device did not answer within %u s", (unsigned)(PROBE_USEC / USEC_PER_SEC));
+        case END_WORKER_LOST:
+                return text_format("the worker of the token ended before the device answered");
+        default:
+                return text_format("the token is %s%s%s", token_state_name(token->state),
+                        *token->reason ? ": " : "", token->reason);
+        }
+}
+
 /* What a Probe answers, whatever became of it: its end, ckr and device_usec are rendered. */
 static void probe_done(struct op *op)
 {
@@ -89,6 +111,8 @@ static void probe_done(struct op *op)
         if (!asked)
                 op->device_usec =
                         op->end == END_DEADLINE || op->end == END_DEADLINE_EXECUTED ? PROBE_USEC : 0;
+        if (op->end != END_OK)
+                op->reply_text = probe_reason(op);
         op_done(op);
 }
 
@@ -112,6 +136,7 @@ enum render status_probe_render(struct op *op, struct output *output)
                                                .ok = ok,
                                                .ckr = has_ckr ? ckr_text(op->ckr, text) : NULL,
                                                .latency_usec = op->device_usec,
+                                               .reason = ok ? NULL : op->reply_text,
                                        });
         return RENDER_LAST;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/broker/audit/records.h"
 #include "daemon/broker/model/audit-key.h"
 #include "daemon/broker/op/op.h"
 #include "daemon/util/log.h"
@@ -87,18 +88,26 @@ static void why_text(const struct op *op, const char *operation, char text[stati
         }
 }
 
-static void log_denial(const struct op *op, const char *operation)
+/* Where the log is the journal, and the record of the denial goes there, that record says it: once is enough. */
+static bool is_recorded_there(const struct op *op)
+{
+        const struct audit *audit = op->broker->audit;
+
+        return log_is_journal() && audit->mode == AUDIT_MODE_JOURNAL && !audit->absent;
+}
+
+static void log_denial(const struct op *op, const char *operation, const char *why)
 {
         const struct caller *caller = op->caller;
-        char groups[GROUPS_TEXT], why[WHY_TEXT];
+        char groups[GROUPS_TEXT];
         unsigned n_dropped;
 
-        if (!log_may(&op->broker->denial_rate, op->received_usec, LOG_MAX, &n_dropped))
+        if (is_recorded_there(op) ||
+                !log_may(&op->broker->denial_rate, op->received_usec, LOG_MAX, &n_dropped))
                 return;
         if (n_dropped > 0)
                 log_notice("%u other requests were denied", n_dropped);
         groups_text(caller, groups);
-        why_text(op, operation, why);
         log_notice("denied: %s, to %s%s (uid %u, gid %u, groups %s, unit %s, pid %d): %s: %s", operation,
                 op->instance ? "instance " : "a caller of no instance",
                 op->instance ? op->instance->name : "", (unsigned)caller->uid, (unsigned)caller->gid,
@@ -110,6 +119,8 @@ static void log_denial(const struct op *op, const char *operation)
 
 bool op_denied(struct op *op, const char *operation, enum denial denial)
 {
+        char why[WHY_TEXT];
+
         if (op->instance)
                 op->instance->denied++;
         else
@@ -118,8 +129,11 @@ bool op_denied(struct op *op, const char *operation, enum denial denial)
                 op->caller->account->n_denied++;
         op->denied = operation;
         op->denial = denial;
-        log_denial(op, operation);
+        why_text(op, operation, why);
+        log_denial(op, operation, why);
+        op->why = why;
         op_fail_with_two(op, PROTO_PERMISSION_DENIED, "operation", operation, "reason", denial_word(denial));
+        op->why = NULL;
         return false;
 }
 

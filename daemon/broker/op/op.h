@@ -198,6 +198,7 @@ struct op {
         struct entry *made;  /* what was made, or found; counted */
         const char *denied;  /* of PermissionDenied: the operation; static */
         enum denial denial;  /* likewise: why */
+        const char *why;     /* likewise, a sentence for operators; good until its record is made */
         enum proto_error error;
         char *error_parameters;    /* the JSON object; NULL: an empty one */
         bool answered;             /* its client's answer is known: op_done() or op_fail() was called */
@@ -209,7 +210,7 @@ struct op {
         /* What its reply is rendered from. */
         unsigned char *result;
         size_t n_result, result_at; /* result_at: what is written of it */
-        char *reply_text;           /* of Check: what stands in each reply */
+        char *reply_text;           /* of Check: what stands in each reply; of Probe: why */
         uint64_t next_usec;         /* of Watch: when the next reply is due */
         struct listing *listing;
 

@@ -2,6 +2,8 @@
 /* See record.h. */
 #include "daemon/broker/op/record.h"
 
+#include <string.h>
+
 #include "daemon/broker/audit/records.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
@@ -61,6 +63,22 @@ static void put_entry(struct audit_record *record, const struct entry *entry)
         record->key_id_length = entry->id_length;
 }
 
+/* A key that was named, and perhaps not found: token and nickname apart, where they can be told. */
+static void put_key(struct audit_record *record, const struct op *op)
+{
+        record->nickname = text_or_null(op->key);
+        LINK_FOREACH(at, &op->broker->tokens)
+        {
+                const char *token = LINK_OF(at, struct token, link)->name;
+                size_t n = strlen(token);
+
+                if (!record->nickname || strncmp(op->key, token, n) != 0 || op->key[n] != ':')
+                        continue;
+                record->token = token;
+                record->nickname = op->key + n + 1;
+        }
+}
+
 static struct audit_record record_of(struct op *op)
 {
         const struct instance *instance = op->instance ? op->instance
@@ -75,11 +93,11 @@ static struct audit_record record_of(struct op *op)
                 .gid = op->caller->gid,
                 .pid = op->caller->pid,
                 .unit = op->caller->unit,
-                .nickname = text_or_null(op->key),
                 .algorithm = text_or_null(op->algorithm),
                 .request = number_of(op),
         };
 
+        put_key(&record, op);
         if (record.kind == AUDIT_DELETE && !op->method->right)
                 record.operation = operation_of(op);
         if (op->kind == MESSAGE_TYPE_NONE_ || !op->token)
@@ -239,6 +257,7 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
                 record.kind = AUDIT_DENIED;
                 record.operation = op->denied;
                 record.reason = denial_word(op->denial);
+                record.detail = op->why;
         }
         if (op->error == PROTO_TOKEN_ERROR || (is_probed(op) && op->end == END_CKR))
                 record.ckr = ckr_text(op->ckr, ckr);
