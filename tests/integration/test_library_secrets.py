@@ -10,7 +10,8 @@ SECRET_NOT_FOUND, NOT_OUR_SEAL, INVALID_ARGUMENT = 17, 18, 84
 
 
 class Failure(ctypes.Structure):
-    _fields_ = [("error", ctypes.c_int), ("executed", ctypes.c_bool), ("name", ctypes.c_char * 128), ("text", ctypes.c_char * 512)]
+    _fields_ = [("error", ctypes.c_int), ("executed", ctypes.c_bool), ("name", ctypes.c_char * 128), ("text", ctypes.c_char * 512),
+                ("next", ctypes.c_char_p), ("parameter", ctypes.c_char * 32), ("parameters", ctypes.c_char * 1024)]
 
 
 class Template(ctypes.Structure):

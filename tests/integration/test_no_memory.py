@@ -242,7 +242,7 @@ class Lean(Case):
         other = {"4": "5", "5": "4"}[re.search(r"Sessions=(\d)", text)[1]]
         self.daemon.config.write_text(re.sub(r"Sessions=\d", f"Sessions={other}", text))
         self.daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: self.daemon.process.poll() is not None or re.search("reloaded|reload", self.news()), "it reloads")
+        until(lambda: self.daemon.process.poll() is not None or re.search("reload|stays in force", self.news()), "it reloads")
 
     def killed(self, name):
         for child in self.daemon.children(name):
