@@ -154,7 +154,10 @@ static void explain(struct tokend_failure *failure, enum proto_error error, stru
         failure->next = next_of(tokend_error_name(failure->error));
         if (error == PROTO_OK)
                 sentence = "this library does not know the error";
-        if (error == PROTO_PERMISSION_DENIED && word && word->sentence) {
+        if (error == PROTO_TOKEN_UNAVAILABLE)
+                word = remedy_find(string_of(parameters, "state"));
+        if ((error == PROTO_PERMISSION_DENIED || error == PROTO_TOKEN_UNAVAILABLE) && word &&
+                word->sentence) {
                 sentence = word->sentence;
                 failure->next = word->next;
         }

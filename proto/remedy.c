@@ -45,6 +45,16 @@ const struct remedy remedies[] = {
         {"AlgorithmNotSupported", NULL,
                 "`tokendctl list` prints the type of the key, and `tokendctl --json tokens` what the device "
                 "can do."},
+        /* TokenUnavailable, and the status, by the state of the token */
+        {"starting", "the token is not ready yet", "Wait until it is: `tokendctl status --watch` shows it."},
+        {"recovering", "the token was lost, or is not there",
+                "tokend goes on trying by itself. Bring the device back, or correct Module=, Uri= or Pin= of "
+                "its [Token] as the "
+                "reason says; `journalctl -u tokend` has the module's own messages."},
+        {"failed", "the token does not work, and nothing is tried until somebody acts",
+                "Correct what the reason says in its [Token], then `systemctl reload tokend`; where the PIN "
+                "is a credential, "
+                "`systemctl restart tokend`."},
         {"TokenUnavailable", NULL,
                 "`tokendctl status` says why. The module's own messages are in `journalctl -u tokend`."},
         {"TokenError", NULL,

@@ -8,6 +8,7 @@
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
+#include "proto/remedy.h"
 
 bool token_is_ready(const struct tokend_token_status *token)
 {
@@ -87,12 +88,16 @@ static void print_tokens(const struct tokend_status *status, int64_t now)
                 _cleanup_(freep) char *name = printable_new(token->name),
                                       *state = printable_new(token->state);
                 _cleanup_(freep) char *reason = printable_new(token->reason ? token->reason : "");
+                const struct remedy *remedy;
 
                 if (!name || !state || !reason || (token_is_ready(token) && !*reason))
                         continue;
                 printf("  %s is %s since ", name, state);
                 print_when(token->since_usec, now);
                 printf("%s%s\n", *reason ? ": " : "", reason);
+                remedy = token_is_ready(token) ? NULL : remedy_find(token->state);
+                if (remedy)
+                        printf("    next: %s\n", remedy->next);
         }
         for (size_t i = 0; i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = &status->tokens[i];

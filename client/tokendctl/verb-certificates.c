@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/text.h"
 
@@ -145,6 +146,8 @@ int verb_self_sign(const struct ctl_options *o)
         struct tokend_certificate *certificate;
         struct tokend_failure failure;
         struct tokend_subject subject;
+        struct patience patience;
+        enum tokend_error error;
         int r = take_subject(o, "self-sign", &subject);
 
         if (r != EXIT_DONE)
@@ -156,8 +159,10 @@ int verb_self_sign(const struct ctl_options *o)
                 r = o->der ? ctl_output_open_binary(o, &output) : ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure) !=
-                TOKEND_OK)
+        patience_begin(&patience);
+        error = tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure);
+        patience_end(&patience);
+        if (error != TOKEND_OK)
                 return refused(o, &failure);
         r = put_certificate(o, &output, certificate);
         tokend_certificate_free(certificate);

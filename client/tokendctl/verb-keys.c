@@ -2,6 +2,7 @@
 /* tokendctl list, generate, pubkey and delete. */
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
 
@@ -95,6 +96,8 @@ int verb_generate(const struct ctl_options *o)
         struct tokend_template wanted = {
                 .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable, .id = o->id};
         struct tokend_failure failure;
+        struct patience patience;
+        enum tokend_error error;
         int r;
 
         if (!o->type)
@@ -121,7 +124,10 @@ int verb_generate(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure) != TOKEND_OK)
+        patience_begin(&patience);
+        error = tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure);
+        patience_end(&patience);
+        if (error != TOKEND_OK)
                 return refused(o, &failure);
         if (!o->json)
                 return print_table(&key, 1);

@@ -102,10 +102,8 @@ static void add_latencies(struct table *table, const struct tokend_latency *late
         table_add(table, text);
 }
 
-static void add_token(
-        struct table *table, const struct tokend_token_status *token, const struct view *view, int64_t now)
+static void add_state(struct table *table, const struct tokend_token_status *token, int64_t now)
 {
-        double rate = rate_of(view, token, now);
         char since[32];
 
         table_add(table, token->name);
@@ -117,30 +115,46 @@ static void add_token(
                 token->sessions_limit);
         table_addf(table, "%" PRId64, token->queued);
         table_addf(table, "%" PRId64, token->in_flight);
+        table_addf(table, "%" PRId64, token->errors);
+        table_addf(table, "%" PRId64, token->restarts);
+}
+
+static void add_times(
+        struct table *table, const struct tokend_token_status *token, const struct view *view, int64_t now)
+{
+        double rate = rate_of(view, token, now);
+
+        table_add(table, token->name);
         table_addf(table, "%" PRId64, token->requests);
         if (rate < 0)
                 table_add(table, NULL);
         else
                 table_addf(table, "%.*f", rate < 10 ? 1 : 0, rate);
-        table_addf(table, "%" PRId64, token->errors);
-        table_addf(table, "%" PRId64, token->restarts);
         add_latencies(table, &token->device);
         add_latencies(table, &token->request);
 }
 
-/* SESSIONS: busy/open/limit. DEV: the time that the device took; ALL: the time that the whole request took. */
+/* Two tables, so that lines fit a terminal. SESSIONS: busy/open/limit. DEV: the time that the device took; ALL: the time that the whole
+ * request took. */
 static int print_tokens(const struct tokend_status *status, const struct view *view, int64_t now)
 {
         static const char *const heads[] = {"TOKEN", "STATE", ">FOR", ">KEYS", ">SESSIONS", ">QUEUED",
-                ">ACTIVE", ">REQUESTS", ">PER-S", ">ERRORS", ">RESTARTS", ">DEV-P50", ">DEV-P99", ">ALL-P50",
-                ">ALL-P99"};
+                ">ACTIVE", ">ERRORS", ">RESTARTS"},
+                                 *const times[] = {"TOKEN", ">REQUESTS", ">PER-S", ">DEV-P50", ">DEV-P99",
+                                         ">ALL-P50", ">ALL-P99"};
         struct table table;
         int r;
 
         table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_tokens; i++)
-                add_token(&table, &status->tokens[i], view, now);
+                add_state(&table, &status->tokens[i], now);
         r = table_print(&table, stdout, view->color ? state_color : NULL);
+        table_done(&table);
+        printf("\n");
+        table_init(&table, times, ARRAY_SIZE(times));
+        for (size_t i = 0; i < status->n_tokens; i++)
+                add_times(&table, &status->tokens[i], view, now);
+        r |= table_print(&table, stdout, NULL);
         table_done(&table);
         return r;
 }

@@ -335,7 +335,9 @@ class Remedies(Case):
             with self.subTest(word):
                 if word in own:
                     continue
-                if word[0].islower():
+                if word in ("starting", "recovering", "failed"):
+                    name, parameters = "io.tokend.Keys.TokenUnavailable", {"token": "t", "state": word, "reason": "x"}
+                elif word[0].islower():
                     name, parameters = "io.tokend.Keys.PermissionDenied", {"operation": "list", "reason": word}
                 else:
                     name, parameters = "io.tokend.Keys." + word, {"retryAfterMs": 600000} if word == "Overloaded" else {}

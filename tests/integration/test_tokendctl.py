@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import shlex
+import signal
 import socket
 import subprocess
 import tempfile
@@ -305,6 +306,37 @@ class People(Ctl):
         for arguments in (("random", "16", "--base64"), ("--json", "random", "16"), ("pubkey", "hsm:k"), ("sign", "hsm:k", *SIGN, "--base64")):
             status, shown, _ = self.on_terminal(*arguments)
             self.assertEqual((status, shown != b""), (0, True), arguments)
+
+    def test_long(self):
+        """a long generate says on a terminal that it lives; Ctrl-C says what it leaves, and ends the program as the signal does"""
+        with socket.socket(socket.AF_UNIX) as listener:
+            path = pathlib.Path(tempfile.mkdtemp(dir=self.place.path)) / "slow"
+            listener.bind(str(path))
+            listener.listen()
+            ours, theirs = pty.openpty()
+            program = subprocess.Popen([str(BUILD / "tokendctl"), "--socket", str(path), "generate", "hsm:x", "--type", "ec"],
+                                       stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            sock, _ = listener.accept()
+            with sock:
+                shown = b""
+                while b"the token is at work, 2 s by now" not in shown:
+                    shown += os.read(ours, 4096)
+                program.send_signal(signal.SIGINT)
+                self.assertEqual(program.wait(DEADLINE), -signal.SIGINT)
+                while b"before you try again" not in shown:
+                    shown += os.read(ours, 4096)
+                self.assertIn(b"interrupted. The token was asked already, and may still do it", shown)
+            os.close(ours)
+
+    def test_columns(self):
+        """the status fits 80 columns, and says of a token that does not work what to do"""
+        daemon = self.own(f"{self.token.section()}[Token gone]\nModule={SOFTHSM}\nUri=pkcs11:token=gone\n"
+                          f"Environment=SOFTHSM2_CONF={self.token.conf}\nStartTimeout=1s\n")
+        daemon.wait_state("gone", "recovering")
+        tables = daemon.ctl("status").split("\n\n")
+        self.assertIn("    next: tokend goes on trying by itself.", tables[0])
+        self.assertLessEqual(max(len(line) for table in tables[1:] for line in table.splitlines()), 80)
 
     def test_meant(self):
         """a verb or a word of help that is almost right has the right one named; what is far from all has none"""

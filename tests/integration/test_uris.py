@@ -49,7 +49,9 @@ class Uris(Case):
                 if uri in MEANT:
                     daemon.wait_state(f"t{i}", "ready")
                 else:
-                    self.assertIn("no slot has a token that matches", daemon.wait_state(f"t{i}", "recovering")["reason"])
+                    reason = daemon.wait_state(f"t{i}", "recovering")["reason"]
+                    self.assertIn("no slot has a token that matches", reason)
+                    self.assertRegex(reason, r"; there is .* \(slot [0-9]+, (serial [0-9a-f]+|no serial number)\)")
 
     def test_keys(self):
         """as the name of a key"""

@@ -116,28 +116,39 @@ struct found {
         struct uri_token first;
         bool differs[URI_PARTS]; /* not all of them are equal in that part */
         char list[512];          /* for the message */
+        char others[384];        /* likewise, those that do not match */
 };
+
+/* "LABEL (slot N, serial S)" */
+static void add_to_list(char *list, size_t size, const struct uri_token *identity)
+{
+        const char *serial = identity->parts[URI_SERIAL];
+        size_t at = strlen(list);
+
+        snprintf(list + at, size - at, "%s%s (slot %ju, %s%s)", at > 0 ? ", " : "",
+                identity->parts[URI_TOKEN], (uintmax_t)identity->slot_id,
+                *serial ? "serial " : "no serial number", serial);
+}
 
 static void consider_slot(struct found *found, CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot)
 {
         struct uri_token identity;
-        const char *serial = identity.parts[URI_SERIAL];
         CK_TOKEN_INFO info;
-        size_t at = strlen(found->list);
 
         /* SoftHSM has one empty slot, whose token is not initialized. */
         if (p11->C_GetTokenInfo(slot, &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
                 return;
         slot_token_identity(p11, slot, &info, &identity);
-        if (found->uri && !uri_matches_token(found->uri, &identity))
+        if (found->uri && !uri_matches_token(found->uri, &identity)) {
+                add_to_list(found->others, sizeof(found->others), &identity);
                 return;
+        }
         if (found->n++ == 0)
                 found->first = identity;
         for (size_t part = 0; part < URI_PARTS; part++)
                 if (strcmp(identity.parts[part], found->first.parts[part]) != 0)
                         found->differs[part] = true;
-        snprintf(found->list + at, sizeof(found->list) - at, "%s%s (slot %ju, %s%s)", at > 0 ? ", " : "",
-                identity.parts[URI_TOKEN], (uintmax_t)slot, *serial ? "serial " : "no serial number", serial);
+        add_to_list(found->list, sizeof(found->list), &identity);
 }
 
 /* The message names what can tell the tokens apart, as it would be written in Uri=. */
@@ -204,7 +215,8 @@ static int find_slot(struct slot_token *token, struct failure *failure)
                 return r;
         if (found.n == 0)
                 return failure_set(failure, WORKER_END_ABSENT, CKR_TOKEN_NOT_PRESENT,
-                        "no slot has a token that matches %s", text ? text : "(any)");
+                        "no slot has a token that matches %s; %s%s", text ? text : "(any)",
+                        found.others[0] ? "there is " : "the module shows no token", found.others);
         if (found.n > 1)
                 return refuse_many(&found, failure);
         token->slot = found.first.slot_id;
