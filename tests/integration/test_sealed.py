@@ -111,6 +111,21 @@ class Permanent(Tokens):
         for secret in ("hsm:stays", "hsm:pair", "stays"):
             self.fails("InvalidParameter", self.call, "Wrap", key=self.sealed(), algorithm="aes_kwp", secret=secret)
 
+    def test_never_copied(self):
+        """no derivation copies bytes of a key that lies on a token into one that may leave it, and the device is not asked"""
+        for token in ("internal", "soft"):
+            for template in ({"type": "generic", "length": 32, "usage": ["derive"]}, {"type": "des2", "usage": ["derive"]}):
+                self.call("Generate", token=token, nickname=f"copied {template['type']}", template=template)
+            other = self.sealed(token, type="generic", length=16, usage=["derive"])
+            asked = lambda: token == "soft" and self.soft.counts().get("C_DeriveKey", 0)
+            before = asked()
+            for nickname in ("copied generic", "copied des2"):
+                for more in ({"algorithm": "extract"}, {"algorithm": "concatenate", "other": other}):
+                    error = self.fails("AlgorithmNotSupported", self.call, "Derive", key=f"{token}:{nickname}",
+                                       template={"type": "generic", "length": 16, "usage": ["sign"]}, **more)
+                    self.assertEqual(error["algorithm"], more["algorithm"])
+            self.assertEqual(asked(), before)
+
     def test_refused(self):
         """what no key can be is refused by the name of the parameter, and nothing is made"""
         bad = [{"type": "aes", "length": 17, "usage": ["wrap"]}, {"type": "aes", "usage": ["wrap"]}, {"type": "des3", "length": 16, "usage": ["wrap"]},
@@ -535,11 +550,24 @@ class BadInput(Tokens):
                 ("AlgorithmNotSupported", None, "Encrypt", {"algorithm": "des3_ecb", "plaintext": b64(bytes(16))}),
             ])
 
-    def by_transport(self, token, secret):
+    def by_transport(self, token, secret, padding="pkcs1"):
         """The secret, encrypted by openssl for the transport key."""
         spki = unb64(self.daemon.call("Get", key=f"{token}:transport")["key"]["publicKey"])
         return b64(run("openssl", "pkeyutl", "-encrypt", "-pubin", "-keyform", "DER", "-inkey", self.place.write("t.spki", spki),
-                       "-in", self.place.write("t.secret", secret)))
+                       "-in", self.place.write("t.secret", secret), "-pkeyopt", f"rsa_padding_mode:{padding}"))
+
+    def test_unwrap_rsa(self):
+        """with RSA it is one error, whether nothing, too much or no key comes out, and no error of the token"""
+        for token in self.TOKENS:
+            for algorithm, padding in (("rsa_pkcs1", "pkcs1"), ("rsa_oaep_sha1", "oaep")):
+                for wrapped in (self.by_transport(token, b"", padding), self.by_transport(token, bytes(40), padding), b64(b"\xff" * 256)):
+                    for template in (aes(16), {"type": "generic", "length": 16, "usage": []}):
+                        with self.subTest(token=token, algorithm=algorithm, template=template, wrapped=wrapped):
+                            error = self.fails("InvalidParameter", self.call, "Unwrap", key=f"{token}:transport", algorithm=algorithm,
+                                               wrapped=wrapped, template=template)
+                            self.assertEqual(error["parameter"], "wrapped")
+            status = self.daemon.token(token)
+            self.assertEqual((status["restarts"], status.get("lastError")), (0, None), self.daemon.log_text())
 
     def test_unwrap(self):
         """wrapped bytes that are no key, and a template that does not fit what came out"""

@@ -94,12 +94,21 @@ static int derive(struct operation *operation, struct deriving *deriving, struct
         return r;
 }
 
+static bool copies_bytes(const struct secret_algorithm_info *info)
+{
+        return info->form == FORM_BIT || info->form == FORM_KEY;
+}
+
 static int find_keys(struct operation *operation, struct deriving *deriving)
 {
         const struct message_secret_derive *message = deriving->message;
         int r = used_key_find(operation, deriving->info, message->instance, message->sealed, message->key,
                 USAGE_DERIVE, &deriving->key);
 
+        /* Such a key would have the bytes of the one on the token, which must not leave it. Tokens look at CKA_EXTRACTABLE alone. */
+        if (r == 0 && deriving->key.is_permanent && copies_bytes(deriving->info))
+                return operation_answer(operation, REPLY_NOT_SUPPORTED,
+                        "a key that lies on a token leaves it in no other key");
         if (r == 0 && deriving->info->form == FORM_KEY)
                 r = seal_open(operation, message->instance, message->other, "other", USAGE_DERIVE,
                         &deriving->other);

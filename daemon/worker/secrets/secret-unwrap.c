@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "daemon/worker/core/attributes.h"
 #include "daemon/worker/secrets/secret-public.h"
 #include "daemon/worker/secrets/secret-use.h"
 
@@ -56,6 +57,22 @@ static int check_lengths(struct operation *operation, const struct unwrapping *u
         return 0;
 }
 
+/* An RSA key decrypts no number that is not below its modulus. Some tokens call that a bad argument, as others a hash of OAEP that they
+ * lack (SoftHSM). */
+static bool is_too_great(struct session *session, const struct unwrapping *unwrapping)
+{
+        struct wire_bytes wrapped = unwrapping->message->wrapped;
+        uint8_t value[LIMIT_RSA_BITS_MAX / 8 + 8];
+        CK_ATTRIBUTE attribute = ATTRIBUTE(CKA_MODULUS, value, sizeof(value));
+        struct der modulus;
+
+        if (unwrapping->key.type != SECRET_RSA ||
+                attributes_read(session, unwrapping->key.handle, &attribute, 1) != 0)
+                return false;
+        modulus = der_unsigned(attribute_bytes(&attribute));
+        return modulus.length == wrapped.length && memcmp(wrapped.data, modulus.data, modulus.length) >= 0;
+}
+
 /* usage: instead of that of the template. public: of an EC key, as far as it is known. */
 static int unwrap(struct operation *operation, struct unwrapping *unwrapping, unsigned usage,
         struct wire_bytes public, CK_OBJECT_HANDLE *ret)
@@ -64,15 +81,19 @@ static int unwrap(struct operation *operation, struct unwrapping *unwrapping, un
         struct wire_bytes wrapped = unwrapping->message->wrapped;
         struct secret_shape shape = unwrapping->shape;
         struct secret_template template;
+        int r;
 
         shape.usage = usage;
         secret_template(&template, &shape, false);
         secret_template_point(session->token, &template, &shape, public);
-        return secret_blame(operation,
+        r = secret_blame(operation,
                 P11(session, C_UnwrapKey, session->handle, &unwrapping->mechanism.mechanism,
                         unwrapping->key.handle, (CK_BYTE_PTR)(uintptr_t)wrapped.data, wrapped.length,
                         template.attributes, template.n, ret),
                 "wrapped");
+        if (r == REPLY_NOT_SUPPORTED && is_too_great(session, unwrapping))
+                return operation_invalid(operation, "wrapped", "it is not below the modulus");
+        return r;
 }
 
 /* The public half of what comes out, and its size. */
@@ -151,10 +172,15 @@ static int unwrap_secret(struct operation *operation, struct unwrapping *unwrapp
         r = secret_check(operation, handle, &unwrapping->shape, unwrapping->misfit);
         if (r == 0)
                 r = try_cipher(operation, unwrapping);
-        if (r == 0)
-                return seal_close(operation, message->instance, message->again, handle, &unwrapping->shape,
-                        wire_bytes(NULL, 0), unwrapping->misfit);
-        session_destroy(operation->session, handle);
+        if (r != 0) {
+                session_destroy(operation->session, handle);
+                return r;
+        }
+        r = seal_close(operation, message->instance, message->again, handle, &unwrapping->shape,
+                wire_bytes(NULL, 0), unwrapping->misfit);
+        /* Whether it seals such a key tells of what RSA decrypted. */
+        if (r == REPLY_NOT_SUPPORTED && unwrapping->key.type == SECRET_RSA)
+                r = operation_invalid(operation, "wrapped", "the token seals no such key");
         return r;
 }
 
