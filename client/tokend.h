@@ -334,7 +334,7 @@ void tokend_secrets_free(struct tokend_secrets *secrets);
  * freed) where you like, and give it wherever a call takes the name of a key. It opens for the same instance of the same daemon's
  * configuration on the same token alone. To people show tokend_sealed_fingerprint(): 32 hexadecimal digits. public_key: of a private
  * key, SubjectPublicKeyInfo in DER, where the token told it; NULL: it did not, or after tokend_sealed_new(). tokend_sealed_free()
- * wipes it. NULL is allowed there.
+ * wipes it, and the library has no other copy: a call wipes what it sent and got. NULL is allowed there.
  */
 struct tokend_sealed;
 const char *tokend_sealed_text(const struct tokend_sealed *sealed);

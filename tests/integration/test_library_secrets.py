@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
 """libtokend's calls for secret and sealed keys, from a program that knows tokend.h alone."""
 import ctypes
+import subprocess
+import sys
 
 from harness import PLAIN, Case, SoftToken
+from test_secrets import holders
 from varlink import b64
 
 ENCRYPT, DECRYPT, WRAP, UNWRAP, DERIVE, SIGN = 16, 2, 32, 4, 8, 1
@@ -123,3 +126,42 @@ class Library(Case):
         self.assertEqual(len(self.bytes("secret_encrypt", b"hsm:master", ctypes.byref(ecb), bytes(8), ctypes.c_size_t(8), 0)), 8)
         self.call("secret_delete", b"hsm:master", 0)
         self.call("secret_delete", b"hsm:master", 0, expect=SECRET_NOT_FOUND)
+
+    # Makes a sealed key, encrypts with it, writes its text without a copy of its own, frees it, says so and waits.
+    PROGRAM = """
+import ctypes, os, sys
+library, socket = sys.argv[1:]
+lib, libc = ctypes.CDLL(library), ctypes.CDLL(None)
+lib.tokend_open.restype = lib.tokend_sealed_text.restype = ctypes.c_void_p
+libc.strlen.restype = ctypes.c_size_t
+handle, key = ctypes.c_void_p(lib.tokend_open(socket.encode(), 0)), ctypes.c_void_p()
+template = (ctypes.c_void_p * 5)(ctypes.cast(ctypes.c_char_p(b"aes"), ctypes.c_void_p), 32, None, 16, None)
+ecb = (ctypes.c_void_p * 7)(ctypes.cast(ctypes.c_char_p(b"aes_ecb"), ctypes.c_void_p))
+out, length = ctypes.c_void_p(), ctypes.c_size_t()
+if lib.tokend_secret_generate(handle, None, template, 0, ctypes.byref(key), None) != 0:
+    sys.exit("it is not made")
+text = ctypes.c_void_p(lib.tokend_sealed_text(key))
+if lib.tokend_secret_encrypt(handle, text, ecb, bytes(16), ctypes.c_size_t(16), 0, ctypes.byref(out), ctypes.byref(length), None) != 0:
+    sys.exit("it does not encrypt")
+libc.write(1, text, ctypes.c_size_t(libc.strlen(text)))
+os.write(1, b"\\n")
+sys.stdin.readline()
+lib.tokend_sealed_free(key)
+os.write(1, b"freed\\n")
+sys.stdin.readline()
+"""
+
+    def test_wiped(self):
+        """libtokend keeps nothing of a sealed key that its user has freed"""
+        program = subprocess.Popen([sys.executable, "-c", self.PROGRAM, PLAIN / "libtokend.so", self.daemon.socket],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            needle = program.stdout.readline()[-80:-40]
+            self.assertEqual(len(needle), 40)
+            self.assertEqual(len(holders(program.pid, needle)), 1)
+            program.stdin.write(b"go on\n")
+            program.stdin.flush()
+            self.assertEqual(program.stdout.readline(), b"freed\n")
+            self.assertEqual(holders(program.pid, needle), [])
+        finally:
+            program.communicate()

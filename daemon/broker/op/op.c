@@ -111,6 +111,8 @@ void op_wipe(struct op *op)
         json_wipe(op->message);
         if (op->result)
                 explicit_bzero(op->result, op->n_result);
+        if (op->reply_text)
+                explicit_bzero(op->reply_text, strlen(op->reply_text));
 }
 
 static void count_answer(const struct op *op)
