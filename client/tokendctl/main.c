@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,40 +40,45 @@ static int keep_standard_descriptors(void)
         return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(int argc, char **argv, struct ctl_options *o)
 {
-        struct ctl_options o = {0};
         uint64_t given;
-        int r = options_parse(argc, argv, &o, &given);
+        int r = options_parse(argc, argv, o, &given);
 
         if (r != EXIT_DONE)
                 return r;
-        if (o.version) {
+        if (o->version) {
                 printf("tokendctl %s\n", TOKEND_VERSION);
                 return EXIT_DONE;
         }
-        if (o.help && optind >= argc)
+        if (o->help && optind >= argc)
                 return help_all();
         if (optind >= argc)
                 return usage("no verb is given; tokendctl --help lists the verbs");
-        o.arguments = argv + optind + 1;
-        o.n_arguments = (unsigned)(argc - optind - 1);
+        o->arguments = argv + optind + 1;
+        o->n_arguments = (unsigned)(argc - optind - 1);
         if (strcmp(argv[optind], "help") == 0)
-                return help(&o);
+                return help(o);
         if (strcmp(argv[optind], "complete") == 0)
-                return complete(&o);
-        return run_verb(argv[optind], given, &o);
+                return complete(o);
+        return run_verb(argv[optind], given, o);
 }
 
 int main(int argc, char **argv)
 {
+        struct ctl_options o = {0};
         int r;
 
         if (keep_standard_descriptors() < 0)
                 return EXIT_UNREACHABLE;
         /* The width of characters must not depend on the user's locale: names are UTF-8. */
         setlocale(LC_CTYPE, "C.UTF-8");
-        r = run(argc, argv);
+        r = run(argc, argv, &o);
+        /* What the daemon refused is an object already. */
+        if (r == EXIT_USAGE && o.json && __fpending(stdout) == 0)
+                printf("{\"error\":\"Usage\",\"parameters\":{},\"message\":\"the command line is wrong; "
+                       "standard error says how\",\"next\":\"`tokendctl help VERB` says what the verb "
+                       "takes.\"}\n");
         if (fflush(stdout) != 0 || ferror(stdout)) {
                 complain("standard output: %s", strerror(errno));
                 return r != EXIT_DONE ? r : EXIT_UNREACHABLE;

@@ -338,6 +338,13 @@ class People(Ctl):
         self.assertIn("    next: tokend goes on trying by itself.", tables[0])
         self.assertLessEqual(max(len(line) for table in tables[1:] for line in table.splitlines()), 80)
 
+    def test_usage_as_json(self):
+        """with --json a wrong command line is an object on standard output, too"""
+        for arguments in (("sing",), ("sign",), ("generate", "hsm:x"), ("list", "--days", "2"), ("sign", "hsm:k", "--in", "/nonexistent")):
+            done = self.ends(2, "--json", *arguments)
+            self.assertEqual(json.loads(done.stdout)["error"], "Usage", arguments)
+        self.assertEqual(self.ends(2, "sing").stdout, b"")
+
     def test_meant(self):
         """a verb or a word of help that is almost right has the right one named; what is far from all has none"""
         for wrong, right in (("sing", "sign"), ("stauts", "status"), ("genrate", "generate"), ("self_sign", "self-sign"), ("certificates", None),
