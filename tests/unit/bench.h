@@ -81,6 +81,7 @@ enum bench_event {
         EV_NO_TOKEN,
         EV_NO_ACCELERATOR,
         EV_UNAUDITED, /* a reload to Audit=none */
+        EV_SECTION,   /* a reload that changes its token: the worker is replaced when it is done */
         EV_DIES,      /* the worker that has the request, or will have it */
         EV_DEVICE_LOST,
         EV_NONSENSE, /* the worker sends what it must not */

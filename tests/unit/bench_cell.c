@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "daemon/broker/audit/records.h"
+#include "daemon/broker/model/registry.h"
+#include "daemon/broker/token/worker.h"
 #include "tests/unit/bench.h"
 
 /* How far time may go until everything must have ended. */
@@ -212,6 +214,22 @@ static void strike_worker(struct stage *stage, enum bench_event event)
         stage_run(stage);
 }
 
+/* As RETIRE says it; the supervisor ends the worker when REPLACE asks for that. */
+static void strike_section(struct stage *stage)
+{
+        struct token *token = registry_token(&stage->broker, stage->home.token);
+
+        stage->home.loads = true;
+        if (token && stage->home.fd < 0)
+                worker_start(stage, &stage->home);
+        stage_run(stage);
+        if (token && token->worker.phase != WORKER_NONE)
+                worker_replace(token, "its section changed", true);
+        stage_run(stage);
+        (void)worker_answer_all(stage, &stage->home);
+        worker_kill(stage, &stage->home);
+}
+
 static void strike_time(struct stage *stage, enum bench_event event)
 {
         uint64_t deadline = stage->op ? stage->op->deadline_usec : now_usec();
@@ -277,6 +295,9 @@ void cell_strike(struct stage *stage, enum bench_event event)
         case EV_NO_ACCELERATOR:
         case EV_UNAUDITED:
                 strike_configuration(stage, event);
+                break;
+        case EV_SECTION:
+                strike_section(stage);
                 break;
         case EV_DIES:
         case EV_DEVICE_LOST:
