@@ -6,40 +6,19 @@
  */
 #include <string.h>
 
+#include "client/pkcs11/begin.h"
 #include "client/pkcs11/ciphering.h"
-
-static CK_RV begin(
-        CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, enum operation_kind kind)
-{
-        _cleanup_(object_unrefp) struct p11_object *object = NULL;
-        struct p11_ciphering *ciphering = NULL;
-        CK_RV rv;
-
-        ENTER_MODULE;
-
-        rv = p11_session_info(module, session, NULL, NULL);
-        if (rv != CKR_OK)
-                return rv;
-        if (!mechanism)
-                return p11_session_cancel(module, session, kind);
-        if (!mechanism->pParameter && mechanism->ulParameterLen > 0)
-                return CKR_ARGUMENTS_BAD;
-        rv = module_object_of(module, key, CKR_KEY_HANDLE_INVALID, &object);
-        if (rv == CKR_OK)
-                rv = ciphering_new(mechanism, kind, object, &ciphering);
-        if (rv != CKR_OK)
-                return rv;
-        return p11_session_begin(module, session, operation_new(kind, ciphering, ciphering_free));
-}
 
 CK_RV C_EncryptInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey)
 {
-        return begin(hSession, pMechanism, hKey, OPERATION_ENCRYPT);
+        return begin_with_key(hSession, pMechanism, hKey,
+                &(struct operation_with_key){OPERATION_ENCRYPT, ciphering_new, ciphering_free});
 }
 
 CK_RV C_DecryptInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey)
 {
-        return begin(hSession, pMechanism, hKey, OPERATION_DECRYPT);
+        return begin_with_key(hSession, pMechanism, hKey,
+                &(struct operation_with_key){OPERATION_DECRYPT, ciphering_new, ciphering_free});
 }
 
 static CK_RV update(CK_SESSION_HANDLE session, enum operation_kind kind, const void *part, CK_ULONG length,

@@ -3,42 +3,20 @@
  * Signing and verifying. A question for the size, and a buffer that is too small, leave the operation as it was and cost no
  * request; everything else ends it.
  */
+#include "client/pkcs11/begin.h"
 #include "client/pkcs11/session.h"
 #include "client/pkcs11/signing.h"
 
-static CK_RV begin(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, CK_FLAGS purpose)
-{
-        _cleanup_(object_unrefp) struct p11_object *object = NULL;
-        enum operation_kind kind = purpose == CKF_SIGN ? OPERATION_SIGN : OPERATION_VERIFY;
-        struct p11_signing *signing = NULL;
-        CK_RV rv;
-
-        ENTER_MODULE;
-
-        rv = p11_session_info(module, session, NULL, NULL);
-        if (rv != CKR_OK)
-                return rv;
-        /* Of PKCS #11 3.0: no mechanism ends the operation. */
-        if (!mechanism)
-                return p11_session_cancel(module, session, kind);
-        if (!mechanism->pParameter && mechanism->ulParameterLen > 0)
-                return CKR_ARGUMENTS_BAD;
-        rv = module_object_of(module, key, CKR_KEY_HANDLE_INVALID, &object);
-        if (rv == CKR_OK)
-                rv = signing_new(mechanism, purpose, object, &signing);
-        if (rv != CKR_OK)
-                return rv;
-        return p11_session_begin(module, session, operation_new(kind, signing, signing_free));
-}
-
 CK_RV C_SignInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey)
 {
-        return begin(hSession, pMechanism, hKey, CKF_SIGN);
+        return begin_with_key(hSession, pMechanism, hKey,
+                &(struct operation_with_key){OPERATION_SIGN, signing_new, signing_free});
 }
 
 CK_RV C_VerifyInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, CK_OBJECT_HANDLE hKey)
 {
-        return begin(hSession, pMechanism, hKey, CKF_VERIFY);
+        return begin_with_key(hSession, pMechanism, hKey,
+                &(struct operation_with_key){OPERATION_VERIFY, signing_new, signing_free});
 }
 
 /* Adds a part. What cannot be a part ends the operation. */

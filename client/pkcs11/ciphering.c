@@ -96,8 +96,8 @@ static const char *without_padding(CK_MECHANISM_TYPE type, const char *name)
         }
 }
 
-CK_RV ciphering_new(const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key,
-        struct p11_ciphering **ret)
+CK_RV ciphering_new(
+        const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key, void **ret)
 {
         _cleanup_(ciphering_freep) struct p11_ciphering *ciphering = NULL;
         bool encrypts = kind == OPERATION_ENCRYPT, rsa = is_rsa(mechanism->mechanism);

@@ -9,11 +9,11 @@
 
 struct p11_ciphering;
 
-/* Checks that key and mechanism fit each other. kind: OPERATION_ENCRYPT or OPERATION_DECRYPT. *ret takes a reference to the key.
+/* Checks that key and mechanism fit each other. kind: OPERATION_ENCRYPT or OPERATION_DECRYPT. *ret, a struct p11_ciphering, takes a reference to the key.
  * CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID, CKR_KEY_HANDLE_INVALID, CKR_KEY_TYPE_INCONSISTENT,
  * CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_HOST_MEMORY. */
-CK_RV ciphering_new(const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key,
-        struct p11_ciphering **ret);
+CK_RV ciphering_new(
+        const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key, void **ret);
 void ciphering_free(void *ciphering);
 
 /* Bytes that ciphering_update() gives for a part of this length. */

@@ -2,6 +2,7 @@
 /* See object.h: what a session has for itself: public keys to verify or to wrap with, and secrets that were derived. */
 #include <string.h>
 
+#include "client/pkcs11/asked-key.h"
 #include "client/pkcs11/object.h"
 
 static struct der value_of(const CK_ATTRIBUTE *template, CK_ULONG n, CK_ATTRIBUTE_TYPE type)
@@ -93,21 +94,6 @@ CK_RV object_session_public_key(
         return CKR_OK;
 }
 
-/* Bytes of a key of this type, where the type says it. */
-static CK_ULONG fixed_length(CK_KEY_TYPE type)
-{
-        switch (type) {
-        case CKK_DES:
-                return 8;
-        case CKK_DES2:
-                return 16;
-        case CKK_DES3:
-                return 24;
-        default:
-                return 0;
-        }
-}
-
 CK_RV object_session_secret(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_ULONG n,
         const unsigned char *secret, size_t length, struct p11_object **ret)
 {
@@ -129,7 +115,7 @@ CK_RV object_session_secret(CK_SLOT_ID slot, const CK_ATTRIBUTE *template, CK_UL
         if (rv != CKR_OK)
                 return rv;
         if (wanted == 0)
-                wanted = fixed_length(type) > 0 ? fixed_length(type) : length;
+                wanted = key_type_length(type) > 0 ? key_type_length(type) : length;
         if (wanted > length)
                 return CKR_TEMPLATE_INCONSISTENT;
         object->key_type = type;

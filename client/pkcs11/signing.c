@@ -89,10 +89,10 @@ static CK_RV check_key(const struct mechanism *mechanism, CK_FLAGS purpose, cons
         return sign || key->spki ? CKR_OK : CKR_KEY_HANDLE_INVALID;
 }
 
-CK_RV signing_new(
-        const CK_MECHANISM *mechanism, CK_FLAGS purpose, struct p11_object *key, struct p11_signing **ret)
+CK_RV signing_new(const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key, void **ret)
 {
         _cleanup_(signing_freep) struct p11_signing *signing = calloc(1, sizeof(*signing));
+        CK_FLAGS purpose = kind == OPERATION_SIGN ? CKF_SIGN : CKF_VERIFY;
         const struct mechanism *row = mechanism_find(mechanism->mechanism);
         CK_RV rv;
 

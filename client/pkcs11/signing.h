@@ -6,13 +6,14 @@
 #pragma once
 
 #include "client/pkcs11/mechanism.h"
+#include "client/pkcs11/session.h"
 
 struct p11_signing;
 
-/* Checks that key, mechanism and its parameters fit each other. purpose: CKF_SIGN or CKF_VERIFY. *ret takes a reference to the key.
+/* Checks that key, mechanism and its parameters fit each other. kind: OPERATION_SIGN or OPERATION_VERIFY. *ret, a struct p11_signing, takes a reference to the key.
  * CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID, CKR_KEY_TYPE_INCONSISTENT, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_HOST_MEMORY. */
 CK_RV signing_new(
-        const CK_MECHANISM *mechanism, CK_FLAGS purpose, struct p11_object *key, struct p11_signing **ret);
+        const CK_MECHANISM *mechanism, enum operation_kind kind, struct p11_object *key, void **ret);
 void signing_free(void *signing);
 
 /* CKR_DATA_LEN_RANGE: more than such a signature can be of. CKR_HOST_MEMORY. */
