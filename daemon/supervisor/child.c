@@ -27,6 +27,7 @@ void child_init(struct child *child, sd_event *event, const struct child_class *
                 .class = class,
                 .userdata = userdata,
                 .control_fd = -1,
+                .output_fd = -1,
                 .message_fd = -1,
                 .ping_limit_usec = PING_LIMIT_USEC};
         snprintf(child->name, sizeof(child->name), "%s%s%s", program, of ? " of " : "", of ? of : "");
@@ -254,8 +255,8 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
 {
         _cleanup_(freep) char *path = NULL;
         _cleanup_(freep) char **minimal = NULL;
-        _cleanup_(closep) int theirs = -1, request = -1;
-        int fds[2], r;
+        _cleanup_(closep) int theirs = -1, request = -1, log = -1;
+        int fds[3], r;
         size_t n = 0;
 
         child->started_usec = now_usec();
@@ -274,8 +275,15 @@ int child_start(struct child *child, const char *program, char *const argv[], ch
                 fds[n++] = request;
         }
         fds[n++] = theirs;
+        if (child->output_fd >= 0) {
+                log = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+                if (log < 0)
+                        r = -errno;
+                fds[n++] = log;
+        }
         if (r == 0)
-                r = program_start(path, argv, environment ? environment : minimal, fds, n, &child->pid);
+                r = program_start(path, argv, environment ? environment : minimal, fds, n, child->output_fd,
+                        &child->pid);
         if (r < 0) {
                 forget(child);
                 return r;

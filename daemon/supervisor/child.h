@@ -38,7 +38,8 @@ struct child {
         uint64_t started_usec;
         unsigned n_short; /* processes in a row that ended too soon to be of use; child_next_start() counts */
         int control_fd;   /* -1: closed */
-        bool ending;      /* it was told to end */
+        int output_fd; /* its standard output and error, while its log is its last descriptor; -1: both are the log */
+        bool ending;         /* it was told to end */
         uint64_t leave_usec; /* the longest that LEAVING, said once, may ask for; 0: not at all */
         int message_fd; /* the descriptor of the message at hand; on_message may take it. -1: it has none */
         uint64_t killed_usec; /* 0: it was not killed */

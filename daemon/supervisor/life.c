@@ -10,6 +10,9 @@
 #define BACKOFF_MIN_USEC (50 * USEC_PER_MSEC)
 #define BACKOFF_MAX_USEC (5 * USEC_PER_SEC)
 #define ABSENT_USEC      (500 * USEC_PER_MSEC)
+/* One that is absent for long is asked less often: each time after a hundredth of how long it is absent. */
+#define ABSENT_PART     100U
+#define ABSENT_MAX_USEC (5 * USEC_PER_SEC)
 
 #define OVERDUE_DOUBLINGS 6U
 
@@ -61,6 +64,7 @@ static void serve(struct life *life, struct moment at)
         life->served = true;
         life->served_usec = at.now_usec;
         life->n_vain = life->n_overdue = 0;
+        life->seek_usec = 0;
         set_state(life, at, TOKEN_READY, "");
 }
 
@@ -122,7 +126,12 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 static uint64_t wait_usec(struct life *life, struct moment at)
 {
         life->seeks = !life->served && (life->end == WORKER_END_ABSENT || life->end == WORKER_END_DEVICE);
-        if (life->seeks || life->end == WORKER_END_ABSENT)
+        if (life->seeks && life->seek_usec == 0)
+                life->seek_usec = at.now_usec;
+        if (life->seeks)
+                return MIN_OF(
+                        MAX_OF((at.now_usec - life->seek_usec) / ABSENT_PART, ABSENT_USEC), ABSENT_MAX_USEC);
+        if (life->end == WORKER_END_ABSENT)
                 return ABSENT_USEC;
         if (!life->served)
                 return backoff_usec(life->n_vain++);
@@ -174,6 +183,7 @@ void life_renew(struct life *life, struct moment at, uint64_t finish_usec)
 
         life->n_vain = life->n_overdue = life->n_short = 0;
         life->seeks = false;
+        life->seek_usec = 0;
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
                 life->renewed = true;

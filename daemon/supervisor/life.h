@@ -44,6 +44,7 @@ struct life {
         uint64_t served_usec; /* since when this worker serves */
         bool directory;       /* the broker has the directory of this worker */
         bool served;          /* this worker has served */
+        uint64_t seek_usec;   /* when the first look of those in a row was over; 0: there was none */
         bool seeks;           /* the next worker is a look: the one before found no device to serve with */
         bool renewed;  /* the section changed: the next worker starts at once, as if it were the first */
         bool replaced; /* the broker wanted it to be replaced */

@@ -105,13 +105,16 @@ int environment_of_worker(char *const *more, char ***ret)
         return 0;
 }
 
-static int set_actions(posix_spawn_file_actions_t *actions, const int *fds, size_t n_fds)
+static int set_actions(posix_spawn_file_actions_t *actions, const int *fds, size_t n_fds, int output_fd)
 {
         int r;
 
         r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+                r = posix_spawn_file_actions_adddup2(
+                        actions, output_fd >= 0 ? output_fd : STDERR_FILENO, STDOUT_FILENO);
+        if (r == 0 && output_fd >= 0)
+                r = posix_spawn_file_actions_adddup2(actions, output_fd, STDERR_FILENO);
         for (size_t i = 0; i < n_fds && r == 0; i++)
                 r = posix_spawn_file_actions_adddup2(actions, fds[i], FIRST_FD + (int)i);
         if (r == 0)
@@ -137,7 +140,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 int program_start(const char *path, char *const argv[], char *const environment[], const int *fds,
-        size_t n_fds, pid_t *ret)
+        size_t n_fds, int output_fd, pid_t *ret)
 {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -151,7 +154,7 @@ int program_start(const char *path, char *const argv[], char *const environment[
         if (r == 0) {
                 r = set_attributes(&attributes);
                 if (r == 0)
-                        r = set_actions(&actions, fds, n_fds);
+                        r = set_actions(&actions, fds, n_fds, output_fd);
                 if (r == 0)
                         r = posix_spawn(&pid, path, &actions, &attributes, argv, environment);
                 posix_spawnattr_destroy(&attributes);

@@ -20,7 +20,7 @@ int environment_of_broker(char ***ret);
  * of equal names the last counts). -ENOMEM. Freed as above; the strings of `more` must live as long. */
 int environment_of_worker(char *const *more, char ***ret);
 
-/* Starts a program with 0 from /dev/null, 1 and 2 to the log, fds (n of them, all above 9) as 3, 4, …, and no other descriptor.
+/* Starts a program with 0 from /dev/null, 1 and 2 to output_fd (-1: to the log), fds (n of them, all above 9) as 3, 4, …, and no other descriptor.
  * No signal is blocked or ignored in it. -errno: it was not started, or its exec failed. */
 int program_start(const char *path, char *const argv[], char *const environment[], const int *fds,
-        size_t n_fds, pid_t *ret);
+        size_t n_fds, int output_fd, pid_t *ret);

@@ -42,6 +42,9 @@ int supervised_token_new(
         life_init(&token->life, moment());
         child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
         token_looks_init(token);
+        module_output_open(&token->output, supervisor->event, token->name);
+        token->worker.output_fd = token->look.output_fd = token->nickname_check.output_fd =
+                token->output.module_fd;
         token->on_look_failed = on_look_failed;
         *ret = token;
         return 0;
@@ -53,6 +56,7 @@ void supervised_token_free(struct supervised_token *token)
                 return;
         child_done(&token->worker);
         token_looks_done(token);
+        module_output_close(&token->output);
         sd_event_source_disable_unref(token->timer);
         closep(&token->worker_config_fd);
         free(token->name);

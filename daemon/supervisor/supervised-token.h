@@ -8,6 +8,7 @@
 #include "daemon/config/config.h"
 #include "daemon/supervisor/child.h"
 #include "daemon/supervisor/life.h"
+#include "daemon/supervisor/module-output.h"
 #include "daemon/supervisor/pin-file.h"
 
 struct supervisor;
@@ -29,7 +30,8 @@ struct supervised_token {
         uint64_t life_number; /* of the worker that is there, or was last */
         uint64_t ready_usec;  /* READY waits for this token until then */
         struct child worker;
-        int worker_config_fd; /* the snapshot that it was started with; -1: there was none yet */
+        struct module_output output; /* of all its processes */
+        int worker_config_fd;        /* the snapshot that it was started with; -1: there was none yet */
         sd_event_source *timer;
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];

@@ -5,6 +5,7 @@
  *   timer, life, spawn, child          one process, and when the next one starts
  *   sockets, process-unit, pin-file    what the others need of the system
  *   config-thread                      reads the files at a reload
+ *   module-output                      what a module writes
  *   worker-process, peer-channels      starts a worker, connects two
  *   token-looks, supervised-token      the processes of one token, and its state
  *   audit-process, broker-process      the other two children

@@ -38,25 +38,32 @@ static bool log_verbose;
 static int log_journal_fd = -1; /* to journald, for records */
 static atomic_uint log_lost;    /* lines since the last one that was written */
 
-/* Another descriptor for standard error that does not block; STDERR_FILENO if it cannot be opened, for example because it is another
+/* Another descriptor for the log that does not block; the same one if it cannot be opened, for example because it is another
  * user's. */
-static int own_description(void)
+static int own_description(int given)
 {
+        char path[32];
         struct stat st;
         int fd;
 
-        if (fstat(STDERR_FILENO, &st) < 0 || (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)))
-                return STDERR_FILENO;
-        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        return fd < 0 ? STDERR_FILENO : fd;
+        if (fstat(given, &st) < 0 || (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)))
+                return given;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", given);
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? given : fd;
+}
+
+void log_open_at(const char *process, int fd)
+{
+        log_process = process;
+        log_fd = own_description(fd);
+        log_journal = getenv("JOURNAL_STREAM") != NULL;
+        log_verbose = getenv("TOKEND_DEBUG") != NULL;
 }
 
 void log_open(const char *process)
 {
-        log_process = process;
-        log_fd = own_description();
-        log_journal = getenv("JOURNAL_STREAM") != NULL;
-        log_verbose = getenv("TOKEND_DEBUG") != NULL;
+        log_open_at(process, STDERR_FILENO);
 }
 
 bool log_is_journal(void)
@@ -120,11 +127,18 @@ static size_t put_lost(char *line, size_t size, unsigned lost)
 }
 
 /* Writes with one write(2): a pipe takes all of it or nothing. */
+static bool write_to(int fd, const char *text, size_t length)
+{
+        struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+
+        return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) && write(fd, text, length) >= 0;
+}
+
+/* A module may have closed the descriptor of a worker's log: then standard error is what is left. */
 static bool write_now(const char *text, size_t length)
 {
-        struct pollfd poll_fd = {.fd = log_fd, .events = POLLOUT};
-
-        return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) && write(log_fd, text, length) >= 0;
+        return write_to(log_fd, text, length) ||
+               (fcntl(log_fd, F_GETFD) < 0 && write_to(STDERR_FILENO, text, length));
 }
 
 void log_line(int priority, const char *format, ...)

@@ -14,6 +14,8 @@
 /* Call it first, before a sandbox is entered, because it may open a file. process: the name in each line that is not for the journal; the
  * string is kept, not copied. */
 void log_open(const char *process);
+/* Likewise, to that descriptor in place of standard error. */
+void log_open_at(const char *process, int fd);
 
 /* Whether the log is the journal. */
 bool log_is_journal(void);

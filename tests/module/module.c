@@ -66,6 +66,7 @@
  *     places        umask, working directory, locale, environment, dumpable
  *     alarm=1       SIGALRM in so many seconds
  *     eat=100       takes so many MiB of memory
+ *     say=100       writes so many lines to standard error
  */
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -115,6 +115,13 @@ static void eat(unsigned long value)
         kept = memory;
 }
 
+/* So many lines on standard error. */
+static void say(unsigned long value)
+{
+        for (unsigned long i = 0; i < value; i++)
+                (void)!write(STDERR_FILENO, "a line of the module\n", strlen("a line of the module\n"));
+}
+
 static const struct {
         const char *word;
         void (*act)(unsigned long value);
@@ -130,6 +137,7 @@ static const struct {
         {"places", change_places},
         {"alarm", ring},
         {"eat", eat},
+        {"say", say},
 };
 
 bool process_act(const char *word, unsigned long value)

@@ -237,6 +237,29 @@ static void test_absent(void)
         CU_ASSERT_EQUAL(life_restarts(&life), 1);
 }
 
+static void test_absent_long(void)
+{
+        static const struct {
+                uint64_t after_s, wait_ms;
+        } rows[] = {{0, 500}, {50, 500}, {100, 1000}, {300, 3000}, {500, 5000}, {86400, 5000}};
+        struct life life;
+
+        life_init(&life, at(0));
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                uint64_t now = 1 + rows[i].after_s * USEC_PER_SEC;
+
+                life_started(&life, at(now), START);
+                life_ending(&life, at(now), WORKER_END_ABSENT, "no token matches");
+                life_reaped(&life, at(now), "x");
+                CU_ASSERT_EQUAL(life.wake_usec, now + rows[i].wait_ms * MS);
+        }
+        /* Once it was there it is asked often again. */
+        to_ready(&life, 90000 * USEC_PER_SEC);
+        life_ending(&life, at(90001 * USEC_PER_SEC), WORKER_END_ABSENT, "gone");
+        life_reaped(&life, at(90001 * USEC_PER_SEC), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, 90001 * USEC_PER_SEC + 500 * MS);
+}
+
 static void test_device(void)
 {
         struct life life;
@@ -465,6 +488,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"one that dies as soon as it serves, again and again, is slowed down", test_spin},
         {"so is one that the broker wants to be replaced, again and again", test_replaced},
         {"an absent token is asked every 500 ms", test_absent},
+        {"and less often, up to every 5 s, when it is absent for long", test_absent_long},
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
         {"a token with too many objects fails, and is tried again after a reload", test_full},
