@@ -2,6 +2,7 @@
 /* Hashes files piece by piece, so that a file of any size is signed by its digest. With libnettle: a hash that cannot fail, and needs
  * no start. */
 #include <errno.h>
+#include <string.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <unistd.h>
@@ -81,6 +82,22 @@ int hash_file(const char *path, const char *algorithm, unsigned char *digest, si
         if (fd != STDIN_FILENO)
                 close(fd);
         return r;
+}
+
+bool hash_is_of(const unsigned char *digest, size_t length, const char *algorithm, const void *message,
+        size_t message_length)
+{
+        const struct algorithm_info *info = algorithm_info(algorithm_from_name(algorithm));
+        unsigned char own[DIGEST_MAX];
+        struct hasher hasher;
+
+        if (!info || info->hash == HASH_SHA1 || hash_length(info->hash) == 0 ||
+                hash_length(info->hash) != length)
+                return false;
+        hasher_init(&hasher, info->hash);
+        hasher_update(&hasher, message, message_length);
+        hasher_digest(&hasher, own);
+        return memcmp(own, digest, length) == 0;
 }
 
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32])

@@ -268,6 +268,10 @@ int sealed_write(const struct ctl_options *o, struct ctl_output *output, struct 
  * -EINVAL: the algorithm is unknown or has no hash; -errno of the file. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
 
+/* Whether that is the digest of bytes in memory. false too where the algorithm has no hash of the SHA-2 family. */
+bool hash_is_of(const unsigned char *digest, size_t length, const char *algorithm, const void *message,
+        size_t message_length);
+
 /* SHA-256 of bytes in memory, as chain.h wants it: always 0. */
 int hash_sha256(const void *bytes, size_t length, unsigned char digest[static 32]);
 

@@ -82,6 +82,35 @@ static int take_input(const struct ctl_options *o, const char *algorithm, struct
         return r < 0 ? bad_file(o->in, r) : EXIT_DONE;
 }
 
+/* A key, or a token, that has mechanisms which hash alone wants the message: the file, if it fits a request and is the same when it
+ * is read once more. */
+static bool take_message(const struct ctl_options *o, const char *algorithm, struct input *input)
+{
+        struct input message = {.kind = TOKEND_MESSAGE};
+
+        if (input->kind != TOKEND_DIGEST || file_is_standard(o->in) ||
+                file_read(o->in, MESSAGE_FITS, &message.bytes, &message.length) < 0)
+                return false;
+        if (!hash_is_of(input->bytes, input->length, algorithm, message.bytes, message.length)) {
+                input_done(&message);
+                return false;
+        }
+        input_done(input);
+        *input = message;
+        return true;
+}
+
+static enum tokend_error sign_input(struct tokend *handle, const struct ctl_options *o, const char *key,
+        const char *algorithm, const struct input *input, unsigned char **ret, size_t *ret_length,
+        struct tokend_failure *failure)
+{
+        if (sealed_is_file(o->arguments[0]))
+                return tokend_secret_sign(handle, key, algorithm, input->kind, input->bytes, input->length,
+                        o->timeout_ms, ret, ret_length, failure);
+        return tokend_sign_salted(handle, key, algorithm, input->kind, input->bytes, input->length,
+                o->salted ? o->salt_length : -1, o->timeout_ms, ret, ret_length, failure);
+}
+
 int verb_sign(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
@@ -89,6 +118,7 @@ int verb_sign(const struct ctl_options *o)
         _cleanup_(sealed_text_wipe) char *key = NULL;
         _cleanup_(freep) unsigned char *signature = NULL;
         _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
+        enum tokend_error error;
         struct tokend_failure failure;
         const char *algorithm;
         size_t length;
@@ -106,12 +136,10 @@ int verb_sign(const struct ctl_options *o)
                 r = ctl_output_open_binary(o, &output);
         if (r != EXIT_DONE)
                 return r;
-        if ((sealed_is_file(o->arguments[0])
-                            ? tokend_secret_sign(handle, key, algorithm, input.kind, input.bytes,
-                                      input.length, o->timeout_ms, &signature, &length, &failure)
-                            : tokend_sign_salted(handle, key, algorithm, input.kind, input.bytes,
-                                      input.length, o->salted ? o->salt_length : -1, o->timeout_ms,
-                                      &signature, &length, &failure)) != TOKEND_OK)
+        error = sign_input(handle, o, key, algorithm, &input, &signature, &length, &failure);
+        if (error == TOKEND_ALGORITHM_NOT_SUPPORTED && take_message(o, algorithm, &input))
+                error = sign_input(handle, o, key, algorithm, &input, &signature, &length, &failure);
+        if (error != TOKEND_OK)
                 return input_refused(o, &input, &failure);
         return ctl_output_result(o, &output, "signature", signature, length);
 }

@@ -20,8 +20,9 @@
         "\xa2\x03\x02\x01" salt
 /* clang-format on */
 
-#define ALGORITHM_ROW(constant, name, key_type, scheme, hash, mechanism, default_for, identifier)            \
-        [constant] = {name, key_type, scheme, hash, mechanism, default_for, (const uint8_t *)(identifier)},
+#define ALGORITHM_ROW(constant, name, key_type, scheme, hash, mechanism, hashing, default_for, identifier)   \
+        [constant] = {name, key_type, scheme, hash, mechanism, hashing, default_for,                         \
+                (const uint8_t *)(identifier)},
 static const struct algorithm_info algorithms[ALGORITHM_MAX_] = {ALGORITHM_LIST(ALGORITHM_ROW)};
 
 static const struct hash_info hashes[HASH_MAX_] = {

@@ -42,27 +42,28 @@ enum scheme {
  * A row without an AlgorithmIdentifier is a raw algorithm: what it signs cannot be told from the name, or the hash is
  * broken. It wants a right of its own, and signs no certificate.
  *
- *      X(constant, name on the wire, key type, scheme, hash, mechanism, default for, AlgorithmIdentifier)
+ *      X(constant, name on the wire, key type, scheme, hash, mechanism, hashing mechanism, default for, AlgorithmIdentifier)
  *
+ * "hashing mechanism": the one of the device that hashes the message itself; for keys and tokens that have that alone. 0: none.
  * "default for": the size in bits of the keys for which this algorithm is the default; ANY_SIZE; 0 for no key.
  * "AlgorithmIdentifier": as in a certificate, in DER; algorithm.c has these macros.
  */
 #define ANY_SIZE 1U
 /* clang-format off */
 #define ALGORITHM_LIST(X) \
-        X(RSA_PKCS1_SHA256, "rsa_pkcs1_sha256", KEY_RSA, SCHEME_PKCS1, HASH_SHA256, CKM_RSA_PKCS, ANY_SIZE, PKCS1_ID("\x0b")) \
-        X(RSA_PKCS1_SHA384, "rsa_pkcs1_sha384", KEY_RSA, SCHEME_PKCS1, HASH_SHA384, CKM_RSA_PKCS, 0, PKCS1_ID("\x0c")) \
-        X(RSA_PKCS1_SHA512, "rsa_pkcs1_sha512", KEY_RSA, SCHEME_PKCS1, HASH_SHA512, CKM_RSA_PKCS, 0, PKCS1_ID("\x0d")) \
-        X(RSA_PSS_SHA256, "rsa_pss_sha256", KEY_RSA, SCHEME_PSS, HASH_SHA256, CKM_RSA_PKCS_PSS, 0, PSS_ID("\x01", "\x20")) \
-        X(RSA_PSS_SHA384, "rsa_pss_sha384", KEY_RSA, SCHEME_PSS, HASH_SHA384, CKM_RSA_PKCS_PSS, 0, PSS_ID("\x02", "\x30")) \
-        X(RSA_PSS_SHA512, "rsa_pss_sha512", KEY_RSA, SCHEME_PSS, HASH_SHA512, CKM_RSA_PKCS_PSS, 0, PSS_ID("\x03", "\x40")) \
-        X(ECDSA_SHA256, "ecdsa_sha256", KEY_EC, SCHEME_ECDSA, HASH_SHA256, CKM_ECDSA, 256, ECDSA_ID("\x02")) \
-        X(ECDSA_SHA384, "ecdsa_sha384", KEY_EC, SCHEME_ECDSA, HASH_SHA384, CKM_ECDSA, 384, ECDSA_ID("\x03")) \
-        X(ECDSA_SHA512, "ecdsa_sha512", KEY_EC, SCHEME_ECDSA, HASH_SHA512, CKM_ECDSA, 521, ECDSA_ID("\x04")) \
-        X(ED25519, "ed25519", KEY_ED25519, SCHEME_EDDSA, HASH_NONE, CKM_EDDSA, 255, ED25519_ID) \
-        X(RSA_PKCS1, "rsa_pkcs1", KEY_RSA, SCHEME_PKCS1, HASH_NONE, CKM_RSA_PKCS, 0, NULL) \
-        X(RSA_PSS_SHA1, "rsa_pss_sha1", KEY_RSA, SCHEME_PSS, HASH_SHA1, CKM_RSA_PKCS_PSS, 0, NULL) \
-        X(ECDSA, "ecdsa", KEY_EC, SCHEME_ECDSA, HASH_NONE, CKM_ECDSA, 0, NULL)
+        X(RSA_PKCS1_SHA256, "rsa_pkcs1_sha256", KEY_RSA, SCHEME_PKCS1, HASH_SHA256, CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS, ANY_SIZE, PKCS1_ID("\x0b")) \
+        X(RSA_PKCS1_SHA384, "rsa_pkcs1_sha384", KEY_RSA, SCHEME_PKCS1, HASH_SHA384, CKM_RSA_PKCS, CKM_SHA384_RSA_PKCS, 0, PKCS1_ID("\x0c")) \
+        X(RSA_PKCS1_SHA512, "rsa_pkcs1_sha512", KEY_RSA, SCHEME_PKCS1, HASH_SHA512, CKM_RSA_PKCS, CKM_SHA512_RSA_PKCS, 0, PKCS1_ID("\x0d")) \
+        X(RSA_PSS_SHA256, "rsa_pss_sha256", KEY_RSA, SCHEME_PSS, HASH_SHA256, CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS, 0, PSS_ID("\x01", "\x20")) \
+        X(RSA_PSS_SHA384, "rsa_pss_sha384", KEY_RSA, SCHEME_PSS, HASH_SHA384, CKM_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, 0, PSS_ID("\x02", "\x30")) \
+        X(RSA_PSS_SHA512, "rsa_pss_sha512", KEY_RSA, SCHEME_PSS, HASH_SHA512, CKM_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS, 0, PSS_ID("\x03", "\x40")) \
+        X(ECDSA_SHA256, "ecdsa_sha256", KEY_EC, SCHEME_ECDSA, HASH_SHA256, CKM_ECDSA, CKM_ECDSA_SHA256, 256, ECDSA_ID("\x02")) \
+        X(ECDSA_SHA384, "ecdsa_sha384", KEY_EC, SCHEME_ECDSA, HASH_SHA384, CKM_ECDSA, CKM_ECDSA_SHA384, 384, ECDSA_ID("\x03")) \
+        X(ECDSA_SHA512, "ecdsa_sha512", KEY_EC, SCHEME_ECDSA, HASH_SHA512, CKM_ECDSA, CKM_ECDSA_SHA512, 521, ECDSA_ID("\x04")) \
+        X(ED25519, "ed25519", KEY_ED25519, SCHEME_EDDSA, HASH_NONE, CKM_EDDSA, 0, 255, ED25519_ID) \
+        X(RSA_PKCS1, "rsa_pkcs1", KEY_RSA, SCHEME_PKCS1, HASH_NONE, CKM_RSA_PKCS, 0, 0, NULL) \
+        X(RSA_PSS_SHA1, "rsa_pss_sha1", KEY_RSA, SCHEME_PSS, HASH_SHA1, CKM_RSA_PKCS_PSS, CKM_SHA1_RSA_PKCS_PSS, 0, NULL) \
+        X(ECDSA, "ecdsa", KEY_EC, SCHEME_ECDSA, HASH_NONE, CKM_ECDSA, 0, 0, NULL)
 /* clang-format on */
 
 #define ALGORITHM_CONSTANT(constant, ...) constant,
@@ -78,6 +79,7 @@ struct algorithm_info {
         enum scheme scheme;
         enum hash hash;
         uint64_t mechanism;   /* CKM_ */
+        uint64_t hashing;     /* CKM_, or 0 */
         unsigned default_for; /* bits; ANY_SIZE; 0 */
         /* AlgorithmIdentifier, a SEQUENCE in DER of 2 + identifier[1] bytes; NULL: a raw algorithm. */
         const uint8_t *identifier;

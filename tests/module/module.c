@@ -52,6 +52,7 @@
  *     modifiable    C_CreateObject: CKA_MODIFIABLE is left out, as by a token that does not know it
  *     text          C_GetInfo, C_GetSlotInfo, C_GetTokenInfo: every field of text is that text; C_GetAttributeValue: CKA_LABEL
  *                   is, of objects that are no data objects
+ *     hide=0xd      C_GetMechanismList: that mechanism is not among them
  *     slots=4       C_GetSlotList says that there are so many; `mechanisms` likewise of C_GetMechanismList
  *     length=4      C_GetAttributeValue says that each value has so many bytes, and writes what there is
  *
@@ -121,6 +122,7 @@ enum action {
         ACTION_ALIAS,
         ACTION_TEXT,
         ACTION_COUNT,
+        ACTION_HIDE,
         ACTION_LENGTH,
         ACTION_PROCESS,
         ACTION_MODIFIABLE,
@@ -154,6 +156,7 @@ static const struct {
         {"text", ACTION_TEXT},
         {"slots", ACTION_COUNT},
         {"mechanisms", ACTION_COUNT},
+        {"hide", ACTION_HIDE},
         {"length", ACTION_LENGTH},
         {"modifiable", ACTION_MODIFIABLE},
 };
@@ -478,6 +481,10 @@ static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE_PTR list, CK_
         rv = module.target->C_GetMechanismList(slot, list, n);
         if (rv == CKR_OK && fault.action == ACTION_COUNT)
                 *n = fault.value;
+        /* Another stands twice instead. */
+        for (CK_ULONG i = 0; rv == CKR_OK && list && fault.action == ACTION_HIDE && i < *n; i++)
+                if (list[i] == fault.value)
+                        list[i] = list[i == 0 ? 1 : 0];
         return rv;
 }
 

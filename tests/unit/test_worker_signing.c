@@ -134,7 +134,31 @@ static void test_refused(void)
         CU_ASSERT_EQUAL(signing_mechanism(0), CKM_VENDOR_DEFINED);
 }
 
-SUITE(worker_signing, {"a digest longer than the curve's order is cut to its left bytes", test_truncated},
+/* For keys that have such a mechanism alone. */
+static void test_hashed_there(void)
+{
+        struct to_sign what = {.algorithm = RSA_PSS_SHA256, .salted = true, .salt = 7, .data = of(40)};
+        struct signing signing;
+
+        CU_ASSERT_EQUAL(signing_hashing(&what), CKM_SHA256_RSA_PKCS_PSS);
+        what.hashed_there = true;
+        CU_ASSERT_EQUAL_FATAL(signing_init(&signing, &what, KEY_RSA, 2048), 0);
+        CU_ASSERT_EQUAL(signing.mechanism.mechanism, CKM_SHA256_RSA_PKCS_PSS);
+        CU_ASSERT_EQUAL(signing.pss.sLen, 7);
+        CU_ASSERT_PTR_EQUAL(signing.input.data, what.data.data);
+        CU_ASSERT_EQUAL(signing.input.length, 40);
+        what.prehashed = true;
+        CU_ASSERT_EQUAL(signing_hashing(&what), 0);
+        what = (struct to_sign){.algorithm = ED25519};
+        CU_ASSERT_EQUAL(signing_hashing(&what), 0);
+        what.algorithm = ECDSA_SHA512;
+        CU_ASSERT_EQUAL(signing_hashing(&what), CKM_ECDSA_SHA512);
+        what.algorithm = RSA_PKCS1_SHA384;
+        CU_ASSERT_EQUAL(signing_hashing(&what), CKM_SHA384_RSA_PKCS);
+}
+
+SUITE(worker_signing, {"a message is hashed by the device where it must be", test_hashed_there},
+        {"a digest longer than the curve's order is cut to its left bytes", test_truncated},
         {"RSA gets a DigestInfo, or the digest and the parameters of PSS", test_rsa},
         {"a raw algorithm signs a digest of any length that fits, and no message", test_raw},
         {"the salt of PSS is as long as is asked for, up to what the key has room for", test_salted},

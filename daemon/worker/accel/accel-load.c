@@ -265,7 +265,8 @@ int load_attempt(struct operation *operation, const void *request)
 
         if (!inventory_key(operation->inventory, load->key, &key))
                 return operation_answer(operation, REPLY_KEY_GONE, "there is no such key");
-        if ((key.flags & wanted) != wanted || !(key.usage & USAGE_SIGN) || key.always_authenticate)
+        if ((key.flags & wanted) != wanted || !(key.usage & USAGE_SIGN) || key.always_authenticate ||
+                key.restricted)
                 return operation_answer(
                         operation, REPLY_NOT_SUPPORTED, "the key must not be loaded into an accelerator");
         if (!token->config->accelerator || !accel_can_wrap(token))

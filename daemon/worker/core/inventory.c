@@ -78,6 +78,7 @@ static struct inventory_key key_of(const struct object *object)
                 .copy = object->copy,
                 .no_copy = object->no_copy,
                 .always_authenticate = object->always_authenticate,
+                .restricted = object->n_allowed > 0,
                 .key_type = object->key_type,
                 .size = object->size,
                 .usage = object->usage,
@@ -94,6 +95,20 @@ bool inventory_key(struct inventory *inventory, uint64_t number, struct inventor
                 *ret = key_of(object);
         pthread_mutex_unlock(&inventory->lock);
         return object != NULL;
+}
+
+bool inventory_allows(struct inventory *inventory, uint64_t number, CK_MECHANISM_TYPE mechanism)
+{
+        const struct object *object;
+        bool allows;
+
+        pthread_mutex_lock(&inventory->lock);
+        object = find_key(inventory, number);
+        allows = object && object->n_allowed == 0;
+        for (size_t i = 0; object && i < object->n_allowed && !allows; i++)
+                allows = object->allowed[i] == mechanism;
+        pthread_mutex_unlock(&inventory->lock);
+        return allows;
 }
 
 bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret)

@@ -33,6 +33,7 @@ struct inventory_key {
         CK_OBJECT_HANDLE copy;   /* its copy as a session object; CK_INVALID_HANDLE: none */
         bool no_copy;
         bool always_authenticate;
+        bool restricted; /* to some mechanisms: inventory_allows() */
         unsigned key_type, size, usage, flags;
 };
 
@@ -65,6 +66,8 @@ void inventory_leave(
  * whether the handle was this key's all the time. If not, it may have become another key's handle, and the
  * result must not leave the worker. false: there is no such key. */
 bool inventory_key(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
+/* Whether the key may be used with that mechanism (CKA_ALLOWED_MECHANISMS). A key that is gone may not. */
+bool inventory_allows(struct inventory *inventory, uint64_t number, CK_MECHANISM_TYPE mechanism);
 /* Likewise a secret key that a client may name: not one of tokend's own. */
 bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
 bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);

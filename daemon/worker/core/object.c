@@ -17,6 +17,8 @@
 #define LABEL_SIZE 1024U
 /* Bytes of a modulus: RSA-16384. */
 #define MODULUS_SIZE 2048U
+/* Mechanisms of CKA_ALLOWED_MECHANISMS: PKCS #11 has some 20 for a key of a type. */
+#define ALLOWED_MAX 128U
 /* Bytes of a certificate: it must fit into one message with its other fields. */
 #define CERTIFICATE_MAX (100U * 1024U)
 
@@ -151,18 +153,38 @@ static int read_bits(struct session *session, struct object *object, size_t n)
         return r;
 }
 
+/* A list that is longer than any token has says nothing: the token itself refuses what it does not allow. */
+static int keep_allowed(struct object *object, const CK_ATTRIBUTE *attribute)
+{
+        struct der list = attribute_bytes(attribute);
+
+        if (list.length == 0 || list.length % sizeof(CK_MECHANISM_TYPE) != 0)
+                return 0;
+        object->allowed = malloc(list.length);
+        if (!object->allowed)
+                return -ENOMEM;
+        memcpy(object->allowed, list.data, list.length);
+        object->n_allowed = list.length / sizeof(CK_MECHANISM_TYPE);
+        return 0;
+}
+
 static int read_private(struct session *session, struct object *object)
 {
         CK_BBOOL value = CK_FALSE;
-        CK_ATTRIBUTE always = ATTRIBUTE(CKA_ALWAYS_AUTHENTICATE, &value, sizeof(value));
+        CK_MECHANISM_TYPE allowed[ALLOWED_MAX];
+        CK_ATTRIBUTE attributes[] = {
+                ATTRIBUTE(CKA_ALWAYS_AUTHENTICATE, &value, sizeof(value)),
+                ATTRIBUTE(CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed)),
+        };
         int r = read_bits(session, object, N_PRIVATE_BITS);
 
-        /* By itself, because older tokens do not know it. */
+        /* By themselves, because older tokens do not know them. */
         if (r == 0)
-                r = attributes_read(session, object->handle, &always, 1);
-        if (r == 0)
-                object->always_authenticate = attribute_is_true(&always);
-        return r;
+                r = attributes_read(session, object->handle, attributes, ARRAY_SIZE(attributes));
+        if (r != 0)
+                return r;
+        object->always_authenticate = attribute_is_true(&attributes[0]);
+        return keep_allowed(object, &attributes[1]);
 }
 
 /* DES keys have no CKA_VALUE_LEN. */
@@ -327,6 +349,7 @@ void object_free(struct object *object)
         free(object->label);
         free(object->der);
         free(object->modulus);
+        free(object->allowed);
         free(object->sent_names);
         free(object);
 }
@@ -352,7 +375,10 @@ bool object_same(const struct object *a, const struct object *b)
         bool same = a->class == b->class && !a->unreadable == !b->unreadable && object_same_id(a, b) &&
                     object_same_label(a, b) && a->listable == b->listable && a->key_type == b->key_type &&
                     a->size == b->size && a->usage == b->usage && a->flags == b->flags &&
-                    a->apart == b->apart;
+                    a->apart == b->apart && a->n_allowed == b->n_allowed;
+
+        if (same && a->n_allowed > 0)
+                same = memcmp(a->allowed, b->allowed, a->n_allowed * sizeof(*a->allowed)) == 0;
 
         if (same && a->der && b->der)
                 same = a->der_length == b->der_length && memcmp(a->der, b->der, a->der_length) == 0;

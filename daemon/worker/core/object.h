@@ -35,6 +35,9 @@ struct object {
         unsigned usage;    /* mask of enum key_usage */
         unsigned flags;    /* mask of enum object_flag, without those that come of joining */
         bool always_authenticate;
+        CK_MECHANISM_TYPE *
+                allowed; /* CKA_ALLOWED_MECHANISMS of a private key; NULL: the token names none, so that it may all */
+        size_t n_allowed;
 
         /* Of a certificate; UINT64_MAX: it is not understood. The oldest of several names their key. */
         uint64_t not_before_usec;

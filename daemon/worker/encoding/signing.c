@@ -14,6 +14,13 @@ CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm)
         return info ? info->mechanism : CKM_VENDOR_DEFINED;
 }
 
+CK_MECHANISM_TYPE signing_hashing(const struct to_sign *what)
+{
+        const struct algorithm_info *info = algorithm_info(what->algorithm);
+
+        return info && !what->prehashed ? info->hashing : 0;
+}
+
 /* ECDSA signs the leftmost bytes of the digest, no more than the order of the curve has (FIPS 186-4, 6.4).
  * With our curves a byte is never cut. */
 static size_t truncated(size_t digest_length, unsigned bits)
@@ -61,7 +68,9 @@ int signing_init(struct signing *signing, const struct to_sign *what, unsigned k
         struct der digest;
         size_t length;
 
-        *signing = (struct signing){.info = info, .mechanism = {signing_mechanism(what->algorithm), NULL, 0}};
+        *signing = (struct signing){.info = info};
+        signing->mechanism.mechanism =
+                what->hashed_there ? signing_hashing(what) : signing_mechanism(what->algorithm);
         if (!info || !algorithm_fits(what->algorithm, key_type, bits))
                 return SIGNING_UNFIT;
         if (what->prehashed ? !algorithm_takes_digest(what->algorithm, bits, what->data.length)
@@ -73,7 +82,8 @@ int signing_init(struct signing *signing, const struct to_sign *what, unsigned k
         if (info->scheme == SCHEME_PSS)
                 init_pss(signing, what);
         signing->input = (struct der){what->data.data, what->data.length};
-        if (info->scheme == SCHEME_EDDSA || (info->scheme == SCHEME_PKCS1 && info->hash == HASH_NONE))
+        if (what->hashed_there || info->scheme == SCHEME_EDDSA ||
+                (info->scheme == SCHEME_PKCS1 && info->hash == HASH_NONE))
                 return 0;
         if (take_digest(what, info->hash, buffer, &digest) < 0)
                 return -EIO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * From a signature algorithm and a digest or message to what a token is given: mechanism, parameters, bytes.
- * NSS's own software token hashes, never the device.
+ * NSS's own software token hashes, and not the device, but for keys and tokens that sign in no other way.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct to_sign {
         bool prehashed;         /* data is a digest, and not a message */
         bool salted;            /* salt is the length of the salt of PSS, and not the hash's */
         unsigned salt;          /* bytes */
+        bool hashed_there;      /* by the device, with signing_hashing() */
         struct wire_bytes data; /* borrowed */
 };
 
@@ -38,6 +39,9 @@ struct signing {
 
 /* The mechanism alone; CKM_VENDOR_DEFINED if there is no such algorithm. */
 CK_MECHANISM_TYPE signing_mechanism(unsigned algorithm);
+
+/* The mechanism with which the device hashes the message itself. 0: there is none, or only the digest is known. */
+CK_MECHANISM_TYPE signing_hashing(const struct to_sign *what);
 
 /* What signing_init() returns instead of 0. */
 enum {

@@ -138,7 +138,8 @@ static int check_labels(struct operation *operation, const struct inventory_key 
                                  "the token does nothing with a label of OAEP");
 }
 
-static int decrypt_with(struct operation *operation, struct inventory_key *key, const void *request)
+static int decrypt_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
+        const void *request)
 {
         const struct message_decrypt *message = request;
         struct result *result = &operation->result;

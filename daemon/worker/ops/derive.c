@@ -78,7 +78,8 @@ static int take_secret(struct operation *operation, CK_OBJECT_HANDLE secret, siz
         return r;
 }
 
-static int derive_with(struct operation *operation, struct inventory_key *key, const void *request)
+static int derive_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
+        const void *request)
 {
         const struct message_derive *message = request;
         struct session *session = operation->session;

@@ -3,6 +3,7 @@
 #include "daemon/worker/ops/private-key.h"
 
 #include "daemon/util/algorithm.h"
+#include "daemon/util/ckm.h"
 #include "daemon/worker/device/attribute.h"
 
 /* Sets key->copy; it stays CK_INVALID_HANDLE if the token refuses, which is not an error. */
@@ -35,8 +36,28 @@ int private_key_object(struct operation *operation, struct inventory_key *key, C
         return r;
 }
 
-static int check_key(
-        struct operation *operation, const struct inventory_key *key, const struct private_use *use)
+static bool can(struct operation *operation, const struct inventory_key *key, CK_MECHANISM_TYPE mechanism)
+{
+        return slot_token_has_mechanism(operation->session->token, mechanism) &&
+               (!key->restricted || inventory_allows(operation->inventory, key->number, mechanism));
+}
+
+static int refuse_mechanism(struct operation *operation, const struct private_use *use)
+{
+        bool has = slot_token_has_mechanism(operation->session->token, use->mechanism);
+        char name[CKM_TEXT];
+
+        return operation_answer(operation, REPLY_NOT_SUPPORTED, "%s %s%s",
+                has ? "the key may not be used (CKA_ALLOWED_MECHANISMS) with"
+                    : "the token lacks the mechanism",
+                ckm_text(use->mechanism, name),
+                use->usage == USAGE_SIGN && !use->instead ? "; it may sign messages, which the device hashes"
+                                                          : "");
+}
+
+/* *ret: the mechanism to use. */
+static int check_key(struct operation *operation, const struct inventory_key *key,
+        const struct private_use *use, CK_MECHANISM_TYPE *ret)
 {
         if (!(key->usage & use->usage))
                 return operation_answer(
@@ -45,18 +66,23 @@ static int check_key(
         if (key->always_authenticate)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED,
                         "the key wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE)");
-        if (!slot_token_has_mechanism(operation->session->token, use->mechanism))
-                return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
+        if (can(operation, key, use->mechanism))
+                *ret = use->mechanism;
+        else if (use->instead && can(operation, key, use->instead))
+                *ret = use->instead;
+        else
+                return refuse_mechanism(operation, use);
         return 0;
 }
 
 static int run(struct operation *operation, struct inventory_key *key, const struct private_use *use)
 {
-        int r = check_key(operation, key, use);
+        CK_MECHANISM_TYPE mechanism = use->mechanism;
+        int r = check_key(operation, key, use, &mechanism);
 
         if (r != 0)
                 return r;
-        r = use->run(operation, key, use->request);
+        r = use->run(operation, key, mechanism, use->request);
         if (session_class(operation->session, r) == CKR_CLASS_SESSION && key->copy != CK_INVALID_HANDLE)
                 inventory_forget_copy(operation->inventory, key->number, key->copy);
         return r;

@@ -11,8 +11,11 @@ struct private_use {
         uint64_t number; /* of the key in the inventory */
         unsigned usage;  /* one bit of enum key_usage */
         CK_MECHANISM_TYPE mechanism;
-        /* The use. It takes the object from private_key_object(), and puts what it made into the result. As an attempt. */
-        int (*run)(struct operation *operation, struct inventory_key *key, const void *request);
+        CK_MECHANISM_TYPE instead; /* where the key or the token has not that one; 0: none */
+        /* The use, with one of the two. It takes the object from private_key_object(), and puts what it made into the result. As an
+         * attempt. */
+        int (*run)(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
+                const void *request);
         const void *request;
 };
 

@@ -6,12 +6,17 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/worker/ops/private-key.h"
 
-static int sign_with(struct operation *operation, struct inventory_key *key, const void *request)
+static int sign_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
+        const void *request)
 {
         const struct message_sign *message = request;
+        struct to_sign what = TO_SIGN(message);
         struct signing signing;
         CK_OBJECT_HANDLE object;
-        int r = operation_prepare(operation, &signing, &TO_SIGN(message), key->key_type, key->size);
+        int r;
+
+        what.hashed_there = mechanism != signing_mechanism(message->algorithm);
+        r = operation_prepare(operation, &signing, &what, key->key_type, key->size);
 
         if (r == 0)
                 r = private_key_object(operation, key, &object);
@@ -25,6 +30,7 @@ int sign_attempt(struct operation *operation, const void *request)
         return private_key_use(operation, &(struct private_use){.number = message->key,
                                                   .usage = USAGE_SIGN,
                                                   .mechanism = signing_mechanism(message->algorithm),
+                                                  .instead = signing_hashing(&TO_SIGN(message)),
                                                   .run = sign_with,
                                                   .request = message});
 }

@@ -6,7 +6,7 @@
 int sign_sealed_attempt(struct operation *operation, const void *request)
 {
         const struct message_sign_sealed *message = request;
-        const struct to_sign what = {
+        struct to_sign what = {
                 .algorithm = message->algorithm, .prehashed = message->prehashed, .data = message->data};
         struct signing signing;
         struct opened_key key;
@@ -18,7 +18,9 @@ int sign_sealed_attempt(struct operation *operation, const void *request)
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "a secret key does not sign");
         if (!(key.usage & USAGE_SIGN))
                 return seal_not_its_usage(operation, USAGE_SIGN);
-        if (!slot_token_can(operation->session->token, signing_mechanism(message->algorithm), CKF_SIGN))
+        what.hashed_there =
+                !slot_token_can(operation->session->token, signing_mechanism(message->algorithm), CKF_SIGN);
+        if (what.hashed_there && !slot_token_can(operation->session->token, signing_hashing(&what), CKF_SIGN))
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the token lacks the mechanism");
         r = operation_prepare(
                 operation, &signing, &what, key.type == SECRET_RSA ? KEY_RSA : KEY_EC, key.size);
