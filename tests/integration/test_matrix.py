@@ -100,6 +100,14 @@ class Uses:
         if of == "Delete of a secret":
             self.ask("Generate of a secret")
 
+    def tidy(self, of):
+        """Nothing that the last request may have made is left: a token with thousands of objects takes its time."""
+        made = {"Generate": ("Delete", "key", ""), "Rename": ("Delete", "key", "'"), "Import": (C + "Delete", "certificate", ""),
+                "Generate of a secret": ("io.tokend.Secrets.Delete", "secret", "")}
+        if of in made:
+            method, parameter, end = made[of]
+            self.daemon.call(method, **{parameter: f"{self.token}:{self.name}{end}"})
+
     def ask(self, of):
         key = f"{self.token}:{self.name}"
         common = {"iv": b64(bytes(16)), "algorithm": "aes_cbc_pad", "key": self.sealed}
@@ -219,6 +227,7 @@ class Matrix(Case):
         # What it was for is as it was, or can be done now; and no worker ends any more.
         use.prepare(of_what)
         use.ask(of_what)
+        use.tidy(of_what)
         use.ask("Sign")
         workers = self.daemon.token(name)["restarts"] - before
         return answer if workers == 0 or answer == "failed" else f"{answer}, {workers}"
