@@ -4,6 +4,7 @@
 Nothing here waits for a time to pass: the daemon says READY to a notify socket of ours, and what has no event is
 asked for until it is so, or a deadline is over.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -165,6 +166,12 @@ def children(pid):
 def die_with_parent():
     """A daemon of a test that was killed must not outlive it."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def kill_family(process):
+    """Ends a program that was started with start_new_session, and what it forked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Daemon:

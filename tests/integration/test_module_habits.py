@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """The PKCS #11 module in programs as they are: they close descriptors, fork, give up rights, and outlive the daemon."""
 import os
-import signal
 import subprocess
-import unittest
 
-from harness import BUILD, DEADLINE, OneToken, PLAIN, run
+from harness import BUILD, DEADLINE, OneToken, PLAIN, kill_family
 
 RIGHTS = "list sign verify generate delete delete-cert import request"
 
@@ -24,10 +22,10 @@ class Habits(OneToken):
     def start_program(self, habit, build=BUILD, **environment):
         environment = dict(os.environ, TOKEND_SOCKET=str(self.daemon.socket), ASAN_OPTIONS="detect_leaks=0", **environment)
         process = subprocess.Popen([build / "tests/habits", build / "libtokend-pkcs11.so", "hsm", habit], text=True, env=environment,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        self.addCleanup(kill_family, process)
         return process
 
     def ready(self, process):

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import BUILD, DEADLINE, Case, until
+from harness import BUILD, DEADLINE, Case, kill_family, until
 from relay import Relay
 from test_faults import FaultyToken
 
@@ -24,10 +24,10 @@ class Held(Case):
     def begin(self, what):
         environment = dict(os.environ, TOKEND_SOCKET=str(self.relay.path), ASAN_OPTIONS="detect_leaks=0")
         self.process = subprocess.Popen([BUILD / "tests/held", BUILD / "libtokend-pkcs11.so", "hsm", what], text=True, env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.process.wait)
-        self.addCleanup(self.process.kill)
+        self.addCleanup(kill_family, self.process)
 
     def ready(self):
         line = self.process.stdout.readline()
