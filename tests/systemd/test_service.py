@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+import time
 import unittest
 
 import machine
@@ -57,6 +58,30 @@ class Activation(machine.Case):
         self.assertEqual(machine.show("tokend.service", "ExecMainStatus"), "0")
         self.assertTrue(machine.SOCKET.exists() and machine.STATUS_SOCKET.exists())
         self.assertEqual(machine.show("tokend.service", "ControlGroup"), "")
+
+    def test_status_looks(self):
+        """tokendctl status does not start a stopped service, and says of one whose files are bad which line it is, at once"""
+        ask = lambda *words: subprocess.run(["tokendctl", *words], capture_output=True, text=True, timeout=20)
+        run("systemctl", "stop", "tokend.service")
+        done = ask("status")
+        self.assertEqual((done.returncode, machine.show("tokend.service", "ActiveState")), (3, "inactive"), done.stderr)
+        self.assertIn("tokend.service: inactive, dead", done.stderr)
+        self.assertEqual(ask("complete", "--", "sign", "").stdout, "")
+        self.assertEqual(machine.show("tokend.service", "ActiveState"), "inactive")
+        text = machine.CONFIG.read_text()
+        machine.configure("[Token x]\nModul=/x\n")
+        try:
+            subprocess.run(["systemctl", "start", "tokend.service"], capture_output=True)
+            begun = time.monotonic()
+            done = ask("status")
+            self.assertLess(time.monotonic() - begun, 5)
+            self.assertEqual(done.returncode, 3)
+            self.assertRegex(done.stderr, f"tokend.service: [a-z]+, [a-z-]+, status 78: {machine.CONFIG}:[12]: ")
+        finally:
+            machine.configure(text)
+            run("systemctl", "reset-failed", "tokend.service")
+        run("systemctl", "start", "tokend.service")
+        self.assertEqual(ask("status").returncode, 0)
 
     def test_socket_stops(self):
         """stopping tokend.socket stops all of it and takes the sockets' files away; it starts again"""

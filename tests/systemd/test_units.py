@@ -52,6 +52,23 @@ class Units(machine.Case):
         records = machine.records("TOKEND_PEER_UNIT=pki-tomcatd@ca.service", "TOKEND_INSTANCE")
         self.assertEqual({r["TOKEND_INSTANCE"] for r in records}, {"ca"})
 
+    def test_who(self):
+        """whoami and may tell of the unit: what the daemon saw, what it would answer in another one, and what its log has of who was denied"""
+        done = ctl("pki-tomcatd@ca.service", "whoami")
+        for word in ("pki-tomcatd@ca.service", "instance  ca", "keys      ca-*", "rights    list sign"):
+            self.assertIn(word, done.stdout)
+        done = ctl("wrong.service", "whoami")
+        for word in ("wrong.service", "none: no [Instance] of tokend.conf matches"):
+            self.assertIn(word, done.stdout)
+        may = lambda *words: subprocess.run(["tokendctl", "may", *words], capture_output=True, text=True, timeout=60).stdout.splitlines()[0]
+        self.assertEqual(may("sign", "ca-key", "--as", f"{USER}:pki-tomcatd@ca.service"), "yes: [Instance ca] may sign")
+        self.assertEqual(may("sign", "ca-key", "--as", f"{USER}:pki-tomcatd@kra.service"),
+                         "no: not-this-key (the call is of [Instance kra])")
+        self.assertEqual(may("sign", "ca-key", "--as", USER), "no: no-instance (the nearest is [Instance ca], but for its Unit=)")
+        self.assertIn("next: ", ctl("wrong.service", "list").stderr)
+        journal = run("journalctl", "-u", "tokend", "-o", "cat").decode()
+        self.assertIn("unit wrong.service; the nearest is [Instance ca], but for its Unit=pki-tomcatd@ca.service", journal)
+
     def test_another_unit(self):
         """the same user in another unit, in a scope, or outside of any is nobody"""
         done = ctl("other.service", "list")

@@ -13,7 +13,8 @@
 #define LOG_MAX 10U
 /* Of the groups of a caller so many characters are logged, and of why a line and a half. */
 #define GROUPS_TEXT 128
-#define WHY_TEXT    384
+#define WHY_TEXT    640
+#define UNIT_SHOWN  128
 
 /* ---- what the log says ---- */
 
@@ -37,7 +38,7 @@ static void no_instance_text(const struct op *op, char text[static WHY_TEXT])
         const struct config *config = op->broker->config;
         const char *key = NULL;
         const struct config_instance *nearest = policy_nearest(config, op->caller, &key);
-        char value[WHY_TEXT / 2];
+        char value[WHY_TEXT / 3], groups[GROUPS_TEXT];
 
         if (!nearest) {
                 (void)snprintf(text, WHY_TEXT,
@@ -49,9 +50,12 @@ static void no_instance_text(const struct op *op, char text[static WHY_TEXT])
         else
                 (void)snprintf(value, sizeof(value), "%u",
                         strcmp(key, "User=") == 0 ? (unsigned)nearest->user : (unsigned)nearest->group);
+        groups_text(op->caller, groups);
         (void)snprintf(text, WHY_TEXT,
-                "no [Instance] matches the caller; the nearest is [Instance %s], but for its %s%s",
-                nearest->name, key, value);
+                "no [Instance] matches user %u, group %u, groups %s, unit %.*s; the nearest is [Instance "
+                "%s], but for its %s%s",
+                (unsigned)op->caller->uid, (unsigned)op->caller->gid, groups[0] ? groups : "-", UNIT_SHOWN,
+                op->caller->unit ? op->caller->unit : "-", nearest->name, key, value);
 }
 
 static void why_text(const struct op *op, const char *operation, char text[static WHY_TEXT])
@@ -99,7 +103,6 @@ static bool is_recorded_there(const struct op *op)
 static void log_denial(const struct op *op, const char *operation, const char *why)
 {
         const struct caller *caller = op->caller;
-        char groups[GROUPS_TEXT];
         unsigned n_dropped;
 
         if (is_recorded_there(op) ||
@@ -107,11 +110,9 @@ static void log_denial(const struct op *op, const char *operation, const char *w
                 return;
         if (n_dropped > 0)
                 log_notice("%u other requests were denied", n_dropped);
-        groups_text(caller, groups);
-        log_notice("denied: %s, to %s%s (uid %u, gid %u, groups %s, unit %s, pid %d): %s: %s", operation,
+        log_notice("denied: %s, to %s%s (uid %u, pid %d): %s: %s", operation,
                 op->instance ? "instance " : "a caller of no instance",
-                op->instance ? op->instance->name : "", (unsigned)caller->uid, (unsigned)caller->gid,
-                groups[0] ? groups : "-", caller->unit ? caller->unit : "-", (int)caller->pid,
+                op->instance ? op->instance->name : "", (unsigned)caller->uid, (int)caller->pid,
                 denial_word(op->denial), why);
 }
 
