@@ -60,9 +60,9 @@
         O(GENERATE, generate, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_NAMES, \
           ANSWER_KEY, F(text, nickname) F(bytes, id) F(u8, key_type) F(u32, size) F(u32, usage) \
           F(u8, loadable) F(u8, fixed_id)) \
-        /* Another nickname for a key, on both halves. */ \
+        /* Another nickname for a key, on both halves. was: the one that it has; empty: whatever it is. */ \
         O(RENAME, rename, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, ANSWER_KEY, \
-          F(text, nickname)) \
+          F(text, nickname) F(text, was)) \
         O(DELETE, delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_SETTLED | CLASS_OBJECT, \
           ANSWER_NOTHING,) \
         /* Makes a certificate and puts it on the token under the key's nickname. */ \

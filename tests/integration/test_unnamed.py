@@ -229,6 +229,26 @@ class Crashes(Case):
         self.daemon = self.own(f"Audit=file:{self.path}\n" + self.token.section("hsm", "KeepAlive=1h\n", refresh="1h"))
         return self.daemon.call("Generate", token="hsm", type="ec")["key"]
 
+    def test_at_once(self):
+        """of several that rename a key by the nickname that it had, one does, and it keeps that name; whoever gives its id comes after"""
+        for by_id, says in ((False, "KeyNotFound"), (True, "last")):
+            key = self.begin()
+            old = self.daemon.call("List", token="hsm")["keys"][0]["nickname"]
+            second = "pkcs11:id=" + "".join("%" + key["id"][i:i + 2] for i in range(0, len(key["id"]), 2)) if by_id else "hsm:" + old
+            self.token.set("C_SetAttributeValue hold")
+            with self.daemon.client() as one, self.daemon.client() as other:
+                one.send("Rename", {"key": "hsm:" + old, "nickname": f"first {by_id}"})
+                until(lambda: self.token.counts().get("held"), "the first is at it")
+                other.send("Rename", {"key": second, "nickname": "last"})
+                until(lambda: sum(self.daemon.token("hsm")[where] for where in ("queued", "inFlight")) == 2, "the second waits")
+                self.token.set()
+                self.assertEqual(one.result()["key"]["nickname"], f"first {by_id}")
+                if by_id:
+                    self.assertEqual(other.result()["key"]["nickname"], says)
+                else:
+                    self.fails(says, other.result)
+            self.assertEqual(self.settled(), [("last" if by_id else "first False", key["id"])])
+
     def settled(self):
         until(lambda: self.daemon.token("hsm")["state"] == "ready", "the token is ready")
         until(lambda: not self.daemon.token("hsm").get("claims"), "no claim")

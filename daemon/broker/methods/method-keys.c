@@ -221,7 +221,9 @@ void keys_rename(struct op *op)
                 return;
         }
         op->kind = MESSAGE_TYPE_RENAME;
-        op->input.rename = (struct message_rename){.nickname = p->nickname};
+        /* Whoever gave its id means the key whatever it is called by then. */
+        op->input.rename = (struct message_rename){
+                .nickname = p->nickname, .was = name_is_uri(p->key) ? "" : op->entry->label};
         op_submit(op, op_finish);
 }
 

@@ -6,13 +6,18 @@
 
 #define URI_SCHEME "pkcs11:"
 
+bool name_is_uri(const char *text)
+{
+        return strncmp(text, URI_SCHEME, strlen(URI_SCHEME)) == 0;
+}
+
 int name_parse(const char *text, const struct config *config, struct name *ret)
 {
         struct name name = {.uri = {.slot_id = -1}};
         const char *colon = strchr(text, ':');
         int r;
 
-        if (strncmp(text, URI_SCHEME, strlen(URI_SCHEME)) == 0) {
+        if (name_is_uri(text)) {
                 r = uri_parse(text, &name.uri);
                 if (r < 0)
                         return r == -EINVAL ? 1 : r;

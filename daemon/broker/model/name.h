@@ -12,6 +12,8 @@ struct name {
         struct uri uri;
 };
 
+bool name_is_uri(const char *text);
+
 /* What stands before the first colon is a token only where one is configured by that name; else the whole is
  * a nickname. 1: a URI that does not parse; -ENOMEM. The caller calls name_done() after 0. */
 int name_parse(const char *text, const struct config *config, struct name *ret);

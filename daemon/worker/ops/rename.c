@@ -14,14 +14,28 @@ struct renaming {
         struct wire_bytes id; /* of the key */
 };
 
+/* Another request may have renamed it while this one waited: then nothing has the name that its caller gave. A key without a label of
+ * its own has its certificate's. */
+static bool is_still_called(struct operation *operation, const struct renaming *renaming)
+{
+        const struct message_rename *message = renaming->message;
+
+        return *message->was == '\0' ||
+               inventory_find(operation->inventory, renaming->id, message->was) == message->key ||
+               inventory_find(operation->inventory, renaming->id, "") == message->key;
+}
+
 /* Once more under the same claim, its number may be another. */
 static int name(struct operation *operation, const void *request)
 {
         const struct renaming *renaming = request;
         const char *nickname = renaming->message->nickname;
         uint64_t number = inventory_find(operation->inventory, renaming->id, nickname);
-        int r = pair_label(operation, number ? number : renaming->message->key, nickname);
+        int r;
 
+        if (!number && !is_still_called(operation, renaming))
+                return operation_gone(operation, "the key is called otherwise by now");
+        r = pair_label(operation, number ? number : renaming->message->key, nickname);
         if (session_said(operation->session, r, CKR_OBJECT_HANDLE_INVALID))
                 return operation_gone(operation, "there is no such key");
         if (r == 0)
