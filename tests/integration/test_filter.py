@@ -107,6 +107,7 @@ class Filter(Case):
             SERVICE + "GetInfo": {},
             SERVICE + "GetInterfaceDescription": {"interface": "io.tokend.Keys"},
             KEYS + "Generate": {"token": "hsm", "nickname": "n", "type": "ec", "loadable": True},
+            KEYS + "WhoAmI": {},
             KEYS + "Tokens": {},
             KEYS + "List": {},
             KEYS + "Decrypt": self.decrypt,
@@ -128,6 +129,7 @@ class Filter(Case):
             STATUS + "Watch": {"more": True},
             STATUS + "Metrics": {},
             STATUS + "Probe": {"token": "hsm"},
+            STATUS + "May": {"operation": "sign", "key": "hsm:n", "uid": 0, "gid": 0},
             STATUS + "RemoveClaim": self.remove_claim,
         }
         for method, parameters in calls.items():
