@@ -21,8 +21,10 @@ def certificate(place, spki, begin="250101000000Z", subject="/CN=server"):
         run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
     run("openssl", "req", "-new", "-key", key, "-subj", subject, "-out", request)
     public.write_bytes(public_pem(place, spki).read_bytes())
-    der = run("openssl", "x509", "-req", "-in", request, "-force_pubkey", public, "-signkey", key, "-set_serial",
-              str(int.from_bytes(os.urandom(8), "big")), "-days", "900", "-outform", "DER")
+    # What is searched for below must not stand in the serial number.
+    serial = int.from_bytes(os.urandom(8).replace(b"\x17", b"\x18"), "big")
+    der = run("openssl", "x509", "-req", "-in", request, "-force_pubkey", public, "-signkey", key, "-set_serial", str(serial), "-days",
+              "900", "-outform", "DER")
     at = der.index(b"\x17\x0d") + 2
     return der[:at] + begin.encode() + der[at + len(begin):]
 
