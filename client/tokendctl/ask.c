@@ -8,9 +8,6 @@
 #include "client/tokendctl/unit.h"
 #include "daemon/util/algorithm.h"
 
-/* Where it is if nothing else is said. */
-#define STATUS_SOCKET "/run/tokend/status.sock"
-
 static struct tokend *opened(struct tokend *handle, const char *option)
 {
         if (!handle)

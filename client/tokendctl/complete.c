@@ -39,7 +39,7 @@ static struct tokend *open_running(const struct ctl_options *o)
         const char *path = o->socket ? o->socket : getenv("TOKEND_SOCKET");
         struct tokend_failure failure;
 
-        if (unit_check(path ? path : "/run/tokend/tokend.sock", "tokend.socket", &failure) != 0)
+        if (unit_check(path ? path : KEYS_SOCKET, "tokend.socket", &failure) != 0)
                 return NULL;
         return tokend_open(o->socket, TOKEND_NO_WAIT);
 }

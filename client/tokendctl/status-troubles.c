@@ -2,11 +2,15 @@
 /* See status-troubles.h. */
 #include "client/tokendctl/status-troubles.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "client/tokendctl/tokendctl.h"
+#include "daemon/util/macros.h"
 #include "daemon/util/printable.h"
 #include "proto/remedy.h"
 
@@ -139,4 +143,31 @@ void print_troubles(const struct tokend_status *status, bool color, int64_t now)
                 print_gone(&status->tokens[i], color, now);
                 print_claims(&status->tokens[i], now);
         }
+}
+
+/* 0, or the -errno of a connect(2). A queue that is full is somebody who listens. */
+static int reach(const char *path)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN ? 0
+                                                                                                       : -errno;
+}
+
+void print_socket(const char *path, bool color)
+{
+        _cleanup_(freep) char *shown = printable_new(path);
+        int r = reach(path);
+
+        if (r == 0)
+                printf("keys are served at the socket %s\n", shown ? shown : "");
+        else
+                printf("  %snobody can connect to the socket %s%s: %s\n", color ? "\033[1;31m" : "",
+                        shown ? shown : "", color ? "\033[0m" : "", strerror(-r));
 }

@@ -18,6 +18,10 @@
 #include "daemon/util/macros.h"
 #include "proto/limits.h"
 
+/* Where libtokend looks if nothing is given. */
+#define KEYS_SOCKET   "/run/tokend/tokend.sock"
+#define STATUS_SOCKET "/run/tokend/status.sock"
+
 /* The exit statuses of the program, as in tokendctl(1). */
 enum {
         EXIT_DONE = 0,

@@ -23,6 +23,7 @@ struct last {
 
 struct view {
         bool json, color, clear, rates;
+        const char *socket; /* for keys; NULL: which one belongs to the status socket is not known */
         int64_t last_usec; /* of the last status; 0: there was none yet */
         struct last *last;
         size_t n_last;
@@ -251,6 +252,8 @@ static bool show(const struct tokend_status *status, struct view *view)
                 if (view->clear)
                         printf("\033[H\033[2J");
                 print_headline(status, view, now);
+                if (view->socket)
+                        print_socket(view->socket, view->color);
                 print_troubles(status, view->color, now);
                 if (status->n_tokens > 0) {
                         printf("\n");
@@ -301,12 +304,21 @@ static int watch(struct tokend *handle, const struct ctl_options *o, struct view
         }
 }
 
+static const char *socket_of(const struct ctl_options *o)
+{
+        const char *given = o->socket ? o->socket : getenv("TOKEND_SOCKET");
+
+        if (given)
+                return given;
+        return o->status_socket || getenv("TOKEND_STATUS_SOCKET") ? NULL : KEYS_SOCKET;
+}
+
 int verb_status(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         bool terminal = isatty(STDOUT_FILENO) && !o->json;
         const char *no_color = getenv("NO_COLOR");
-        struct view view = {.json = o->json, .color = terminal && !(no_color && *no_color)};
+        struct view view = {.json = o->json, .color = terminal && !(no_color && *no_color), .socket = socket_of(o)};
         struct tokend_status *status;
         struct tokend_failure failure;
         bool shown;

@@ -124,6 +124,9 @@ class Ctl(OneToken):
         text = self.daemon.ctl("status")
         self.assertIn("hsm", text)
         self.assertIn("ready", text)
+        self.assertIn(f"keys are served at the socket {self.daemon.socket}\n", text)
+        text = self.daemon.ctl("--socket", f"{self.daemon.socket}.gone", "status")
+        self.assertIn(f"nobody can connect to the socket {self.daemon.socket}.gone: No such file or directory\n", text)
         self.assertEqual(json.loads(self.daemon.ctl("--json", "status"))["tokens"][0]["state"], "ready")
 
     def test_no(self):
