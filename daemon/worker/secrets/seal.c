@@ -40,7 +40,7 @@ static int unwrap(struct operation *operation, const struct seal_keys *keys, con
 {
         struct session *session = operation->session;
         CK_MECHANISM mechanism = seal_keys_mechanism(session->token);
-        struct secret_shape shape = {sealed->type, sealed->usage, sealed->size};
+        struct secret_shape shape = {.type = sealed->type, .usage = sealed->usage, .size = sealed->size};
         struct secret_template template;
 
         secret_template(&template, &shape, false);
@@ -66,12 +66,12 @@ static int close_with(struct operation *operation, const struct seal_keys *keys,
         struct wire wire = {.data = blob, .size = LIMIT_SEALED - SEALED_MAC};
         uint8_t wrapped[LIMIT_WRAPPED];
         CK_ULONG length = sizeof(wrapped);
-        /* A token may take for a key what it does not wrap then (SoftHSM2). */
-        int r = secret_blame(operation,
-                P11(session, C_WrapKey, session->handle, &mechanism, keys->seal.handle, handle, wrapped,
-                        &length),
-                misfit);
+        int r = P11(
+                session, C_WrapKey, session->handle, &mechanism, keys->seal.handle, handle, wrapped, &length);
 
+        /* A token may take for a key what it does not wrap then (SoftHSM2). */
+        if (misfit)
+                r = secret_blame(operation, r, misfit);
         if (r != 0)
                 return r;
         if (length > sizeof(wrapped))
@@ -150,7 +150,8 @@ int seal_close(struct operation *operation, const char *instance, bool again, CK
         uint8_t blob[LIMIT_SEALED];
         struct sealed sealed;
         size_t length = 0;
-        int r = close_object(operation, instance, again, handle, shape, public, misfit, blob, &length);
+        int r = close_object(operation, instance, again, handle, shape, public,
+                shape->came_in ? misfit : NULL, blob, &length);
 
         if (r == 0 && !sealed_parse(wire_bytes(blob, length), &sealed))
                 r = -EBADMSG;
@@ -192,8 +193,9 @@ static int open_with(struct operation *operation, const struct seal_keys *keys, 
         if (r == 0 && !is_same_mac(mac, sealed->authentication))
                 return 0;
         if (r == 0)
-                r = secret_blame(operation, unwrap(operation, keys, sealed, ret), parameter);
-        return r;
+                r = unwrap(operation, keys, sealed, ret);
+        /* The bytes of a secret cannot be wrong; those of a private key are what somebody wrapped, and may be rubbish. */
+        return secret_type_info(sealed->type)->is_private ? secret_blame(operation, r, parameter) : r;
 }
 
 static int open_sealed(struct operation *operation, const char *instance, struct wire_bytes bytes,

@@ -10,6 +10,7 @@
 /* What a key is, as in struct sealed. */
 struct secret_shape {
         unsigned type, usage, size; /* size 0: of a private key, what the token says */
+        bool came_in;               /* its bytes are what somebody wrapped, not what the token made */
 };
 
 /* The template of a session object of this shape: sensitive, and extractable, so that it can be sealed. with_length: CKA_VALUE_LEN

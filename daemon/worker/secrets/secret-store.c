@@ -45,7 +45,8 @@ static int answer_made(struct operation *operation, const struct message_secret_
 static int create(struct operation *operation, const void *request)
 {
         const struct message_secret_generate *message = request;
-        const struct secret_shape shape = {message->type, message->usage, message->size};
+        const struct secret_shape shape = {
+                .type = message->type, .usage = message->usage, .size = message->size};
         int r = secret_make_permanent(operation, &shape, message->nickname, message->id);
 
         return r == 0 ? answer_made(operation, message) : secret_unmade(operation, r);

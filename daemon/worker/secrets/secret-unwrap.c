@@ -196,6 +196,7 @@ static int begin(struct operation *operation, struct unwrapping *unwrapping)
                         CKF_UNWRAP, &parameters);
         if (r != 0)
                 return r;
+        unwrapping->shape.came_in = true;
         unwrapping->misfit =
                 unwrapping->mechanism.info->key_types == SECRET_BIT(SECRET_RSA) ? "wrapped" : "template";
         if (secret_type_info(unwrapping->shape.type)->is_private &&

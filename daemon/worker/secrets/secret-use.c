@@ -173,6 +173,6 @@ int used_shape(
         if (!info || (usage & ~info->usages) != 0 ||
                 !(secret_size_fits(type, size) || (info->is_private && size == 0)))
                 return operation_invalid(operation, "template", "there is no such key");
-        *ret = (struct secret_shape){type, usage, size};
+        *ret = (struct secret_shape){.type = type, .usage = usage, .size = size};
         return 0;
 }
