@@ -653,6 +653,18 @@ class Start(Faults):
             self.assertIn("signature", client.result())
         self.daemon.wait_state("hsm", "ready")
 
+    def test_uri_while_all_start(self):
+        """a URI that may mean each of two tokens that start waits for the one, and then for the other"""
+        slow = FaultyToken(self.place, "slow", ("k",))
+        slow.set("C_Initialize hold")
+        daemon = self.own(f"{slow.section('slow')}[Token other]\nModule=internal\nDirectory={self.place.path}/other\n", wait=False)
+        daemon.wait_state("slow", "starting")
+        with daemon.client() as client:
+            client.send("Sign", {"key": "pkcs11:token=slow;object=k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            daemon.wait_state("other", "ready")
+            slow.set()
+            self.assertIn("signature", client.result())
+
     def test_device_back(self):
         """a device that gives errors to every start is tried twice a second, and ready soon after it is back"""
         for call in ("C_GetSlotList absent", "C_Initialize ckr=0x30", "C_OpenSession ckr=0x30"):

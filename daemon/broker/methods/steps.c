@@ -173,12 +173,13 @@ void op_wait(struct op *op, struct token *token, void (*again)(struct op *op))
         token_wait(token, op);
 }
 
-/* Nothing bears the name, as far as is known: waits once for a directory of now. */
+/* Nothing bears the name, as far as is known: waits once for a directory of now; of each token, where a URI may mean several that
+ * start. */
 static void not_found(struct op *op, const struct search *search, void (*again)(struct op *op))
 {
         struct token *token = search->missing ? search->missing : search->unknown;
 
-        if (token && !op->looked && token_missed(token)) {
+        if (token && !(op->looked && op->token == token) && token_missed(token)) {
                 op_wait(op, token, again);
                 return;
         }
