@@ -155,9 +155,10 @@ static int reach(const char *path)
                 return -errno;
         if (strlen(path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
-        return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN ? 0
-                                                                                                       : -errno;
+        memcpy(address.sun_path, path, strlen(path) + 1);
+        if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno != EAGAIN)
+                return -errno;
+        return 0;
 }
 
 void print_socket(const char *path, bool color)

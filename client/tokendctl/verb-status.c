@@ -24,7 +24,7 @@ struct last {
 struct view {
         bool json, color, clear, rates;
         const char *socket; /* for keys; NULL: which one belongs to the status socket is not known */
-        int64_t last_usec; /* of the last status; 0: there was none yet */
+        int64_t last_usec;  /* of the last status; 0: there was none yet */
         struct last *last;
         size_t n_last;
 };
@@ -318,7 +318,8 @@ int verb_status(const struct ctl_options *o)
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         bool terminal = isatty(STDOUT_FILENO) && !o->json;
         const char *no_color = getenv("NO_COLOR");
-        struct view view = {.json = o->json, .color = terminal && !(no_color && *no_color), .socket = socket_of(o)};
+        struct view view = {
+                .json = o->json, .color = terminal && !(no_color && *no_color), .socket = socket_of(o)};
         struct tokend_status *status;
         struct tokend_failure failure;
         bool shown;
