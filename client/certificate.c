@@ -95,39 +95,50 @@ enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name
 
 /* ---- List ---- */
 
-static void clear(struct tokend_certificates *list)
+/* list comes first, so that its address is also that of the whole. */
+struct owned_certificates {
+        struct tokend_certificates list;
+        struct tokend_list_end end;
+};
+
+static void clear(struct owned_certificates *owned)
 {
+        struct tokend_certificates *list = &owned->list;
+
         for (size_t i = 0; i < list->n_certificates; i++)
                 tokend_certificate_free(list->certificates[i]);
         free(list->certificates);
-        list_end_done(&list->end);
-        *list = (struct tokend_certificates){0};
+        list_end_done(&owned->end);
+        *list = (struct tokend_certificates){.end = &owned->end};
 }
 
 void tokend_certificates_free(struct tokend_certificates *certificates)
 {
-        if (certificates)
-                clear(certificates);
-        free(certificates);
+        struct owned_certificates *owned = (struct owned_certificates *)(void *)certificates;
+
+        if (owned)
+                clear(owned);
+        free(owned);
 }
 
 static enum tokend_error take_certificates(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        struct tokend_certificates *list = userdata;
+        struct owned_certificates *owned = userdata;
+        struct tokend_certificates *list = &owned->list;
         struct certificates_list_result result;
         struct tokend_certificate **room;
         enum tokend_error error;
         size_t n;
 
         if (again) {
-                clear(list);
+                clear(owned);
                 return TOKEND_OK;
         }
         error = certificates_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        error = list_end_take(&list->end, result.state, result.unchanged, result.unavailable, ret_failure);
+        error = list_end_take(&owned->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.certificates);
         if (error != TOKEND_OK || n == 0)
                 return error;
@@ -155,22 +166,22 @@ enum tokend_error tokend_list_certificates_since(struct tokend *handle, const ch
         const char *nickname, const char *since, int timeout_ms, struct tokend_certificates **ret,
         struct tokend_failure *ret_failure)
 {
-        struct tokend_certificates *list = calloc(1, sizeof(*list));
+        struct owned_certificates *owned = calloc(1, sizeof(*owned));
         struct call call;
         enum tokend_error error;
 
-        if (!list)
+        if (!owned)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
         error = certificates_list_begin(&call,
                 &(struct certificates_list_arguments){.token = token, .nickname = nickname, .since = since},
                 timeout_ms, ret_failure);
         if (error == TOKEND_OK) {
                 call.more = true;
-                error = call_finish(handle, &call, take_certificates, list, ret_failure);
+                error = call_finish(handle, &call, take_certificates, owned, ret_failure);
         }
         if (error == TOKEND_OK)
-                *ret = list;
+                *ret = &owned->list;
         else
-                tokend_certificates_free(list);
+                tokend_certificates_free(&owned->list);
         return error;
 }

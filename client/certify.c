@@ -28,15 +28,19 @@ enum tokend_error tokend_request_certificate(struct tokend *handle, const struct
 {
         struct certificates_request_result result = {0};
         struct call call;
-        enum tokend_error error = certificates_request_begin(&call,
+        struct tokend_subject what;
+        enum tokend_error error = structure_take(&what, sizeof(what), subject, "tokend_subject", ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        error = certificates_request_begin(&call,
                 &(struct certificates_request_arguments){
-                        .key = subject->key,
-                        .subject = subject->subject,
-                        .algorithm = subject->algorithm,
-                        .dns_names = {subject->dns_names, subject->n_dns_names},
+                        .key = what.key,
+                        .subject = what.subject,
+                        .algorithm = what.algorithm,
+                        .dns_names = {what.dns_names, what.n_dns_names},
                 },
                 timeout_ms, ret_failure);
-
         if (error == TOKEND_OK)
                 error = call_finish(handle, &call, take_request, &result, ret_failure);
         if (error != TOKEND_OK)
@@ -51,17 +55,21 @@ enum tokend_error tokend_self_sign(struct tokend *handle, const struct tokend_su
         struct tokend_failure *ret_failure)
 {
         struct call call;
-        enum tokend_error error = certificates_self_sign_begin(&call,
+        struct tokend_subject what;
+        enum tokend_error error = structure_take(&what, sizeof(what), subject, "tokend_subject", ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        error = certificates_self_sign_begin(&call,
                 &(struct certificates_self_sign_arguments){
-                        .key = subject->key,
-                        .subject = subject->subject,
-                        .algorithm = subject->algorithm,
+                        .key = what.key,
+                        .subject = what.subject,
+                        .algorithm = what.algorithm,
                         .validity_days = validity_days,
                         .ca = ca,
-                        .dns_names = {subject->dns_names, subject->n_dns_names},
+                        .dns_names = {what.dns_names, what.n_dns_names},
                 },
                 timeout_ms, ret_failure);
-
         return error == TOKEND_OK ? finish_for_certificate(handle, &call, ret, ret_failure) : error;
 }
 

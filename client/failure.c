@@ -10,6 +10,10 @@
 #include "proto/error.h"
 #include "proto/remedy.h"
 
+/* It is the memory of programs that were built before: a new field takes its room from what is reserved. */
+_Static_assert(
+        sizeof(void *) != 8 || sizeof(struct tokend_failure) == 2048, "the size of a failure never changes");
+
 /* The numbers of the library never change; those of the table may. */
 static const enum tokend_error from_proto[PROTO_ERROR_MAX_] = {
         [PROTO_OK] = TOKEND_OTHER_ERROR,

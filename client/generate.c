@@ -164,19 +164,25 @@ static char *name_of(const struct tokend_template *wanted)
                 "%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "", wanted->nickname);
 }
 
-enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *wanted, int timeout_ms,
+enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *given, int timeout_ms,
         struct tokend_key **ret, struct tokend_failure *ret_failure)
 {
         _cleanup_(freep) char *name = NULL;
         const char *usage[N_USAGES];
-        struct keys_generate_arguments arguments = arguments_of(wanted, usage);
+        struct keys_generate_arguments arguments;
+        struct tokend_template template;
+        const struct tokend_template *wanted = &template;
         struct tokend_key *key = NULL;
         struct call call;
         bool was_free;
-        enum tokend_error error;
+        enum tokend_error error =
+                structure_take(&template, sizeof(template), given, "tokend_template", ret_failure);
 
+        if (error != TOKEND_OK)
+                return error;
         if (!wanted->type)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a type");
+        arguments = arguments_of(wanted, usage);
         error = keys_generate_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error != TOKEND_OK)
                 return error;

@@ -103,6 +103,16 @@ enum tokend_error fail_reply(struct tokend_failure *ret_failure, const char *nam
 /* Makes the text in the buffer printable (daemon/util/printable.h), and removes a character at the end that was cut. */
 void failure_clean(char *text, size_t size);
 
+/* ---- structure.c ---- */
+
+/* Copies a struct that a program gave, and that begins with struct_size, to *ret, which has the `known` bytes of this library. name: of
+ * the struct. TOKEND_INVALID_ARGUMENT: the size was not set, or a field is set that this library does not know. */
+enum tokend_error structure_take(
+        void *ret, size_t known, const void *given, const char *name, struct tokend_failure *ret_failure);
+
+/* n pointers and a NULL, to n structures of zeros behind them: one free() for all. NULL: no memory. */
+void *structures_new(size_t n, size_t size);
+
 /* ---- call.c; the methods' own calls are made from the interface files: gen/client/stubs.h ---- */
 
 enum call_kind {

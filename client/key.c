@@ -117,39 +117,50 @@ enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeou
 
 /* ---- List ---- */
 
-static void clear(struct tokend_keys *keys)
+/* keys comes first, so that its address is also that of the whole. */
+struct owned_keys {
+        struct tokend_keys keys;
+        struct tokend_list_end end;
+};
+
+static void clear(struct owned_keys *owned)
 {
+        struct tokend_keys *keys = &owned->keys;
+
         for (size_t i = 0; i < keys->n_keys; i++)
                 tokend_key_free(keys->keys[i]);
         free(keys->keys);
-        list_end_done(&keys->end);
-        *keys = (struct tokend_keys){0};
+        list_end_done(&owned->end);
+        *keys = (struct tokend_keys){.end = &owned->end};
 }
 
 void tokend_keys_free(struct tokend_keys *keys)
 {
-        if (keys)
-                clear(keys);
-        free(keys);
+        struct owned_keys *owned = (struct owned_keys *)(void *)keys;
+
+        if (owned)
+                clear(owned);
+        free(owned);
 }
 
 static enum tokend_error take_keys(
         void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        struct tokend_keys *keys = userdata;
+        struct owned_keys *owned = userdata;
+        struct tokend_keys *keys = &owned->keys;
         struct keys_list_result result;
         struct tokend_key **room;
         enum tokend_error error;
         size_t n;
 
         if (again) {
-                clear(keys);
+                clear(owned);
                 return TOKEND_OK;
         }
         error = keys_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        error = list_end_take(&keys->end, result.state, result.unchanged, result.unavailable, ret_failure);
+        error = list_end_take(&owned->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.keys);
         if (error != TOKEND_OK || n == 0)
                 return error;
@@ -176,23 +187,23 @@ enum tokend_error tokend_list(struct tokend *handle, const char *token, const ch
 enum tokend_error tokend_list_since(struct tokend *handle, const char *token, const char *nickname,
         const char *since, int timeout_ms, struct tokend_keys **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_keys *keys = calloc(1, sizeof(*keys));
+        struct owned_keys *owned = calloc(1, sizeof(*owned));
         struct call call;
         enum tokend_error error;
 
-        if (!keys)
+        if (!owned)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
         error = keys_list_begin(&call,
                 &(struct keys_list_arguments){.token = token, .nickname = nickname, .since = since},
                 timeout_ms, ret_failure);
         if (error == TOKEND_OK) {
                 call.more = true;
-                error = call_finish(handle, &call, take_keys, keys, ret_failure);
+                error = call_finish(handle, &call, take_keys, owned, ret_failure);
         }
         if (error == TOKEND_OK)
-                *ret = keys;
+                *ret = &owned->keys;
         else
-                tokend_keys_free(keys);
+                tokend_keys_free(&owned->keys);
         return error;
 }
 

@@ -7,9 +7,9 @@
 void list_end_done(struct tokend_list_end *end)
 {
         for (size_t i = 0; i < end->n_unavailable; i++) {
-                free((char *)(uintptr_t)end->unavailable[i].token);
-                free((char *)(uintptr_t)end->unavailable[i].state);
-                free((char *)(uintptr_t)end->unavailable[i].reason);
+                free((char *)(uintptr_t)end->unavailable[i]->token);
+                free((char *)(uintptr_t)end->unavailable[i]->state);
+                free((char *)(uintptr_t)end->unavailable[i]->reason);
         }
         free(end->unavailable);
         free((char *)(uintptr_t)end->state);
@@ -19,7 +19,7 @@ void list_end_done(struct tokend_list_end *end)
 static enum tokend_error take_one(
         struct tokend_list_end *end, struct json_object *object, struct tokend_failure *ret_failure)
 {
-        struct tokend_unavailable *one = &end->unavailable[end->n_unavailable];
+        struct tokend_unavailable *one = end->unavailable[end->n_unavailable];
         struct keys_unavailable_result parts;
         enum tokend_error error = keys_unavailable_parse(object, &parts, ret_failure);
 
@@ -41,7 +41,7 @@ enum tokend_error list_end_take(struct tokend_list_end *end, const char *state, 
         list_end_done(end);
         end->unchanged = unchanged;
         end->state = state ? strdup(state) : NULL;
-        end->unavailable = calloc(n + 1, sizeof(*end->unavailable));
+        end->unavailable = structures_new(n, sizeof(struct tokend_unavailable));
         if ((state && !end->state) || !end->unavailable)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a list");
         for (size_t i = 0; error == TOKEND_OK && i < n; i++)

@@ -145,15 +145,19 @@ enum tokend_error tokend_may(struct tokend *handle, const char *operation, const
 {
         struct tokend_permission *permission = NULL;
         struct call call;
-        enum tokend_error error = status_may_begin(&call,
+        struct tokend_whom who;
+        enum tokend_error error = structure_take(&who, sizeof(who), whom, "tokend_whom", ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        error = status_may_begin(&call,
                 &(struct status_may_arguments){.operation = operation,
                         .key = key,
-                        .uid = whom->uid,
-                        .gid = whom->gid,
-                        .groups = {whom->groups, whom->n_groups},
-                        .unit = whom->unit},
+                        .uid = who.uid,
+                        .gid = who.gid,
+                        .groups = {who.groups, who.n_groups},
+                        .unit = who.unit},
                 timeout_ms, ret_failure);
-
         if (error == TOKEND_OK)
                 error = call_finish(handle, &call, take_permission, &permission, ret_failure);
         if (error == TOKEND_OK)

@@ -119,7 +119,7 @@ static void put(struct json_object *object, const char *name, struct json_object
         *failed = true;
 }
 
-struct json_object *sealed_template(const struct tokend_secret_template *wanted)
+static struct json_object *template_object(const struct tokend_secret_template *wanted)
 {
         struct json_object *object = json_object_new_object(), *usage = json_object_new_array();
         bool failed = !object || !usage;
@@ -146,6 +146,21 @@ struct json_object *sealed_template(const struct tokend_secret_template *wanted)
         return NULL;
 }
 
+enum tokend_error sealed_template(const struct tokend_secret_template *given, struct json_object **ret,
+        struct tokend_failure *ret_failure)
+{
+        struct tokend_secret_template wanted;
+        enum tokend_error error =
+                structure_take(&wanted, sizeof(wanted), given, "tokend_secret_template", ret_failure);
+
+        if (error != TOKEND_OK)
+                return error;
+        if (!wanted.type)
+                return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a type");
+        *ret = template_object(&wanted);
+        return TOKEND_OK;
+}
+
 /* ---- Generate, Unwrap, Derive ---- */
 
 static enum tokend_error take_generated(
@@ -165,9 +180,12 @@ enum tokend_error tokend_secret_generate(struct tokend *handle, const char *toke
         const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
         struct tokend_failure *ret_failure)
 {
-        struct secrets_generate_arguments arguments = {.token = token, .template = sealed_template(wanted)};
+        struct secrets_generate_arguments arguments = {.token = token};
         struct call call;
-        enum tokend_error error = secrets_generate_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error = sealed_template(wanted, &arguments.template, ret_failure);
+
+        if (error == TOKEND_OK)
+                error = secrets_generate_begin(&call, &arguments, timeout_ms, ret_failure);
 
         if (error != TOKEND_OK) {
                 json_object_put(arguments.template);
@@ -196,15 +214,20 @@ enum tokend_error tokend_secret_unwrap(struct tokend *handle, const char *key,
         const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
         struct tokend_failure *ret_failure)
 {
-        struct secrets_unwrap_arguments arguments = {.key = key,
-                .algorithm = algorithm->name,
-                .iv = {algorithm->iv, algorithm->iv_length},
-                .label = {algorithm->label, algorithm->label_length},
-                .wrapped = {wrapped, length},
-                .template = sealed_template(wanted)};
+        struct secrets_unwrap_arguments arguments = {.key = key, .wrapped = {wrapped, length}};
+        struct tokend_algorithm with;
         struct call call;
-        enum tokend_error error = secrets_unwrap_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error =
+                structure_take(&with, sizeof(with), algorithm, "tokend_algorithm", ret_failure);
 
+        if (error == TOKEND_OK)
+                error = sealed_template(wanted, &arguments.template, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        arguments.algorithm = with.name;
+        arguments.iv = (struct call_bytes){with.iv, with.iv_length};
+        arguments.label = (struct call_bytes){with.label, with.label_length};
+        error = secrets_unwrap_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
                 return call_finish(handle, &call, take_unwrapped, ret, ret_failure);
         json_object_put(arguments.template);
@@ -227,16 +250,22 @@ enum tokend_error tokend_secret_derive(struct tokend *handle, const char *key,
         const struct tokend_derivation *derivation, const struct tokend_secret_template *wanted,
         int timeout_ms, struct tokend_sealed **ret, struct tokend_failure *ret_failure)
 {
-        struct secrets_derive_arguments arguments = {.key = key,
-                .algorithm = derivation->algorithm,
-                .data = {derivation->data, derivation->data_length},
-                .bit = derivation->bit,
-                .other = derivation->other,
-                .public_key = {derivation->public_key, derivation->public_key_length},
-                .template = sealed_template(wanted)};
+        struct secrets_derive_arguments arguments = {.key = key};
+        struct tokend_derivation with;
         struct call call;
-        enum tokend_error error = secrets_derive_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error =
+                structure_take(&with, sizeof(with), derivation, "tokend_derivation", ret_failure);
 
+        if (error == TOKEND_OK)
+                error = sealed_template(wanted, &arguments.template, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        arguments.algorithm = with.algorithm;
+        arguments.data = (struct call_bytes){with.data, with.data_length};
+        arguments.bit = with.bit;
+        arguments.other = with.other;
+        arguments.public_key = (struct call_bytes){with.public_key, with.public_key_length};
+        error = secrets_derive_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
                 return call_finish(handle, &call, take_derived, ret, ret_failure);
         json_object_put(arguments.template);

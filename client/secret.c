@@ -127,14 +127,19 @@ enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const c
         const char *nickname, const struct tokend_secret_template *wanted, int timeout_ms,
         struct tokend_failure *ret_failure)
 {
-        struct secrets_generate_arguments arguments = {
-                .token = token, .nickname = nickname, .id = wanted->id};
+        struct secrets_generate_arguments arguments = {.token = token, .nickname = nickname};
+        struct tokend_secret_template template;
         struct call call;
         enum tokend_error error;
 
         if (!nickname)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a secret on a token needs a nickname");
-        arguments.template = sealed_template(wanted);
+        error = structure_take(&template, sizeof(template), wanted, "tokend_secret_template", ret_failure);
+        if (error == TOKEND_OK)
+                error = sealed_template(&template, &arguments.template, ret_failure);
+        if (error != TOKEND_OK)
+                return error;
+        arguments.id = template.id;
         error = secrets_generate_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error != TOKEND_OK) {
                 json_object_put(arguments.template);
@@ -176,16 +181,20 @@ enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, con
         size_t public_key_length, const struct tokend_algorithm *algorithm, const char *secret,
         int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        const struct secrets_wrap_arguments arguments = {.key = key,
-                .public_key = {public_key, public_key_length},
-                .algorithm = algorithm->name,
-                .iv = {algorithm->iv, algorithm->iv_length},
-                .label = {algorithm->label, algorithm->label_length},
-                .secret = secret};
+        struct secrets_wrap_arguments arguments = {
+                .key = key, .public_key = {public_key, public_key_length}, .secret = secret};
         struct secrets_wrap_result result = {0};
+        struct tokend_algorithm with;
         struct call call;
-        enum tokend_error error = secrets_wrap_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error =
+                structure_take(&with, sizeof(with), algorithm, "tokend_algorithm", ret_failure);
 
+        if (error != TOKEND_OK)
+                return error;
+        arguments.algorithm = with.name;
+        arguments.iv = (struct call_bytes){with.iv, with.iv_length};
+        arguments.label = (struct call_bytes){with.label, with.label_length};
+        error = secrets_wrap_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
                 error = call_finish(handle, &call, take_wrapped, &result, ret_failure);
         return give(error, &result.wrapped, ret, ret_length);
@@ -201,15 +210,20 @@ enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
         const struct tokend_algorithm *algorithm, const void *plaintext, size_t length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        const struct secrets_encrypt_arguments arguments = {.key = key,
-                .algorithm = algorithm->name,
-                .iv = {algorithm->iv, algorithm->iv_length},
-                .plaintext = {plaintext ? plaintext : "", length},
-                .aad = {algorithm->aad, algorithm->aad_length}};
+        struct secrets_encrypt_arguments arguments = {
+                .key = key, .plaintext = {plaintext ? plaintext : "", length}};
         struct secrets_encrypt_result result = {0};
+        struct tokend_algorithm with;
         struct call call;
-        enum tokend_error error = secrets_encrypt_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error =
+                structure_take(&with, sizeof(with), algorithm, "tokend_algorithm", ret_failure);
 
+        if (error != TOKEND_OK)
+                return error;
+        arguments.algorithm = with.name;
+        arguments.iv = (struct call_bytes){with.iv, with.iv_length};
+        arguments.aad = (struct call_bytes){with.aad, with.aad_length};
+        error = secrets_encrypt_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
                 error = call_finish(handle, &call, take_ciphertext, &result, ret_failure);
         return give(error, &result.ciphertext, ret, ret_length);
@@ -225,15 +239,20 @@ enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
         const struct tokend_algorithm *algorithm, const void *ciphertext, size_t length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        const struct secrets_decrypt_arguments arguments = {.key = key,
-                .algorithm = algorithm->name,
-                .iv = {algorithm->iv, algorithm->iv_length},
-                .ciphertext = {ciphertext ? ciphertext : "", length},
-                .aad = {algorithm->aad, algorithm->aad_length}};
+        struct secrets_decrypt_arguments arguments = {
+                .key = key, .ciphertext = {ciphertext ? ciphertext : "", length}};
         struct secrets_decrypt_result result = {0};
+        struct tokend_algorithm with;
         struct call call;
-        enum tokend_error error = secrets_decrypt_begin(&call, &arguments, timeout_ms, ret_failure);
+        enum tokend_error error =
+                structure_take(&with, sizeof(with), algorithm, "tokend_algorithm", ret_failure);
 
+        if (error != TOKEND_OK)
+                return error;
+        arguments.algorithm = with.name;
+        arguments.iv = (struct call_bytes){with.iv, with.iv_length};
+        arguments.aad = (struct call_bytes){with.aad, with.aad_length};
+        error = secrets_decrypt_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
                 error = call_finish(handle, &call, take_decrypted, &result, ret_failure);
         return give(error, &result.plaintext, ret, ret_length);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The calls of the status socket. A status holds its JSON object, and its strings are those of the object. */
-#include <stdio.h>
 #include <string.h>
 
 #include "gen/client/stubs.h"
@@ -9,8 +8,16 @@
 /* status comes first, so that its address is also that of the whole. */
 struct owned_status {
         struct tokend_status status;
+        struct tokend_audit_status audit;
+        struct tokend_configuration_status configuration;
         struct json_object *object;
         char *json;
+};
+
+/* Likewise. */
+struct owned_token_status {
+        struct tokend_token_status token;
+        struct tokend_latency device, request;
 };
 
 static enum tokend_error no_memory(struct tokend_failure *ret_failure)
@@ -23,7 +30,7 @@ static enum tokend_error parse_claims(
 {
         size_t n = array ? json_object_array_length(array) : 0;
 
-        token->claims = calloc(n + 1, sizeof(*token->claims));
+        token->claims = structures_new(n, sizeof(struct tokend_claim));
         if (!token->claims)
                 return no_memory(ret_failure);
         for (; token->n_claims < n; token->n_claims++) {
@@ -33,7 +40,7 @@ static enum tokend_error parse_claims(
 
                 if (error != TOKEND_OK)
                         return error;
-                token->claims[token->n_claims] = (struct tokend_claim){
+                *token->claims[token->n_claims] = (struct tokend_claim){
                         .nickname = parts.nickname,
                         .claimant = parts.claimant,
                         .host = parts.host,
@@ -48,7 +55,7 @@ static enum tokend_error parse_gone(
 {
         size_t n = array ? json_object_array_length(array) : 0;
 
-        token->gone = calloc(n + 1, sizeof(*token->gone));
+        token->gone = structures_new(n, sizeof(struct tokend_gone));
         if (!token->gone)
                 return no_memory(ret_failure);
         for (; token->n_gone < n; token->n_gone++) {
@@ -58,7 +65,7 @@ static enum tokend_error parse_gone(
 
                 if (error != TOKEND_OK)
                         return error;
-                token->gone[token->n_gone] = (struct tokend_gone){
+                *token->gone[token->n_gone] = (struct tokend_gone){
                         .kind = parts.kind, .nickname = parts.nickname, .since_usec = parts.since_usec};
         }
         return TOKEND_OK;
@@ -104,13 +111,16 @@ static enum tokend_error parse_latency(
 }
 
 static enum tokend_error parse_token(
-        struct json_object *object, struct tokend_token_status *token, struct tokend_failure *ret_failure)
+        struct json_object *object, struct owned_token_status *owned, struct tokend_failure *ret_failure)
 {
+        struct tokend_token_status *token = &owned->token;
         struct status_token_result parts;
         enum tokend_error error = status_token_parse(object, &parts, ret_failure);
 
         if (error != TOKEND_OK)
                 return error;
+        token->device = &owned->device;
+        token->request = &owned->request;
         token->name = parts.name;
         token->role = parts.role;
         token->state = parts.state;
@@ -132,9 +142,9 @@ static enum tokend_error parse_token(
         token->holds_claims = parts.holds_claims;
         error = parse_parts(&parts, token, ret_failure);
         if (error == TOKEND_OK)
-                error = parse_latency(parts.device_latency, &token->device, ret_failure);
+                error = parse_latency(parts.device_latency, &owned->device, ret_failure);
         if (error == TOKEND_OK)
-                error = parse_latency(parts.request_latency, &token->request, ret_failure);
+                error = parse_latency(parts.request_latency, &owned->request, ret_failure);
         if (error == TOKEND_OK)
                 error = parse_claims(parts.claims, token, ret_failure);
         return error == TOKEND_OK ? parse_gone(parts.gone, token, ret_failure) : error;
@@ -197,31 +207,34 @@ static enum tokend_error parse_configuration(struct json_object *object,
 
 /* For the replies to Get and Watch, which are the same. */
 static enum tokend_error parse_status(
-        struct json_object *object, struct tokend_status *status, struct tokend_failure *ret_failure)
+        struct json_object *object, struct owned_status *owned, struct tokend_failure *ret_failure)
 {
+        struct tokend_status *status = &owned->status;
         struct status_get_result parts;
         enum tokend_error error = status_get_parse(object, &parts, ret_failure);
 
         if (error == TOKEND_OK)
-                error = parse_audit(parts.audit, &status->audit, ret_failure);
+                error = parse_audit(parts.audit, &owned->audit, ret_failure);
         if (error == TOKEND_OK)
-                error = parse_configuration(parts.configuration, &status->configuration, ret_failure);
+                error = parse_configuration(parts.configuration, &owned->configuration, ret_failure);
         if (error != TOKEND_OK)
                 return error;
+        status->audit = &owned->audit;
+        status->configuration = &owned->configuration;
         status->version = parts.version;
         status->started_usec = parts.started_usec;
         status->n_tokens = json_object_array_length(parts.tokens);
         status->n_instances = json_object_array_length(parts.instances);
-        status->tokens = calloc(status->n_tokens + 1, sizeof(*status->tokens));
-        status->instances = calloc(status->n_instances + 1, sizeof(*status->instances));
+        status->tokens = structures_new(status->n_tokens, sizeof(struct owned_token_status));
+        status->instances = structures_new(status->n_instances, sizeof(struct tokend_instance_status));
         if (!status->tokens || !status->instances)
                 return no_memory(ret_failure);
         for (size_t i = 0; error == TOKEND_OK && i < status->n_tokens; i++)
-                error = parse_token(
-                        json_object_array_get_idx(parts.tokens, i), &status->tokens[i], ret_failure);
+                error = parse_token(json_object_array_get_idx(parts.tokens, i),
+                        (struct owned_token_status *)(void *)status->tokens[i], ret_failure);
         for (size_t i = 0; error == TOKEND_OK && i < status->n_instances; i++)
                 error = parse_instance(
-                        json_object_array_get_idx(parts.instances, i), &status->instances[i], ret_failure);
+                        json_object_array_get_idx(parts.instances, i), status->instances[i], ret_failure);
         return error;
 }
 
@@ -232,8 +245,8 @@ void tokend_status_free(struct tokend_status *status)
         if (!owned)
                 return;
         for (size_t i = 0; status->tokens && i < status->n_tokens; i++) {
-                free(status->tokens[i].claims);
-                free(status->tokens[i].gone);
+                free(status->tokens[i]->claims);
+                free(status->tokens[i]->gone);
         }
         free(status->tokens);
         free(status->instances);
@@ -251,7 +264,7 @@ static enum tokend_error status_new(
         if (!owned)
                 return no_memory(ret_failure);
         owned->object = json_object_get(object);
-        error = parse_status(object, &owned->status, ret_failure);
+        error = parse_status(object, owned, ret_failure);
         if (error == TOKEND_OK && json_print(object, &owned->json) < 0)
                 error = no_memory(ret_failure);
         owned->status.json = owned->json;
@@ -320,60 +333,4 @@ enum tokend_error tokend_watch(struct tokend *handle, int interval_ms, int timeo
         call.gap_ms = interval_ms + (timeout_ms > 0 ? timeout_ms : (int)DEFAULT_TIMEOUT_MS);
         error = call_finish(handle, &call, take_watched, &watch, ret_failure);
         return watch.ended ? TOKEND_OK : error;
-}
-
-/* ---- Metrics and Probe ---- */
-
-static enum tokend_error take_metrics(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
-{
-        struct status_metrics_result result;
-        char **ret = userdata;
-        enum tokend_error error = again ? TOKEND_OK : status_metrics_parse(parameters, &result, ret_failure);
-
-        if (again || error != TOKEND_OK)
-                return error;
-        *ret = strdup(result.open_metrics);
-        return *ret ? TOKEND_OK : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the metrics");
-}
-
-enum tokend_error tokend_metrics(
-        struct tokend *handle, int timeout_ms, char **ret, struct tokend_failure *ret_failure)
-{
-        char *text = NULL;
-        struct call call;
-        enum tokend_error error = status_metrics_begin(&call, timeout_ms, ret_failure);
-
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_metrics, &text, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = text;
-        return error;
-}
-
-static enum tokend_error take_probe(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
-{
-        struct tokend_probe *probe = userdata;
-        struct status_probe_result result;
-        enum tokend_error error = again ? TOKEND_OK : status_probe_parse(parameters, &result, ret_failure);
-
-        if (again || error != TOKEND_OK)
-                return error;
-        *probe = (struct tokend_probe){.ok = result.ok, .latency_usec = result.latency_usec};
-        snprintf(probe->ckr, sizeof(probe->ckr), "%s", result.ckr ? result.ckr : "");
-        failure_clean(probe->ckr, sizeof(probe->ckr));
-        snprintf(probe->reason, sizeof(probe->reason), "%s", result.reason ? result.reason : "");
-        failure_clean(probe->reason, sizeof(probe->reason));
-        return TOKEND_OK;
-}
-
-enum tokend_error tokend_probe(struct tokend *handle, const char *token, int timeout_ms,
-        struct tokend_probe *ret, struct tokend_failure *ret_failure)
-{
-        struct call call;
-        enum tokend_error error = status_probe_begin(
-                &call, &(struct status_probe_arguments){.token = token}, timeout_ms, ret_failure);
-
-        return error == TOKEND_OK ? call_finish(handle, &call, take_probe, ret, ret_failure) : error;
 }

@@ -25,6 +25,15 @@
  *
  * Errors: every call that can fail returns TOKEND_OK (0) or an error, and writes the same to *ret_failure, which may be
  * NULL. It sets its outputs (ret_...) only with TOKEND_OK. Signals do not interrupt a call, and a call raises no signal.
+ *
+ * Structures grow, and a program that was built before goes on working. Those that the library gives are always behind a pointer,
+ * and new fields come at their end: never copy one, and never make one. Those that a program gives begin with struct_size, which
+ * the program sets to the sizeof of the struct, with every field that it does not use set to 0:
+ *
+ *     struct tokend_template wanted = {.struct_size = sizeof(wanted), .nickname = "ca_signing", .type = "rsa"};
+ *
+ * What an older program does not have counts as 0. A newer program on an older library may leave the new fields 0; if one is set,
+ * the call gives TOKEND_INVALID_ARGUMENT, as it does with a struct_size of 0. struct tokend_failure alone has a size that stays.
  */
 #ifndef TOKEND_H
 #define TOKEND_H
@@ -85,7 +94,7 @@ enum tokend_error {
         TOKEND_INVALID_ARGUMENT, /* nothing was sent */
 };
 
-/* What went wrong, for programs and for people. There is nothing in it to free. */
+/* What went wrong, for programs and for people. There is nothing in it to free. The caller's memory, which needs no first value. */
 struct tokend_failure {
         enum tokend_error error;
         /* With TOKEND_DEADLINE_EXCEEDED: whether the request had reached the device by then. */
@@ -100,6 +109,8 @@ struct tokend_failure {
         char parameter[32];
         /* The parameters of the daemon's error, as a JSON object; empty where there are none, or they are too long. */
         char parameters[1024];
+        /* New fields take their place here: the size never changes. */
+        char reserved[336];
 };
 
 /* The name without the interface: "KeyNotFound", "CannotConnect". Static; "Unknown" for a number that is not listed above. */
@@ -133,7 +144,7 @@ enum tokend_usage {
         TOKEND_USAGE_WRAP = 32,    /* likewise */
 };
 
-/* A key. Strings are UTF-8 and live as long as the key. Fields may be added at the end. */
+/* A key. Strings are UTF-8 and live as long as the key. */
 struct tokend_key {
         const char *token;
         const char *nickname;            /* empty: the key can be named by its id alone */
@@ -166,13 +177,13 @@ struct tokend_list_end {
         const char *state; /* to be given as since; NULL: the daemon is older */
         bool unchanged;    /* nothing changed since: the list is empty, and the one before is right */
         size_t n_unavailable;
-        struct tokend_unavailable *unavailable;
+        struct tokend_unavailable **unavailable;
 };
 
 struct tokend_keys {
         size_t n_keys;
         struct tokend_key **keys; /* they are freed with the list, not one by one */
-        struct tokend_list_end end;
+        const struct tokend_list_end *end;
 };
 /* NULL is allowed. */
 void tokend_keys_free(struct tokend_keys *keys);
@@ -186,7 +197,7 @@ enum tokend_error tokend_list(struct tokend *handle, const char *token, const ch
 enum tokend_error tokend_list_since(struct tokend *handle, const char *token, const char *nickname,
         const char *since, int timeout_ms, struct tokend_keys **ret, struct tokend_failure *ret_failure);
 
-/* A token that the caller may use. Strings and arrays live as long as the list. Fields may be added at the end. */
+/* A token that the caller may use. Strings and arrays live as long as the list. */
 struct tokend_token {
         const char *name;
         const char *state;                                 /* "starting", "ready", "recovering", "failed" */
@@ -217,9 +228,10 @@ enum tokend_error tokend_tokens(struct tokend *handle, int timeout_ms, struct to
 enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeout_ms, struct tokend_key **ret,
         struct tokend_failure *ret_failure);
 
-/* A key that is to be made. Set all other fields to 0: fields may be added. */
+/* A key that is to be made. */
 struct tokend_template {
-        const char *token; /* NULL: the token that is configured for the caller */
+        size_t struct_size; /* sizeof(struct tokend_template) */
+        const char *token;  /* NULL: the token that is configured for the caller */
         const char *
                 nickname; /* 1 to 128 bytes of UTF-8, without a colon or a control character; NULL: it has none yet */
         const char *type;  /* "rsa", "ec", "ed25519" */
@@ -349,6 +361,7 @@ enum tokend_error tokend_sealed_new(
 
 /* What a key is to be. */
 struct tokend_secret_template {
+        size_t struct_size; /* sizeof(struct tokend_secret_template) */
         const char
                 *type; /* "aes", "des2", "des3", "generic"; "rsa", "ec": a private key that passes through */
         int length;    /* of aes and generic, in bytes */
@@ -360,6 +373,7 @@ struct tokend_secret_template {
 
 /* With which algorithm: as in io.tokend.Secrets. What it does not take is NULL or 0. */
 struct tokend_algorithm {
+        size_t struct_size; /* sizeof(struct tokend_algorithm) */
         const char *name;
         const void *iv, *label, *aad;
         size_t iv_length, label_length, aad_length;
@@ -390,6 +404,7 @@ enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, con
 
 /* What a key is derived with: what the algorithm does not take is NULL or 0. other: the text of a sealed key. */
 struct tokend_derivation {
+        size_t struct_size; /* sizeof(struct tokend_derivation) */
         const char *algorithm;
         const void *data, *public_key;
         size_t data_length, public_key_length;
@@ -419,7 +434,7 @@ enum tokend_error tokend_secret_delete(
 
 /* ---- certificates: on a handle of tokend_open() ---- */
 
-/* A certificate. Strings are UTF-8 and live as long as the certificate. Fields may be added at the end. */
+/* A certificate. Strings are UTF-8 and live as long as the certificate. */
 struct tokend_certificate {
         const char *token;
         const char *nickname;         /* empty: the certificate can be named by its id alone */
@@ -440,7 +455,7 @@ void tokend_certificate_free(struct tokend_certificate *certificate);
 struct tokend_certificates {
         size_t n_certificates;
         struct tokend_certificate **certificates; /* they are freed with the list, not one by one */
-        struct tokend_list_end end;
+        const struct tokend_list_end *end;
 };
 /* NULL is allowed. */
 void tokend_certificates_free(struct tokend_certificates *certificates);
@@ -459,8 +474,9 @@ enum tokend_error tokend_list_certificates_since(struct tokend *handle, const ch
 enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,
         struct tokend_certificate **ret, struct tokend_failure *ret_failure);
 
-/* What a request or a certificate says. Set all other fields to 0: fields may be added. */
+/* What a request or a certificate says. */
 struct tokend_subject {
+        size_t struct_size;    /* sizeof(struct tokend_subject) */
         const char *key;       /* the key that it is for, and that signs it */
         const char *subject;   /* RFC 4514: "CN=CA Signing Certificate,O=EXAMPLE" */
         const char *algorithm; /* of rsa or ecdsa, as in tokend_sign(); NULL: the default for the key */
@@ -532,13 +548,13 @@ struct tokend_token_status {
         int64_t queued, in_flight, requests, errors, restarts, logins, keys;
         const char *last_error_ckr; /* NULL: there was no error yet */
         int64_t last_error_usec;
-        struct tokend_latency device, request;
+        const struct tokend_latency *device, *request;
         int64_t certificates;
         bool holds_claims; /* as far as is known, the token can hold claims on nicknames */
         size_t n_claims;
-        struct tokend_claim *claims; /* those of other hosts */
+        struct tokend_claim **claims; /* those of other hosts */
         size_t n_gone;
-        struct tokend_gone *gone; /* what is not there any more, and no request deleted it */
+        struct tokend_gone **gone; /* what is not there any more, and no request deleted it */
         /* For an accelerator (see role), what it did for other tokens; for another token, what an accelerator did for it.
          * accelerated: requests that it did; fallbacks: requests that it could have done, and that the key's own token did;
          * key_loads: keys that were copied there; key_copies: copies that are there now. */
@@ -586,10 +602,10 @@ struct tokend_status {
         const char *version;
         int64_t started_usec;
         size_t n_tokens, n_instances;
-        struct tokend_token_status *tokens;
-        struct tokend_instance_status *instances;
-        struct tokend_audit_status audit;
-        struct tokend_configuration_status configuration;
+        struct tokend_token_status **tokens;
+        struct tokend_instance_status **instances;
+        const struct tokend_audit_status *audit;
+        const struct tokend_configuration_status *configuration;
         const char *json; /* the whole, as the daemon sent it */
 };
 /* NULL is allowed. */
@@ -612,14 +628,16 @@ enum tokend_error tokend_metrics(
 
 struct tokend_probe {
         bool ok;              /* the device answered without an error */
-        char ckr[64];         /* the name of the error in PKCS #11; empty: there was none */
+        const char *ckr;      /* the name of the error in PKCS #11; NULL: there was none */
         int64_t latency_usec; /* how long the call to the device took */
-        char reason[256];     /* why ok is false, a sentence; empty: it is true, or the daemon is older */
+        const char *reason;   /* why ok is false, a sentence; NULL: it is true, or the daemon is older */
 };
+/* NULL is allowed. */
+void tokend_probe_free(struct tokend_probe *probe);
 
-/* Asks the device of a token itself whether it answers. For root and the daemon's own user. */
+/* Asks the device of a token itself whether it answers. For root and the daemon's own user. Free *ret with tokend_probe_free(). */
 enum tokend_error tokend_probe(struct tokend *handle, const char *token, int timeout_ms,
-        struct tokend_probe *ret, struct tokend_failure *ret_failure);
+        struct tokend_probe **ret, struct tokend_failure *ret_failure);
 
 /* Removes a claim that a crash of another host left on a token. Do this only if tokend on that host is stopped, or has restarted
  * its worker for this token since the claim was made. Otherwise two hosts may make an object with the same nickname. For root
@@ -629,7 +647,7 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
 
 /* ---- the policy ---- */
 
-/* As whom the daemon sees the caller. Strings live as long as the struct. Fields may be added at the end. */
+/* As whom the daemon sees the caller. Strings live as long as the struct. */
 struct tokend_identity {
         int64_t uid, gid;
         int64_t *groups; /* supplementary */
@@ -651,13 +669,14 @@ void tokend_identity_free(struct tokend_identity *identity);
 
 /* Somebody. groups: numbers, as strings. unit: NULL: in none. */
 struct tokend_whom {
+        size_t struct_size; /* sizeof(struct tokend_whom) */
         int64_t uid, gid;
         const char *const *groups;
         size_t n_groups;
         const char *unit;
 };
 
-/* What the daemon would answer. Fields may be added at the end. */
+/* What the daemon would answer. */
 struct tokend_permission {
         bool allowed;
         const char *instance;      /* whose call it would be; NULL: no [Instance] matches */

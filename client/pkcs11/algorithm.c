@@ -132,6 +132,7 @@ CK_RV algorithm_take(const CK_MECHANISM *mechanism, enum secret_does does, struc
         }
         algorithm.info = find(mechanism->mechanism, does, algorithm.name);
         *ret = algorithm;
+        ret->call.struct_size = sizeof(ret->call);
         ret->call.name = ret->name;
         return CKR_OK;
 }

@@ -88,6 +88,7 @@ static CK_RV take_type(struct p11_asked *key)
         } else {
                 return CKR_TEMPLATE_INCONSISTENT;
         }
+        key->wanted.struct_size = sizeof(key->wanted);
         key->wanted.type = secret_type_info(key->type)->name;
         return CKR_OK;
 }

@@ -152,6 +152,7 @@ static CK_RV take_parameter(struct module *module, struct p11_deriving *deriving
         const struct secret_algorithm_info *info, const CK_MECHANISM *mechanism,
         const struct p11_object *base)
 {
+        deriving->call.struct_size = sizeof(deriving->call);
         deriving->call.algorithm = info->name;
         switch (info->form) {
         case FORM_DATA:

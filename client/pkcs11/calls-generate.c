@@ -110,6 +110,7 @@ static CK_RV take_pair(struct pair *pair, const struct p11_slot *slot, CK_KEY_TY
                         pair->private, pair->n_private, slot, possible_usage(type), 0, &pair->wanted.usage);
         if (rv == CKR_OK)
                 rv = type == CKK_RSA ? take_rsa(pair) : take_curve(pair, type);
+        pair->wanted.struct_size = sizeof(pair->wanted);
         pair->wanted.token = slot->token->name;
         pair->wanted.nickname = pair->label;
         pair->wanted.id = pair->id;

@@ -142,10 +142,10 @@ static bool add_secrets(struct catalogue *catalogue, const struct settings *sett
 static void mark_awaited(struct catalogue *catalogue, const struct tokend_list_end *end)
 {
         for (size_t i = 0; i < end->n_unavailable; i++) {
-                struct p11_slot *slot = slot_named(catalogue, end->unavailable[i].token);
+                struct p11_slot *slot = slot_named(catalogue, end->unavailable[i]->token);
 
                 if (slot)
-                        slot->awaited = strcmp(end->unavailable[i].state, "failed") != 0;
+                        slot->awaited = strcmp(end->unavailable[i]->state, "failed") != 0;
         }
 }
 
@@ -167,7 +167,7 @@ static bool keep_objects(struct catalogue *catalogue, const struct catalogue *ol
         const struct tokend_list_end *end, bool certificates)
 {
         for (size_t i = 0; i < end->n_unavailable; i++) {
-                const struct p11_slot *slot = slot_named(catalogue, end->unavailable[i].token);
+                const struct p11_slot *slot = slot_named(catalogue, end->unavailable[i]->token);
 
                 for (size_t j = 0; slot && j < old->n_objects; j++) {
                         struct p11_object *object = old->objects[j];
@@ -193,8 +193,8 @@ static bool add_all(struct catalogue *catalogue, const struct settings *settings
                         return false;
         return add_secrets(catalogue, settings) && add_certificates(catalogue, settings, certificates) &&
                add_profiles(catalogue) &&
-               (!old || (keep_objects(catalogue, old, &keys->end, false) &&
-                                keep_objects(catalogue, old, &certificates->end, true)));
+               (!old || (keep_objects(catalogue, old, keys->end, false) &&
+                                keep_objects(catalogue, old, certificates->end, true)));
 }
 
 static bool are_same_tokens(const struct tokend_tokens *a, const struct tokend_tokens *b)
@@ -277,12 +277,12 @@ static struct catalogue *build(
                 return NULL;
         catalogue->tokens = TAKE_PTR(answers->tokens);
         catalogue->secrets = TAKE_PTR(answers->secrets);
-        catalogue->keys_state = copy_state(answers->keys->end.state, &failed);
-        catalogue->certificates_state = copy_state(answers->certificates->end.state, &failed);
+        catalogue->keys_state = copy_state(answers->keys->end->state, &failed);
+        catalogue->certificates_state = copy_state(answers->certificates->end->state, &failed);
         if (failed || !add_slots(catalogue, settings) ||
                 !add_all(catalogue, settings, answers->keys, answers->certificates, old))
                 return NULL;
-        mark_awaited(catalogue, &answers->keys->end);
+        mark_awaited(catalogue, answers->keys->end);
         return TAKE_PTR(catalogue);
 }
 
@@ -296,8 +296,8 @@ enum tokend_error catalogue_load(
         if (error != TOKEND_OK)
                 return error;
         /* A daemon that says so without having been asked is none of ours. */
-        if (old && old->tokens && (answers.keys->end.unchanged || answers.certificates->end.unchanged)) {
-                if (answers.keys->end.unchanged && answers.certificates->end.unchanged &&
+        if (old && old->tokens && (answers.keys->end->unchanged || answers.certificates->end->unchanged)) {
+                if (answers.keys->end->unchanged && answers.certificates->end->unchanged &&
                         are_same_tokens(old->tokens, answers.tokens) &&
                         are_same_secrets(old->secrets, answers.secrets)) {
                         *ret = catalogue_ref(old);

@@ -111,6 +111,7 @@ CK_RV ciphering_new(
         rv = algorithm_take(mechanism, rsa ? DOES_WRAP : DOES_CIPHER, &ciphering->algorithm);
         if (rv != CKR_OK)
                 return rv;
+        ciphering->algorithm.call.struct_size = sizeof(ciphering->algorithm.call);
         ciphering->algorithm.call.name = ciphering->algorithm.name;
         ciphering->key = object_ref(key);
         ciphering->encrypts = encrypts;

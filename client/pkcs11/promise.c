@@ -78,7 +78,8 @@ static CK_RV bind(struct module *module, const struct p11_slot *slot, CK_OBJECT_
 static CK_RV make(struct module *module, const struct p11_slot *slot, const struct p11_object *object,
         const char *nickname)
 {
-        struct tokend_secret_template wanted = {.type = secret_type_info(object->secret_type)->name,
+        struct tokend_secret_template wanted = {.struct_size = sizeof(wanted),
+                .type = secret_type_info(object->secret_type)->name,
                 .length = (int)object->length,
                 .usage = object->usage};
         struct tokend_failure failure = {0};

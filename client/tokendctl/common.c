@@ -46,8 +46,8 @@ int list_end_status(const struct tokend_list_end *end)
 {
         for (size_t i = 0; i < end->n_unavailable; i++)
                 complain("the token %s is not listed, because it is not ready: %s%s%s",
-                        end->unavailable[i].token, end->unavailable[i].state,
-                        end->unavailable[i].reason[0] ? ", " : "", end->unavailable[i].reason);
+                        end->unavailable[i]->token, end->unavailable[i]->state,
+                        end->unavailable[i]->reason[0] ? ", " : "", end->unavailable[i]->reason);
         return end->n_unavailable > 0 ? EXIT_INCOMPLETE : EXIT_DONE;
 }
 
@@ -59,11 +59,11 @@ void list_end_print(const struct tokend_list_end *end)
         }
         for (size_t i = 0; i < end->n_unavailable; i++) {
                 printf("%s{\"token\":", i > 0 ? "," : ",\"unavailable\":[");
-                json_string_print(stdout, end->unavailable[i].token);
+                json_string_print(stdout, end->unavailable[i]->token);
                 printf(",\"state\":");
-                json_string_print(stdout, end->unavailable[i].state);
+                json_string_print(stdout, end->unavailable[i]->state);
                 printf(",\"reason\":");
-                json_string_print(stdout, end->unavailable[i].reason);
+                json_string_print(stdout, end->unavailable[i]->reason);
                 printf("}%s", i + 1 == end->n_unavailable ? "]" : "");
         }
 }

@@ -45,8 +45,11 @@ int sealed_key_text(const char *name, char **ret)
 
 int options_template(const struct ctl_options *o, struct tokend_secret_template *ret)
 {
-        *ret = (struct tokend_secret_template){
-                .type = o->type, .length = o->length, .size = o->size, .curve = o->curve};
+        *ret = (struct tokend_secret_template){.struct_size = sizeof(*ret),
+                .type = o->type,
+                .length = o->length,
+                .size = o->size,
+                .curve = o->curve};
         if (!o->type || !o->usage)
                 return usage("the key needs --type aes, des2, des3, generic, rsa or ec, and --usage");
         ret->usage = usage_mask(o->usage);
@@ -77,6 +80,7 @@ int options_algorithm(const struct ctl_options *o, struct options_algorithm *ret
 
         if (!o->algorithm)
                 return usage("which --algorithm?");
+        a->struct_size = sizeof(*a);
         a->name = o->algorithm;
         for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
                 if (!given[i].text)

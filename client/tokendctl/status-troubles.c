@@ -38,7 +38,7 @@ static void print_when(int64_t usec, int64_t now)
 static void print_claims(const struct tokend_token_status *token, int64_t now)
 {
         for (size_t i = 0; i < token->n_claims; i++) {
-                const struct tokend_claim *claim = &token->claims[i];
+                const struct tokend_claim *claim = token->claims[i];
                 _cleanup_(freep) char *name = printable_new(token->name),
                                       *nickname = printable_new(claim->nickname),
                                       *host = printable_new(claim->host ? claim->host : ""),
@@ -88,7 +88,7 @@ static void print_configuration(
 static void print_tokens(const struct tokend_status *status, int64_t now)
 {
         for (size_t i = 0; i < status->n_tokens; i++) {
-                const struct tokend_token_status *token = &status->tokens[i];
+                const struct tokend_token_status *token = status->tokens[i];
                 _cleanup_(freep) char *name = printable_new(token->name),
                                       *state = printable_new(token->state);
                 _cleanup_(freep) char *reason = printable_new(token->reason ? token->reason : "");
@@ -104,7 +104,7 @@ static void print_tokens(const struct tokend_status *status, int64_t now)
                         printf("    next: %s\n", remedy->next);
         }
         for (size_t i = 0; i < status->n_tokens; i++) {
-                const struct tokend_token_status *token = &status->tokens[i];
+                const struct tokend_token_status *token = status->tokens[i];
                 _cleanup_(freep) char *name = printable_new(token->name);
                 _cleanup_(freep) char *ckr =
                         printable_new(token->last_error_ckr ? token->last_error_ckr : "");
@@ -121,7 +121,7 @@ static void print_tokens(const struct tokend_status *status, int64_t now)
 static void print_gone(const struct tokend_token_status *token, bool color, int64_t now)
 {
         for (size_t i = 0; i < token->n_gone; i++) {
-                const struct tokend_gone *gone = &token->gone[i];
+                const struct tokend_gone *gone = token->gone[i];
                 _cleanup_(freep) char *name = printable_new(token->name), *kind = printable_new(gone->kind),
                                       *nickname = printable_new(gone->nickname);
 
@@ -136,12 +136,12 @@ static void print_gone(const struct tokend_token_status *token, bool color, int6
 
 void print_troubles(const struct tokend_status *status, bool color, int64_t now)
 {
-        print_audit(&status->audit, color, now);
-        print_configuration(&status->configuration, color, now);
+        print_audit(status->audit, color, now);
+        print_configuration(status->configuration, color, now);
         print_tokens(status, now);
         for (size_t i = 0; i < status->n_tokens; i++) {
-                print_gone(&status->tokens[i], color, now);
-                print_claims(&status->tokens[i], now);
+                print_gone(status->tokens[i], color, now);
+                print_claims(status->tokens[i], now);
         }
 }
 

@@ -283,6 +283,10 @@ static inline void tokend_closep(struct tokend **handle)
 {
         tokend_close(*handle);
 }
+static inline void tokend_probe_freep(struct tokend_probe **probe)
+{
+        tokend_probe_free(*probe);
+}
 static inline void tokend_key_freep(struct tokend_key **key)
 {
         tokend_key_free(*key);

@@ -223,10 +223,10 @@ static void ask_written(struct verify *v, const struct audit_file *files, unsign
 
         if (!handle || tokend_status(handle, v->o->timeout_ms, &status, &failure) != TOKEND_OK)
                 return;
-        for (unsigned i = 0; status->audit.file && stat(status->audit.file, &written) == 0 && i < n; i++)
+        for (unsigned i = 0; status->audit->file && stat(status->audit->file, &written) == 0 && i < n; i++)
                 if (fstat(fileno(files[i].stream), &given) == 0 && given.st_ino == written.st_ino &&
-                        given.st_dev == written.st_dev && status->audit.seq > 0)
-                        v->written_seq = (uint64_t)status->audit.seq;
+                        given.st_dev == written.st_dev && status->audit->seq > 0)
+                        v->written_seq = (uint64_t)status->audit->seq;
         tokend_status_free(status);
 }
 

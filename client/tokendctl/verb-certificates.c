@@ -65,7 +65,7 @@ int verb_certs(const struct ctl_options *o)
                 for (size_t i = 0; i < list->n_certificates; i++)
                         printf("%s%s", i > 0 ? ",\n" : "\n", list->certificates[i]->json);
                 printf("%s]", list->n_certificates > 0 ? "\n" : "");
-                list_end_print(&list->end);
+                list_end_print(list->end);
                 printf("}\n");
         } else if (o->pem) {
                 for (size_t i = 0; i < list->n_certificates && r == EXIT_DONE; i++)
@@ -75,7 +75,7 @@ int verb_certs(const struct ctl_options *o)
                 r = print_table(list->certificates, list->n_certificates);
         }
         if (r == EXIT_DONE)
-                r = list_end_status(&list->end);
+                r = list_end_status(list->end);
         tokend_certificates_free(list);
         return r;
 }
@@ -85,7 +85,8 @@ static int take_subject(const struct ctl_options *o, const char *verb, struct to
 {
         if (!o->subject)
                 return usage("%s needs --subject, such as 'CN=CA Signing Certificate,O=EXAMPLE'", verb);
-        *ret = (struct tokend_subject){.key = o->arguments[0],
+        *ret = (struct tokend_subject){.struct_size = sizeof(*ret),
+                .key = o->arguments[0],
                 .subject = o->subject,
                 .dns_names = o->dns_names,
                 .n_dns_names = o->n_dns_names};

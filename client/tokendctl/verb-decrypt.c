@@ -170,7 +170,7 @@ static int read_derivation(const struct ctl_options *o, struct derivation *ret)
         struct tokend_derivation *d = &ret->d;
         int r = sealed_key_text(o->arguments[0], &ret->key);
 
-        *d = (struct tokend_derivation){.algorithm = o->algorithm, .bit = o->bit};
+        *d = (struct tokend_derivation){.struct_size = sizeof(*d), .algorithm = o->algorithm, .bit = o->bit};
         if (r == EXIT_DONE && o->data && hex_parse(o->data, &ret->data, &d->data_length) < 0)
                 r = usage("--data: expected hexadecimal digits");
         if (r == EXIT_DONE && o->peer)

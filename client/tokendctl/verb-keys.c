@@ -77,13 +77,13 @@ int verb_list(const struct ctl_options *o)
                 for (size_t i = 0; i < keys->n_keys; i++)
                         printf("%s%s", i > 0 ? ",\n" : "\n", keys->keys[i]->json);
                 printf("%s]", keys->n_keys > 0 ? "\n" : "");
-                list_end_print(&keys->end);
+                list_end_print(keys->end);
                 printf("}\n");
         } else {
                 r = print_table(keys->keys, keys->n_keys);
         }
         if (r == EXIT_DONE)
-                r = list_end_status(&keys->end);
+                r = list_end_status(keys->end);
         tokend_keys_free(keys);
         return r;
 }
@@ -93,8 +93,12 @@ int verb_generate(const struct ctl_options *o)
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(tokend_key_freep) struct tokend_key *key = NULL;
         _cleanup_(freep) char *token = NULL;
-        struct tokend_template wanted = {
-                .type = o->type, .size = o->size, .curve = o->curve, .loadable = o->loadable, .id = o->id};
+        struct tokend_template wanted = {.struct_size = sizeof(wanted),
+                .type = o->type,
+                .size = o->size,
+                .curve = o->curve,
+                .loadable = o->loadable,
+                .id = o->id};
         struct tokend_failure failure;
         struct patience patience;
         enum tokend_error error;

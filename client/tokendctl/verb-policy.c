@@ -214,7 +214,7 @@ static void print_permission(const struct tokend_permission *permission, const c
 int verb_may(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
-        _cleanup_(whom_done) struct whom whom = {0};
+        _cleanup_(whom_done) struct whom whom = {.whom.struct_size = sizeof(whom.whom)};
         struct tokend_permission *permission;
         struct tokend_failure failure;
         const char *key = o->n_arguments > 1 ? o->arguments[1] : NULL;

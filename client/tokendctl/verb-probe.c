@@ -29,36 +29,36 @@ static int probe(struct tokend *handle, const struct ctl_options *o, const char 
 {
         _cleanup_(freep) char *name = printable_new(token);
         struct tokend_failure failure;
-        struct tokend_probe result;
+        _cleanup_(tokend_probe_freep) struct tokend_probe *result = NULL;
         char latency[32];
 
         if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
                 return refused(o, &failure);
-        latency_format(result.latency_usec, latency, sizeof(latency));
+        latency_format(result->latency_usec, latency, sizeof(latency));
         if (o->json) {
                 printf("{\"token\":");
                 json_string_print(stdout, token);
-                printf(",\"ok\":%s,\"ckr\":", result.ok ? "true" : "false");
-                if (*result.ckr)
-                        json_string_print(stdout, result.ckr);
+                printf(",\"ok\":%s,\"ckr\":", result->ok ? "true" : "false");
+                if (result->ckr)
+                        json_string_print(stdout, result->ckr);
                 else
                         printf("null");
-                printf(",\"latencyUSec\":%" PRId64 ",\"reason\":", result.latency_usec);
-                if (*result.reason)
-                        json_string_print(stdout, result.reason);
+                printf(",\"latencyUSec\":%" PRId64 ",\"reason\":", result->latency_usec);
+                if (result->reason)
+                        json_string_print(stdout, result->reason);
                 else
                         printf("null");
                 printf("}\n");
-        } else if (result.ok) {
+        } else if (result->ok) {
                 printf("%s: answered in %s\n", name ? name : "", latency);
         } else {
-                _cleanup_(freep) char *reason = printable_new(result.reason);
+                _cleanup_(freep) char *reason = printable_new(result->reason ? result->reason : "");
 
-                printf("%s: %s%s%s%s%s\n", name ? name : "", *result.ckr ? result.ckr : "no answer",
-                        result.latency_usec > 0 ? " after " : "", result.latency_usec > 0 ? latency : "",
-                        *result.reason ? ": " : "", reason ? reason : "");
+                printf("%s: %s%s%s%s%s\n", name ? name : "", result->ckr ? result->ckr : "no answer",
+                        result->latency_usec > 0 ? " after " : "", result->latency_usec > 0 ? latency : "",
+                        result->reason ? ": " : "", reason ? reason : "");
         }
-        return result.ok ? EXIT_DONE : EXIT_REFUSED;
+        return result->ok ? EXIT_DONE : EXIT_REFUSED;
 }
 
 /* Probes one token, or all of them. The exit status is the worst of theirs. */
@@ -76,7 +76,7 @@ int verb_probe(const struct ctl_options *o)
         if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
                 return refused(o, &failure);
         for (size_t i = 0; i < status->n_tokens; i++) {
-                int r = probe(handle, o, status->tokens[i].name);
+                int r = probe(handle, o, status->tokens[i]->name);
 
                 worst = r > worst ? r : worst;
         }

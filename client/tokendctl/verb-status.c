@@ -46,9 +46,9 @@ static void print_headline(const struct tokend_status *status, const struct view
         char up[32];
 
         for (size_t i = 0; i < status->n_tokens; i++)
-                n_ready += token_is_ready(&status->tokens[i]);
+                n_ready += token_is_ready(status->tokens[i]);
         good = n_ready == status->n_tokens;
-        stopped = status->audit.mode && status->audit.required && !status->audit.ok;
+        stopped = status->audit->mode && status->audit->required && !status->audit->ok;
         duration_format(now - status->started_usec, up, sizeof(up));
         printf("tokend %s, up %s: %s", version ? version : "", up,
                 !view->color       ? ""
@@ -131,8 +131,8 @@ static void add_times(
                 table_add(table, NULL);
         else
                 table_addf(table, "%.*f", rate < 10 ? 1 : 0, rate);
-        add_latencies(table, &token->device);
-        add_latencies(table, &token->request);
+        add_latencies(table, token->device);
+        add_latencies(table, token->request);
 }
 
 /* Two tables, so that lines fit a terminal. SESSIONS: busy/open/limit. DEV: the time that the device took; ALL: the time that the whole
@@ -148,13 +148,13 @@ static int print_tokens(const struct tokend_status *status, const struct view *v
 
         table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_tokens; i++)
-                add_state(&table, &status->tokens[i], now);
+                add_state(&table, status->tokens[i], now);
         r = table_print(&table, stdout, view->color ? state_color : NULL);
         table_done(&table);
         printf("\n");
         table_init(&table, times, ARRAY_SIZE(times));
         for (size_t i = 0; i < status->n_tokens; i++)
-                add_times(&table, &status->tokens[i], view, now);
+                add_times(&table, status->tokens[i], view, now);
         r |= table_print(&table, stdout, NULL);
         table_done(&table);
         return r;
@@ -175,13 +175,13 @@ static int print_acceleration(const struct tokend_status *status)
         int r;
 
         for (size_t i = 0; i < status->n_tokens; i++)
-                any = any || is_accelerator(&status->tokens[i]);
+                any = any || is_accelerator(status->tokens[i]);
         if (!any)
                 return 0;
         printf("\n");
         table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_tokens; i++) {
-                const struct tokend_token_status *token = &status->tokens[i];
+                const struct tokend_token_status *token = status->tokens[i];
 
                 table_add(&table, token->name);
                 table_add(&table, token->role);
@@ -204,7 +204,7 @@ static int print_instances(const struct tokend_status *status)
 
         table_init(&table, heads, ARRAY_SIZE(heads));
         for (size_t i = 0; i < status->n_instances; i++) {
-                const struct tokend_instance_status *instance = &status->instances[i];
+                const struct tokend_instance_status *instance = status->instances[i];
 
                 table_add(&table, instance->name);
                 table_addf(&table, "%" PRId64, instance->connections);
@@ -233,10 +233,10 @@ static void remember(struct view *view, const struct tokend_status *status, int6
         view->last_usec = now;
         view->last = calloc(status->n_tokens + 1, sizeof(*view->last));
         for (size_t i = 0; view->last && i < status->n_tokens; i++) {
-                char *name = strdup(status->tokens[i].name);
+                char *name = strdup(status->tokens[i]->name);
 
                 if (name)
-                        view->last[view->n_last++] = (struct last){name, status->tokens[i].requests};
+                        view->last[view->n_last++] = (struct last){name, status->tokens[i]->requests};
         }
 }
 
@@ -264,7 +264,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                         printf("\n");
                         r |= print_instances(status);
                 }
-                print_audit_line(&status->audit, now);
+                print_audit_line(status->audit, now);
         }
         if (view->rates)
                 remember(view, status, now);

@@ -135,7 +135,8 @@ static int make_session_key(struct bench *b, bool rsa)
 /* The daemon's key, and what it is given: the ciphertext for it; the point of its own public key, for both. */
 static int make_their_key(struct bench *b, bool rsa)
 {
-        const struct tokend_template wanted = {.token = "bench",
+        const struct tokend_template wanted = {.struct_size = sizeof(wanted),
+                .token = "bench",
                 .nickname = rsa ? "decrypts" : "derives",
                 .type = rsa ? "rsa" : "ec",
                 .size = rsa ? 2048 : 0,

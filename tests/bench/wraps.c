@@ -11,9 +11,11 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct tokend_algorithm kwp = {.name = "aes_kwp"};
-static const struct tokend_secret_template an_aes_key = {
-        .type = "aes", .length = 32, .usage = TOKEND_USAGE_WRAP | TOKEND_USAGE_UNWRAP};
+static const struct tokend_algorithm kwp = {.struct_size = sizeof(kwp), .name = "aes_kwp"};
+static const struct tokend_secret_template an_aes_key = {.struct_size = sizeof(an_aes_key),
+        .type = "aes",
+        .length = 32,
+        .usage = TOKEND_USAGE_WRAP | TOKEND_USAGE_UNWRAP};
 
 static int make(struct wraps *w, CK_OBJECT_HANDLE *ret)
 {

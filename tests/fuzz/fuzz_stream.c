@@ -86,7 +86,7 @@ static enum tokend_error status(struct tokend *handle, struct tokend_failure *fa
 
         CHECK((error == TOKEND_OK) == (now != NULL));
         for (size_t i = 0; now && i < now->n_tokens; i++)
-                CHECK(now->tokens[i].name && now->tokens[i].state);
+                CHECK(now->tokens[i]->name && now->tokens[i]->state);
         tokend_status_free(now);
         return error;
 }

@@ -117,7 +117,11 @@ static int run_fork(struct tokend *handle, const char *key)
 
 static int run_slow(struct tokend *handle, const char *key, const char *nickname)
 {
-        struct tokend_template template = {.token = "hsm", .nickname = nickname, .type = "rsa", .size = 4096};
+        struct tokend_template template = {.struct_size = sizeof(template),
+                .token = "hsm",
+                .nickname = nickname,
+                .type = "rsa",
+                .size = 4096};
         struct crowd crowd = {.handle = handle, .key = key, .rounds = 1 << 30};
         struct tokend_failure failure;
         struct tokend_key *made = NULL;
@@ -149,7 +153,8 @@ static int expect(const char *what, enum tokend_error got, enum tokend_error wan
 
 static int run_errors(struct tokend *handle, const char *key)
 {
-        struct tokend_template taken = {.token = "hsm", .nickname = "k", .type = "ec"};
+        struct tokend_template taken = {
+                .struct_size = sizeof(taken), .token = "hsm", .nickname = "k", .type = "ec"};
         struct tokend_failure f;
         struct tokend_key *one = NULL;
         struct tokend_keys *all = NULL;

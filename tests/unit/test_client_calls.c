@@ -68,8 +68,11 @@ static enum tokend_error sign_within(int timeout_ms)
 
 static enum tokend_error generate_within(int timeout_ms)
 {
-        const struct tokend_template wanted = {
-                .token = "hsm", .nickname = "new", .type = "rsa", .size = 2048};
+        const struct tokend_template wanted = {.struct_size = sizeof(wanted),
+                .token = "hsm",
+                .nickname = "new",
+                .type = "rsa",
+                .size = 2048};
         struct tokend_key *key = NULL;
         enum tokend_error error = tokend_generate(handle, &wanted, timeout_ms, &key, &failure);
 
@@ -678,7 +681,7 @@ static bool count_down(const struct tokend_status *status, void *userdata)
 {
         int *left = userdata;
 
-        CU_ASSERT_STRING_EQUAL(status->tokens[0].reason, "gone");
+        CU_ASSERT_STRING_EQUAL(status->tokens[0]->reason, "gone");
         return --*left > 0;
 }
 
@@ -690,11 +693,11 @@ static void test_status(void)
         begin(tells_status);
         CU_ASSERT_EQUAL_FATAL(tokend_status(handle, LONG_MS, &status, &failure), TOKEND_OK);
         CU_ASSERT_EQUAL(status->n_tokens, 1);
-        CU_ASSERT_EQUAL(status->tokens[0].sessions_limit, 6);
-        CU_ASSERT_STRING_EQUAL(status->tokens[0].last_error_ckr, "CKR_DEVICE_ERROR");
-        CU_ASSERT_EQUAL(status->tokens[0].device.p999, 4);
-        CU_ASSERT_EQUAL(status->tokens[0].request.count, 0);
-        CU_ASSERT_EQUAL(status->instances[0].denied, 9);
+        CU_ASSERT_EQUAL(status->tokens[0]->sessions_limit, 6);
+        CU_ASSERT_STRING_EQUAL(status->tokens[0]->last_error_ckr, "CKR_DEVICE_ERROR");
+        CU_ASSERT_EQUAL(status->tokens[0]->device->p999, 4);
+        CU_ASSERT_EQUAL(status->tokens[0]->request->count, 0);
+        CU_ASSERT_EQUAL(status->instances[0]->denied, 9);
         tokend_status_free(status);
         CU_ASSERT_EQUAL(tokend_watch(handle, 10, LONG_MS, count_down, &left, &failure), TOKEND_OK);
         CU_ASSERT_EQUAL(left, 0);

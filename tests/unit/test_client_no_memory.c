@@ -164,9 +164,9 @@ static int list(void *userdata)
                 CU_ASSERT_EQUAL(keys->n_keys, 3);
                 for (size_t i = 0; i < keys->n_keys; i++)
                         check_key(keys->keys[i]);
-                CU_ASSERT_STRING_EQUAL(keys->end.state, "ab");
-                CU_ASSERT_EQUAL(keys->end.n_unavailable, 1);
-                CU_ASSERT_STRING_EQUAL(keys->end.unavailable[0].reason, "why");
+                CU_ASSERT_STRING_EQUAL(keys->end->state, "ab");
+                CU_ASSERT_EQUAL(keys->end->n_unavailable, 1);
+                CU_ASSERT_STRING_EQUAL(keys->end->unavailable[0]->reason, "why");
                 tokend_keys_free(keys);
         }
         return (int)error;
@@ -190,8 +190,11 @@ static int tokens(void *userdata)
 
 static int generate(void *userdata)
 {
-        const struct tokend_template wanted = {
-                .token = "hsm", .nickname = "new", .type = "rsa", .size = 2048};
+        const struct tokend_template wanted = {.struct_size = sizeof(wanted),
+                .token = "hsm",
+                .nickname = "new",
+                .type = "rsa",
+                .size = 2048};
         struct tokend_key *key = NULL;
         enum tokend_error error = tokend_generate(handle, &wanted, LONG_MS, &key, NULL);
 
@@ -225,8 +228,11 @@ static int draw(void *userdata)
 static int request_certificate(void *userdata)
 {
         const char *const names[] = {"a.example", "b.example"};
-        const struct tokend_subject subject = {
-                .key = "hsm:new", .subject = "CN=x", .dns_names = names, .n_dns_names = 2};
+        const struct tokend_subject subject = {.struct_size = sizeof(subject),
+                .key = "hsm:new",
+                .subject = "CN=x",
+                .dns_names = names,
+                .n_dns_names = 2};
         unsigned char *der = NULL;
         size_t length = 0;
         enum tokend_error error = tokend_request_certificate(handle, &subject, LONG_MS, &der, &length, NULL);
@@ -270,7 +276,7 @@ static int status(void *userdata)
 
         if (!error) {
                 CU_ASSERT_EQUAL(found->n_tokens, 2);
-                CU_ASSERT_EQUAL(found->tokens[0].n_claims, 1);
+                CU_ASSERT_EQUAL(found->tokens[0]->n_claims, 1);
                 CU_ASSERT_EQUAL(found->n_instances, 1);
                 CU_ASSERT_EQUAL(strlen(found->json), strlen(STATUS));
                 tokend_status_free(found);
