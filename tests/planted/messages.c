@@ -145,12 +145,17 @@ static void control_looks(const struct planted *planted, unsigned argument)
         for (uint64_t until = now_usec() + 4 * USEC_PER_SEC; now_usec() < until;) {
                 _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
                 struct wire wire = {.data = buffer};
+                struct message_ping ping;
 
                 (void)message_send_look_please(at.fd, &please, NULL, 0);
                 if (poll(&at, 1, 20) <= 0)
                         continue;
-                if (channel_receive(at.fd, buffer, sizeof(buffer), &wire.size, fds) == 0)
-                        n += message_type(&wire) == MESSAGE_TYPE_LOOK;
+                if (channel_receive(at.fd, buffer, sizeof(buffer), &wire.size, fds) != 0)
+                        continue;
+                n += message_type(&wire) == MESSAGE_TYPE_LOOK;
+                /* It asks for longer than a ping may wait. */
+                if (message_type(&wire) == MESSAGE_TYPE_PING && message_get_ping(&wire, &ping) == 0)
+                        (void)message_send_pong(at.fd, &(struct message_pong){ping.number}, NULL, 0);
         }
         log_warning("planted: %u looks", n);
         if (n == 0 || n > LOOKS_MAX)
