@@ -143,11 +143,28 @@ class Process:
     def kill(self, number=signal.SIGKILL):
         os.kill(self.pid, number)
 
+    def stop(self):
+        stand_still(self.pid)
+        return self
+
     def gone(self):
         try:
             return Process(self.pid).state == "Z"
         except (FileNotFoundError, ProcessLookupError):
             return True
+
+
+def stand_still(pid):
+    """Stops a process. When kill(2) returns its threads may still be running; when this returns all of them stand still."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+
+    def still():
+        try:
+            return all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir())
+        except FileNotFoundError:
+            return False  # a thread ended meanwhile
+    until(still, f"{pid} stands still")
 
 
 def children(pid):

@@ -121,7 +121,7 @@ class Accelerated(Case):
             accel.set("C_Verify hang", "C_Sign hang", "C_GenerateRandom hang")
 
         def stopped():
-            worker_of(daemon, "accel").kill(19)
+            worker_of(daemon, "accel").stop()
 
         def going():
             worker_of(daemon, "accel").kill(18)
@@ -484,7 +484,7 @@ class Loadable(Accelerated):
         key = self.make("away", loadable=True)
         self.is_loaded("hsm:away")
         worker = worker_of(self.daemon, "hsm")
-        worker.kill(19)
+        worker.stop()
         try:
             for _ in range(10):
                 self.good(key, "ecdsa_sha256", self.sign("hsm:away", timeoutMs=3000))

@@ -11,7 +11,7 @@ import time
 import unittest
 
 import varlink
-from harness import PLAIN, Case, SoftToken, children, until
+from harness import PLAIN, Case, SoftToken, children, stand_still, until
 from varlink import Client
 
 ALICE, EVE, STRANGER = 6001, 6002, 6003
@@ -284,7 +284,7 @@ class Units(Case):
 
     def test_waits(self):
         """a caller whose unit the supervisor does not tell yet waits, and is then served"""
-        os.kill(self.daemon.pid, signal.SIGSTOP)
+        stand_still(self.daemon.pid)
         try:
             with Client(sock=varlink.connect_as(self.daemon.socket, EVE, EVE, ())) as eve:
                 eve.send("Sign", SIGN)
@@ -300,7 +300,7 @@ class Units(Case):
     def test_many_wait(self):
         """LIMIT_QUESTIONS: of a user's connections more than eight wait for the supervisor, and all are served in the end"""
         with contextlib.ExitStack() as stack:
-            os.kill(self.daemon.pid, signal.SIGSTOP)
+            stand_still(self.daemon.pid)
             try:
                 clients = [stack.enter_context(Client(sock=varlink.connect_as(self.daemon.socket, EVE, EVE, ())))
                            for _ in range(20)]

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import BUILD, OneToken, Case, SoftToken, run, until
+from harness import BUILD, OneToken, Case, SoftToken, run, stand_still, until
 from test_faults import FaultyToken
 import varlink
 
@@ -72,14 +72,6 @@ class Audited(Case):
 
     def auditor(self, daemon):
         return until(lambda: daemon.children("tokend-audit"), "tokend-audit")[0]
-
-    def stopped(self, process):
-        """The process, every thread of which stands still."""
-        process.kill(signal.SIGSTOP)
-        tasks = pathlib.Path(f"/proc/{process.pid}/task")
-        until(lambda: all(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
-                          for task in tasks.iterdir()), "it stands still")
-        return process
 
     def wait_out(self, daemon):
         """The one request is with the worker."""
@@ -211,7 +203,7 @@ class Faults(Audited):
         try:
             load.progress()
             auditor = self.auditor(daemon)
-            auditor.kill(signal.SIGSTOP)
+            auditor.stop()
             until(lambda: not self.state(daemon)["ok"], "the status says so", 20)
             self.assertIn("does not answer", self.state(daemon)["reason"])
             load.progress()
@@ -232,7 +224,7 @@ class Faults(Audited):
         daemon = self.daemon_with(path, "AuditRequired=yes")
         self.sign(daemon)
         auditor = self.auditor(daemon)
-        auditor.kill(signal.SIGSTOP)
+        auditor.stop()
         # One whose time is over before that of the audit: it gets its answer in time.
         self.fails("AuditUnavailable", self.sign, daemon, timeoutMs=500)
         self.fails("AuditUnavailable", self.sign, daemon)
@@ -354,7 +346,7 @@ class Faults(Audited):
         """a signature that is made a second time, because the worker died, is recorded as a repeat"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
-        worker = self.stopped(daemon.worker())
+        worker = daemon.worker().stop()
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:key", **SIGN})
             self.wait_out(daemon)
@@ -369,7 +361,7 @@ class Faults(Audited):
         """a signature whose client has gone is recorded all the same"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
-        worker = self.stopped(daemon.worker())
+        worker = daemon.worker().stop()
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:key", **SIGN})
             self.wait_out(daemon)
@@ -398,7 +390,7 @@ class Faults(Audited):
         """a client that goes while its Generate waits for its record: a oneway is carried out, any other dropped; each has an end"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path, "AuditRequired=yes")
-        auditor = self.stopped(self.auditor(daemon))
+        auditor = self.auditor(daemon).stop()
         self.generate_and_go(daemon, "oneway", oneway=True)
         self.generate_and_go(daemon, "gone")
         auditor.kill(signal.SIGCONT)
@@ -424,7 +416,7 @@ class Faults(Audited):
         path = self.directory() / "audit"
         instance = f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list generate delete\n"
         daemon = self.daemon_with(path, "AuditRequired=yes", instance)
-        auditor = self.stopped(self.auditor(daemon))
+        auditor = self.auditor(daemon).stop()
         self.generate_and_go(daemon, "oneway", oneway=True)
         daemon.config.write_text(daemon.config.read_text().replace("Instance me", "Instance you"))
         daemon.process.send_signal(signal.SIGHUP)
@@ -437,7 +429,7 @@ class Faults(Audited):
         """a client that goes while its Generate is queued: it is dropped, and that is recorded"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
-        worker = self.stopped(daemon.worker())
+        worker = daemon.worker().stop()
         with daemon.client() as client:
             client.send("Generate", {"token": "hsm", "nickname": "first", "type": "ec"})
             self.wait_out(daemon)
@@ -456,7 +448,7 @@ class Faults(Audited):
         """a Generate whose record comes too late is not done, and the record that it has begun has an end"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path, "AuditRequired=yes")
-        auditor = self.stopped(self.auditor(daemon))
+        auditor = self.auditor(daemon).stop()
         self.fails("AuditUnavailable", daemon.call, "Generate", token="hsm", nickname="late", type="ec", timeoutMs=300)
         with daemon.client() as client:
             client.call("List")
@@ -536,7 +528,7 @@ class Ends(Audited):
         path = self.directory() / "audit"
         daemon = self.daemon_with(path)
         generate = {"token": "hsm", "type": "ec"}
-        worker = self.stopped(daemon.worker())
+        worker = daemon.worker().stop()
         with daemon.client() as client:
             client.send("Generate", {**generate, "nickname": "first"})
             self.wait_out(daemon)
@@ -562,7 +554,7 @@ class Ends(Audited):
         """a client that closes while its unit is asked for: what it sent is done, or denied, and recorded"""
         path = self.directory() / "audit"
         daemon = self.daemon_with(path, instances=f"[Instance me]\nUser={os.getuid()}\nKeys=*\nAllow=list sign\n")
-        os.kill(daemon.pid, signal.SIGSTOP)
+        stand_still(daemon.pid)
         try:
             self.send_and_close(daemon, ("Sign", {"key": "hsm:key", **SIGN}, {"oneway": True}))
             self.send_and_close(daemon, ("Delete", {"key": "hsm:key"}, {}))
@@ -618,7 +610,7 @@ class Units(Audited):
         daemon = self.own("Audit=none\n" + self.token.section(),
                           instances=f"[Instance unit]\nUser={user}\nUnit=x.service\nKeys=*\n"
                                     f"[Instance any]\nUser={user}\nKeys=*\n")
-        os.kill(daemon.pid, signal.SIGSTOP)
+        stand_still(daemon.pid)
         try:
             self.sign(daemon)
         finally:

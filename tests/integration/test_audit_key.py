@@ -109,7 +109,7 @@ class AuditKey(Audited):
         path = self.directory() / "audit"
         daemon = self.daemon_with(path, "AuditRequired=yes", ALL)
         daemon.call("Generate", token="hsm", nickname="later", type="ec")
-        auditor = self.stopped(self.auditor(daemon))
+        auditor = self.auditor(daemon).stop()
         with daemon.client() as client:
             client.send("Delete", {"key": "hsm:later"})
             until(lambda: sum(i["requests"] for i in daemon.status()["instances"]) == 2, "it is taken")

@@ -129,14 +129,14 @@ class Death(OneToken):
     def test_worker_stopped(self):
         """a worker that hangs (SIGSTOP) is replaced, and what waited is served"""
         worker = self.daemon.worker()
-        worker.kill(signal.SIGSTOP)
+        worker.stop()
         self.call("Sign", **SIGN)
         until(worker.gone, "the stopped one is gone")
 
     def test_broker_stopped(self):
         """a broker that hangs (SIGSTOP) is replaced"""
         broker = self.daemon.broker()
-        broker.kill(signal.SIGSTOP)
+        broker.stop()
         until(broker.gone, "the stopped one is gone")
         self.call("Sign", **SIGN)
 
@@ -248,7 +248,7 @@ class Supervisor(Case):
         for client in clients:
             client.call("Get", key="hsm:sent")
         broker = daemon.broker()
-        broker.kill(signal.SIGSTOP)
+        broker.stop()
         for client in clients:
             for _ in range(20):
                 client.send("Sign", {"key": "hsm:sent", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
@@ -275,7 +275,7 @@ class Supervisor(Case):
     def test_stop_with_hung_worker(self):
         """SIGTERM ends within seconds though a worker hangs"""
         daemon = self.own(self.token.section())
-        daemon.worker().kill(signal.SIGSTOP)
+        daemon.worker().stop()
         daemon.process.send_signal(signal.SIGTERM)
         self.assertEqual(daemon.process.wait(timeout=25), 0)
 

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 
-from harness import Case, SoftToken, public_pem, until
+from harness import Case, SoftToken, public_pem, stand_still, until
 from test_audit import DIGEST, SIGN, read
 from test_faults import FaultyToken
 from varlink import b64, unb64
@@ -41,10 +41,6 @@ class Product(Case):
                         return worker
             return None
         return until(find, "the worker of hsm")
-
-    def stopped(self, process):
-        process.kill(signal.SIGSTOP)
-        return process
 
     def nobody_is_there(self, daemon):
         until(lambda: not any(i["connections"] for i in daemon.status()["instances"]), "the client has gone")
@@ -134,7 +130,7 @@ class Renamed(Product):
 
     def stopped_at_work(self, daemon, worker):
         """Whether the worker, stopped, has something to do; else it goes on."""
-        self.stopped(worker)
+        worker.stop()
         if daemon.token("hsm")["inFlight"]:
             return True
         worker.kill(signal.SIGCONT)
@@ -151,7 +147,7 @@ class Renamed(Product):
                    "--application-label", "tokend claim", "--private")
         section = token.section("hsm", refresh="200ms")
         daemon = self.own(section, instances=instance("a"))
-        broker, worker = daemon.broker().pid, self.stopped(self.worker(daemon))
+        broker, worker = daemon.broker().pid, self.worker(daemon).stop()
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:k", **SIGN})
             until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
@@ -176,7 +172,7 @@ class Lost(Product):
         token.make_key("k", "01")
         path = self.place.path / self.label("audit")
         daemon = self.own(f"Audit=file:{path}\n" + token.section("hsm"))
-        worker = self.stopped(self.worker(daemon))
+        worker = self.worker(daemon).stop()
         with daemon.client() as client:
             client.send("Sign", {"key": "hsm:k", **SIGN})
             until(lambda: daemon.token("hsm")["inFlight"], "the Sign is with the worker")
@@ -213,7 +209,7 @@ class Recorded(Product):
         """a supervisor that is stopped delays no new connection for the records' sake: they have no unit then"""
         daemon = self.begin()
         self.broker = daemon.broker().pid
-        os.kill(daemon.pid, signal.SIGSTOP)
+        stand_still(daemon.pid)
         try:
             begun = time.monotonic()
             self.assertIn("signature", daemon.call("Sign", key="hsm:k", **SIGN))
@@ -226,7 +222,7 @@ class Recorded(Product):
     def test_unit_wanted_by_reload(self):
         """a reload brings the first Unit= while the supervisor has not said yet where the caller runs: it is nobody's then"""
         daemon = self.begin()
-        os.kill(daemon.pid, signal.SIGSTOP)
+        stand_still(daemon.pid)
         try:
             client = daemon.client()
             self.addCleanup(client.close)
@@ -329,7 +325,7 @@ class Secrets(Product):
         self.begin("AuditRequired=yes\n")
         auditor, = self.daemon.children("tokend-audit")
         for method, (_, asked) in self.rows.items():
-            auditor.kill(signal.SIGSTOP)
+            auditor.stop()
             reply = self.fails("AuditUnavailable", self.daemon.call, method, **asked, timeoutMs=2000)
             self.assertEqual(list(reply), ["reason"])
             auditor.kill(signal.SIGCONT)
@@ -341,7 +337,7 @@ class Secrets(Product):
         self.begin()
         for method, (_, asked) in self.rows.items():
             before = len(self.ends(method))
-            worker = self.stopped(self.worker(self.daemon))
+            worker = self.worker(self.daemon).stop()
             with self.daemon.client() as client:
                 client.send(method, asked)
                 until(lambda: self.daemon.token("hsm")["inFlight"], "it is with the worker")
@@ -367,7 +363,7 @@ class Secrets(Product):
         config = self.config + self.section
         self.reload(self.daemon, config, instance("a", SECRET_RIGHTS))
         key = self.daemon.call(SECRETS + "Generate", token="hsm", template=AES)["sealed"]
-        worker = self.stopped(self.worker(self.daemon))
+        worker = self.worker(self.daemon).stop()
         with self.daemon.client() as client:
             client.send("Sign", {"key": "hsm:rsa", "algorithm": "rsa_pkcs1_sha256", "digest": b64(DIGEST)})
             until(lambda: self.daemon.token("hsm")["inFlight"], "the Sign is with the worker")

@@ -33,7 +33,7 @@ class Unfolded(Case):
         for client in clients:
             self.addCleanup(client.close)
         before, taken = self.broker.private_dirty(), self.requests()
-        self.worker.kill(signal.SIGSTOP)
+        self.worker.stop()
         for client in clients:
             client.send("Sign", {**SIGN, "message": b64(b"m")})
             client.send_raw(request * N_REQUESTS)
@@ -66,7 +66,7 @@ class Unfolded(Case):
         taken, n = self.requests(), 8
         with self.daemon.client() as client:
             sender = threading.Thread(target=client.send_raw, args=(request * n,))
-            self.worker.kill(signal.SIGSTOP)
+            self.worker.stop()
             sender.start()
             until(lambda: self.requests() == taken + 3, "three are taken")
             # Another client is served meanwhile, and they stay three.

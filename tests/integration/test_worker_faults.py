@@ -51,7 +51,9 @@ class Told(Case):
 
     def test_generated_meanwhile(self):
         """a key whose making ends after the broker was replaced is listed by the new one, and signs"""
-        self.generate_meanwhile("made", "delay_ms=3000")
+        self.generate_meanwhile("made", "hold")
+        self.assertEqual(self.ids("new"), [])
+        self.token.set()
         until(lambda: self.ids("new"), "it is listed")
         sign(self.daemon, "hsm:new")
 
@@ -76,8 +78,9 @@ class Told(Case):
 
     def test_changed_meanwhile(self):
         """a key that gets another id after a new broker read the directory is listed with that one, and signs"""
-        self.generate_meanwhile("changed", "delay_ms=3000 after")
+        self.generate_meanwhile("changed", "hold after")
         first = until(lambda: self.ids("new"), "it is listed")
+        self.token.set()
         until(lambda: self.ids("new") not in ([], first), "it has its last id")
         self.assertEqual(len(self.ids("new")), 1)
         sign(self.daemon, "hsm:new")

@@ -8,7 +8,6 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
 import subprocess
 import time
 import unittest
@@ -165,7 +164,7 @@ class Case(unittest.TestCase):
         pass
 
     def active(self, unit="tokend.service"):
-        self.assertEqual(show(unit, "ActiveState"), "active", unit)
+        until(lambda: show(unit, "ActiveState") == "active", f"{unit} is active")
 
     def journal(self, *matches):
         return run("journalctl", "--no-pager", "-o", "cat", *matches).decode(errors="replace")
@@ -173,11 +172,6 @@ class Case(unittest.TestCase):
 
 def stop_service():
     run("systemctl", "stop", "tokend.socket", "tokend.service")
-
-
-def pause(pid):
-    os.kill(pid, signal.SIGSTOP)
-    until(lambda: harness.Process(pid).state == "T", f"{pid} stands still")
 
 
 def seconds():

@@ -8,7 +8,7 @@ import unittest
 import harness
 import machine
 import varlink
-from harness import run, until
+from harness import run, stand_still, until
 
 
 class Records(machine.Case):
@@ -116,7 +116,7 @@ class Records(machine.Case):
         self.required("yes")
         machine.sign("hsm:key")
         journald = self.journald()
-        machine.pause(journald.pid)
+        stand_still(journald.pid)
         try:
             with self.assertRaises(varlink.Error) as caught:
                 machine.sign("hsm:key")
@@ -132,7 +132,7 @@ class Records(machine.Case):
         """journald does not read: with AuditRequired=no everything goes on, and the status says it"""
         self.required("no")
         journald = self.journald()
-        machine.pause(journald.pid)
+        stand_still(journald.pid)
         try:
             with varlink.Client(machine.SOCKET) as client:
                 for _ in range(400):

@@ -38,10 +38,10 @@ class Activation(machine.Case):
         run("systemctl", "stop", "tokend.service")
         self.assertEqual(len(machine.status()["tokens"]), 2)
         # The status is answered while tokens are starting.
-        until(lambda: machine.show("tokend.service", "ActiveState") == "active", "the service is up")
+        self.active()
         run("systemctl", "stop", "tokend.service")
         self.assertIsInstance(machine.call("List")["keys"], list)
-        until(lambda: machine.show("tokend.service", "ActiveState") == "active", "the service is up")
+        self.active()
 
     def test_ready(self):
         """READY comes when every token is ready, and STATUS is a sentence that says so"""
