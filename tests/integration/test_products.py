@@ -342,8 +342,11 @@ class Secrets(Product):
                 client.send(method, asked)
                 until(lambda: self.daemon.token("hsm")["inFlight"], "it is with the worker")
             self.nobody_is_there(self.daemon)
+            restarts = self.daemon.token("hsm")["restarts"]
             worker.kill()
             self.ends_with(method, before, "WorkerLost")
+            # The state that the broker has is the supervisor's, and may be the old one a moment longer.
+            until(lambda n=restarts: self.daemon.token("hsm")["restarts"] > n, "the end of the worker is known")
             self.daemon.wait_state("hsm", "ready")
 
     def test_deadline(self):
