@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* tokend_check(), which collects what was found from several replies, and tokend_remove_claim(). */
+/* tokend_check(), which collects what was found from several replies, tokend_remove_claim() and tokend_make_anew(). */
 #include <errno.h>
 #include <string.h>
 
@@ -137,6 +137,16 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
                 &(struct status_remove_claim_arguments){
                         .token = token, .nickname = nickname, .claimant = claimant},
                 timeout_ms, ret_failure);
+
+        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+}
+
+enum tokend_error tokend_make_anew(
+        struct tokend *handle, const char *token, int timeout_ms, struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = status_make_anew_begin(
+                &call, &(struct status_make_anew_arguments){.token = token}, timeout_ms, ret_failure);
 
         return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
 }

@@ -645,6 +645,11 @@ enum tokend_error tokend_probe(struct tokend *handle, const char *token, int tim
 enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, const char *nickname,
         const char *claimant, int timeout_ms, struct tokend_failure *ret_failure);
 
+/* Makes an internal token anew, empty, whose databases are gone for good. It must have failed for that reason. It is begun when this
+ * returns: tokend_status() says what came of it. For root and the daemon's own user. */
+enum tokend_error tokend_make_anew(
+        struct tokend *handle, const char *token, int timeout_ms, struct tokend_failure *ret_failure);
+
 /* ---- the policy ---- */
 
 /* As whom the daemon sees the caller. Strings live as long as the struct. */

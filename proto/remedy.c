@@ -51,10 +51,11 @@ const struct remedy remedies[] = {
                 "tokend goes on trying by itself. Bring the device back, or correct Module=, Uri= or Pin= of "
                 "its [Token] as the "
                 "reason says; `journalctl -u tokend` has the module's own messages."},
-        {"failed", "the token does not work, and nothing is tried until somebody acts",
+        {"failed", "the token does not work until somebody acts",
                 "Correct what the reason says in its [Token], then `systemctl reload tokend`; where the PIN "
                 "is a credential, "
-                "`systemctl restart tokend`."},
+                "`systemctl restart tokend`. Mount or restore databases that are gone: tokend sees them by "
+                "itself."},
         {"TokenUnavailable", NULL,
                 "`tokendctl status` says why. The module's own messages are in `journalctl -u tokend`."},
         {"TokenError", NULL,

@@ -89,6 +89,7 @@ int verb_import(const struct ctl_options *o);
 int verb_delete_cert(const struct ctl_options *o);
 int verb_check(const struct ctl_options *o);
 int verb_remove_claim(const struct ctl_options *o);
+int verb_make_anew(const struct ctl_options *o);
 int verb_status(const struct ctl_options *o);
 int verb_metrics(const struct ctl_options *o);
 int verb_probe(const struct ctl_options *o);

@@ -116,6 +116,9 @@ const struct verb verbs[] = {
         {"metrics", verb_metrics, 0, 0, 0, "", "print the same as OpenMetrics text", "metrics"},
         {"probe", verb_probe, 0, 1, 0, "[TOKEN]", "ask the device itself whether it answers",
                 "probe\nprobe hsm"},
+        {"make-anew", verb_make_anew, 1, 1, BIT(YES), "TOKEN --yes",
+                "make an internal token anew, empty, whose databases are lost for good",
+                "make-anew internal --yes"},
         {"audit", verb_audit, 2, UINT_MAX,
                 BIT(KEY) | BIT(PUBKEY) | BIT(FIRST_SEQ) | BIT(EXPECT_SEQ) | BIT(NO_SIGNATURES),
                 "verify FILE... [--key KEY | --pubkey FILE]... [--first-seq N] [--expect-seq N] "

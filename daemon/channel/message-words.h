@@ -110,6 +110,8 @@ enum worker_end {
         WORKER_END_ERROR, /* anything else: back-off */
         /* Its own word, or the broker's of it (REPLACE). */
         WORKER_END_FULL, /* the token has more objects than are kept: never again by itself */
+        /* The databases of an internal token are not there, or not to be used: an operator must act, and it is seen by itself. */
+        WORKER_END_STORE,
 };
 
 enum listen_kind {

@@ -154,8 +154,9 @@
         M(CLAIM, claim, F(text, nickname) F(bytes, claimant) F(text, host) F(u64, since_usec)) \
         /* ---- control, supervisor to worker ---- */ \
         /* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
-         * look. patience: each call of the start may take 2^patience times Timeout=. */ \
-        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look) F(u8, patience)) \
+         * look. patience: each call of the start may take 2^patience times Timeout=. anew: databases of an internal token that are gone
+         * may be made anew. */ \
+        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look) F(u8, patience) F(u8, anew)) \
         /* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
          * audit process; epoch 0 there. */ \
         M(CHANNEL, channel, F(u32, epoch)) \
@@ -204,9 +205,9 @@
         M(GONE, gone, F(text, token) F(u64, life)) \
         /* The section changed: the worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \
         M(RETIRE, retire, F(text, token) F(u64, life)) \
-        /* What the status shows. restarts: as life_restarts() counts. */ \
+        /* What the status shows. restarts: as life_restarts() counts. end: enum worker_end of the last worker; 0: it has not ended. */ \
         M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
-          F(u32, restarts)) \
+          F(u32, restarts) F(u8, end)) \
         /* Whether the files, as they were read last, are in force; if not, why. since_usec: wall clock. */ \
         M(CONFIG_STATE, config_state, F(u8, ok) F(text, reason) F(u64, since_usec)) \
         /* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */ \
@@ -223,6 +224,8 @@
          * none is to follow. */ \
         M(LOOK_PLEASE, look_please, F(text, token)) \
         M(REPLACE, replace, F(text, token) F(u64, life) F(u8, full) F(text, reason)) \
+        /* An operator says so: make the databases of an internal token anew, if they are gone. */ \
+        M(MAKE_ANEW, make_anew, F(text, token)) \
         /* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
          * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */ \
         M(UNIT_PLEASE, unit_please, F(u64, ticket) F(u32, pid) F(u64, accepted_usec)) \

@@ -152,6 +152,21 @@ static int on_replace(struct broker_process *broker, struct wire *wire)
         return 0;
 }
 
+static int on_make_anew(struct broker_process *broker, struct wire *wire)
+{
+        struct message_make_anew message;
+        struct supervised_token *token;
+        int r = message_get_make_anew(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = named(broker, message.token);
+        /* The next worker is not far: while they are gone it is tried again and again. */
+        if (token && token->life.state == TOKEN_FAILED && token->life.phase != LIFE_FAILED)
+                token->anew = true;
+        return 0;
+}
+
 /* Answered at once: the question is one read of /proc. */
 static int on_unit_please(struct broker_process *broker, struct wire *wire)
 {
@@ -214,6 +229,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return on_look_please(broker, wire);
         case MESSAGE_TYPE_REPLACE:
                 return on_replace(broker, wire);
+        case MESSAGE_TYPE_MAKE_ANEW:
+                return on_make_anew(broker, wire);
         case MESSAGE_TYPE_UNIT_PLEASE:
                 return on_unit_please(broker, wire);
         case MESSAGE_TYPE_JOURNAL_PLEASE:

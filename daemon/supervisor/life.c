@@ -74,6 +74,9 @@ void life_up(struct life *life, struct moment at)
                 return;
         life->phase = LIFE_UP;
         life->wake_usec = USEC_NEVER;
+        /* What was gone is there again: requests may wait for it. */
+        if (life->state == TOKEN_FAILED)
+                set_state(life, at, TOKEN_STARTING, "");
         if (life->directory)
                 serve(life, at);
 }
@@ -95,6 +98,11 @@ static bool is_final(unsigned end)
         return end == WORKER_END_PIN || end == WORKER_END_FULL;
 }
 
+static enum token_state state_after(unsigned end)
+{
+        return is_final(end) || end == WORKER_END_STORE ? TOKEN_FAILED : TOKEN_RECOVERING;
+}
+
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
 {
         /* The reasons of a worker that is replaced are about the old section. */
@@ -106,7 +114,7 @@ void life_ending(struct life *life, struct moment at, enum worker_end end, const
                 life->n_overdue++;
         life->end = (uint8_t)end;
         life->wake_usec = USEC_NEVER;
-        set_state(life, at, is_final(end) ? TOKEN_FAILED : TOKEN_RECOVERING, reason);
+        set_state(life, at, state_after(end), reason);
 }
 
 void life_replaced(struct life *life, struct moment at, const char *reason)
@@ -125,7 +133,8 @@ void life_condemned(struct life *life, struct moment at, bool overdue, const cha
 /* A worker that served is replaced at once. If workers die again and again as soon as they serve, there is a back-off. */
 static uint64_t wait_usec(struct life *life, struct moment at)
 {
-        life->seeks = !life->served && (life->end == WORKER_END_ABSENT || life->end == WORKER_END_DEVICE);
+        life->seeks = !life->served && (life->end == WORKER_END_ABSENT || life->end == WORKER_END_DEVICE ||
+                                               life->end == WORKER_END_STORE);
         if (life->seeks && life->seek_usec == 0)
                 life->seek_usec = at.now_usec;
         if (life->seeks)

@@ -29,6 +29,11 @@ static const char *remedy(const struct life *life)
                 [WORKER_END_ERROR] =
                         "Read the lines of the log before this one; tokend goes on trying by itself.",
                 [WORKER_END_FULL] = "Remove objects from the token, then reload tokend.",
+                [WORKER_END_STORE] = "Mount or restore what the reason says, for the user that tokend runs "
+                                     "as: then the token "
+                                     "comes back by itself. If its keys are lost for good, `tokendctl "
+                                     "make-anew TOKEN --yes` "
+                                     "makes a new, empty one.",
         };
         bool works = life->state == TOKEN_READY || life->state == TOKEN_STARTING;
         unsigned end = life->end && life->end < ARRAY_SIZE(remedies) ? life->end : WORKER_END_ERROR;

@@ -77,7 +77,8 @@ static void tell_broker(const struct supervised_token *token)
 {
         (void)child_tell(&token->supervisor->broker.child, token, -1, .token = token->name,
                 .state = (uint8_t)token->life.state, .reason = token->life.reason,
-                .since_usec = token->life.since_usec, .restarts = life_restarts(&token->life));
+                .since_usec = token->life.since_usec, .restarts = life_restarts(&token->life),
+                .end = token->life.end);
 }
 
 void supervised_token_tell(struct supervised_token *token)
@@ -124,8 +125,12 @@ static int start_worker(struct supervised_token *token, int *ret_fd)
         token->worker_config_fd = fcntl(supervisor->config_fd, F_DUPFD_CLOEXEC, 10);
         if (token->worker_config_fd < 0)
                 return -errno;
-        r = worker_process_start(&token->worker, token->config, supervisor->config_fd, ++supervisor->epoch,
-                LOOK_NONE, life_patience(&token->life), theirs);
+        r = worker_process_start(&token->worker, token->config, supervisor->config_fd,
+                (struct worker_task){.epoch = ++supervisor->epoch,
+                        .patience = life_patience(&token->life),
+                        .anew = token->anew},
+                theirs);
+        token->anew = false;
         if (r < 0)
                 return r;
         *ret_fd = take_fd(&ours);
@@ -305,7 +310,7 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
         struct message_ending ending;
         int r = message_get_ending(wire, &ending);
 
-        if (r == 0 && (ending.end < WORKER_END_ABSENT || ending.end > WORKER_END_FULL))
+        if (r == 0 && (ending.end < WORKER_END_ABSENT || ending.end > WORKER_END_STORE))
                 r = -EBADMSG;
         if (r < 0)
                 return r;
@@ -353,6 +358,7 @@ static int on_message(struct child *child, enum message_type type, struct wire *
         case MESSAGE_TYPE_UP:
                 r = message_get_up(wire, &up);
                 if (r == 0) {
+                        token->anew = false;
                         life_up(&token->life, moment());
                         supervised_token_tell(token);
                         supervised_token_arm(token);

@@ -36,6 +36,7 @@ struct supervised_token {
         enum token_state told_state; /* to the log */
         char told_reason[REASON_SIZE];
         struct refused_pin refused_pin; /* to the worker or to a look */
+        bool anew; /* an operator says so: the next worker may make databases anew that are gone */
         struct pin_identity worker_pin; /* the file when the worker was started */
         /* token-looks.c */
         struct child look, nickname_check;

@@ -58,8 +58,8 @@ static int start(struct supervised_token *token, struct child *child, enum look_
         if (r < 0 || !config)
                 return r < 0 ? r : -ENOENT;
         token->look_pin = pin_identity_of(config);
-        return worker_process_start(
-                child, config, token->worker_config_fd, ++supervisor->epoch, kind, 0, request_fd);
+        return worker_process_start(child, config, token->worker_config_fd,
+                (struct worker_task){.epoch = ++supervisor->epoch, .look = kind}, request_fd);
 }
 
 /* ---- a nickname check ---- */

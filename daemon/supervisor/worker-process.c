@@ -5,10 +5,10 @@
 #include "daemon/supervisor/spawn.h"
 
 int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
-        uint32_t epoch, enum look_kind look, unsigned patience, int request_fd)
+        struct worker_task task, int request_fd)
 {
-        char *argv[] = {
-                (char[]){"tokend-worker"}, config->name, look == LOOK_NONE ? NULL : (char[]){"look"}, NULL};
+        char *argv[] = {(char[]){"tokend-worker"}, config->name,
+                task.look == LOOK_NONE ? NULL : (char[]){"look"}, NULL};
         _cleanup_(freep) char **environment = NULL;
         int r;
 
@@ -20,6 +20,7 @@ int worker_process_start(struct child *child, const struct config_token *config,
         if (r < 0)
                 return r;
         (void)child_tell(child, start, config_fd, .version = MESSAGE_VERSION, .token = config->name,
-                .epoch = epoch, .look = (uint8_t)look, .patience = (uint8_t)patience);
+                .epoch = task.epoch, .look = (uint8_t)task.look, .patience = (uint8_t)task.patience,
+                .anew = task.anew);
         return 0;
 }

@@ -124,6 +124,8 @@ static int begin(struct loader *loader, struct wire *wire, int config_fd)
                 return -ENOENT;
         loader->look = start.look;
         slot_token_init(&loader->token, config, start.look != LOOK_NONE, start.patience);
+        loader->token.daemon = loader->config;
+        loader->token.anew = start.anew;
         if (loader->look == LOOK_SEEK) {
                 r = receive_question(loader);
                 if (r < 0)

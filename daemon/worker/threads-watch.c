@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "daemon/util/log.h"
+#include "daemon/worker/device/store.h"
 #include "daemon/worker/report.h"
 #include "daemon/worker/threads.h"
 
@@ -136,6 +137,9 @@ uint64_t threads_watch(struct threads *threads)
         if (ended)
                 give_up_on(threads, ended, &failure);
         if (ended || own_process_check(&threads->own, &failure) != 0)
+                threads_end(threads, &failure);
+        if (atomic_load(&threads->n_threads) > 0 && threads->token->internal &&
+                store_check(threads->token, &failure) != 0)
                 threads_end(threads, &failure);
         next = watch_all(threads, &hung, &limit);
         if (next > 0)

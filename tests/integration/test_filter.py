@@ -68,6 +68,11 @@ class Filter(Case):
             self.ask(STATUS + "RemoveClaim", token="hsm", nickname="x", claimant="00" * 32)
         self.assertEqual(caught.exception.name, "ClaimNotFound")
 
+    def make_anew(self):
+        with self.assertRaises(Error) as caught:
+            self.ask(STATUS + "MakeAnew", token="hsm")
+        self.assertEqual(caught.exception.name, "InvalidParameter")
+
     def decrypt(self):
         key = self.ask(KEYS + "Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["decrypt"])["key"]
         pem = public_pem(self.place, unb64(key["publicKey"]))
@@ -131,6 +136,7 @@ class Filter(Case):
             STATUS + "Probe": {"token": "hsm"},
             STATUS + "May": {"operation": "sign", "key": "hsm:n", "uid": 0, "gid": 0},
             STATUS + "RemoveClaim": self.remove_claim,
+            STATUS + "MakeAnew": self.make_anew,
         }
         for method, parameters in calls.items():
             with self.subTest(method):

@@ -98,7 +98,9 @@ void stage_token_failed(struct stage *stage)
 {
         stage->failed = true;
         (void)message_send_token(stage->control,
-                &(struct message_token){.token = "hsm", .state = TOKEN_FAILED, .reason = "bench"}, NULL, 0);
+                &(struct message_token){
+                        .token = "hsm", .state = TOKEN_FAILED, .reason = "bench", .end = WORKER_END_PIN},
+                NULL, 0);
         stage_run(stage);
 }
 

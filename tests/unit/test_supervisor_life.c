@@ -321,6 +321,34 @@ static void test_full(void)
         CU_ASSERT_EQUAL(life.wake_usec, 3);
 }
 
+static void test_store(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        /* It served: the next one sees at once what is there. */
+        life_ending(&life, at(1), WORKER_END_STORE, "cert9.db is another file");
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        life_reaped(&life, at(2), "x");
+        CU_ASSERT_EQUAL(life.wake_usec, 2);
+        life_started(&life, at(2), START);
+        life_ending(&life, at(3), WORKER_END_STORE, "not mounted");
+        life_reaped(&life, at(4), "x");
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        CU_ASSERT_EQUAL(life.wake_usec, 4 + 500 * USEC_PER_MSEC);
+        CU_ASSERT_EQUAL(life_restarts(&life), 1);
+        /* It is there again. */
+        life_started(&life, at(life.wake_usec), START);
+        CU_ASSERT_EQUAL(life.state, TOKEN_FAILED);
+        life_up(&life, at(life.wake_usec));
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        CU_ASSERT_STRING_EQUAL(life.reason, "");
+        life_serving(&life, at(USEC_PER_SEC));
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+}
+
 static void test_pin_of_look(void)
 {
         struct life life;
@@ -492,6 +520,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"a device lost in use is looked for at once", test_device},
         {"a PIN that was refused is not tried again until something changed", test_pin},
         {"a token with too many objects fails, and is tried again after a reload", test_full},
+        {"one whose databases are gone fails, and comes back by itself", test_store},
         {"nor is one that was refused to a look", test_pin_of_look},
         {"a refused PIN counts, whatever else ended the worker", test_pin_crosses_kill},
         {"a start that takes too long is given up, and the next may take longer", test_overdue},

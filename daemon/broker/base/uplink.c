@@ -126,6 +126,14 @@ void uplink_replace(struct uplink *uplink, const char *token, uint64_t life, con
         send_wire(uplink, &wire);
 }
 
+void uplink_make_anew(struct uplink *uplink, const char *token)
+{
+        UPLINK_WIRE(wire);
+
+        message_put_make_anew(&wire, &(struct message_make_anew){.token = token});
+        send_wire(uplink, &wire);
+}
+
 void uplink_journal_please(struct uplink *uplink)
 {
         UPLINK_WIRE(wire);

@@ -32,6 +32,8 @@ void uplink_drained(struct uplink *uplink);
 void uplink_look_please(struct uplink *uplink, const char *token);
 /* The worker of that life should be replaced. full: its token has too many objects, and no other worker is to be started. */
 void uplink_replace(struct uplink *uplink, const char *token, uint64_t life, const char *reason, bool full);
+/* An operator says that the databases of the token, which are gone, are to be made anew. */
+void uplink_make_anew(struct uplink *uplink, const char *token);
 /* Another socket that is connected to journald is wanted. */
 void uplink_journal_please(struct uplink *uplink);
 void uplink_pong(struct uplink *uplink, uint64_t number);

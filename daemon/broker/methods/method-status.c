@@ -141,6 +141,25 @@ enum render status_probe_render(struct op *op, struct output *output)
         return RENDER_LAST;
 }
 
+/* ---- MakeAnew ---- */
+
+void status_make_anew(struct op *op)
+{
+        const struct status_make_anew_parameters *p = (void *)op->parameters;
+
+        if (!find_operators_token(op, "make-anew", p->token))
+                return;
+        if (op->token->state != TOKEN_FAILED || op->token->end != WORKER_END_STORE) {
+                op_invalid(op, "token",
+                        "expected an internal token that has failed because its databases are gone");
+                return;
+        }
+        log_notice("token %s: uid %u says that its databases are to be made anew", op->token->name,
+                (unsigned)op->caller->uid);
+        uplink_make_anew(&op->broker->uplink, op->token->name);
+        op_done(op);
+}
+
 /* ---- RemoveClaim ---- */
 
 static void fail_claim(struct op *op, const struct status_remove_claim_parameters *p)

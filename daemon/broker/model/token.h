@@ -130,7 +130,7 @@ struct token {
 
         uint64_t
                 closed_usec; /* when its worker's channel ended, as long as the supervisor has not told of its end; 0: it did not */
-        bool full;  /* its last worker told of more objects than are kept */
+        uint8_t end; /* enum worker_end of the last worker that ended without another that serves; 0: none did */
         bool known; /* a HELLO was here: what follows is the token's own word */
         struct uri_token identity;
         struct mechanisms mechanisms, wraps, unwraps; /* of the device; those of them that do so */

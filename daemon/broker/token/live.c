@@ -151,21 +151,22 @@ bool token_missed(struct token *token)
 
 void token_set_state(struct token *token, const struct message_token *message)
 {
-        bool was_failed = token->state == TOKEN_FAILED;
+        bool was_refused = token->state == TOKEN_FAILED && token->end == WORKER_END_PIN;
         char *reason = strdup(message->reason);
 
         if (reason) {
                 free(token->reason);
                 token->reason = reason;
         }
-        /* But for a token that is full, the one way there is a PIN that was refused, or must not be tried; a broker before this one
-         * may have recorded it. */
-        if (message->state == TOKEN_FAILED && !token->full && !was_failed &&
+        /* A broker before this one may have recorded it. */
+        if (message->state == TOKEN_FAILED && message->end == WORKER_END_PIN && !was_refused &&
                 message->since_usec >= token->broker->begun_usec)
                 audit_login(token->broker->audit, token->name, false, message->reason);
         token->state = message->state;
         token->since_usec = message->since_usec;
         token->restarts = message->restarts;
+        if (message->end || message->state == TOKEN_READY)
+                token->end = message->end;
         if (token->state == TOKEN_FAILED)
                 backlog_give_up(token);
 }

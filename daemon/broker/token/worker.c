@@ -256,7 +256,6 @@ static void worker_full(struct token *token)
                 "the token has more than %u objects, or than %u MiB of them, and tokend keeps no more",
                 LIMIT_OBJECTS, LIMIT_OBJECTS_BYTES >> 20);
         log_error("token %s: %s", token->name, reason);
-        token->full = true;
         uplink_replace(&token->broker->uplink, token->name, token->worker.life, reason, true);
         worker_died(token);
 }
@@ -352,7 +351,6 @@ int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch)
                 worker_detach(token);
                 return r;
         }
-        token->full = false;
         token->closed_usec = 0;
         worker->phase = WORKER_GREETED;
         worker->old = !token->broker->sealed;

@@ -16,25 +16,10 @@
 #include "daemon/util/text.h"
 #include "daemon/util/wipe.h"
 #include "daemon/worker/device/login.h"
+#include "daemon/worker/device/store.h"
 
 /* Random bytes of a PIN that is made; it has twice as many characters. */
 #define MADE_PIN_BYTES 32U
-
-/* Makes the directory and what is missing above it, for this user alone. */
-static int make_directory(const char *path)
-{
-        _cleanup_(freep) char *copy = text_format("%s", path);
-
-        if (!copy)
-                return -ENOMEM;
-        for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-                        return -errno;
-                *slash = '/';
-        }
-        return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
 
 static int write_synced(int directory, const char *name, const struct secret *pin)
 {
@@ -120,6 +105,8 @@ static int prepare_slot(struct slot_token *token, PK11SlotInfo *slot, struct fai
                 return r;
         have_file = access(token->pin_file, F_OK) == 0;
         if (!initialized && !token->look)
+                r = store_may_complete(token, failure);
+        if (r == 0 && !initialized && !token->look)
                 r = complete(token, slot, have_file, failure);
         if (r != 0)
                 return r;
@@ -147,10 +134,9 @@ int internal_load(struct slot_token *token, struct failure *failure)
         token->pin_file = text_format("%s/pin", directory);
         if (!spec || !token->pin_file)
                 return -ENOMEM;
-        r = token->look ? 0 : make_directory(directory);
-        if (r < 0)
-                return failure_set(
-                        failure, WORKER_END_ERROR, 0, "cannot make %s: %s", directory, strerror(-r));
+        r = token->look ? 0 : store_begin(token, failure);
+        if (r != 0)
+                return r;
         if (NSS_Initialize(spec, "", "", SECMOD_DB, flags) != SECSuccess)
                 return failure_set(failure, WORKER_END_ERROR, 0, "cannot open the NSS databases in %s: %s",
                         directory, PR_ErrorToString(PR_GetError(), PR_LANGUAGE_I_DEFAULT));
@@ -158,5 +144,8 @@ int internal_load(struct slot_token *token, struct failure *failure)
         if (!slot)
                 return failure_set(failure, WORKER_END_ERROR, 0, "NSS has no slot for %s", directory);
         /* The reference is kept: the worker uses the slot until it ends. */
-        return prepare_slot(token, slot, failure);
+        r = prepare_slot(token, slot, failure);
+        if (r == 0 && !token->look)
+                store_made(token);
+        return r;
 }

@@ -29,6 +29,10 @@ static int find_pin(const struct slot_token *token, char **ret, struct failure *
                 *ret = text_format("%s/%s", directory, pin + 11);
         } else if (token->pin_file) {
                 *ret = text_format("%s", token->pin_file);
+        } else if (token->internal) {
+                return failure_set(failure, WORKER_END_STORE, 0,
+                        "the file of its PIN, %s/pin, is not there, and Pin= is not configured",
+                        token->config->directory);
         } else {
                 return failure_set(
                         failure, WORKER_END_ERROR, 0, "the token wants a login, but Pin= is not configured");

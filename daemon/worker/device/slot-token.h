@@ -14,6 +14,7 @@
 #include "daemon/util/uri.h"
 #include "daemon/worker/device/call-gate.h"
 #include "daemon/worker/device/failure.h"
+#include "daemon/worker/device/mark.h"
 
 /* What the token does with a label of OAEP. SoftHSM2 takes one, and leaves it out. */
 enum oaep_labels {
@@ -22,8 +23,21 @@ enum oaep_labels {
         OAEP_LABELS_LACKING,
 };
 
+/* Of an internal token: cert9.db and key4.db. */
+#define STORE_FILES 2U
+
 struct slot_token {
-        const struct config_token *config; /* borrowed, for the process's life */
+        const struct config_token *config; /* borrowed, for the process's life; so is the whole: */
+        const struct config *daemon;
+        bool anew; /* an operator says that the databases, if they are gone, are to be made anew */
+        /* Of an internal token: what is known of its databases. */
+        struct {
+                struct mark mark;
+                struct {
+                        dev_t dev;
+                        ino_t ino; /* 0: not opened yet */
+                } files[STORE_FILES];
+        } store;
         bool internal;
         bool look; /* the process of a look: it loads no NSS and is more careful with the PIN */
         CK_FUNCTION_LIST_PTR p11; /* the module's; for calls on our own sessions */
