@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """Runs tests/systemd/test_*.py, each class in a booted container of its own (boot.py) over what `make install` gives; two
-at a time. The last line is `N passed, N failed`. T names files, classes or tests, as in tests/integration.
+at a time; what failed is run once more in one by itself. The last line is `N passed, N failed`. T names files, classes or tests, as in tests/integration.
 
 Called by `make test-systemd` with BUILD, MAKE and T; by `make deb` with DEBS, the directory of the packages, in place of
 what `make install` gives.
@@ -125,11 +125,10 @@ def main(names):
                 failures += [row for row in rows if row["outcome"] == "FAILED"]
                 if noise.strip():
                     print(noise.strip())
+        integration_run().again(failures, {}, counts, lambda names: boot("again", names, stage))
     finally:
         if stage:
             shutil.rmtree(stage)
-    for row in failures:
-        print(f"\n---- {row['name']}: {row['sentence']}\n{row['text']}")
     tail = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"\n{counts['ok']} passed, {counts['FAILED']} failed{tail}")
     return 1 if counts["FAILED"] or not counts["ok"] else 0
