@@ -60,6 +60,7 @@ CHANNEL    := $(call objects,$(call sources,daemon/channel))
 SUPERVISOR := $(call objects,$(call sources,daemon/supervisor))
 BROKER     := $(call objects,$(call sources,daemon/broker) $(call sources,daemon/broker/*)) $(patsubst %,$(BUILD)/obj/gen/broker/%.o,methods/methods methods/parameters base/replies)
 WORKER     := $(call objects,$(foreach d,daemon/worker $(wildcard daemon/worker/*/),$(call sources,$(d:/=))))
+DOCTOR     := $(call objects,$(call sources,daemon/doctor))
 AUDIT      := $(call objects,$(call sources,daemon/audit))
 SANDBOX    := $(call objects,$(call sources,daemon/sandbox))
 FILTERS    := broker audit supervisor
@@ -76,7 +77,7 @@ GENERATED         := $(foreach f,broker/methods/methods broker/methods/parameter
 GENERATED_HEADERS := $(filter %.h,$(GENERATED))
 
 PROGRAMS := $(BUILD)/tokend $(BUILD)/tokend-broker $(BUILD)/tokend-worker \
-	$(BUILD)/tokend-audit $(BUILD)/tokendctl
+	$(BUILD)/tokend-audit $(BUILD)/tokend-doctor $(BUILD)/tokendctl
 SONAME   := libtokend.so.0
 LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a $(BUILD)/libtokend-pkcs11.so
 
@@ -127,6 +128,7 @@ $(BUILD)/lib/supervisor.a: $(SUPERVISOR)
 $(BUILD)/lib/broker.a: $(BROKER)
 $(BUILD)/lib/worker.a: $(WORKER)
 $(BUILD)/lib/audit.a: $(AUDIT)
+$(BUILD)/lib/doctor.a: $(DOCTOR)
 $(BUILD)/lib/sandbox.a: $(SANDBOX) $(FILTERS:%=$(BUILD)/obj/gen/sandbox/%.o)
 $(BUILD)/lib/proto.a: $(PROTO)
 $(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
@@ -143,6 +145,9 @@ $(BUILD)/tokend-worker: $(BUILD)/obj/daemon/worker/main.o $(BUILD)/lib/worker.a 
 $(BUILD)/tokend-worker: LIBS = $(NSS_LIBS)
 $(BUILD)/tokend-audit: $(BUILD)/obj/daemon/audit/main.o $(BUILD)/lib/audit.a $(BUILD)/lib/channel.a $(BUILD)/lib/sandbox.a $(BUILD)/lib/util.a
 $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
+# Of the worker's archive it takes the one file that reads what a module says of a token, which needs no NSS.
+$(BUILD)/tokend-doctor: $(BUILD)/obj/daemon/doctor/main.o $(BUILD)/lib/doctor.a $(BUILD)/lib/worker.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(DAEMON_LIBS)
+$(BUILD)/tokend-doctor: LIBS = $(SYSTEMD_LIBS) $(JSON_LIBS) -ldl -lpthread
 $(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/util.a
 $(BUILD)/tokendctl: LIBS = $(NETTLE_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
@@ -169,13 +174,13 @@ $(BUILD)/libtokend-pkcs11.so: $(MODULE) $(BUILD)/libtokend.a $(BUILD)/lib/util.a
 
 # ---- compiling ----
 EXTRA_CFLAGS =
-$(BUILD)/obj/daemon/worker/% $(BUILD)/obj/client/pkcs11/%: EXTRA_CFLAGS = $(NSS_CFLAGS)
+$(BUILD)/obj/daemon/worker/% $(BUILD)/obj/daemon/doctor/% $(BUILD)/obj/client/pkcs11/%: EXTRA_CFLAGS = $(NSS_CFLAGS)
 $(BUILD)/obj/daemon/broker/% $(BUILD)/obj/gen/% $(BUILD)/obj/proto/% $(BUILD)/obj/client/%: EXTRA_CFLAGS += $(JSON_CFLAGS)
 $(BUILD)/obj/%.o: %.c | $(GENERATED_HEADERS)
 	$(say) CC $<
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(TOKEND_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 # Where an installed tokend finds the others is compiled in: another LIBEXECDIR, another object.
-$(call objects,$(wildcard daemon/supervisor/*.c)): $(BUILD)/gen/libexecdir
+$(call objects,daemon/util/program-path.c): $(BUILD)/gen/libexecdir
 $(BUILD)/gen/libexecdir: always
 	$(Q)mkdir -p $(@D) && echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
 .PHONY: always
@@ -216,7 +221,7 @@ INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BU
 	client/tokendctl/completion/tokendctl.fish>$(PREFIX)/share/fish/vendor_completions.d \
 	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
-	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend \
+	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend $(BUILD)/tokend-doctor>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR) $(BUILD)/libtokend-pkcs11.so>$(LIBDIR)/pkcs11
 # x.sysusers and x.tmpfiles are called x.conf where they are installed.
 target       = $(lastword $(subst >, ,$(1)))/$(patsubst %.tmpfiles,%.conf,$(patsubst %.sysusers,%.conf,$(notdir $(firstword $(subst >, ,$(1))))))

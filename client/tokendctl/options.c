@@ -226,6 +226,8 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_OTHER] = {"other", true, PLACE(other), NULL},
         [OPTION_FIRST_BIT] = {"bit", true, 0, parse_bit},
         [OPTION_SERIAL] = {"serial", true, PLACE(serial), NULL},
+        [OPTION_CONFIG] = {"config", true, PLACE(config), NULL},
+        [OPTION_LOGIN] = {"login", false, PLACE(login), NULL},
 };
 
 static int take_option(struct ctl_options *o, enum ctl_option option, const char *text)

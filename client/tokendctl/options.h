@@ -52,6 +52,8 @@ enum ctl_option {
         OPTION_OTHER,
         OPTION_FIRST_BIT,
         OPTION_SERIAL,
+        OPTION_CONFIG,
+        OPTION_LOGIN,
         OPTION_MAX_,
 };
 

@@ -57,6 +57,8 @@ struct ctl_options {
 
         /* The verbs for certificates. */
         const char *as; /* USER or USER:UNIT */
+        const char *config;
+        bool login;
         const char *subject, *nickname, *subsystem, *instance, *claimant, *serial;
         const char *dns_names[LIMIT_DNS_NAMES];
         unsigned n_dns_names;
@@ -93,6 +95,7 @@ int verb_make_anew(const struct ctl_options *o);
 int verb_status(const struct ctl_options *o);
 int verb_metrics(const struct ctl_options *o);
 int verb_probe(const struct ctl_options *o);
+int verb_doctor(const struct ctl_options *o);
 int verb_audit(const struct ctl_options *o);
 int verb_secrets(const struct ctl_options *o);
 int verb_secret_generate(const struct ctl_options *o);

@@ -119,6 +119,10 @@ const struct verb verbs[] = {
         {"make-anew", verb_make_anew, 1, 1, BIT(YES), "TOKEN --yes",
                 "make an internal token anew, empty, whose databases are lost for good",
                 "make-anew internal --yes"},
+        {"doctor", verb_doctor, 0, 1, BIT(CONFIG) | BIT(LOGIN) | BIT(AS),
+                "[TOKEN] [--config FILE] [--login] [--as USER]",
+                "try what the configuration says; print what mends it",
+                "doctor\ndoctor hsm --login\n--json doctor"},
         {"audit", verb_audit, 2, UINT_MAX,
                 BIT(KEY) | BIT(PUBKEY) | BIT(FIRST_SEQ) | BIT(EXPECT_SEQ) | BIT(NO_SIGNATURES),
                 "verify FILE... [--key KEY | --pubkey FILE]... [--first-seq N] [--expect-seq N] "

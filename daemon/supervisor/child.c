@@ -11,6 +11,7 @@
 
 #include "daemon/supervisor/life.h"
 #include "daemon/supervisor/spawn.h"
+#include "daemon/util/program-path.h"
 #include "daemon/util/log.h"
 
 /* Reasons and names: no message to the supervisor is longer. */

@@ -12,6 +12,7 @@
 #include "daemon/util/journal.h"
 #include "daemon/util/log.h"
 #include "daemon/util/printable.h"
+#include "daemon/util/program-path.h"
 #include "daemon/util/text.h"
 #include "proto/limits.h"
 
@@ -19,15 +20,16 @@
 
 struct arguments {
         const char *config;
-        bool check;
+        bool check, try;
 };
 
 static void usage(FILE *out)
 {
-        fputs("tokend [--config FILE] [--check]\n"
+        fputs("tokend [--config FILE] [--check [--try]]\n"
               "Holds the sessions of this host's PKCS #11 tokens and lets its subsystems share them.\n\n"
               "  --config FILE  what to read, then FILE.d/*.conf (" DEFAULT_CONFIG ")\n"
               "  --check        read it, report its faults, and exit\n"
+              "  --try          with --check: try what it says too, as tokendctl doctor does\n"
               "  --version      print the version\n"
               "  --help         print this\n\n"
               "Exit status: 0; 78 if the configuration has faults; 1 for other errors. See tokend(8), "
@@ -49,6 +51,7 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
         static const struct option options[] = {
                 {"config", required_argument, NULL, 'c'},
                 {"check", no_argument, NULL, 'k'},
+                {"try", no_argument, NULL, 't'},
                 {"version", no_argument, NULL, 'v'},
                 {"help", no_argument, NULL, 'h'},
                 {0},
@@ -63,6 +66,9 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
                         break;
                 case 'k':
                         ret->check = true;
+                        break;
+                case 't':
+                        ret->try = true;
                         break;
                 case 'v':
                         puts("tokend " TOKEND_VERSION);
@@ -80,7 +86,26 @@ static int parse_options(int argc, char *argv[], struct arguments *ret)
                 say("tokend: unexpected argument ", argv[optind]);
                 return -EINVAL;
         }
+        if (ret->try && !ret->check) {
+                say("tokend: --try needs --check", "");
+                return -EINVAL;
+        }
         return 0;
+}
+
+/* Becomes the program that tries what the configuration says. Returns an exit status if that cannot be. */
+static int try_all(const char *config)
+{
+        const char *argv[] = {"tokend-doctor", "--config", config, NULL};
+        _cleanup_(freep) char *path = NULL;
+        int r = program_path(argv[0], &path);
+
+        if (r == 0) {
+                (void)execv(path, (char *const *)(uintptr_t)argv);
+                r = -errno;
+        }
+        log_error("tokend-doctor cannot be started: %s", strerror(-r));
+        return EXIT_FAILURE;
 }
 
 /* One line for each fault. Under systemd it goes to the journal with its priority, else as it is to a terminal or a program. */
@@ -116,6 +141,8 @@ int main(int argc, char *argv[])
                 usage(stderr);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (options.try)
+                return try_all(options.config);
         /* From here on a signal waits until the event loop takes it: an early SIGTERM stops us in the same way as a later one. */
         if (!options.check)
                 supervisor_block_signals();

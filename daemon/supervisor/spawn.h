@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Starts our other programs: where they are, with which environment, descriptors and signals. posix_spawn(3) execs at once,
+ * Starts our other programs: with which environment, descriptors and signals. posix_spawn(3) execs at once,
  * so that no code of this process runs in the child.
  */
 #pragma once
@@ -8,9 +8,6 @@
 #include <sys/types.h>
 
 #include "daemon/util/macros.h"
-
-/* The path of one of our programs: beside this one, else in LIBEXECDIR. -ENOMEM. The caller frees. */
-int program_path(const char *name, char **ret);
 
 /* The broker needs few variables: where the log goes, and the options of sanitizers. -ENOMEM. The caller frees the array but not
  * its strings: they are those of environ, which must not change meanwhile. */

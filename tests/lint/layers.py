@@ -10,16 +10,16 @@ import sys
 # Who may include headers of others' libraries: the start of the include's path, and the folders that may.
 FOREIGN = {
     # Types and numbers of PKCS #11: these headers bring no library along. They stand first, because the first row that fits counts.
-    ("nss/pkcs11f?[.]h",): {"daemon/worker", "client/pkcs11"},
+    ("nss/pkcs11f?[.]h",): {"daemon/worker", "daemon/doctor", "client/pkcs11"},
     ("nss", "nspr", "pk11", "sec(?!comp)", "cert", "prio", "prtypes", "pkcs11"): {"daemon/worker"},
     ("json-c",): {"proto", "daemon/broker", "client"},
-    ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker"},
+    ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker", "daemon/doctor"},
     ("seccomp",): {"daemon/sandbox/compile"},
     ("nettle",): {"daemon/audit", "client/tokendctl/hash.c", "client/pkcs11"},
 }
 EVERYWHERE = {"proto/limits.h"}
 # Users of the library: they take its public header alone.
-USERS = {"client/tokendctl", "client/pkcs11"}
+USERS = {"client/tokendctl", "client/pkcs11", "daemon/doctor"}
 
 
 def table(page):

@@ -14,6 +14,7 @@
 #include "daemon/util/text.h"
 #include "daemon/util/uri.h"
 #include "daemon/worker/device/internal.h"
+#include "daemon/worker/device/slot-identity.h"
 
 /* The module specification of NSS: NAME="VALUE", with quotes and backslashes of the value escaped. */
 static char *module_spec(const char *path)

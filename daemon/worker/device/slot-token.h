@@ -90,10 +90,5 @@ bool slot_token_has_mechanism(const struct slot_token *token, CK_MECHANISM_TYPE 
 /* Whether it has the mechanism for all of these: CKF_WRAP and so on. */
 bool slot_token_can(const struct slot_token *token, CK_MECHANISM_TYPE mechanism, CK_FLAGS flags);
 
-/* What the token of a slot, the slot and the library say of themselves. info: the token's. A part that the module
- * does not tell is empty. */
-void slot_token_identity(
-        CK_FUNCTION_LIST_PTR p11, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, struct uri_token *ret);
-
 /* How many session threads the budget allows, after NSS's own session and one for a look; at least 1. */
 unsigned slot_token_threads(const struct slot_token *token);
