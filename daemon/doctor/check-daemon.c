@@ -48,8 +48,8 @@ static void check_tokens(struct doctor *doctor, const char *name, const struct t
                 if (doctor->only && strcmp(doctor->only, token) != 0)
                         continue;
                 for (size_t i = 0; i < status->n_tokens; i++)
-                        if (status->tokens[i].name && strcmp(status->tokens[i].name, token) == 0)
-                                found = &status->tokens[i];
+                        if (status->tokens[i]->name && strcmp(status->tokens[i]->name, token) == 0)
+                                found = status->tokens[i];
                 if (!found) {
                         doubtful(doctor, token, name, "the configuration on the disk, in force",
                                 "systemctl reload " TOKEND_UNIT,
@@ -74,16 +74,17 @@ static void check_tokens(struct doctor *doctor, const char *name, const struct t
 
 static void check_status(struct doctor *doctor, const char *name, const struct tokend_status *status)
 {
-        if (!status->configuration.ok && status->configuration.reason)
+        if (status->configuration && !status->configuration->ok && status->configuration->reason)
                 doubtful(doctor, NULL, name, "the configuration on the disk, in force",
                         "systemctl reload " TOKEND_UNIT, "the configuration on the disk is not in force: %s",
-                        status->configuration.reason);
-        if (status->audit.mode && strcmp(status->audit.mode, "none") != 0 && !status->audit.ok)
+                        status->configuration->reason);
+        if (status->audit && status->audit->mode && strcmp(status->audit->mode, "none") != 0 &&
+                !status->audit->ok)
                 finding_add(&doctor->findings, NULL, name,
-                        status->audit.required ? FINDING_ERROR : FINDING_WARNING,
+                        status->audit->required ? FINDING_ERROR : FINDING_WARNING,
                         "records of the uses of keys", NULL, "uses of keys are not recorded%s: %s",
-                        status->audit.required ? ", and so refused" : "",
-                        status->audit.reason ? status->audit.reason : "");
+                        status->audit->required ? ", and so refused" : "",
+                        status->audit->reason ? status->audit->reason : "");
         check_tokens(doctor, name, status);
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/doctor/reach.h"
 #include "daemon/sandbox/landlock.h"
 #include "daemon/util/text.h"
+#include "daemon/worker/device/mark.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -96,6 +97,24 @@ void check_directories(struct doctor *doctor, const char *name)
                         config->state_directory, audit ? " and " : "", audit ? audit : "");
 }
 
+/* A token that was made once is not made again: what it held would be lost in silence. Returns whether that is found. */
+static bool lost(struct doctor *doctor, const char *name, const struct config_token *token)
+{
+        _cleanup_(freep) char *remedy = NULL;
+        struct mark mark;
+
+        if (mark_read(doctor->config->state_directory, token->directory, &mark) < 0 ||
+                mark.state != MARK_MADE)
+                return false;
+        if (remedy_is_plain(token->name))
+                remedy = text_format(
+                        "mount or restore %s; where it is lost for good: tokendctl make-anew %s --yes",
+                        token->directory, token->name);
+        bad(doctor, token->name, name, "the databases of a token that was made", remedy,
+                "%s lacks files of the token, which was made %s", token->directory, mark.since);
+        return true;
+}
+
 /* The databases are made at the first start, and their directory with them: then the one above it must be written. */
 void check_internal(struct doctor *doctor, const char *name, const struct config_token *token)
 {
@@ -106,6 +125,8 @@ void check_internal(struct doctor *doctor, const char *name, const struct config
         if (strcmp(token->module, "internal") != 0)
                 return;
         if (access(token->directory, F_OK) < 0 && errno == ENOENT) {
+                if (lost(doctor, name, token))
+                        return;
                 parent = parent_of(token->directory);
                 make = parent ? make_command(doctor, parent) : NULL;
                 if (parent && writable(doctor, name, token->name, "the directory above the databases", parent,
@@ -124,6 +145,8 @@ void check_internal(struct doctor *doctor, const char *name, const struct config
                         (void)reach(
                                 doctor, token->name, name, "a file of the token", path, R_OK | W_OK, true);
         }
+        if (n < ARRAY_SIZE(files) - (token->pin ? 1 : 0))
+                (void)lost(doctor, name, token);
         if (doctor->findings.n == before)
                 good(doctor, token->name, name, "%s can be written, and has %zu of the token's three files",
                         token->directory, n);

@@ -148,6 +148,17 @@ class Doctor(Case):
         (self.state / "internal").write_text("")
         self.finds("internal", "error", "not a directory", token="internal")
 
+    def test_lost(self):
+        """an internal token that was made, and whose databases are gone, is told with the operator's word"""
+        daemon = self.own("Audit=none\n[Token internal]\nModule=internal\n")
+        daemon.stop()
+        self.assertEqual([f for f in doctor("--config", daemon.config)[1] if f["result"] != "ok"], [])
+        for path in (daemon.state / "internal/key4.db", daemon.state / "internal"):
+            run("rm", "-r", path)
+            found = [f for f in doctor("--config", daemon.config)[1] if f["result"] == "error"]
+            self.assertEqual([f["check"] for f in found], ["internal"], found)
+            self.assertIn("tokendctl make-anew internal --yes", found[0]["remedy"])
+
     def test_directories(self):
         """directories that are absent are made by the remedy"""
         self.write(self.token.section("hsm"), f"Audit=file:{self.state}/log/audit")

@@ -3,7 +3,7 @@
  * The marks: what says that an internal token was made, so that it is not made again when its databases are not there. They lie
  * in a directory beside StateDirectory= (its path and ".made"), and not in it: a volume that is lost or not mounted has nothing
  * that could say so. One file for each directory of databases, by its path, so that a section which gets another name is still the
- * same token. Called by store.c alone.
+ * same token. Written by store.c alone; tokend-doctor reads it.
  */
 #pragma once
 
