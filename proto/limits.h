@@ -167,7 +167,7 @@
 /* Bytes of a PIN. PKCS #11 has no limit; softoken accepts 500. */
 #define LIMIT_PIN 512U
 
-/* Keys (each with one algorithm) of one token whose signatures fail again and again, as the broker remembers them. A token
+/* Keys (each with one operation and algorithm) of one token that fail again and again, as the broker remembers them. A token
  * has one or two; where there are more the oldest is tried again. */
 #define LIMIT_VERDICTS 32U
 

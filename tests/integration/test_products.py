@@ -11,7 +11,7 @@ import time
 from harness import Case, SoftToken, public_pem, stand_still, until
 from test_audit import DIGEST, SIGN, read
 from test_faults import FaultyToken
-from varlink import b64, unb64
+from varlink import Error, b64, unb64
 
 RIGHTS = "list sign verify random generate delete"
 SECRET_RIGHTS = RIGHTS + " decrypt encrypt derive wrap unwrap"
@@ -348,6 +348,28 @@ class Secrets(Product):
             # The state that the broker has is the supervisor's, and may be the old one a moment longer.
             until(lambda n=restarts: self.daemon.token("hsm")["restarts"] > n, "the end of the worker is known")
             self.daemon.wait_state("hsm", "ready")
+
+    def test_poison(self):
+        """a key of which workers die whatever is asked of it but to sign: it is answered at once, and its neighbours are served"""
+        self.begin()
+        for method in ("Decrypt", SECRETS + "Encrypt", SECRETS + "Wrap"):
+            function, asked = self.rows[method]
+            self.token.set(f"{function} crash")
+            for _ in range(2):
+                self.fails("WorkerLost", self.daemon.call, method, **asked)
+            calls = self.token.counts()[function]
+            self.fails("WorkerLost", self.daemon.call, method, **asked)
+            self.assertEqual(self.token.counts()[function], calls, f"{method} was sent")
+            self.daemon.call("Sign", key="hsm:rsa", algorithm="rsa_pkcs1_sha256", digest=b64(DIGEST))
+            self.token.set()
+            self.assertTrue(until(lambda m=method, a=asked: self.done(m, a), "it is tried again"))
+
+    def done(self, method, asked):
+        try:
+            return self.daemon.call(method, **asked)
+        except Error as error:
+            self.assertEqual(error.name, "WorkerLost")
+            return None
 
     def test_deadline(self):
         """a device that hangs over a secret: DeadlineExceeded, and the token is there again afterwards"""

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the broker remembers of keys whose signatures fail, and when it takes the device for lost. */
+/* What the broker remembers of keys that fail, and when it takes the device for lost. */
 #include "daemon/broker/token/verdict.h"
 
 #include <stdio.h>
@@ -158,6 +158,44 @@ static void test_of_deaths(void)
         entry_unref(bad);
 }
 
+/* Operations that sign nothing, and sealed keys. A death each: two make a verdict. */
+static void test_of_operations(void)
+{
+        struct entry *bad = key_new(1);
+        struct op ops[] = {{.kind = MESSAGE_TYPE_DECRYPT, .entry = bad, .key = "hsm:k1"},
+                {.kind = MESSAGE_TYPE_DECRYPT, .entry = bad, .key = "hsm:k1", .input.decrypt.decryption = 1},
+                {.kind = MESSAGE_TYPE_DERIVE, .entry = bad, .key = "hsm:k1"},
+                {.kind = MESSAGE_TYPE_CIPHER, .key = "sealed:00"},
+                {.kind = MESSAGE_TYPE_CIPHER, .key = "sealed:01"},
+                {.kind = MESSAGE_TYPE_SIGN_SEALED, .key = "sealed:00"},
+                {.kind = MESSAGE_TYPE_UNWRAP, .key = "sealed:00"},
+                {.kind = MESSAGE_TYPE_WRAP, .entry = bad, .key = "hsm:k1", .sealed = "00"},
+                {.kind = MESSAGE_TYPE_WRAP, .key = "", .sealed = "00"},
+                {.kind = MESSAGE_TYPE_SECRET_DERIVE, .key = "sealed:00", .sealed = "01"},
+                /* Nobody's. */
+                {.kind = MESSAGE_TYPE_SEALED_GENERATE, .key = ""}, {.kind = MESSAGE_TYPE_RANDOM}};
+        enum op_end end = END_OK;
+
+        begin();
+        for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+                ops[i].token = ops[i].at = &token;
+        for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+                bool blamed = i + 2 < ARRAY_SIZE(ops);
+
+                for (size_t k = 0; k < 2; k++)
+                        (void)verdict_learn(&token, &ops[i], END_WORKER_LOST, NOW);
+                /* Of that one and of no other. */
+                for (size_t k = 0; k < ARRAY_SIZE(ops); k++)
+                        CU_ASSERT_EQUAL(verdict_stands(&token, &ops[k], NOW, &end), blamed && k == i);
+                CU_ASSERT_EQUAL(end, blamed ? END_WORKER_LOST : END_OK);
+                end = END_OK;
+                (void)verdict_learn(&token, &ops[i], END_OK, NOW);
+                CU_ASSERT_FALSE(verdict_stands(&token, &ops[i], NOW, &end));
+        }
+        CU_ASSERT_EQUAL(bad->refs, 1);
+        entry_unref(bad);
+}
+
 static void test_limit(void)
 {
         struct entry *keys[LIMIT_VERDICTS + 1];
@@ -218,6 +256,8 @@ SUITE(broker_verdict,
         {"a key that fails again and again is answered at once, and tried now and then", test_of_a_key},
         {"it is tried again within 30 s, and only errors of the token make a verdict", test_waits},
         {"a key that ends workers is remembered over these", test_of_deaths},
+        {"what decrypts, derives, wraps or ciphers is told apart, and so are sealed keys",
+                test_of_operations},
         {"LIMIT_VERDICTS keys are remembered", test_limit},
         {"errors of two subjects without a success between are the device's", test_of_the_device},
         {"where one key is used, errors that go on are the device's", test_of_the_only_key});

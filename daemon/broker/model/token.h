@@ -9,6 +9,7 @@
 #include "daemon/broker/base/queue.h"
 #include "daemon/broker/model/claim.h"
 #include "daemon/broker/model/directory.h"
+#include "daemon/channel/sealed.h"
 #include "daemon/config/config.h"
 #include "daemon/util/uri.h"
 
@@ -79,14 +80,22 @@ struct look_channel {
                 unsure_usec; /* until then the directory is believed in nothing that it lacks; 0: it is believed */
 };
 
-/* What is remembered of one key with one algorithm (verdict.h). */
+/* What a verdict is on: an operation with one algorithm by one key, which is the token's own or sealed. */
+struct verdict_subject {
+        enum message_type kind; /* NONE_: nothing is blamed. What signs with a key of the token is a SIGN */
+        unsigned algorithm;     /* as the operation numbers them; 0: it has none */
+        struct entry *key;      /* NULL: a sealed key */
+        /* As the records name them: the sealed key that is used, and another that is. Empty: none. */
+        char sealed[sizeof(SEALED_PREFIX) + 2 * SEALED_FINGERPRINT], other[2 * SEALED_FINGERPRINT + 1];
+};
+
+/* What is remembered of it (verdict.h). */
 struct key_verdict {
-        struct entry *key; /* counted; NULL: the place is free */
-        unsigned algorithm;
-        unsigned n;               /* failures in a row */
-        bool death;               /* the last one ended its worker */
-        bool tried;               /* its time was over, and one request was sent */
-        uint64_t ckr, until_usec; /* ckr 0: the worker just died */
+        struct verdict_subject of; /* its key is counted; kind NONE_: the place is free */
+        unsigned n;                /* failures in a row */
+        bool death;                /* the last one ended its worker */
+        bool tried;                /* its time was over, and one request was sent */
+        uint64_t ckr, until_usec;  /* ckr 0: the worker just died */
 };
 
 /* What is gone from a token (vanished.h). */

@@ -2,6 +2,9 @@
 /* See verdict.h. */
 #include "daemon/broker/token/verdict.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "daemon/util/algorithm.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -10,6 +13,9 @@
  * tried twice, and each time others waited. */
 #define VERDICT_FAILURES 3U
 #define DEATH_FAILURES   2U
+
+/* Bytes of subject_text(), which cuts a longer nickname that another program gave. */
+#define SUBJECT_TEXT (LIMIT_NICKNAME + 128U)
 
 /* How long a verdict stands, doubling with each failure; a restart costs the others more than an error. */
 #define STANDS_USEC       (100 * USEC_PER_MSEC)
@@ -26,44 +32,79 @@
 
 /* ---- one key ---- */
 
-/* 0: it signs nothing. */
-static unsigned algorithm_of(const struct op *op)
+static unsigned signs_with(const struct op *op, unsigned algorithm)
 {
-        unsigned algorithm;
+        return algorithm ? algorithm : algorithm_default(op->entry->key_type, op->entry->size);
+}
 
-        if (!op->entry || op_is_tried(op))
-                return 0;
+/* false: whatever becomes of it is no key's. The key is borrowed. */
+static bool subject_of(const struct op *op, struct verdict_subject *ret)
+{
+        const union operation_message *input = &op->input;
+
+        *ret = (struct verdict_subject){.kind = op->kind, .key = op->entry};
+        if (op_is_tried(op))
+                return false;
         switch (op->kind) {
         case MESSAGE_TYPE_SIGN:
-                return op->input.sign.algorithm;
         case MESSAGE_TYPE_CERT_REQUEST:
-                algorithm = op->input.cert_request.algorithm;
-                break;
         case MESSAGE_TYPE_SELF_SIGN:
-                algorithm = op->input.self_sign.algorithm;
+                if (!op->entry)
+                        return false;
+                ret->kind = MESSAGE_TYPE_SIGN;
+                ret->algorithm = op->kind == MESSAGE_TYPE_SIGN ? input->sign.algorithm
+                                 : op->kind == MESSAGE_TYPE_CERT_REQUEST
+                                         ? signs_with(op, input->cert_request.algorithm)
+                                         : signs_with(op, input->self_sign.algorithm);
+                return true;
+        case MESSAGE_TYPE_DECRYPT:
+                ret->algorithm = input->decrypt.decryption;
+                break;
+        case MESSAGE_TYPE_UNWRAP:
+                ret->algorithm = input->unwrap.algorithm;
+                break;
+        case MESSAGE_TYPE_WRAP:
+                ret->algorithm = input->wrap.algorithm;
+                break;
+        case MESSAGE_TYPE_SECRET_DERIVE:
+                ret->algorithm = input->secret_derive.algorithm;
+                break;
+        case MESSAGE_TYPE_CIPHER:
+                ret->algorithm = input->cipher.algorithm;
+                break;
+        case MESSAGE_TYPE_SIGN_SEALED:
+                ret->algorithm = input->sign_sealed.algorithm;
+                break;
+        case MESSAGE_TYPE_DERIVE:
                 break;
         default:
-                return 0;
+                return false;
         }
-        return algorithm ? algorithm : algorithm_default(op->entry->key_type, op->entry->size);
+        snprintf(ret->sealed, sizeof(ret->sealed), "%s", !op->entry && op->key ? op->key : "");
+        snprintf(ret->other, sizeof(ret->other), "%s", op->sealed ? op->sealed : "");
+        return ret->key || ret->sealed[0] || ret->other[0];
+}
+
+static bool is_same(const struct verdict_subject *a, const struct verdict_subject *b)
+{
+        return a->kind == b->kind && a->algorithm == b->algorithm && !a->key == !b->key &&
+               (!a->key || entry_is_same(a->key, b->key)) && strcmp(a->sealed, b->sealed) == 0 &&
+               strcmp(a->other, b->other) == 0;
 }
 
 static struct key_verdict *verdict_of(struct token *token, const struct op *op)
 {
-        unsigned algorithm = algorithm_of(op);
+        struct verdict_subject subject;
 
-        for (size_t i = 0; i < LIMIT_VERDICTS && algorithm != 0; i++) {
-                struct key_verdict *verdict = &token->verdicts[i];
-
-                if (verdict->key && verdict->algorithm == algorithm && entry_is_same(verdict->key, op->entry))
-                        return verdict;
-        }
+        for (size_t i = 0; subject_of(op, &subject) && i < LIMIT_VERDICTS; i++)
+                if (is_same(&token->verdicts[i].of, &subject))
+                        return &token->verdicts[i];
         return NULL;
 }
 
 static void clear(struct key_verdict *verdict)
 {
-        entry_unref(verdict->key);
+        entry_unref(verdict->of.key);
         *verdict = (struct key_verdict){0};
 }
 
@@ -72,8 +113,9 @@ static struct key_verdict *make_room(struct token *token)
 {
         struct key_verdict *room = &token->verdicts[0];
 
-        for (size_t i = 1; i < LIMIT_VERDICTS && room->key; i++)
-                if (!token->verdicts[i].key || token->verdicts[i].until_usec < room->until_usec)
+        for (size_t i = 1; i < LIMIT_VERDICTS && room->of.kind != MESSAGE_TYPE_NONE_; i++)
+                if (token->verdicts[i].of.kind == MESSAGE_TYPE_NONE_ ||
+                        token->verdicts[i].until_usec < room->until_usec)
                         room = &token->verdicts[i];
         clear(room);
         return room;
@@ -91,28 +133,51 @@ static bool is_made(const struct key_verdict *verdict)
         return verdict && verdict->n >= VERDICT_FAILURES;
 }
 
+/* "signatures by the key k with ecdsa_sha256" */
+static const char *subject_text(const struct verdict_subject *of, char ret[static SUBJECT_TEXT])
+{
+        static const char *const what[] = {[MESSAGE_TYPE_SIGN] = "signatures",
+                [MESSAGE_TYPE_DECRYPT] = "decryptions",
+                [MESSAGE_TYPE_DERIVE] = "derivations",
+                [MESSAGE_TYPE_UNWRAP] = "unwrapped keys",
+                [MESSAGE_TYPE_WRAP] = "wrapped keys",
+                [MESSAGE_TYPE_SECRET_DERIVE] = "derived keys",
+                [MESSAGE_TYPE_CIPHER] = "encryptions and decryptions",
+                [MESSAGE_TYPE_SIGN_SEALED] = "signatures"};
+        const struct algorithm_info *algorithm =
+                of->kind == MESSAGE_TYPE_SIGN ? algorithm_info(of->algorithm) : NULL;
+
+        snprintf(ret, SUBJECT_TEXT, "%s by the key %s%s%s", what[of->kind],
+                of->key         ? of->key->nickname
+                : of->sealed[0] ? of->sealed
+                                : of->other,
+                algorithm ? " with " : "", algorithm ? algorithm->name : "");
+        return ret;
+}
+
 static void say(const struct token *token, const struct key_verdict *verdict)
 {
-        char text[CKR_TEXT];
+        char ckr[CKR_TEXT], subject[SUBJECT_TEXT];
 
-        log_warning(
-                "token %s: signatures of the key %s with %s fail again and again (%s): requests for them are "
-                "answered at once, and now and then one is tried",
-                token->name, verdict->key->nickname, algorithm_info(verdict->algorithm)->name,
-                verdict->ckr ? ckr_text(verdict->ckr, text) : "the worker ends");
+        log_warning("token %s: %s fail again and again (%s): requests for them are answered at once, and now "
+                    "and then one is tried",
+                token->name, subject_text(&verdict->of, subject),
+                verdict->ckr ? ckr_text(verdict->ckr, ckr) : "the worker ends");
 }
 
 static void blame(struct token *token, const struct op *op, enum op_end end, uint64_t now)
 {
         struct key_verdict *verdict = verdict_of(token, op);
         unsigned n = end == END_WORKER_LOST ? DEATH_FAILURES : 1;
+        struct verdict_subject subject;
 
-        if (algorithm_of(op) == 0 || op->kind == MESSAGE_TYPE_SELF_SIGN)
+        if (!subject_of(op, &subject) || op->kind == MESSAGE_TYPE_SELF_SIGN)
                 return;
         if (!verdict) {
                 verdict = make_room(token);
-                verdict->key = entry_ref(op->entry);
-                verdict->algorithm = algorithm_of(op);
+                verdict->of = subject;
+                if (subject.key)
+                        entry_ref(subject.key);
         } else if (is_made(verdict) && !verdict->tried && now < verdict->until_usec) {
                 return; /* it was under way before */
         }
@@ -129,12 +194,12 @@ static void blame(struct token *token, const struct op *op, enum op_end end, uin
 static void acquit(struct token *token, const struct op *op)
 {
         struct key_verdict *verdict = verdict_of(token, op);
+        char text[SUBJECT_TEXT];
 
         if (!verdict)
                 return;
         if (is_made(verdict))
-                log_notice("token %s: the key %s signs with %s again", token->name, verdict->key->nickname,
-                        algorithm_info(verdict->algorithm)->name);
+                log_notice("token %s: %s succeed again", token->name, subject_text(&verdict->of, text));
         clear(verdict);
 }
 
@@ -186,8 +251,9 @@ bool verdict_learn(struct token *token, const struct op *op, enum op_end end, ui
 {
         if (op_is_tried(op))
                 return false;
-        if (end == END_OK && op_is(op, CLASS_OBJECT | CLASS_CHANGES)) {
-                token->doubt = (struct doubt){0};
+        if (end == END_OK) {
+                if (op_is(op, CLASS_OBJECT | CLASS_CHANGES))
+                        token->doubt = (struct doubt){0};
                 acquit(token, op);
         } else if (end == END_WORKER_LOST) {
                 blame(token, op, end, now);
