@@ -22,19 +22,19 @@ static void token_free(struct tokend_token *token)
         free(owned);
 }
 
-void tokend_tokens_free(struct tokend_tokens *tokens)
+static void clear(struct tokend_tokens *tokens)
 {
-        if (!tokens)
-                return;
         for (size_t i = 0; i < tokens->n_tokens; i++)
                 token_free(tokens->tokens[i]);
         free(tokens->tokens);
-        free(tokens);
+        *tokens = (struct tokend_tokens){0};
 }
 
-static void forget_tokens(struct call *call)
+void tokend_tokens_free(struct tokend_tokens *tokens)
 {
-        tokend_tokens_free(TAKE_PTR(call->object));
+        if (tokens)
+                clear(tokens);
+        free(tokens);
 }
 
 static bool take_words(struct json_object *array, const char ***ret, size_t *ret_n)
@@ -83,19 +83,23 @@ static enum tokend_error token_new(
 }
 
 static enum tokend_error take_tokens(
-        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
 {
-        struct tokend_tokens *tokens = call->object ? call->object : calloc(1, sizeof(*tokens));
+        struct tokend_tokens *tokens = userdata;
         struct keys_tokens_result result;
         struct tokend_token **room;
-        enum tokend_error error = keys_tokens_parse(parameters, &result, ret_failure);
+        enum tokend_error error;
         size_t n;
 
-        call->object = tokens;
+        if (again) {
+                clear(tokens);
+                return TOKEND_OK;
+        }
+        error = keys_tokens_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
         n = json_object_array_length(result.tokens);
-        room = tokens ? reallocarray(tokens->tokens, tokens->n_tokens + n + 1, sizeof(*room)) : NULL;
+        room = reallocarray(tokens->tokens, tokens->n_tokens + n + 1, sizeof(struct tokend_token *));
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the tokens");
         tokens->tokens = room;
@@ -110,11 +114,18 @@ static enum tokend_error take_tokens(
 enum tokend_error tokend_tokens(
         struct tokend *handle, int timeout_ms, struct tokend_tokens **ret, struct tokend_failure *ret_failure)
 {
+        struct tokend_tokens *tokens = calloc(1, sizeof(*tokens));
         struct call call;
-        enum tokend_error error = keys_tokens_begin(&call, timeout_ms, ret_failure);
+        enum tokend_error error = tokens ? keys_tokens_begin(&call, timeout_ms, ret_failure)
+                                         : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the tokens");
 
-        if (error != TOKEND_OK)
-                return error;
-        call.more = true;
-        return call_finish(handle, &call, take_tokens, forget_tokens, ret, ret_failure);
+        if (error == TOKEND_OK) {
+                call.more = true;
+                error = call_finish(handle, &call, take_tokens, tokens, ret_failure);
+        }
+        if (error == TOKEND_OK)
+                *ret = tokens;
+        else
+                tokend_tokens_free(tokens);
+        return error;
 }

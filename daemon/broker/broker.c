@@ -24,8 +24,8 @@
 /* Descriptors that are neither a client's nor a token's: the control, the loop, the timer, listeners, the
  * log. */
 #define FDS_OWN 32U
-/* Of a token: its worker's channel, a look's, and one of either that is being replaced. */
-#define FDS_A_TOKEN 4U
+/* Of a token: its worker's channel, that of the worker beside it, a look's, and one of each that is being replaced. */
+#define FDS_A_TOKEN 6U
 
 /* ---- what is called from below ---- */
 
@@ -111,6 +111,11 @@ static void on_token(struct token *token, enum token_event event)
                 copies_on_lost(token);
                 look_lost(token);
                 break;
+        case TOKEN_TAKEN_OVER:
+                copies_on_lost(token);
+                look_forget(token);
+                look_lost(token);
+                break;
         case TOKEN_REFRESHED:
                 copies_settle(token);
                 look_compare(token);
@@ -135,7 +140,7 @@ static void on_token(struct token *token, enum token_event event)
 static void on_dropped(struct token *token, const struct entry *entry)
 {
         look_dropped(token, entry);
-        if (token->worker.phase == WORKER_SERVING)
+        if (token->worker->phase == WORKER_SERVING)
                 vanished_note(token, entry);
 }
 
@@ -240,7 +245,8 @@ static int make_tokens(struct broker *broker, const struct config *config, struc
 }
 
 /* The tokens of the new configuration, in its order; the others end. */
-static void configure_tokens(struct broker *broker, const struct config *config, struct link *added)
+static void configure_tokens(
+        struct broker *broker, const struct config *config, struct link *added, bool read)
 {
         struct link kept, gone;
 
@@ -252,7 +258,8 @@ static void configure_tokens(struct broker *broker, const struct config *config,
                 if (!token)
                         token = LINK_OF(added->next, struct token, link);
                 token->config = config->tokens[i];
-                vanished_forget(token);
+                if (read)
+                        vanished_forget(token);
                 link_remove(&token->link);
                 link_append(&kept, &token->link);
         }
@@ -286,7 +293,7 @@ static size_t room_for_connections(const struct broker *broker, const struct con
         return broker->max_descriptors > kept ? broker->max_descriptors - kept : 1;
 }
 
-int broker_configure(struct broker *broker, struct config *config)
+int broker_configure(struct broker *broker, struct config *config, bool read)
 {
         struct config *old = broker->config;
         struct link added;
@@ -305,7 +312,7 @@ int broker_configure(struct broker *broker, struct config *config)
         broker->config = config;
         /* Before tokens go: what their ops' ends set going is under the new policy. */
         match_again(broker);
-        configure_tokens(broker, config, &added);
+        configure_tokens(broker, config, &added, read);
         audit_configure(broker);
         broker->accounts.max_bytes = config->max_memory;
         units_wanted(broker);

@@ -17,6 +17,7 @@
 #include "daemon/broker/sandbox.h"
 #include "daemon/broker/token/live.h"
 #include "daemon/broker/token/look.h"
+#include "daemon/broker/token/newcomer.h"
 #include "daemon/broker/token/worker.h"
 #include "daemon/util/log.h"
 
@@ -35,7 +36,7 @@ static int on_config(struct broker *broker, struct wire *wire, int fds[])
         if (r < 0)
                 return r;
         broker->started_usec = message.started_usec;
-        return broker_configure(broker, config);
+        return broker_configure(broker, config, message.read);
 }
 
 static int on_config_state(struct broker *broker, struct wire *wire)
@@ -89,7 +90,8 @@ static int on_worker(struct broker *broker, struct wire *wire, int fds[])
         if (r < 0 || fds[0] < 0)
                 return r < 0 ? r : -EPROTO;
         token = token_of(broker, message.token);
-        return token ? worker_attach(token, take_fd(&fds[0]), message.life, message.epoch) : 0;
+        return token ? worker_attach(token, message.beside, take_fd(&fds[0]), message.life, message.epoch)
+                     : 0;
 }
 
 static int on_gone(struct broker *broker, struct wire *wire)
@@ -115,8 +117,22 @@ static int on_retire(struct broker *broker, struct wire *wire)
         if (r < 0)
                 return r;
         token = token_of(broker, message.token);
-        if (token && token->worker.phase != WORKER_NONE && token->worker.life == message.life)
-                worker_replace(token, "its section changed", true);
+        if (token && token->worker->phase != WORKER_NONE && token->worker->life == message.life)
+                worker_replace(token->worker, "its section changed", true);
+        return 0;
+}
+
+static int on_take_over(struct broker *broker, struct wire *wire)
+{
+        struct message_take_over message;
+        struct token *token;
+        int r = message_get_take_over(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = token_of(broker, message.token);
+        if (token)
+                newcomer_takes_over(token, message.life);
         return 0;
 }
 
@@ -225,6 +241,8 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
                 return on_gone(broker, wire);
         case MESSAGE_TYPE_RETIRE:
                 return on_retire(broker, wire);
+        case MESSAGE_TYPE_TAKE_OVER:
+                return on_take_over(broker, wire);
         case MESSAGE_TYPE_TOKEN:
                 return on_token(broker, wire);
         case MESSAGE_TYPE_LOOK:

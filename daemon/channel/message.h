@@ -195,12 +195,16 @@
         /* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */ \
         M(SOUGHT, sought, F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)) \
         /* ---- control, supervisor to broker ---- */ \
-        /* The first message, and again on reload; with the configuration as a sealed memfd. started_usec: wall clock. */ \
-        M(CONFIG, config, F(u32, version) F(u64, started_usec)) \
+        /* The first message, and again with every change; with the configuration in force as a sealed memfd. started_usec: wall clock. \
+         * read 1: an operator had the files read. */ \
+        M(CONFIG, config, F(u32, version) F(u64, started_usec) F(u8, read)) \
         /* A listening socket (descriptor). */ \
         M(LISTEN, listen, F(u8, kind)) \
-        /* A worker's request channel (descriptor). life: which worker of this token, ever rising. */ \
-        M(WORKER, worker, F(text, token) F(u64, life) F(u32, epoch)) \
+        /* A worker's request channel (descriptor). life: which worker of this token, ever rising. beside: it is a newcomer, and the one \
+         * that serves goes on. */ \
+        M(WORKER, worker, F(text, token) F(u64, life) F(u32, epoch) F(u8, beside)) \
+        /* The newcomer of that life, whose SERVING came, serves from now on; the other finishes what it has, then REPLACE is asked for. */ \
+        M(TAKE_OVER, take_over, F(text, token) F(u64, life)) \
         /* The worker of that life was reaped: nothing more comes from it. */ \
         M(GONE, gone, F(text, token) F(u64, life)) \
         /* The section changed: the worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \

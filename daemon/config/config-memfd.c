@@ -65,6 +65,7 @@ int config_to_memfd(const struct config *config, int *ret_fd)
 /* Reads with fcntl(2) and pread(2) alone: the broker does this under seccomp. */
 int config_from_memfd(int fd, struct config **ret)
 {
+        _cleanup_(parser_done) struct parser parser = {0};
         _cleanup_(freep) char *text = NULL;
         size_t length = 0;
         int seals = fcntl(fd, F_GET_SEALS), r;
@@ -78,6 +79,11 @@ int config_from_memfd(int fd, struct config **ret)
                 return r;
         if (length > FORMAT_MAX)
                 return -EBADMSG;
-        r = config_parse("memfd", text, length, NULL, NULL, ret);
+        r = parser_init(&parser, NULL, NULL);
+        if (r < 0)
+                return r;
+        parser.incomplete = true;
+        parser_read(&parser, "memfd", text, length);
+        r = parser_finish(&parser, ret);
         return r > 0 ? -EBADMSG : r;
 }

@@ -35,6 +35,7 @@ struct config_token {
         unsigned role;     /* enum token_role */
         char *accelerator; /* the name of another token, or NULL */
         unsigned accelerated_keys;
+        char *place; /* FILE:LINE of its head; NULL: it is in no file. Not part of what is formatted or compared */
 };
 
 struct config_instance {
@@ -82,12 +83,15 @@ int config_parse(const char *name, const char *text, size_t length,
  * numbers. -ENOMEM. The caller frees. */
 int config_format(const struct config *config, char **ret);
 
-/* Into a sealed memfd, and out of one. The caller closes, frees. -errno; a text with faults is -EBADMSG. */
+/* Into a sealed memfd, and out of one. The caller closes, frees. -errno; a text with faults is -EBADMSG. Its sections may be of
+ * several readings, so that an accelerator that one names may not be there. */
 int config_to_memfd(const struct config *config, int *ret_fd);
 int config_from_memfd(int fd, struct config **ret);
 
 /* NULL is fine. */
 void config_free(struct config *config);
+/* Of a section that was taken out of its configuration, where NULL may stand for it until that is freed. */
+void config_token_free(struct config_token *token);
 DEFINE_CLEANUP(struct config *, config_free);
 
 /* NULL where there is none. */

@@ -158,6 +158,13 @@ struct config_token *parser_add_token(struct parser *parser, const char *name)
         return token;
 }
 
+static void keep_place(struct parser *parser, struct config_token *token, struct place place)
+{
+        token->place = text_format("%s:%u", place.file, place.line);
+        if (!token->place)
+                parser->error = -ENOMEM;
+}
+
 static void begin_section(struct parser *parser, struct place place, const char *kind_name, const char *name)
 {
         struct section *section = section_new(parser, place);
@@ -190,6 +197,8 @@ static void begin_section(struct parser *parser, struct place place, const char 
                 return;
         }
         section->name = *(char **)section->object;
+        if (kind == SECTION_TOKEN)
+                keep_place(parser, section->object, place);
 }
 
 static void assign(struct parser *parser, struct place place, const char *name, const char *value)

@@ -11,6 +11,8 @@ void section_free_object(enum section_kind kind, void *object)
         if (!object)
                 return;
         keys_done(kind, object);
+        if (kind == SECTION_TOKEN)
+                free(((struct config_token *)object)->place);
         if (kind != SECTION_DAEMON)
                 free(*(char **)object);
         free(object);
@@ -18,6 +20,11 @@ void section_free_object(enum section_kind kind, void *object)
 
 _Static_assert(offsetof(struct config_token, name) == 0 && offsetof(struct config_instance, name) == 0,
         "name is first");
+
+void config_token_free(struct config_token *token)
+{
+        section_free_object(SECTION_TOKEN, token);
+}
 
 void config_free(struct config *config)
 {

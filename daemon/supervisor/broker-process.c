@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/process-unit.h"
+#include "daemon/supervisor/section.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
@@ -27,28 +28,12 @@ void broker_process_done(struct broker_process *broker)
 
 /* ---- its life ---- */
 
-void broker_process_configure(struct broker_process *broker)
-{
-        const struct supervisor *supervisor = broker->supervisor;
-
-        (void)child_tell(&broker->child, config, supervisor->config_fd, .version = MESSAGE_VERSION,
-                .started_usec = supervisor->started_usec);
-}
-
-void broker_process_tell_config(struct broker_process *broker)
-{
-        const struct config_state *state = &broker->supervisor->config_state;
-
-        (void)child_tell(&broker->child, config_state, -1, .ok = state->ok, .reason = state->reason,
-                .since_usec = state->since_usec);
-}
-
 static void tell_everything(struct broker_process *broker)
 {
         struct supervisor *supervisor = broker->supervisor;
 
-        broker_process_configure(broker);
-        broker_process_tell_config(broker);
+        section_tell_all(supervisor, true);
+        section_tell_state(supervisor);
         audit_process_connect(&supervisor->audit);
         (void)child_tell(&broker->child, listen, supervisor->sockets.keys.fd, .kind = LISTEN_KEYS);
         (void)child_tell(&broker->child, listen, supervisor->sockets.status.fd, .kind = LISTEN_STATUS);

@@ -21,9 +21,3 @@ void broker_process_done(struct broker_process *broker);
 
 /* Starts it, and tells it everything. If that fails, it is tried again later. */
 void broker_process_start(struct broker_process *broker);
-
-/* Sends whether the files are in force. */
-void broker_process_tell_config(struct broker_process *broker);
-
-/* Sends the snapshot; after a reload too, where the caller then sends what has changed, and GO. */
-void broker_process_configure(struct broker_process *broker);

@@ -205,3 +205,14 @@ void life_renew(struct life *life, struct moment at, uint64_t finish_usec)
         life->phase = LIFE_WAITING;
         life->wake_usec = at.now_usec;
 }
+
+void life_succeed(struct life *life, const struct life *newcomer)
+{
+        unsigned n_restarts = life->n_restarts + 1 + newcomer->n_restarts;
+        uint64_t since_usec = life->state == newcomer->state ? life->since_usec : newcomer->since_usec;
+
+        *life = *newcomer;
+        life->wake_usec = USEC_NEVER;
+        life->n_restarts = n_restarts;
+        life->since_usec = since_usec;
+}

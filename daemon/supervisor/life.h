@@ -31,6 +31,11 @@ struct moment {
         uint64_t wall_usec; /* for people */
 };
 
+static inline struct moment moment_now(void)
+{
+        return (struct moment){.now_usec = now_usec(), .wall_usec = wall_usec()};
+}
+
 struct life {
         enum life_phase phase;
         enum token_state state;
@@ -81,6 +86,9 @@ void life_fail(struct life *life, struct moment at, const char *reason);
 /* The section or the PIN has changed: a worker starts at once. If one runs, the caller ends it: at once, or if finish_usec > 0
  * when it has finished what it has to do, at wake_usec (in finish_usec, though the section changes again) at the latest. */
 void life_renew(struct life *life, struct moment at, uint64_t finish_usec);
+
+/* A worker of another section, which was started beside this one, serves in its place: its life goes on as this one. */
+void life_succeed(struct life *life, const struct life *newcomer);
 
 /* Whether there is a worker that was not reaped yet. */
 static inline bool life_runs(const struct life *life)

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "daemon/supervisor/succession.h"
 #include "daemon/util/buffer.h"
 #include "daemon/util/log.h"
 #include "daemon/util/printable.h"
@@ -72,6 +73,15 @@ static bool is_time(const struct supervisor *supervisor)
         return true;
 }
 
+/* A reload is over when each section that changed is in force, or is known not to come up, or has had its StartTimeout=. */
+static bool is_settled(const struct supervisor *supervisor)
+{
+        for (size_t i = 0; i < supervisor->n_tokens; i++)
+                if (succession_is_pending(supervisor->tokens[i], now_usec()))
+                        return false;
+        return true;
+}
+
 void notify_state(struct supervisor *supervisor)
 {
         _cleanup_(freep) char *status = NULL, *text = NULL, *shown = NULL;
@@ -81,7 +91,8 @@ void notify_state(struct supervisor *supervisor)
                 return;
         supervisor->changed = false;
         status = status_text(supervisor);
-        ready = supervisor->reloaded || (!supervisor->ready && is_time(supervisor));
+        ready = (supervisor->reloaded && is_settled(supervisor)) ||
+                (!supervisor->ready && is_time(supervisor));
         if (!status || (!ready && supervisor->status && strcmp(status, supervisor->status) == 0))
                 return;
         shown = printable_new(status);
@@ -91,7 +102,7 @@ void notify_state(struct supervisor *supervisor)
         if (ready && !supervisor->ready)
                 log_notice("ready: %s", status);
         supervisor->ready = supervisor->ready || ready;
-        supervisor->reloaded = false;
+        supervisor->reloaded = supervisor->reloaded && !ready;
         free(supervisor->status);
         supervisor->status = TAKE_PTR(status);
 }

@@ -29,20 +29,20 @@ static void connect_two(struct supervised_token *token, struct supervised_token 
         one = fds[0];
         two = fds[1];
         /* Each worker gets its own copy of its end. */
-        (void)child_tell(&token->worker, peer, one, .token = accelerator->name);
-        (void)child_tell(&accelerator->worker, peer, two, .token = token->name);
+        (void)child_tell(token->worker, peer, one, .token = accelerator->name);
+        (void)child_tell(accelerator->worker, peer, two, .token = token->name);
 }
 
 void peer_channels_open(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
 
-        if (!child_is_live(&token->worker))
+        if (!child_is_live(token->worker))
                 return;
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 struct supervised_token *other = supervisor->tokens[i];
 
-                if (other == token || !child_is_live(&other->worker))
+                if (other == token || !child_is_live(other->worker))
                         continue;
                 if (is_accelerator_of(other, token))
                         connect_two(token, other);

@@ -2,10 +2,13 @@
 /* See reload.h. */
 #include "daemon/supervisor/reload.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "daemon/supervisor/notify.h"
+#include "daemon/supervisor/section.h"
 #include "daemon/supervisor/state-log.h"
+#include "daemon/supervisor/succession.h"
 #include "daemon/util/log.h"
 #include "daemon/util/printable.h"
 
@@ -37,6 +40,14 @@ static bool is_in(struct supervised_token *const *tokens, size_t n, const struct
         return false;
 }
 
+static void free_new_tokens(const struct supervisor *supervisor, struct supervised_token **tokens, size_t n)
+{
+        for (size_t i = 0; tokens && i < n; i++)
+                if (!is_in(supervisor->tokens, supervisor->n_tokens, tokens[i]))
+                        supervised_token_free(tokens[i]);
+        free(tokens);
+}
+
 /* The tokens in the order of the new files; the removed ones follow. -ENOMEM: nothing has changed. */
 static int order_tokens(struct supervisor *supervisor, const struct config *config,
         struct supervised_token ***ret, size_t *ret_n)
@@ -52,10 +63,7 @@ static int order_tokens(struct supervisor *supervisor, const struct config *conf
                         r = supervised_token_new(supervisor, config->tokens[n], &tokens[n]);
         }
         if (r < 0) {
-                for (size_t i = 0; tokens && i < n; i++)
-                        if (!is_in(supervisor->tokens, supervisor->n_tokens, tokens[i]))
-                                supervised_token_free(tokens[i]);
-                free(tokens);
+                free_new_tokens(supervisor, tokens, n);
                 return r;
         }
         for (size_t i = 0; i < supervisor->n_tokens; i++)
@@ -66,29 +74,93 @@ static int order_tokens(struct supervisor *supervisor, const struct config *conf
         return 0;
 }
 
-static int apply(struct supervisor *supervisor, struct config *config, int config_fd)
+/* The section of that name in either configuration is the other's from now on. */
+static void exchange(struct config *one, size_t i, struct config *two)
 {
-        struct config *before = supervisor->config;
-        struct supervised_token **tokens, **old = supervisor->tokens;
-        size_t n, n_old = supervisor->n_tokens;
-        int r;
+        for (size_t j = 0; j < two->n_tokens; j++) {
+                struct config_token *section = one->tokens[i];
 
-        r = order_tokens(supervisor, config, &tokens, &n);
-        if (r < 0)
-                return r;
-        compare_socket("Socket", &supervisor->sockets.keys, config->socket);
-        compare_socket("StatusSocket", &supervisor->sockets.status, config->status_socket);
-        close(supervisor->config_fd);
-        supervisor->config_fd = config_fd;
+                if (strcmp(section->name, two->tokens[j]->name) != 0)
+                        continue;
+                one->tokens[i] = two->tokens[j];
+                two->tokens[j] = section;
+                return;
+        }
+}
+
+static bool is_in_force(const struct supervisor *supervisor, const struct config_token *section)
+{
+        const struct supervised_token *token = supervised_token_find(supervisor, section->name);
+
+        return token && token->config == section;
+}
+
+/* Sections that serve stay in force until their successors have shown that they do. ret_fd: what is in force then; -1: all that the
+ * files say. -errno: nothing has changed. */
+static int hold_sections(struct supervisor *supervisor, struct config *config, int *ret_fd)
+{
+        size_t n_held = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < config->n_tokens; i++) {
+                const struct supervised_token *token =
+                        supervised_token_find(supervisor, config->tokens[i]->name);
+
+                if (!token || !succession_protects(token, config->tokens[i]))
+                        continue;
+                exchange(config, i, supervisor->config);
+                n_held++;
+        }
+        if (n_held > 0)
+                r = config_to_memfd(config, ret_fd);
+        for (size_t i = 0; i < config->n_tokens && r < 0; i++)
+                if (is_in_force(supervisor, config->tokens[i]))
+                        exchange(config, i, supervisor->config);
+        return r;
+}
+
+/* Takes the section of that name, which is not in force. */
+static struct config_token *take_section(struct config *config, const char *name)
+{
+        for (size_t i = 0; i < config->n_tokens; i++)
+                if (config->tokens[i] && strcmp(config->tokens[i]->name, name) == 0)
+                        return TAKE_PTR(config->tokens[i]);
+        return NULL;
+}
+
+/* The section of one token that was there before. */
+static void apply_section(struct supervised_token *token, const struct config_token *section,
+        struct config *before, int files_fd)
+{
+        bool kept =
+                token->next.phase == SUCCESSION_ALONE && !config_token_equal(token->next.section, section);
+
+        if (token->config == section) {
+                succession_want(token, take_section(before, token->name), files_fd);
+                return;
+        }
+        if (!kept)
+                succession_drop(token);
+        supervised_token_configure(token, section, must_renew(token, section));
+}
+
+static void put_in_force(struct supervisor *supervisor, struct config *config, int files_fd, int fd,
+        struct supervised_token **tokens, size_t n)
+{
+        struct supervised_token **old = supervisor->tokens;
+        struct config *before = supervisor->config;
+        size_t n_old = supervisor->n_tokens;
+
+        closep(&supervisor->config_fd);
+        supervisor->config_fd = fd;
         supervisor->config = config;
         supervisor->tokens = tokens;
         supervisor->n_tokens = n;
-        broker_process_configure(&supervisor->broker);
+        section_tell_all(supervisor, true);
         audit_process_configure(&supervisor->audit);
         for (size_t i = 0; i < config->n_tokens; i++) {
                 if (is_in(old, n_old, tokens[i]))
-                        supervised_token_configure(
-                                tokens[i], config->tokens[i], must_renew(tokens[i], config->tokens[i]));
+                        apply_section(tokens[i], config->tokens[i], before, files_fd);
                 else {
                         supervised_token_tell(tokens[i]);
                         supervised_token_arm(tokens[i]);
@@ -100,6 +172,31 @@ static int apply(struct supervisor *supervisor, struct config *config, int confi
         (void)child_tell(&supervisor->broker.child, go, -1, .unused = 0);
         free(old);
         config_free(before);
+}
+
+/* 0: config is taken. -errno: nothing has changed. */
+static int apply(struct supervisor *supervisor, struct config *config, int files_fd)
+{
+        _cleanup_(closep) int fd = -1;
+        struct supervised_token **tokens;
+        size_t n;
+        int r;
+
+        r = order_tokens(supervisor, config, &tokens, &n);
+        if (r < 0)
+                return r;
+        r = hold_sections(supervisor, config, &fd);
+        if (r == 0 && fd < 0) {
+                fd = fcntl(files_fd, F_DUPFD_CLOEXEC, 10);
+                r = fd < 0 ? -errno : 0;
+        }
+        if (r < 0) {
+                free_new_tokens(supervisor, tokens, config->n_tokens);
+                return r;
+        }
+        compare_socket("Socket", &supervisor->sockets.keys, config->socket);
+        compare_socket("StatusSocket", &supervisor->sockets.status, config->status_socket);
+        put_in_force(supervisor, config, files_fd, take_fd(&fd), tokens, n);
         return 0;
 }
 
@@ -141,13 +238,10 @@ static void set_state(struct supervisor *supervisor, const char *reason)
 {
         struct config_state *state = &supervisor->config_state;
 
-        if (state->ok != !reason)
-                state->since_usec = wall_usec();
-        state->ok = !reason;
         (void)printable_copy(
-                state->reason, sizeof(state->reason), reason ? reason : "", reason ? strlen(reason) : 0);
+                state->fault, sizeof(state->fault), reason ? reason : "", reason ? strlen(reason) : 0);
         state_log_config(supervisor);
-        broker_process_tell_config(&supervisor->broker);
+        section_tell_state(supervisor);
 }
 
 static void on_loaded(void *userdata, int r, struct config *config, int config_fd, const char *fault)
@@ -164,10 +258,9 @@ static void on_loaded(void *userdata, int r, struct config *config, int config_f
                 log_instances(supervisor->config, config);
                 r = apply(supervisor, config, config_fd);
         }
-        if (r != 0 || reason || stopping) {
+        closep(&config_fd);
+        if (r != 0 || reason || stopping)
                 config_free(config);
-                closep(&config_fd);
-        }
         if (stopping)
                 return;
         set_state(supervisor, r < 0 ? strerror(-r) : reason);

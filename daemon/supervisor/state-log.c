@@ -79,16 +79,41 @@ void state_log_config(const struct supervisor *supervisor)
 {
         const struct config_state *state = &supervisor->config_state;
 
-        if (state->ok)
+        if (!*state->fault)
                 log_event(5, &(struct event){.kind = EVENT_CONFIG_TAKEN, .state = "in-force"}, "reloaded %s",
                         supervisor->config_path);
         else
                 log_event(3,
                         &(struct event){.kind = EVENT_CONFIG_REFUSED,
                                 .state = "refused",
-                                .reason = state->reason,
+                                .reason = state->fault,
                                 .remedy = "Mend the files (tokend --check says what is wrong), then reload "
                                           "tokend; until then a restart fails where they have faults."},
                         "%s is not taken, the old configuration stays in force: %s", supervisor->config_path,
-                        state->reason);
+                        state->fault);
+}
+
+void state_log_section(const struct supervised_token *token)
+{
+        const struct succession *next = &token->next;
+        const struct config_token *section = next->section ? next->section : token->config;
+        const char *place = section->place ? section->place : token->supervisor->config_path;
+
+        if (next->phase != SUCCESSION_FAILED)
+                log_event(5,
+                        &(struct event){
+                                .kind = EVENT_CONFIG_TAKEN, .token = token->name, .state = "in-force"},
+                        "%s: [Token %s] is in force", place, token->name);
+        else
+                log_event(3,
+                        &(struct event){.kind = EVENT_CONFIG_REFUSED,
+                                .token = token->name,
+                                .state = "refused",
+                                .reason = next->reason,
+                                .remedy = "Mend the section, or what it names, then reload tokend. The token "
+                                          "serves "
+                                          "as before until then; a restart of tokend would start the new "
+                                          "section."},
+                        "%s: [Token %s] is not in force, the section before it stays: %s", place, token->name,
+                        next->reason);
 }

@@ -10,5 +10,8 @@ void state_log_token(struct supervised_token *token);
 /* It is not configured any more. */
 void state_log_removed(const struct supervised_token *token);
 
-/* Whether the files are in force. */
+/* Whether the section of the files is in force, which changed. */
+void state_log_section(const struct supervised_token *token);
+
+/* Whether the files are in force, as they were read. */
 void state_log_config(const struct supervisor *supervisor);

@@ -8,20 +8,17 @@
 
 #include "daemon/supervisor/peer-channels.h"
 #include "daemon/supervisor/state-log.h"
+#include "daemon/supervisor/succession.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
+#include "daemon/supervisor/trial.h"
 #include "daemon/supervisor/worker-process.h"
 #include "daemon/util/log.h"
 
 static const struct child_class worker_class;
 
-static struct moment moment(void)
-{
-        return (struct moment){.now_usec = now_usec(), .wall_usec = wall_usec()};
-}
-
-static void on_look_failed(struct supervised_token *token, enum worker_end end, const char *reason);
+static void on_changed(struct supervised_token *token);
 
 int supervised_token_new(
         struct supervisor *supervisor, const struct config_token *config, struct supervised_token **ret)
@@ -39,13 +36,17 @@ int supervised_token_new(
         token->config = config;
         token->worker_config_fd = -1;
         token->ready_usec = now_usec() + config->start_timeout_usec;
-        life_init(&token->life, moment());
-        child_init(&token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
+        life_init(&token->life, moment_now());
+        token->worker = &token->workers[0];
+        token->other = &token->workers[1];
+        child_init(token->worker, supervisor->event, &worker_class, token, "tokend-worker", token->name);
+        child_init(token->other, supervisor->event, &worker_class, token, "tokend-worker", token->name);
+        succession_init(token);
         token_looks_init(token);
         module_output_open(&token->output, supervisor->event, token->name);
-        token->worker.output_fd = token->look.output_fd = token->nickname_check.output_fd =
-                token->output.module_fd;
-        token->on_look_failed = on_look_failed;
+        token->worker->output_fd = token->other->output_fd = token->look.output_fd =
+                token->nickname_check.output_fd = token->output.module_fd;
+        token->on_changed = on_changed;
         *ret = token;
         return 0;
 }
@@ -54,7 +55,9 @@ void supervised_token_free(struct supervised_token *token)
 {
         if (!token)
                 return;
-        child_done(&token->worker);
+        child_done(token->worker);
+        child_done(token->other);
+        succession_done(token);
         token_looks_done(token);
         module_output_close(&token->output);
         sd_event_source_disable_unref(token->timer);
@@ -90,7 +93,6 @@ void supervised_token_tell(struct supervised_token *token)
         token->supervisor->changed = true;
 }
 
-/* fd: the broker's end of a request channel to the worker. */
 static void tell_broker_of_worker(const struct supervised_token *token, int fd)
 {
         (void)child_tell(&token->supervisor->broker.child, worker, fd, .token = token->name,
@@ -104,8 +106,8 @@ static void replace_worker(struct supervised_token *token, const char *reason)
 {
         if (!life_runs(&token->life))
                 return;
-        life_replaced(&token->life, moment(), reason);
-        child_end(&token->worker);
+        life_replaced(&token->life, moment_now(), reason);
+        child_end(token->worker);
         supervised_token_tell(token);
         supervised_token_arm(token);
 }
@@ -125,7 +127,7 @@ static int start_worker(struct supervised_token *token, int *ret_fd)
         token->worker_config_fd = fcntl(supervisor->config_fd, F_DUPFD_CLOEXEC, 10);
         if (token->worker_config_fd < 0)
                 return -errno;
-        r = worker_process_start(&token->worker, token->config, supervisor->config_fd,
+        r = worker_process_start(token->worker, token->config, supervisor->config_fd,
                 (struct worker_task){.epoch = ++supervisor->epoch,
                         .patience = life_patience(&token->life),
                         .anew = token->anew},
@@ -144,18 +146,19 @@ static void start(struct supervised_token *token)
         int r;
 
         if (pin_is_refused(&token->refused_pin, token->config)) {
-                life_fail(&token->life, moment(), "the PIN was refused to a look, and is not tried again");
+                life_fail(
+                        &token->life, moment_now(), "the PIN was refused to a look, and is not tried again");
                 supervised_token_tell(token);
                 return;
         }
         token->refused_pin.refused = false;
         token->worker_pin = pin_identity_of(token->config);
         token->life_number = ++token->supervisor->last_life;
-        life_started(&token->life, moment(), token->config->start_timeout_usec);
+        life_started(&token->life, moment_now(), token->config->start_timeout_usec);
         r = start_worker(token, &fd);
         if (r < 0) {
                 snprintf(reason, sizeof(reason), "tokend-worker cannot be started: %s", strerror(-r));
-                life_reaped(&token->life, moment(), reason);
+                life_reaped(&token->life, moment_now(), reason);
                 supervised_token_tell(token);
                 return;
         }
@@ -170,10 +173,12 @@ void supervised_token_connect(struct supervised_token *token)
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
-        if (!token->config || !child_is_live(&token->worker))
+        if (token->config)
+                succession_connect(token);
+        if (!token->config || !child_is_live(token->worker))
                 return;
         if (token->life.renewed) {
-                child_end(&token->worker);
+                child_end(token->worker);
                 return;
         }
         r = channel_pair(fds);
@@ -185,11 +190,9 @@ void supervised_token_connect(struct supervised_token *token)
         ours = fds[0];
         theirs = fds[1];
         supervisor->epoch++;
-        if (child_tell(&token->worker, channel, theirs, .epoch = supervisor->epoch) == 0)
+        if (child_tell(token->worker, channel, theirs, .epoch = supervisor->epoch) == 0)
                 tell_broker_of_worker(token, ours);
 }
-
-/* ---- what is due ---- */
 
 static void overdue(struct supervised_token *token)
 {
@@ -197,9 +200,9 @@ static void overdue(struct supervised_token *token)
 
         snprintf(reason, sizeof(reason), "the worker was not logged in within StartTimeout= (%ju ms)",
                 (uintmax_t)(token->config->start_timeout_usec / USEC_PER_MSEC));
-        life_condemned(&token->life, moment(), true, reason);
+        life_condemned(&token->life, moment_now(), true, reason);
         /* It may be in the middle of C_Login. */
-        child_end(&token->worker);
+        child_end(token->worker);
         supervised_token_tell(token);
 }
 
@@ -218,7 +221,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
                 else {
                         /* The section changed, and it is not done in time. */
                         token->life.wake_usec = USEC_NEVER;
-                        child_end(&token->worker);
+                        child_end(token->worker);
                 }
         }
         supervised_token_arm(token);
@@ -238,23 +241,27 @@ void supervised_token_arm(struct supervised_token *token)
 
 void supervised_token_tick(struct supervised_token *token, uint64_t now, bool forgive)
 {
-        if (child_tick(&token->worker, now, forgive)) {
-                life_condemned(
-                        &token->life, moment(), false, "the worker did not answer for 5 s and was killed");
+        if (child_tick(token->worker, now, forgive)) {
+                life_condemned(&token->life, moment_now(), false,
+                        "the worker did not answer for 5 s and was killed");
                 supervised_token_tell(token);
         }
-        if (child_is_stuck(&token->worker, now))
-                log_error("%s (pid %d) was killed and is still there", token->worker.name,
-                        (int)token->worker.pid);
+        if (child_tick(token->other, now, forgive))
+                log_error("%s: the worker beside it did not answer for 5 s", token->name);
+        for (struct child *at = token->workers; at < token->workers + ARRAY_SIZE(token->workers); at++)
+                if (child_is_stuck(at, now))
+                        log_error("%s (pid %d) was killed and is still there", at->name, (int)at->pid);
 }
 
 /* ---- ending ---- */
 
 void supervised_token_remove(struct supervised_token *token)
 {
+        succession_drop(token);
         token->config = NULL;
         supervised_token_arm(token);
-        child_end(&token->worker);
+        child_end(token->worker);
+        child_end(token->other);
         look_end(token);
         state_log_removed(token);
 }
@@ -262,7 +269,7 @@ void supervised_token_remove(struct supervised_token *token)
 /* A worker that serves finishes what it has to do, and the broker says when: that takes as long as a call may, at most. */
 static uint64_t retire(const struct supervised_token *token, const struct config_token *config)
 {
-        if (token->life.phase != LIFE_SERVING || !child_is_live(&token->worker) ||
+        if (token->life.phase != LIFE_SERVING || !child_is_live(token->worker) ||
                 child_tell(&token->supervisor->broker.child, retire, -1, .token = token->name,
                         .life = token->life_number) < 0)
                 return 0;
@@ -276,11 +283,12 @@ void supervised_token_configure(struct supervised_token *token, const struct con
         token->config = config;
         if (!renew)
                 return;
+        token->proven = false;
         finish_usec = retire(token, config);
         token->refused_pin.refused = false;
-        life_renew(&token->life, moment(), finish_usec);
+        life_renew(&token->life, moment_now(), finish_usec);
         if (finish_usec == 0)
-                child_end(&token->worker);
+                child_end(token->worker);
         look_end(token);
         supervised_token_tell(token);
         supervised_token_arm(token);
@@ -289,16 +297,26 @@ void supervised_token_configure(struct supervised_token *token, const struct con
 static void on_gone(struct child *child, const char *how)
 {
         struct supervised_token *token = child->userdata;
+        bool renewed = token->life.renewed;
         char reason[REASON_SIZE];
 
+        if (child == token->other) {
+                /* Without room for two the one that is there ends first. */
+                if (succession_gone(token, how) && !supervisor_is_stopping(token->supervisor) &&
+                        trial_begin(token))
+                        supervised_token_configure(token, token->config, true);
+                return;
+        }
         snprintf(reason, sizeof(reason), "the worker %s", how);
-        life_reaped(&token->life, moment(), reason);
+        life_reaped(&token->life, moment_now(), reason);
         nickname_check_end(token);
         if (token->config)
                 (void)child_tell(&token->supervisor->broker.child, gone, -1, .token = token->name,
                         .life = token->life_number);
         if (supervisor_is_stopping(token->supervisor))
                 return;
+        if (trial_is_lost(token, renewed))
+                life_renew(&token->life, moment_now(), 0);
         supervised_token_tell(token);
         supervised_token_arm(token);
 }
@@ -308,10 +326,8 @@ static void on_gone(struct child *child, const char *how)
 static int on_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
-        int r = message_get_ending(wire, &ending);
+        int r = worker_process_ending(wire, &ending);
 
-        if (r == 0 && (ending.end < WORKER_END_ABSENT || ending.end > WORKER_END_STORE))
-                r = -EBADMSG;
         if (r < 0)
                 return r;
         /* A worker that served has read the file again, for a login that it lost; a worker that starts has read it just now. A
@@ -322,30 +338,10 @@ static int on_ending(struct supervised_token *token, struct wire *wire)
                 pin_refuse(
                         &token->refused_pin, token->life.phase == LIFE_SERVING ? &now : &token->worker_pin);
         }
-        life_ending(&token->life, moment(), (enum worker_end)ending.end, ending.reason);
+        life_ending(&token->life, moment_now(), (enum worker_end)ending.end, ending.reason);
         supervised_token_tell(token);
         supervised_token_arm(token);
         return 0;
-}
-
-/* The worker has sessions and does not notice: a fresh process sees what is there. A PIN that was changed under it is no
- * reason to end it. */
-static void on_look_failed(struct supervised_token *token, enum worker_end end, const char *reason)
-{
-        char remark[REASON_SIZE];
-
-        if (token->life.phase != LIFE_SERVING || token->life.end)
-                return;
-        if (end == WORKER_END_ABSENT) {
-                life_ending(&token->life, moment(), end, reason);
-                child_end(&token->worker);
-        } else {
-                snprintf(remark, sizeof(remark),
-                        "a look was refused the PIN, which the worker's own login was not: %s", reason);
-                life_remark(&token->life, remark);
-        }
-        supervised_token_tell(token);
-        supervised_token_arm(token);
 }
 
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
@@ -354,14 +350,15 @@ static int on_message(struct child *child, enum message_type type, struct wire *
         struct message_up up;
         int r;
 
+        if (child == token->other)
+                return succession_message(token, type, wire);
         switch (type) {
         case MESSAGE_TYPE_UP:
                 r = message_get_up(wire, &up);
                 if (r == 0) {
                         token->anew = false;
-                        life_up(&token->life, moment());
-                        supervised_token_tell(token);
-                        supervised_token_arm(token);
+                        life_up(&token->life, moment_now());
+                        on_changed(token);
                 }
                 return r;
         case MESSAGE_TYPE_ENDING:
@@ -375,20 +372,28 @@ static int on_message(struct child *child, enum message_type type, struct wire *
 
 static const struct child_class worker_class = {.on_message = on_message, .on_exit = on_gone};
 
-void supervised_token_serving(struct supervised_token *token, uint64_t life)
+/* Its life went on: another worker serves, or this one. */
+static void on_changed(struct supervised_token *token)
 {
-        if (life != token->life_number || !life_runs(&token->life))
-                return;
-        life_serving(&token->life, moment());
+        if (token->life.phase == LIFE_SERVING)
+                trial_is_won(token);
         supervised_token_tell(token);
         supervised_token_arm(token);
 }
 
+void supervised_token_serving(struct supervised_token *token, uint64_t life)
+{
+        if (succession_serving(token, life) || life != token->life_number || !life_runs(&token->life))
+                return;
+        life_serving(&token->life, moment_now());
+        on_changed(token);
+}
+
 void supervised_token_replace(struct supervised_token *token, const struct message_replace *message)
 {
-        if (message->life != token->life_number)
+        if (succession_replace(token, message) || message->life != token->life_number)
                 return;
         if (message->full)
-                life_ending(&token->life, moment(), WORKER_END_FULL, message->reason);
+                life_ending(&token->life, moment_now(), WORKER_END_FULL, message->reason);
         replace_worker(token, message->reason);
 }

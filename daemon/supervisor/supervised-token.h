@@ -21,15 +21,42 @@ struct nickname_question {
         bool asked; /* the process has it */
 };
 
+enum succession_phase {
+        SUCCESSION_NONE = 0, /* what the files say is in force */
+        SUCCESSION_DUE, /* a newcomer starts at life.wake_usec, when there is no other process any more */
+        SUCCESSION_STARTING, /* there is one */
+        SUCCESSION_FAILED,   /* it did not come up: only a reload leads on, or an operator */
+        SUCCESSION_ALONE,    /* the section of the files is in force on trial, and the one before is kept */
+};
+
+/* What is to be in force instead of `config` (succession.h). */
+struct succession {
+        enum succession_phase phase;
+        struct config_token *section;       /* of the files; ALONE: the one before them */
+        int config_fd;                      /* the snapshot that has it; -1: none is needed */
+        struct life life;                   /* of the newcomer */
+        uint64_t life_number, other_number; /* of the newcomer; of one that leaves */
+        bool only;                          /* the newcomer is not to be followed by others */
+        uint64_t ckr;                       /* that it ended with */
+        char reason[REASON_SIZE];           /* why it did not come up */
+        struct refused_pin refused_pin;
+        struct pin_identity pin;
+        uint64_t pending_usec; /* a reload is not over before this, or before it is decided */
+        uint64_t leave_usec;   /* when one that leaves is ended; USEC_NEVER */
+        sd_event_source *timer;
+};
+
 struct supervised_token {
         struct supervisor *supervisor;
         const struct config_token
                 *config; /* of the snapshot in force; NULL: removed, to go with its last process */
         char *name;
         struct life life;
-        uint64_t life_number; /* of the worker that is there, or was last */
-        uint64_t ready_usec;  /* READY waits for this token until then */
-        struct child worker;
+        uint64_t life_number;                     /* of the worker that is there, or was last */
+        uint64_t ready_usec;                      /* READY waits for this token until then */
+        struct child workers[2], *worker, *other; /* of the section in force; beside it */
+        struct succession next;
+        bool proven;                 /* a worker of the section in force has served */
         struct module_output output; /* of all its processes */
         int worker_config_fd;        /* the snapshot that it was started with; -1: there was none yet */
         sd_event_source *timer;
@@ -46,8 +73,8 @@ struct supervised_token {
         struct pin_identity look_pin; /* the file when the last look of either kind was started */
         uint64_t look_usec;           /* when the last look was started */
         unsigned n_looks;             /* in a row, each soon after the one before */
-        /* A look found no such token, or was refused the PIN. */
-        void (*on_look_failed)(struct supervised_token *token, enum worker_end end, const char *reason);
+        /* Something beside its worker changed its life, or which worker it is. */
+        void (*on_changed)(struct supervised_token *token);
 };
 
 /* -ENOMEM. Its first worker is due at once: supervised_token_arm(). */
@@ -61,7 +88,8 @@ struct supervised_token *supervised_token_find(const struct supervisor *supervis
 /* Whether it has a worker or a look. */
 static inline bool supervised_token_has_process(const struct supervised_token *token)
 {
-        return token->worker.pid > 0 || token->look.pid > 0 || token->nickname_check.pid > 0;
+        return token->worker->pid > 0 || token->other->pid > 0 || token->look.pid > 0 ||
+               token->nickname_check.pid > 0;
 }
 
 /* Sets the timer to what is due next. */

@@ -14,6 +14,7 @@
 #include "daemon/sandbox/landlock.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/reload.h"
+#include "daemon/supervisor/succession.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
 #include "daemon/util/log.h"
@@ -78,7 +79,8 @@ static void begin_to_close(struct supervisor *supervisor)
         supervisor->phase = PHASE_CLOSING;
         child_end(&supervisor->broker.child);
         for (size_t i = 0; i < supervisor->n_tokens; i++) {
-                child_end(&supervisor->tokens[i]->worker);
+                child_end(supervisor->tokens[i]->worker);
+                child_end(supervisor->tokens[i]->other);
                 nickname_check_end(supervisor->tokens[i]);
         }
 }
@@ -158,8 +160,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         log_notice("stopping");
         notify_stopping(supervisor);
         supervisor->phase = PHASE_DRAINING;
-        for (size_t i = 0; i < supervisor->n_tokens; i++)
+        for (size_t i = 0; i < supervisor->n_tokens; i++) {
                 look_end(supervisor->tokens[i]);
+                succession_drop(supervisor->tokens[i]);
+        }
         if (child_tell(&supervisor->broker.child, drain, -1, .deadline_usec = deadline) < 0)
                 supervisor->broker.drained = true;
         timer_set(supervisor->event, &supervisor->stop_timer, deadline + DRAIN_EXTRA_USEC, on_drain_over,

@@ -7,9 +7,10 @@
  *   config-thread                      reads the files at a reload
  *   module-output                      what a module writes
  *   worker-process, peer-channels      starts a worker, connects two
- *   token-looks, supervised-token      the processes of one token, and its state
  *   audit-process, broker-process      the other two children
- *   state-log                          what the log says of changes of state
+ *   state-log, section                 what is said of changes of state, and of which sections are in force
+ *   token-looks, succession, trial     the processes of one token beside its worker
+ *   supervised-token                   its worker, and its state
  *   notify, reload                     the service manager, SIGHUP
  *   supervisor                         start, signals, ticks, stop
  *   main                               options
@@ -36,7 +37,9 @@ enum supervisor_phase {
 /* Whether the files, as they were read last, are in force. */
 struct config_state {
         bool ok;
-        char reason[REASON_SIZE]; /* why they are not; where a file has a fault, FILE:LINE of the first */
+        char fault
+                [REASON_SIZE]; /* why they were not taken as a whole; where a file has a fault, FILE:LINE of the first */
+        char reason[REASON_SIZE]; /* that, or which section is not in force, and why */
         uint64_t since_usec;      /* wall clock: since when ok has its value */
 };
 

@@ -2,6 +2,7 @@
 /* See token-looks.h. */
 #include "daemon/supervisor/token-looks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/supervisor/supervisor.h"
@@ -68,7 +69,7 @@ static void answer(struct supervised_token *token, const struct message_sought *
 {
         free(TAKE_PTR(token->question.message));
         token->question.asked = false;
-        (void)child_tell(&token->worker, sought, -1, .number = sought->number, .ok = sought->ok,
+        (void)child_tell(token->worker, sought, -1, .number = sought->number, .ok = sought->ok,
                 .seen = sought->seen, .ckr = sought->ckr, .reason = sought->reason);
 }
 
@@ -256,6 +257,25 @@ static void on_look_gone(struct child *child, const char *how)
         check_next(token);
 }
 
+/* The worker has sessions and does not notice: a fresh process sees what is there. A PIN that was changed under it is no
+ * reason to end it. */
+static void look_failed(struct supervised_token *token, enum worker_end end, const char *reason)
+{
+        char remark[REASON_SIZE];
+
+        if (token->life.phase != LIFE_SERVING || token->life.end)
+                return;
+        if (end == WORKER_END_ABSENT) {
+                life_ending(&token->life, moment_now(), end, reason);
+                child_end(token->worker);
+        } else {
+                snprintf(remark, sizeof(remark),
+                        "a look was refused the PIN, which the worker's own login was not: %s", reason);
+                life_remark(&token->life, remark);
+        }
+        token->on_changed(token);
+}
+
 static int on_look_ending(struct supervised_token *token, struct wire *wire)
 {
         struct message_ending ending;
@@ -268,7 +288,7 @@ static int on_look_ending(struct supervised_token *token, struct wire *wire)
         else
                 log_info("token %s: a look failed: %s", token->name, ending.reason);
         if (ending.end == WORKER_END_PIN || ending.end == WORKER_END_ABSENT)
-                token->on_look_failed(token, (enum worker_end)ending.end, ending.reason);
+                look_failed(token, (enum worker_end)ending.end, ending.reason);
         return 0;
 }
 

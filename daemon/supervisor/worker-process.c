@@ -24,3 +24,10 @@ int worker_process_start(struct child *child, const struct config_token *config,
                 .anew = task.anew);
         return 0;
 }
+
+int worker_process_ending(struct wire *wire, struct message_ending *ret)
+{
+        int r = message_get_ending(wire, ret);
+
+        return r == 0 && (ret->end < WORKER_END_ABSENT || ret->end > WORKER_END_STORE) ? -EBADMSG : r;
+}

@@ -17,3 +17,6 @@ struct worker_task {
  * is no process. */
 int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
         struct worker_task task, int request_fd);
+
+/* Why a worker says that it ends. -EBADMSG: it cannot be. */
+int worker_process_ending(struct wire *wire, struct message_ending *ret);

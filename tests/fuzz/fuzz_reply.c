@@ -27,29 +27,25 @@ static void check_failure(const struct tokend_failure *failure)
 static void check_key(struct json_object *parameters)
 {
         struct tokend_failure failure = {0};
-        struct call call = {0};
-        enum tokend_error error = key_take(&call, parameters, &failure);
-        const struct tokend_key *key = call.object;
+        struct tokend_key *key = NULL;
 
-        if (error != TOKEND_OK)
+        if (key_take(&key, parameters, false, &failure) != TOKEND_OK)
                 check_failure(&failure);
         else
                 CHECK(key->token && key->nickname && key->id && key->type && key->public_key && key->json);
-        key_forget(&call);
+        tokend_key_free(key);
 }
 
 static void check_certificate(struct json_object *parameters)
 {
         struct tokend_failure failure = {0};
-        struct call call = {0};
-        enum tokend_error error = certificate_take(&call, parameters, &failure);
-        const struct tokend_certificate *certificate = call.object;
+        struct tokend_certificate *certificate = NULL;
 
-        if (error != TOKEND_OK)
+        if (certificate_take(&certificate, parameters, false, &failure) != TOKEND_OK)
                 check_failure(&failure);
         else
                 CHECK(certificate->token && certificate->nickname && certificate->der);
-        certificate_forget(&call);
+        tokend_certificate_free(certificate);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -133,7 +133,7 @@ static bool is_at_work(const struct stage *stage)
         {
                 const struct token *token = LINK_OF(at, struct token, link);
 
-                if (token_queued(token) > 0 || token->worker.n_out > 0)
+                if (token_queued(token) > 0 || token->worker->n_out > 0)
                         return true;
         }
         return false;

@@ -81,8 +81,11 @@ enum bench_event {
         EV_NO_TOKEN,
         EV_NO_ACCELERATOR,
         EV_UNAUDITED, /* a reload to Audit=none */
-        EV_SECTION,   /* a reload that changes its token: the worker is replaced when it is done */
-        EV_DIES,      /* the worker that has the request, or will have it */
+        EV_SECTION,   /* a reload of a token without room for two: the worker is replaced when it is done */
+        EV_NEWCOMER, /* a reload that changes its token: another worker takes the place of the one that is there */
+        EV_NEWCOMER_DIES,
+        EV_OLD_DIES, /* as EV_NEWCOMER; then the one that was there dies */
+        EV_DIES,     /* the worker that has the request, or will have it */
         EV_DEVICE_LOST,
         EV_NONSENSE, /* the worker sends what it must not */
         EV_FAILS,    /* the token, with its worker */
@@ -274,6 +277,7 @@ struct stage {
         bool drained, ended; /* ended: the broker's loop is over */
         bool failed;         /* the token is not to have another worker */
         struct fake_worker home, fast;
+        struct fake_worker next; /* beside home: a newcomer, or the one that was home before */
         struct fake_token token;
         struct fake_audit audit;
         struct op *op;         /* the cell's request, with a reference; NULL: not sent yet */
@@ -330,11 +334,13 @@ void stage_token_failed(struct stage *stage);
 
 void worker_start(struct stage *stage, struct fake_worker *worker);
 void worker_kill(struct stage *stage, struct fake_worker *worker);
+/* It is gone; the broker is not run. */
+void worker_end(struct stage *stage, struct fake_worker *worker);
 /* Receives what the broker sends. Whether there was anything. */
 bool worker_receive(struct stage *stage, struct fake_worker *worker);
 /* Answers the i-th of out, which is taken off. */
 void worker_answer(struct stage *stage, struct fake_worker *worker, size_t i, enum fake_answer answer);
-/* Answers everything with ANSWER_OK. Whether there was anything. */
+/* Answers everything with ANSWER_OK, of home what is beside it too. Whether there was anything. */
 bool worker_answer_all(struct stage *stage, struct fake_worker *worker);
 /* Sends what it must not. */
 void worker_rave(struct fake_worker *worker);

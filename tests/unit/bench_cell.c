@@ -223,11 +223,27 @@ static void strike_section(struct stage *stage)
         if (token && stage->home.fd < 0)
                 worker_start(stage, &stage->home);
         stage_run(stage);
-        if (token && token->worker.phase != WORKER_NONE)
-                worker_replace(token, "its section changed", true);
+        if (token && token->worker->phase != WORKER_NONE)
+                worker_replace(token->worker, "its section changed", true);
         stage_run(stage);
         (void)worker_answer_all(stage, &stage->home);
         worker_kill(stage, &stage->home);
+}
+
+static void strike_newcomer(struct stage *stage, enum bench_event event)
+{
+        uint64_t old = stage->home.life;
+
+        worker_end(stage, &stage->next);
+        stage->next.loads = event != EV_NEWCOMER_DIES;
+        worker_start(stage, &stage->next);
+        if (event == EV_NEWCOMER_DIES)
+                worker_kill(stage, &stage->next);
+        if (event != EV_OLD_DIES)
+                return;
+        if (stage->cell.done)
+                worker_do(stage, &stage->home);
+        worker_kill(stage, stage->home.life == old ? &stage->home : &stage->next);
 }
 
 static void strike_time(struct stage *stage, enum bench_event event)
@@ -299,6 +315,11 @@ void cell_strike(struct stage *stage, enum bench_event event)
         case EV_SECTION:
                 strike_section(stage);
                 break;
+        case EV_NEWCOMER:
+        case EV_NEWCOMER_DIES:
+        case EV_OLD_DIES:
+                strike_newcomer(stage, event);
+                break;
         case EV_DIES:
         case EV_DEVICE_LOST:
         case EV_NONSENSE:
@@ -369,7 +390,7 @@ void cell_wind_down(struct stage *stage)
 
         stage->a.deaf = false;
         stage->audit.keeping = stage->cell.records == REC_UNSAFE ? REFUSES : KEEPS;
-        stage->home.loads = stage->home.copies = true;
+        stage->home.loads = stage->home.copies = stage->next.loads = true;
         stage_run(stage);
         while (!stage->ended && now_usec() < until && n++ < ROUNDS_MAX) {
                 bool any;

@@ -105,8 +105,8 @@ const char *bench_event_absent(const struct bench_cell *cell)
 
 static bool is_event_of_worker(enum bench_event event)
 {
-        return event == EV_DIES || event == EV_DEVICE_LOST || event == EV_NONSENSE || event == EV_FAILS ||
-               event == EV_NO_TOKEN || event == EV_DEADLINE;
+        return event == EV_DIES || event == EV_OLD_DIES || event == EV_DEVICE_LOST || event == EV_NONSENSE ||
+               event == EV_FAILS || event == EV_NO_TOKEN || event == EV_DEADLINE;
 }
 
 /* A worker that dies over it may have done it, or not. */
@@ -228,6 +228,10 @@ static uint32_t name_of_event(const struct bench_cell *cell)
         case EV_NONSENSE:
                 if (!asked)
                         return lost_name(cell);
+                break;
+        case EV_OLD_DIES:
+                if (cell->where == AT_OUT && what_changes(cell->what))
+                        return settled_name(cell, PROTO_WORKER_LOST);
                 break;
         default:
                 break;

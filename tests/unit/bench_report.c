@@ -38,9 +38,10 @@ static const char *const wheres[] = {"new", "waiting", "held", "queued", "loadin
 static const char *const events[] = {"nothing", "the client closes", "oneway", "oneway, the client closes",
         "the deadline passes", "the worker answers late", "reload", "the instance is renamed",
         "the instance is renamed twice", "the instance is removed", "the token is removed",
-        "the accelerator is removed", "Audit=none", "the token's section changes", "the worker dies",
-        "the device is lost", "the worker sends nonsense", "the token fails", "drain", "records are withheld",
-        "the head is signed", "the audit dies", "the audit is gone"};
+        "the accelerator is removed", "Audit=none", "the token's section changes", "a newcomer takes over",
+        "a newcomer dies", "the worker that a newcomer follows dies", "the worker dies", "the device is lost",
+        "the worker sends nonsense", "the token fails", "drain", "records are withheld", "the head is signed",
+        "the audit dies", "the audit is gone"};
 static const char *const records[] = {
         "no audit", "file", "file required", "file not kept", "journal", "journal required"};
 static const char *const accels[] = {"", ", accelerator", ", accelerator that dies"};

@@ -104,6 +104,22 @@ void stage_token_failed(struct stage *stage)
         stage_run(stage);
 }
 
+/* A newcomer takes over. */
+static void on_serving(struct stage *stage, const struct message_serving *serving)
+{
+        struct fake_worker before = stage->home;
+
+        if (stage->next.fd >= 0 && serving->life == stage->next.life) {
+                stage->home = stage->next;
+                stage->next = before;
+                (void)message_send_take_over(stage->control,
+                        &(struct message_take_over){.token = serving->token, .life = serving->life}, NULL, 0);
+        }
+        (void)message_send_token(stage->control,
+                &(struct message_token){.token = serving->token, .state = TOKEN_READY, .reason = ""}, NULL,
+                0);
+}
+
 /* What the broker tells it. */
 static bool supervise(struct stage *stage)
 {
@@ -111,6 +127,7 @@ static bool supervise(struct stage *stage)
         struct wire wire = {.data = buffer};
         struct message_unit_please please;
         struct message_serving serving;
+        struct message_replace replace;
         bool any = false;
 
         while (channel_receive_plain(stage->control, buffer, sizeof(buffer), &wire.size) == 0) {
@@ -121,10 +138,11 @@ static bool supervise(struct stage *stage)
                         break;
                 case MESSAGE_TYPE_SERVING:
                         if (message_get_serving(&wire, &serving) == 0)
-                                (void)message_send_token(stage->control,
-                                        &(struct message_token){
-                                                .token = serving.token, .state = TOKEN_READY, .reason = ""},
-                                        NULL, 0);
+                                on_serving(stage, &serving);
+                        break;
+                case MESSAGE_TYPE_REPLACE:
+                        if (message_get_replace(&wire, &replace) == 0 && replace.life == stage->next.life)
+                                worker_end(stage, &stage->next);
                         break;
                 case MESSAGE_TYPE_UNIT_PLEASE:
                         if (message_get_unit_please(&wire, &please) == 0)
@@ -163,6 +181,7 @@ void stage_run(struct stage *stage)
                 any = supervise(stage);
                 any |= worker_receive(stage, &stage->home);
                 any |= worker_receive(stage, &stage->fast);
+                any |= worker_receive(stage, &stage->next);
                 any |= fake_audit_serve(stage);
                 any |= client_read(stage, &stage->a);
                 any |= client_read(stage, &stage->b);
@@ -225,6 +244,8 @@ int stage_open(struct stage *stage, const struct bench_cell *cell)
                 .copies = cell->where != AT_LOADING};
         stage->fast = (struct fake_worker){
                 .token = "fast", .fd = -1, .threads = 1, .accelerator = true, .loads = true};
+        stage->next = stage->home;
+        stage->next.loads = true;
         stage->home.loads = cell->where != AT_WAITING;
         stage->token.has_key = stage->token.has_secret = true;
         stage->audit.fd = stage->audit.journal = -1;
@@ -248,15 +269,15 @@ int stage_open(struct stage *stage, const struct bench_cell *cell)
 
 static void check_token(struct stage *stage, struct token *token)
 {
-        const struct worker *worker = &token->worker;
-
         BENCH_CHECK(stage, token->queue.n == 0);
         BENCH_CHECK(stage, token_queued(token) == 0);
         BENCH_CHECK(stage, link_is_empty(&token->held));
         BENCH_CHECK(stage, token->n_suspects == 0);
-        BENCH_CHECK(stage, worker->n_out == 0);
-        for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++)
-                BENCH_CHECK(stage, !worker->slots[i].op);
+        for (size_t i = 0; i < ARRAY_SIZE(token->workers); i++) {
+                BENCH_CHECK(stage, token->workers[i].n_out == 0);
+                for (size_t j = 0; j < ARRAY_SIZE(token->workers[i].slots); j++)
+                        BENCH_CHECK(stage, !token->workers[i].slots[j].op);
+        }
         BENCH_CHECK(stage, !token->loading_key);
 }
 
@@ -311,6 +332,7 @@ void stage_close(struct stage *stage)
         broker_done(&stage->broker);
         close_fd(&stage->control);
         close_fd(&stage->home.fd);
+        close_fd(&stage->next.fd);
         close_fd(&stage->fast.fd);
         close_fd(&stage->audit.fd);
         close_fd(&stage->audit.journal);

@@ -85,8 +85,10 @@ static bool answer_own(struct stage *stage, struct fake_worker *worker)
         return false;
 }
 
-static void forget(struct stage *stage, struct fake_worker *worker)
+void worker_end(struct stage *stage, struct fake_worker *worker)
 {
+        if (worker->fd < 0)
+                return;
         close(worker->fd);
         worker->fd = -1;
         worker->n_out = 0;
@@ -108,7 +110,7 @@ bool worker_receive(struct stage *stage, struct fake_worker *worker)
                 any = true;
                 if (r == 1) {
                         /* The broker wants no more of it. */
-                        forget(stage, worker);
+                        worker_end(stage, worker);
                         break;
                 }
                 take(stage, worker, message_type(&wire), &wire);
@@ -302,7 +304,7 @@ bool worker_answer_all(struct stage *stage, struct fake_worker *worker)
                 stage_run(stage);
                 any = true;
         }
-        return any;
+        return (worker == &stage->home && worker_answer_all(stage, &stage->next)) || any;
 }
 
 /* ---- its life ---- */
@@ -330,8 +332,10 @@ void worker_start(struct stage *stage, struct fake_worker *worker)
         worker->life = ++stage->life;
         worker->n_out = 0;
         (void)message_send_worker(stage->control,
-                &(struct message_worker){
-                        .token = worker->token, .life = worker->life, .epoch = (uint32_t)worker->life},
+                &(struct message_worker){.token = worker->token,
+                        .life = worker->life,
+                        .epoch = (uint32_t)worker->life,
+                        .beside = worker == &stage->next},
                 &fds[0], 1);
         close(fds[0]);
         (void)message_send_hello(worker->fd, &hello, NULL, 0);
@@ -340,7 +344,6 @@ void worker_start(struct stage *stage, struct fake_worker *worker)
 
 void worker_kill(struct stage *stage, struct fake_worker *worker)
 {
-        if (worker->fd >= 0)
-                forget(stage, worker);
+        worker_end(stage, worker);
         stage_run(stage);
 }

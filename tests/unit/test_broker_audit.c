@@ -55,7 +55,7 @@ static void set_up(struct fixture *f, const char *audit, bool there)
         if (there)
                 CU_ASSERT_EQUAL_FATAL(journal_open(f->path, &f->broker.audit->journal_fd), 0);
         snprintf(text, sizeof(text), "[Daemon]\n%s\n", audit);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, parse(text)), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, parse(text), true), 0);
         f->token = registry_token(&f->broker, "internal");
         CU_ASSERT_PTR_NOT_NULL_FATAL(f->token);
 }

@@ -78,7 +78,7 @@ static int set_up(struct broker *broker, struct sockaddr_un *ret)
         CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
         CU_ASSERT_EQUAL_FATAL(broker_init(broker, fds[0]), 0);
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(broker, config, true), 0);
         CU_ASSERT_EQUAL_FATAL(listener_set(broker, LISTEN_KEYS, listening(ret)), 0);
         CU_ASSERT_EQUAL_FATAL(listener_start(broker), 0);
         return fds[1];

@@ -92,14 +92,15 @@ static void work(struct stage *stage, uint8_t n_keys)
         CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
         stage->worker = fds[1];
         stage->life++;
-        CU_ASSERT_EQUAL_FATAL(worker_attach(stage->token, fds[0], stage->life, (uint32_t)stage->life), 0);
+        CU_ASSERT_EQUAL_FATAL(
+                worker_attach(stage->token, false, fds[0], stage->life, (uint32_t)stage->life), 0);
         hello(stage->worker, SERIAL, 1);
         settle(stage);
         for (uint8_t id = 1; id <= n_keys; id++)
                 entry(stage->worker, id);
         settled(stage->worker);
         refresh(stage);
-        CU_ASSERT_EQUAL(stage->token->worker.phase, WORKER_SERVING);
+        CU_ASSERT_EQUAL(stage->token->worker->phase, WORKER_SERVING);
 }
 
 static void set_up(struct stage *stage, uint8_t n_keys)
@@ -114,7 +115,7 @@ static void set_up(struct stage *stage, uint8_t n_keys)
         CU_ASSERT_EQUAL_FATAL(fcntl(stage->control, F_SETFL, O_NONBLOCK), 0);
         CU_ASSERT_EQUAL_FATAL(broker_init(&stage->broker, fds[0]), 0);
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&stage->broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&stage->broker, config, true), 0);
         stage->token = registry_token(&stage->broker, "t");
         work(stage, n_keys);
 }

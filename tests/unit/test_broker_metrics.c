@@ -21,6 +21,8 @@ static void stage_open(struct stage *stage)
         *stage = (struct stage){.token = {.name = config.name, .config = &config, .state = TOKEN_READY}};
         link_init(&stage->broker.tokens);
         link_append(&stage->broker.tokens, &stage->token.link);
+        stage->token.worker = &stage->token.workers[0];
+        stage->token.other = &stage->token.workers[1];
         queue_init(&stage->token.queue);
         link_init(&stage->token.first);
         link_init(&stage->token.waiting);

@@ -27,7 +27,7 @@ static void set_up(struct fixture *f)
         f->control = fds[1];
         CU_ASSERT_EQUAL_FATAL(broker_init(&f->broker, fds[0]), 0);
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config, true), 0);
 }
 
 /* A connection of root, with an account of its own; returns the client's end. */

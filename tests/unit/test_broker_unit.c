@@ -32,7 +32,7 @@ static void configure(struct fixture *f, const char *text)
         struct config *config = NULL;
 
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config, true), 0);
 }
 
 static void set_up(struct fixture *f, const char *text)

@@ -38,7 +38,7 @@ static void set_up(struct fixture *f)
         f->control = fds[1];
         CU_ASSERT_EQUAL_FATAL(broker_init(&f->broker, fds[0]), 0);
         CU_ASSERT_EQUAL_FATAL(config_parse("f", text, strlen(text), NULL, NULL, &config), 0);
-        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config), 0);
+        CU_ASSERT_EQUAL_FATAL(broker_configure(&f->broker, config, true), 0);
         f->token = registry_token(&f->broker, "t");
         CU_ASSERT_PTR_NOT_NULL_FATAL(f->token);
         f->instance = registry_instance(&f->broker, &policy_default_instance);
@@ -80,7 +80,7 @@ static void greet(struct fixture *f)
 
         CU_ASSERT_EQUAL_FATAL(channel_pair(fds), 0);
         f->worker = fds[1];
-        CU_ASSERT_EQUAL_FATAL(worker_attach(f->token, fds[0], LIFE, 1), 0);
+        CU_ASSERT_EQUAL_FATAL(worker_attach(f->token, false, fds[0], LIFE, 1), 0);
         CU_ASSERT_EQUAL(message_send_hello(f->worker, &hello, NULL, 0), 0);
         run(f);
 }
@@ -119,7 +119,7 @@ static void refreshed(struct fixture *f)
         const struct message_reply reply = {.request = wire_get_u64(&wire), .status = REPLY_OK, .text = ""};
         CU_ASSERT_EQUAL(message_send_reply(f->worker, &reply, NULL, 0), 0);
         run(f);
-        CU_ASSERT_EQUAL(f->token->worker.phase, WORKER_SERVING);
+        CU_ASSERT_EQUAL(f->token->worker->phase, WORKER_SERVING);
 }
 
 /* The REPLACE that the supervisor got; false: none. Its reason is copied. */
@@ -150,10 +150,10 @@ static void test_full(void)
         for (uint64_t number = 1; number <= LIMIT_OBJECTS; number++)
                 tell(&f, number);
         run(&f);
-        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_LOADING);
+        CU_ASSERT_EQUAL(f.token->worker->phase, WORKER_LOADING);
         tell(&f, LIMIT_OBJECTS + 1);
         run(&f);
-        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        CU_ASSERT_EQUAL(f.token->worker->phase, WORKER_NONE);
         CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
         CU_ASSERT_EQUAL(replace.life, LIFE);
         CU_ASSERT_TRUE(replace.full);
@@ -190,7 +190,7 @@ static void test_invalid(void)
         greet(&f);
         CU_ASSERT_EQUAL(message_send_drop(f.worker, &early, NULL, 0), 0);
         run(&f);
-        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_LOADING);
+        CU_ASSERT_EQUAL(f.token->worker->phase, WORKER_LOADING);
         CU_ASSERT_EQUAL(message_send_gone(f.worker, &(struct message_gone){.token = "t"}, NULL, 0), 0);
         run(&f);
         CU_ASSERT_TRUE_FATAL(replaced(&f, &replace, reason));
@@ -215,7 +215,7 @@ static void test_channel_closed(void)
         close(f.worker);
         f.worker = -1;
         run(&f);
-        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        CU_ASSERT_EQUAL(f.token->worker->phase, WORKER_NONE);
         next = worker_tick(f.token, now_usec());
         CU_ASSERT_TRUE(next <= now_usec() + USEC_PER_SEC);
         CU_ASSERT_FALSE(replaced(&f, &replace, reason));
@@ -246,7 +246,7 @@ static void test_gone_first(void)
         close(f.worker);
         f.worker = -1;
         worker_gone(f.token, LIFE);
-        CU_ASSERT_EQUAL(f.token->worker.phase, WORKER_NONE);
+        CU_ASSERT_EQUAL(f.token->worker->phase, WORKER_NONE);
         CU_ASSERT_EQUAL(worker_tick(f.token, now_usec() + 2 * USEC_PER_SEC), USEC_NEVER);
         CU_ASSERT_FALSE(replaced(&f, &replace, reason));
         tear_down(&f);

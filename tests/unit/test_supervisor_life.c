@@ -466,6 +466,28 @@ static void test_renew_with_old_pin(void)
         CU_ASSERT_EQUAL(life.wake_usec, 7);
 }
 
+/* A worker of another section takes the place of one that serves, and of one that does not. */
+static void test_succeed(void)
+{
+        struct life life, newcomer;
+
+        life_init(&life, at(0));
+        to_ready(&life, 10);
+        life_init(&newcomer, at(100));
+        to_ready(&newcomer, 200);
+        life_succeed(&life, &newcomer);
+        CU_ASSERT_EQUAL(life.phase, LIFE_SERVING);
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+        CU_ASSERT_EQUAL(life.since_usec, 1000010);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        CU_ASSERT_EQUAL(life_restarts(&life), 1);
+        life_reaped(&life, at(300), "killed");
+        life_succeed(&life, &newcomer);
+        CU_ASSERT_EQUAL(life.state, TOKEN_READY);
+        CU_ASSERT_EQUAL(life.since_usec, 1000200);
+        CU_ASSERT_EQUAL(life_restarts(&life), 2);
+}
+
 static void test_order(void)
 {
         struct life life;
@@ -530,5 +552,6 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"the next process of another kind starts within a second", test_next_start},
         {"a refused PIN of the old section is no word on the new", test_renew_with_old_pin},
         {"what comes out of turn does nothing", test_order},
+        {"a worker of another section goes on in the place of one", test_succeed},
         {"a reason is text, and cut between characters", test_reason},
         {"states have the names of the interface", test_names});

@@ -192,7 +192,7 @@ static void load_failed(struct token *token, struct token *accelerator, const st
 
         /* As long as neither worker is another, it would end so again. */
         if (op->end == END_NOT_SUPPORTED) {
-                entry->refused_life = accelerator->worker.life;
+                entry->refused_life = accelerator->worker->life;
                 log_warning("token %s: no copy of the key \"%s\" on %s: %s", token->name, entry->nickname,
                         accelerator->name, op->text ? op->text : "it is refused");
                 return;
@@ -225,7 +225,7 @@ static void load_done(struct token *token, struct token *accelerator, const stru
                 return;
         }
         /* A copy of a worker that is gone by now is found out when it is used. */
-        if (accelerator->worker.phase != WORKER_SERVING)
+        if (accelerator->worker->phase != WORKER_SERVING)
                 return;
         token->loads++;
         accelerator->loads++;
@@ -249,8 +249,8 @@ void copies_load(struct token *token, struct token *accelerator, struct entry *e
 {
         _cleanup_(op_unrefp) struct op *op = NULL;
 
-        if (token->loading_key || token->worker.phase != WORKER_SERVING || !entry->live ||
-                entry->refused_life == accelerator->worker.life || now_usec() < token->load_after_usec)
+        if (token->loading_key || token->worker->phase != WORKER_SERVING || !entry->live ||
+                entry->refused_life == accelerator->worker->life || now_usec() < token->load_after_usec)
                 return;
         op = op_new(token->broker, MESSAGE_TYPE_LOAD);
         if (!op)

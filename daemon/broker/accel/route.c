@@ -23,7 +23,7 @@ static bool is_accelerator(const struct token *token)
 
 static bool can_take(const struct token *token)
 {
-        const struct worker *worker = &token->worker;
+        const struct worker *worker = token->worker;
 
         return is_accelerator(token) && token->state == TOKEN_READY && worker->phase == WORKER_SERVING &&
                !worker->ending && !worker->retiring && !worker->stalled;
@@ -37,7 +37,7 @@ static unsigned algorithm_of(const struct op *op)
 static bool has_means(const struct token *token, const struct op *op)
 {
         if (op->kind == MESSAGE_TYPE_RANDOM)
-                return !token->worker.no_random;
+                return !token->worker->no_random;
         return token_has_mechanism(token, algorithm_info(algorithm_of(op))->mechanism);
 }
 
@@ -132,7 +132,7 @@ static void go_home(struct token *accelerator, struct op *op)
 /* What a try that failed says of the accelerator. */
 static void learn(struct token *accelerator, const struct op *op)
 {
-        struct worker *worker = &accelerator->worker;
+        struct worker *worker = accelerator->worker;
 
         /* It has the request and does not answer: until it says something again, nobody waits for it. */
         if (op->end == END_DEADLINE_EXECUTED && (!op->route.hurried || ++worker->n_late >= worker->threads))
@@ -168,7 +168,7 @@ static void on_tried(struct op *op)
 static uint64_t share_usec(
         const struct token *accelerator, const struct op *op, uint64_t now, bool *ret_hurried)
 {
-        const struct worker *worker = &accelerator->worker;
+        const struct worker *worker = accelerator->worker;
         uint64_t left = op->deadline_usec > now ? (op->deadline_usec - now) / 2 : 0;
         uint64_t turns = 1 + (accelerator->queue.n + worker->n_out) / MAX_OF(worker->threads, 1U);
         uint64_t share = MAX_OF(SHARE_TIMES * turns * accelerator->latency_usec, SHARE_MIN_USEC);

@@ -176,11 +176,11 @@ void certificates_check(struct op *op)
         if (!op_may(op, RIGHT_CHECK) || !check_parameters(op, p) || !op_find_token(op, p->token))
                 return;
         token = op->token;
-        serving = token->directory && token->worker.phase == WORKER_SERVING;
+        serving = token->directory && token->worker->phase == WORKER_SERVING;
         if (serving && token->refreshed_usec >= op->received_usec)
                 answer(op);
         else if (serving && op->looked && token->refresh_sent_usec >= op->received_usec &&
-                 !worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH)) {
+                 !worker_has_out(token->worker, MESSAGE_TYPE_REFRESH)) {
                 op->ckr = token->refresh_ckr;
                 op_refuse(op, op->ckr ? END_CKR : END_NO_MEMORY);
         } else {

@@ -21,17 +21,17 @@ static uint64_t queued_of(const struct token *t)
 
 static uint64_t in_flight_of(const struct token *t)
 {
-        return t->worker.n_out + t->worker.busy;
+        return token_out(t);
 }
 
 static uint64_t sessions_of(const struct token *t)
 {
-        return t->worker.sessions_open;
+        return t->worker->sessions_open + t->other->sessions_open;
 }
 
 static uint64_t threads_of(const struct token *t)
 {
-        return t->worker.threads;
+        return t->worker->threads;
 }
 
 static uint64_t sessions_limit_of(const struct token *t)
@@ -81,7 +81,7 @@ static uint64_t restarts_of(const struct token *t)
 
 static uint64_t logins_of(const struct token *t)
 {
-        return t->logins_before + t->worker.logins;
+        return t->logins_before + t->worker->logins + t->other->logins;
 }
 
 static uint64_t hits_of(const struct token *t)

@@ -21,9 +21,9 @@ static struct status_latency latency(const struct histogram *histogram)
 
 static void put_token(struct output *output, struct token *token)
 {
-        const struct worker *worker = &token->worker;
+        const struct worker *worker = token->worker, *other = token->other;
         /* A renewal of the directory keeps a session busy, and is nobody's request. */
-        size_t out = worker->n_out + worker->busy;
+        size_t out = token_out(token);
         const char(*parts)[URI_PART_MAX + 1] = token->identity.parts;
         char ckr[CKR_TEXT];
         struct status_last_error last_error = {ckr_text(token->last_ckr, ckr), token->last_ckr_usec};
@@ -40,15 +40,16 @@ static void put_token(struct output *output, struct token *token)
                         .manufacturer = token->known ? parts[URI_MANUFACTURER] : NULL,
                         .model = token->known ? parts[URI_MODEL] : NULL,
                         .serial = token->known ? parts[URI_SERIAL] : NULL,
-                        .sessions = {.open = worker->sessions_open,
+                        .sessions = {.open = worker->sessions_open + other->sessions_open,
                                 .busy = out,
                                 .limit = token_session_limit(token)},
                         .queued = token_queued(token),
-                        .in_flight = out - worker_has_out(worker, MESSAGE_TYPE_REFRESH),
+                        .in_flight = out - worker_has_out(worker, MESSAGE_TYPE_REFRESH) -
+                                     worker_has_out(other, MESSAGE_TYPE_REFRESH),
                         .requests = token->requests,
                         .errors = token->errors,
                         .restarts = token->restarts,
-                        .logins = token->logins_before + worker->logins,
+                        .logins = token->logins_before + worker->logins + other->logins,
                         .last_error = token->last_ckr ? &last_error : NULL,
                         .acceleration = {.hits = token->accelerated,
                                 .fallbacks = token->fallbacks,

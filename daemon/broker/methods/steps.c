@@ -183,7 +183,7 @@ static void not_found(struct op *op, const struct search *search, void (*again)(
                 op_wait(op, token, again);
                 return;
         }
-        if (token && token->worker.phase == WORKER_SERVING)
+        if (token && token->worker->phase == WORKER_SERVING)
                 look_missed(token);
         op_fail_end(op, token, token && !token->directory ? END_UNAVAILABLE : END_KEY_GONE);
 }

@@ -15,12 +15,13 @@ struct token;
 
 /* What happens to a token, for those rooms above that have something of it. Each is called when its event is over. */
 enum token_event {
-        TOKEN_LOST,      /* its worker is gone, and all that the worker had */
-        TOKEN_REFRESHED, /* its directory is up to date */
-        TOKEN_CHANGED,   /* an operation changed it, or may have */
-        TOKEN_SETTLED,   /* what the worker told is one state of the token */
-        TOKEN_UNSURE,    /* the worker does not know what is on it */
-        TOKEN_GOES,      /* it is not configured any more: it is freed after this */
+        TOKEN_LOST,       /* its worker is gone, and all that the worker had */
+        TOKEN_TAKEN_OVER, /* another worker has taken the place of its own */
+        TOKEN_REFRESHED,  /* its directory is up to date */
+        TOKEN_CHANGED,    /* an operation changed it, or may have */
+        TOKEN_SETTLED,    /* what the worker told is one state of the token */
+        TOKEN_UNSURE,     /* the worker does not know what is on it */
+        TOKEN_GOES,       /* it is not configured any more: it is freed after this */
 };
 
 struct listener {

@@ -14,9 +14,14 @@ bool worker_has_out(const struct worker *worker, enum message_type kind)
         return false;
 }
 
+size_t token_out(const struct token *token)
+{
+        return token->worker->n_out + token->worker->busy + token->other->n_out + token->other->busy;
+}
+
 unsigned token_session_limit(const struct token *token)
 {
-        return token->worker.session_limit ? token->worker.session_limit : token->config->sessions;
+        return token->worker->session_limit ? token->worker->session_limit : token->config->sessions;
 }
 
 bool token_has_mechanism(const struct token *token, uint64_t mechanism)
@@ -29,8 +34,8 @@ bool token_has_mechanism(const struct token *token, uint64_t mechanism)
 
 unsigned token_retry_ms(const struct token *token)
 {
-        uint64_t threads = MAX_OF(token->worker.threads, 1U);
-        uint64_t ms = (token->queue.n + token->worker.n_out) * token->latency_usec / threads / USEC_PER_MSEC;
+        uint64_t threads = MAX_OF(token->worker->threads, 1U);
+        uint64_t ms = (token->queue.n + token->worker->n_out) * token->latency_usec / threads / USEC_PER_MSEC;
 
         return (unsigned)MIN_OF(MAX_OF(ms, UINT64_C(1)), UINT64_C(5000));
 }

@@ -20,6 +20,7 @@ enum worker_phase {
         WORKER_NONE,    /* none, or dead */
         WORKER_GREETED, /* its channel is here, its HELLO is not */
         WORKER_LOADING, /* its directory comes */
+        WORKER_LOADED,  /* of a newcomer: its directory is here, and it is to take the place of the other */
         WORKER_SERVING,
 };
 
@@ -33,8 +34,26 @@ struct slot {
         struct op *op; /* a reference; NULL: its answer is for nobody, the thread is busy all the same */
 };
 
+struct mechanisms {
+        uint64_t *types; /* CKM_ */
+        size_t n;
+};
+
+/* What a worker told of its token, as long as it does not serve yet. */
+struct introduction {
+        struct uri_token identity;
+        struct mechanisms mechanisms, wraps, unwraps;
+        struct directory *directory; /* NULL: there was no HELLO */
+        struct claims claims;
+};
+
 struct worker {
+        struct token *token;
         enum worker_phase phase;
+        struct introduction said;
+        bool load_wanted; /* of a newcomer: its directory is to be asked for, when no change is under way */
+        bool leaving;     /* another serves in its place: it finishes what it has */
+        uint64_t load_due_usec; /* of a newcomer: when that is tried again; USEC_NEVER */
         int fd;
         sd_event_source *source;
         uint64_t life;
@@ -120,11 +139,6 @@ struct doubt {
         unsigned n_lost;     /* workers in a row that were */
 };
 
-struct mechanisms {
-        uint64_t *types; /* CKM_ */
-        size_t n;
-};
-
 struct token {
         struct broker *broker;
         struct link link; /* in the broker's list, in the order of the configuration */
@@ -145,8 +159,8 @@ struct token {
         struct mechanisms mechanisms, wraps, unwraps; /* of the device; those of them that do so */
 
         struct directory *directory; /* NULL: there has never been one */
-        struct directory *loading;   /* of a new worker, while it comes */
-        struct worker worker;
+        /* Those two: the worker that serves, or is to serve, and another beside it, which is a newcomer or leaves. */
+        struct worker workers[2], *worker, *other;
         struct look_channel look;
 
         /* What waits, by the state of the op: queued, first, waiting, held, paused, unsettled. */
@@ -193,6 +207,12 @@ static inline bool token_is_unsure(const struct token *token)
         return token->look.unsure_usec != 0;
 }
 
+/* Whether another worker is about to take the place of the one that serves. */
+static inline bool worker_is_newcomer(const struct worker *worker)
+{
+        return worker == worker->token->other && worker->phase != WORKER_NONE && !worker->leaving;
+}
+
 /* The worker has nothing to do, as far as the broker knows. */
 static inline bool worker_is_idle(const struct worker *worker)
 {
@@ -201,6 +221,9 @@ static inline bool worker_is_idle(const struct worker *worker)
 
 /* What a HELLO says of the token. -EBADMSG: it cannot be. */
 int token_identity(const struct message_hello *hello, struct uri_token *ret);
+
+/* What both workers have in hand. */
+size_t token_out(const struct token *token);
 
 /* Whether an operation of that kind is out. */
 bool worker_has_out(const struct worker *worker, enum message_type kind);

@@ -11,9 +11,9 @@
  *   OP_QUEUED     at->queue            for its instance's turn
  *   OP_FIRST      at->first            before all queues: a suspect, or what the daemon asks
  *   OP_PAUSED     token->paused        another host claims its nickname: queued again at resume_usec
- *   OP_OUT        at->worker.slots     with the worker
+ *   OP_OUT        worker->slots        with a worker of at
  *   OP_UNSETTLED  token->unsettled     its worker died over it; SETTLE or the next directory says what became of it
- *   OP_SETTLING   at->worker.slots     its SETTLE is with the worker
+ *   OP_SETTLING   worker->slots        its SETTLE is with a worker
  *   OP_AT_HAND    -                    a function works on it right now
  *   OP_ENDED      -                    nothing more happens to it; its reply may wait for its record and its turn
  *
@@ -170,6 +170,7 @@ struct op {
         /* Where. */
         enum op_state state;
         struct token *at;
+        struct worker *worker; /* of at: who has it, while it is out or its SETTLE is; else NULL */
         struct queue_flow
                 *reservation; /* its place among what its instance has waiting, while it is not queued */
         struct route route;   /* while at is not token */

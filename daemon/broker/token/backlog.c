@@ -11,7 +11,7 @@
 
 static struct slot *slot_of(const struct op *op)
 {
-        struct worker *worker = &op->at->worker;
+        struct worker *worker = op->worker;
 
         for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++)
                 if (worker->slots[i].op == op)
@@ -19,10 +19,11 @@ static struct slot *slot_of(const struct op *op)
         return NULL;
 }
 
-static void free_slot(struct worker *worker, struct slot *slot)
+static void free_slot(struct op *op)
 {
-        *slot = (struct slot){0};
-        worker->n_out--;
+        *slot_of(op) = (struct slot){0};
+        op->worker->n_out--;
+        op->worker = NULL;
 }
 
 static void stir(struct token *token)
@@ -36,7 +37,7 @@ static struct op *leave(struct op *op)
         switch (op->state) {
         case OP_OUT:
         case OP_SETTLING:
-                free_slot(&op->at->worker, slot_of(op));
+                free_slot(op);
                 break;
         case OP_QUEUED:
                 queue_remove(&op->at->queue, &op->item);
@@ -132,11 +133,16 @@ void backlog_suspect(struct op *op, uint64_t ckr)
         backlog_first(op->at, op);
 }
 
-void backlog_out(struct op *op, struct slot *slot, uint64_t number, enum message_type kind)
+void backlog_out(struct op *op, struct worker *worker, uint64_t number, enum message_type kind)
 {
+        struct slot *slot = worker->slots;
+
         enter(op, op->at, NULL, kind == MESSAGE_TYPE_SETTLE ? OP_SETTLING : OP_OUT);
+        while (slot->number != 0)
+                slot++;
         *slot = (struct slot){.number = number, .kind = kind, .op = op};
-        op->at->worker.n_out++;
+        op->worker = worker;
+        worker->n_out++;
         op->attempt += kind != MESSAGE_TYPE_SETTLE;
 }
 
@@ -233,6 +239,7 @@ void backlog_abandon(struct op *op, enum op_end end)
 
         count_end(op, end);
         slot_of(op)->op = NULL;
+        op->worker = NULL;
         op->state = OP_AT_HAND;
         op_go_on(op, end);
         left(op, answered);
@@ -308,18 +315,24 @@ void backlog_wake(struct token *token)
         backlog_end_list(&token->waiting, END_OK);
 }
 
+/* The worker has it: what it changes may be done by now. */
+static void remove_out(const struct worker *worker)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++) {
+                struct op *op = worker->slots[i].op;
+
+                if (op)
+                        backlog_end(op, op_is(op, CLASS_CHANGES) ? END_OUTCOME_UNKNOWN : END_REMOVED);
+        }
+}
+
 void backlog_remove(struct token *token)
 {
         backlog_end_waiting(token, END_REMOVED);
         backlog_end_list(&token->held, END_REMOVED);
         backlog_end_list(&token->unsettled, END_OUTCOME_UNKNOWN);
-        for (size_t i = 0; i < ARRAY_SIZE(token->worker.slots); i++) {
-                struct op *op = token->worker.slots[i].op;
-
-                /* The worker has it: what it changes may be done by now. */
-                if (op)
-                        backlog_end(op, op_is(op, CLASS_CHANGES) ? END_OUTCOME_UNKNOWN : END_REMOVED);
-        }
+        remove_out(token->worker);
+        remove_out(token->other);
 }
 
 static bool is_homeless(const struct op *op)
@@ -331,6 +344,16 @@ static void collect_homeless_item(struct queue_item *item, void *userdata)
 {
         if (is_homeless(LINK_OF(item, struct op, item)))
                 collect_queued(item, userdata);
+}
+
+static void abandon_homeless(const struct worker *worker)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++) {
+                struct op *op = worker->slots[i].op;
+
+                if (op && is_homeless(op))
+                        backlog_abandon(op, END_REMOVED);
+        }
 }
 
 void backlog_remove_homeless(struct token *accelerator)
@@ -347,10 +370,6 @@ void backlog_remove_homeless(struct token *accelerator)
                 link_append(&homeless, at);
         }
         backlog_end_list(&homeless, END_REMOVED);
-        for (size_t i = 0; i < ARRAY_SIZE(accelerator->worker.slots); i++) {
-                struct op *op = accelerator->worker.slots[i].op;
-
-                if (op && is_homeless(op))
-                        backlog_abandon(op, END_REMOVED);
-        }
+        abandon_homeless(accelerator->worker);
+        abandon_homeless(accelerator->other);
 }

@@ -23,8 +23,8 @@ void backlog_pause(struct token *token, struct op *op);
 void backlog_unsettled(struct op *op);
 /* Once more, with the next worker or when this one has nothing else: it may have been the op that the worker died of. */
 void backlog_suspect(struct op *op, uint64_t ckr);
-/* With the worker. slot: a free one. */
-void backlog_out(struct op *op, struct slot *slot, uint64_t number, enum message_type kind);
+/* With that worker, which has a free slot. */
+void backlog_out(struct op *op, struct worker *worker, uint64_t number, enum message_type kind);
 /* Takes an op that is held from its place, to go on. The caller gets the place's reference. */
 struct op *backlog_take(struct op *op);
 

@@ -67,7 +67,7 @@ uint64_t deadlines_tick(struct token *token, uint64_t now)
 {
         struct tick tick = {.now = now, .next = USEC_NEVER};
         /* What a deadline says of an op that was not sent. */
-        enum op_end late = token->worker.phase == WORKER_SERVING ? END_DEADLINE : END_UNAVAILABLE;
+        enum op_end late = token->worker->phase == WORKER_SERVING ? END_DEADLINE : END_UNAVAILABLE;
 
         link_init(&tick.due);
         queue_each(&token->queue, collect_due_item, &tick);
@@ -80,8 +80,9 @@ uint64_t deadlines_tick(struct token *token, uint64_t now)
         {
                 tick_out(&tick, LINK_OF(unsettled, struct op, link));
         }
-        for (size_t i = 0; i < ARRAY_SIZE(token->worker.slots); i++)
-                if (token->worker.slots[i].op)
-                        tick_out(&tick, token->worker.slots[i].op);
+        for (size_t i = 0; i < ARRAY_SIZE(token->workers); i++)
+                for (size_t j = 0; j < ARRAY_SIZE(token->workers[i].slots); j++)
+                        if (token->workers[i].slots[j].op)
+                                tick_out(&tick, token->workers[i].slots[j].op);
         return tick.next;
 }

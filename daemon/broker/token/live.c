@@ -6,6 +6,7 @@
 
 #include "daemon/broker/audit/records.h"
 #include "daemon/broker/token/deadlines.h"
+#include "daemon/broker/token/newcomer.h"
 #include "daemon/broker/token/pump.h"
 #include "daemon/broker/token/vanished.h"
 #include "daemon/broker/token/verdict.h"
@@ -16,12 +17,12 @@
 
 static void token_free(struct token *token)
 {
-        worker_detach(token);
+        worker_detach(token->worker);
+        worker_detach(token->other);
         claims_done(&token->claims);
         queue_done(&token->queue);
         vanished_forget(token);
         directory_free(token->directory);
-        directory_free(token->loading);
         verdict_forget(token);
         link_remove(&token->link);
         free(token->mechanisms.types);
@@ -76,7 +77,11 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
         token->config = config;
         token->state = TOKEN_STARTING;
         token->since_usec = wall_usec();
-        token->worker.fd = token->look.fd = -1;
+        token->worker = &token->workers[0];
+        token->other = &token->workers[1];
+        token->worker->token = token->other->token = token;
+        token->worker->load_due_usec = token->other->load_due_usec = USEC_NEVER;
+        token->worker->fd = token->other->fd = token->look.fd = -1;
         token->refresh_due_usec = USEC_NEVER;
         token->name = strdup(config->name);
         token->reason = strdup("");
@@ -102,7 +107,7 @@ void token_submit(struct token *at, struct op *op)
                 return;
         }
         /* A probe asks the device of now: it does not wait for another worker. */
-        if (!token_has_hope(at) || (probes && at->worker.phase != WORKER_SERVING)) {
+        if (!token_has_hope(at) || (probes && at->worker->phase != WORKER_SERVING)) {
                 backlog_end(op, END_UNAVAILABLE);
                 return;
         }
@@ -139,10 +144,10 @@ bool token_refresh(struct token *token)
 
 bool token_missed(struct token *token)
 {
-        if (!token->directory || token->worker.phase != WORKER_SERVING)
+        if (!token->directory || token->worker->phase != WORKER_SERVING)
                 return token_has_hope(token);
         if (token_is_unsure(token) || token->refresh_wanted ||
-                worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
+                worker_has_out(token->worker, MESSAGE_TYPE_REFRESH))
                 return true;
         return now_usec() - token->refresh_sent_usec >= MISS_USEC && token_refresh(token);
 }
@@ -173,7 +178,7 @@ void token_set_state(struct token *token, const struct message_token *message)
 
 uint64_t token_tick(struct token *token, uint64_t now)
 {
-        uint64_t next = deadlines_tick(token, now), closed;
+        uint64_t next = deadlines_tick(token, now), closed, newcomer;
 
         if (token->refresh_due_usec <= now) {
                 token->refresh_wanted = true;
@@ -181,6 +186,8 @@ uint64_t token_tick(struct token *token, uint64_t now)
         }
         closed = worker_tick(token, now);
         next = MIN_OF(next, closed);
+        newcomer = newcomer_tick(token, now);
+        next = MIN_OF(next, newcomer);
         pump(token);
         return MIN_OF(next, token->refresh_due_usec);
 }

@@ -118,7 +118,7 @@ void look_settled(struct token *token)
         size_t went = look->n_went, left;
 
         look->n_went = 0;
-        if (went == 0 || token->worker.phase != WORKER_SERVING)
+        if (went == 0 || token->worker->phase != WORKER_SERVING)
                 return;
         left = directory_count(token->directory, OBJECT_KEY);
         if (left > 0 && (went < 2 || went < left))
@@ -237,7 +237,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
                 r = look_receive(token);
         if (token->look.another) {
                 look_forget(token);
-                worker_replace(token, "another token is where its own was", true);
+                worker_replace(token->worker, "another token is where its own was", true);
         } else if (r == 1) {
                 look_close(&token->look);
                 token->look.saw = true;
@@ -341,14 +341,15 @@ void look_compare(struct token *token)
         is_new = take_missing(token);
         look_forget(token);
         if (is_new)
-                worker_replace(token, "a fresh process sees objects on the token that it does not", true);
+                worker_replace(
+                        token->worker, "a fresh process sees objects on the token that it does not", true);
         else
                 look_sure(token);
 }
 
 void look_dropped(struct token *token, const struct entry *entry)
 {
-        token->look.n_went += entry->kind == OBJECT_KEY && token->worker.phase == WORKER_SERVING &&
+        token->look.n_went += entry->kind == OBJECT_KEY && token->worker->phase == WORKER_SERVING &&
                               !vanished_is_ours(token, entry);
         for (struct sight **at = &token->look.seen; *at; at = &(*at)->next) {
                 struct sight *sight = *at;

@@ -9,9 +9,9 @@
 #include "daemon/broker/token/verdict.h"
 #include "daemon/broker/token/worker.h"
 
-static bool has_room(const struct token *token)
+static bool has_room(const struct worker *worker)
 {
-        const struct worker *worker = &token->worker;
+        const struct token *token = worker->token;
 
         if (worker->phase < WORKER_LOADING || worker->blocked || worker->ending || worker->retiring)
                 return false;
@@ -36,12 +36,35 @@ static bool is_changing(const struct worker *worker)
 /* Where there is no memory to ask for the directory, it is asked for again after this time. */
 #define REFRESH_AGAIN_USEC USEC_PER_SEC
 
-/* Asks for the directory. */
-static struct op *next_refresh(struct token *token)
+/* Whether a newcomer tells what is on the token, or has told it: nothing changes it before that one serves. */
+static bool is_held_still(const struct token *token)
 {
+        const struct worker *newcomer = token->other;
+
+        return worker_is_newcomer(newcomer) &&
+               (newcomer->load_wanted || newcomer->n_out > 0 || newcomer->phase == WORKER_LOADED);
+}
+
+/* Whether the worker is to be asked for its directory now: a newcomer once nothing changes the token any more. A worker that hung up
+ * may still be changing it, until the supervisor says that it is gone. */
+static bool refresh_is_due(const struct worker *worker)
+{
+        const struct token *token = worker->token;
+
+        if (worker_has_out(worker, MESSAGE_TYPE_REFRESH))
+                return false;
+        if (!worker_is_newcomer(worker))
+                return token->refresh_wanted;
+        return worker->load_wanted && !is_changing(token->worker) && token->closed_usec == 0;
+}
+
+/* Asks for the directory. */
+static struct op *next_refresh(struct worker *worker)
+{
+        struct token *token = worker->token;
         _cleanup_(op_unrefp) struct op *op = NULL;
 
-        if (!token->refresh_wanted || worker_has_out(&token->worker, MESSAGE_TYPE_REFRESH))
+        if (!refresh_is_due(worker))
                 return NULL;
         op = op_new(token->broker, MESSAGE_TYPE_REFRESH);
         if (!op) {
@@ -50,7 +73,7 @@ static struct op *next_refresh(struct token *token)
                 return NULL;
         }
         op->token = token;
-        op->input.refresh.all = token->worker.phase == WORKER_LOADING;
+        op->input.refresh.all = worker->phase == WORKER_LOADING;
         backlog_first(token, op);
         return op;
 }
@@ -85,13 +108,14 @@ static bool is_in_doubt(const struct token *token, const struct op *op)
 }
 
 /* What is to be sent next. An op of the queue is out of it, and still counts as queued; any other is where it was. */
-static struct op *next_op(struct token *token)
+static struct op *next_op(struct worker *worker)
 {
-        bool changing = is_changing(&token->worker);
+        struct token *token = worker->token;
+        bool changing = is_changing(worker) || is_held_still(token);
         struct queue_item *item;
-        struct op *op = next_refresh(token);
+        struct op *op = next_refresh(worker);
 
-        if (op || token->worker.phase == WORKER_LOADING)
+        if (op || worker->phase != WORKER_SERVING || worker->leaving)
                 return op;
         if (!link_is_empty(&token->unsettled) && !changing)
                 return LINK_OF(token->unsettled.next, struct op, link);
@@ -136,25 +160,20 @@ static enum message_type put(struct op *op, uint64_t number, uint64_t key, struc
         return kind;
 }
 
-static struct slot *free_slot(struct worker *worker)
+static void is_out(struct worker *worker, struct op *op, uint64_t number, enum message_type kind)
 {
-        struct slot *slot = worker->slots;
+        struct token *token = worker->token;
 
-        while (slot->number != 0)
-                slot++;
-        return slot;
-}
-
-static void is_out(struct token *token, struct op *op, uint64_t number, enum message_type kind)
-{
-        backlog_out(op, free_slot(&token->worker), number, kind);
+        backlog_out(op, worker, number, kind);
         if (kind == MESSAGE_TYPE_GENERATE && !op->input.generate.fixed_id &&
                 op->input.generate.id.length <= LIMIT_KEY_ID) {
                 token->look.made.kind = OBJECT_KEY;
                 token->look.made.n_id = op->input.generate.id.length;
                 memcpy(token->look.made.id, op->input.generate.id.data, op->input.generate.id.length);
         }
-        if (kind == MESSAGE_TYPE_REFRESH) {
+        if (kind == MESSAGE_TYPE_REFRESH && worker != token->worker)
+                worker->load_wanted = false;
+        else if (kind == MESSAGE_TYPE_REFRESH) {
                 token->refresh_wanted = false;
                 token->refresh_sent_usec = now_usec();
         }
@@ -202,12 +221,12 @@ static bool is_ready(struct token *token, struct op *op, uint64_t *ret_key)
 }
 
 /* 1: no more for now. */
-static int send_one(struct token *token)
+static int send_one(struct worker *worker)
 {
-        struct worker *worker = &token->worker;
+        struct token *token = worker->token;
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
         struct wire wire = {.data = buffer, .size = sizeof(buffer)};
-        struct op *op = next_op(token);
+        struct op *op = next_op(worker);
         enum message_type kind;
         uint64_t number, key = 0;
         int r;
@@ -224,7 +243,7 @@ static int send_one(struct token *token)
         explicit_bzero(buffer, wire.at);
         if (r == 0) {
                 op->object = key;
-                is_out(token, op, number, kind);
+                is_out(worker, op, number, kind);
                 return 0;
         }
         if (r == -EMSGSIZE) {
@@ -234,18 +253,24 @@ static int send_one(struct token *token)
         put_back(token, op);
         if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
                 worker->blocked = true;
-                worker_watch(token, true);
+                worker_watch(worker, true);
         } else
                 worker->ending = true; /* its EOF is on the way */
         return 1;
 }
 
+static void pump_worker(struct worker *worker)
+{
+        while (has_room(worker))
+                if (send_one(worker) != 0)
+                        break;
+        if (worker->n_out == 0)
+                worker_idle(worker);
+}
+
 void pump(struct token *token)
 {
         token->dirty = false;
-        while (has_room(token))
-                if (send_one(token) != 0)
-                        break;
-        if (token->worker.n_out == 0)
-                worker_idle(token);
+        pump_worker(token->worker);
+        pump_worker(token->other);
 }

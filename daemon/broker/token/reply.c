@@ -65,7 +65,7 @@ static void ended_by(struct token *token, struct op *op, const struct message_re
 {
         char text[CKR_TEXT];
 
-        token->worker.ending = true;
+        op->worker->ending = true;
         log_warning("token %s: its worker ends itself: %s%s%s", token->name,
                 reply->status == REPLY_WORKER_LOST ? "a call outlived its deadline"
                                                    : ckr_text(reply->ckr, text),
@@ -158,10 +158,47 @@ static void refresh_failed(struct token *token, const struct op *op)
         if (!token->unlisted)
                 log_warning("token %s: %s; this is tried again every second", token->name, reason);
         token->unlisted = true;
-        if (token->worker.phase == WORKER_LOADING) {
+        if (op->worker == token->worker && op->worker->phase == WORKER_LOADING) {
                 free(token->reason);
                 token->reason = TAKE_PTR(reason);
         }
+}
+
+void reply_serves(struct token *token)
+{
+        struct introduction *said = &token->worker->said;
+
+        vanished_compare(token, token->directory, said->directory);
+        directory_free(token->directory);
+        token->directory = TAKE_PTR(said->directory);
+        free(token->mechanisms.types);
+        free(token->wraps.types);
+        free(token->unwraps.types);
+        claims_done(&token->claims);
+        token->known = true;
+        token->identity = said->identity;
+        token->mechanisms = said->mechanisms;
+        token->wraps = said->wraps;
+        token->unwraps = said->unwraps;
+        token->claims = said->claims;
+        *said = (struct introduction){0};
+        token->worker->phase = WORKER_SERVING;
+        verdict_renew(token);
+        settle_by_directory(token);
+}
+
+/* A newcomer has told what is on the token, or could not. */
+static void load_done(struct worker *newcomer, bool ok)
+{
+        struct token *token = newcomer->token;
+
+        if (ok) {
+                newcomer->phase = WORKER_LOADED;
+                uplink_serving(&token->broker->uplink, token->name, newcomer->life);
+                return;
+        }
+        newcomer->load_due_usec = now_usec() + RELOAD_USEC;
+        loop_arm(&token->broker->loop, newcomer->load_due_usec);
 }
 
 /* The token's new directory is here, or an old one is up to date. */
@@ -170,21 +207,16 @@ static void refresh_done(struct token *token, bool ok)
         uint64_t now = now_usec();
 
         token->refresh_due_usec = now + (ok ? token->config->refresh_usec : RELOAD_USEC);
-        if (ok && token->worker.phase == WORKER_LOADING) {
-                vanished_compare(token, token->directory, token->loading);
-                directory_free(token->directory);
-                token->directory = TAKE_PTR(token->loading);
-                token->worker.phase = WORKER_SERVING;
-                uplink_serving(&token->broker->uplink, token->name, token->worker.life);
-                verdict_renew(token);
-                settle_by_directory(token);
+        if (ok && token->worker->phase == WORKER_LOADING) {
+                uplink_serving(&token->broker->uplink, token->name, token->worker->life);
+                reply_serves(token);
         }
         if (ok) {
                 token->refreshed_usec = token->refresh_sent_usec;
                 token->unlisted = false;
         }
         loop_arm(&token->broker->loop, token->refresh_due_usec);
-        if (token->worker.phase != WORKER_SERVING)
+        if (token->worker->phase != WORKER_SERVING)
                 return;
         /* What waits for a name waits for the look, too. */
         if (!token_is_unsure(token))
@@ -250,7 +282,7 @@ static int answered(struct token *token, struct op *op, const struct message_rep
 
         if (r < 0)
                 return r;
-        lost = verdict_learn(token, op, end, now_usec());
+        lost = !op->worker->leaving && verdict_learn(token, op, end, now_usec());
         if (lost && !op->suspect && op_is(op, CLASS_REPEATED) && op_is_wanted(op)) {
                 backlog_suspect(op, reply->ckr);
                 return REPLY_LOST;
@@ -286,9 +318,30 @@ static int take_old(struct worker *worker, const struct message_reply *reply)
         return 0;
 }
 
-int reply_take(struct token *token, struct wire *wire)
+/* Of a REFRESH. 0, or REPLY_LOST. */
+static int refreshed(struct worker *worker, struct op *op, const struct message_reply *reply)
 {
-        struct worker *worker = &token->worker;
+        struct token *token = worker->token;
+        bool ok = reply->status == REPLY_OK, newcomer = worker_is_newcomer(worker);
+        int r = 0;
+
+        if (worker == token->worker) {
+                r = verdict_learn(token, op, ends[reply->status], now_usec()) ? REPLY_LOST : 0;
+                token->refresh_ckr = ok ? token->refresh_ckr : reply->ckr;
+        }
+        if (!ok && !worker->leaving)
+                refresh_failed(token, op);
+        backlog_end(op, END_OK);
+        if (worker == token->worker)
+                refresh_done(token, ok);
+        else if (newcomer)
+                load_done(worker, ok);
+        return r;
+}
+
+int reply_take(struct worker *worker, struct wire *wire)
+{
+        struct token *token = worker->token;
         struct message_reply reply;
         struct slot *slot;
         struct op *op;
@@ -324,14 +377,9 @@ int reply_take(struct token *token, struct wire *wire)
                 r = -EBADMSG;
         else if (op->state == OP_SETTLING)
                 r = settled(token, op, &reply);
-        else if (op->kind == MESSAGE_TYPE_REFRESH) {
-                r = verdict_learn(token, op, ends[reply.status], now_usec()) ? REPLY_LOST : 0;
-                if (reply.status != REPLY_OK)
-                        refresh_failed(token, op);
-                backlog_end(op, END_OK);
-                token->refresh_ckr = reply.status == REPLY_OK ? token->refresh_ckr : reply.ckr;
-                refresh_done(token, reply.status == REPLY_OK);
-        } else
+        else if (op->kind == MESSAGE_TYPE_REFRESH)
+                r = refreshed(worker, op, &reply);
+        else
                 r = answered(token, op, &reply);
         op->payload = wire_bytes(NULL, 0);
         op->text = op->refused = NULL;

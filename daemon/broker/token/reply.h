@@ -8,7 +8,10 @@
 /* A reply, behind its type. REPLY_LOST: the device itself seems lost, though the worker takes it for well: it is to be replaced.
  * -errno: the worker sent what is impossible. */
 #define REPLY_LOST 1
-int reply_take(struct token *token, struct wire *wire);
+int reply_take(struct worker *worker, struct wire *wire);
+
+/* What the token's worker told of it is what is known of the token from now on: it serves. */
+void reply_serves(struct token *token);
 
 /* The worker died while it had this op. alone: it had no other. */
 void reply_lost(struct op *op, bool alone);

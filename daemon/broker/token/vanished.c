@@ -30,8 +30,8 @@ static bool is_about(const struct op *op, const struct entry *entry)
 
 bool vanished_is_ours(const struct token *token, const struct entry *entry)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(token->worker.slots); i++)
-                if (is_about(token->worker.slots[i].op, entry))
+        for (size_t i = 0; i < ARRAY_SIZE(token->worker->slots); i++)
+                if (is_about(token->worker->slots[i].op, entry))
                         return true;
         LINK_FOREACH(at, (struct link *)(uintptr_t)&token->unsettled)
         {
@@ -137,7 +137,7 @@ void vanished_settle(struct token *token)
         struct name_list gone = {0}, back = {0};
         size_t kept = 0, more = 0;
 
-        if (vanished->n == 0 || token_is_unsure(token) || token->worker.phase != WORKER_SERVING)
+        if (vanished->n == 0 || token_is_unsure(token) || token->worker->phase != WORKER_SERVING)
                 return;
         for (size_t i = 0; i < vanished->n; i++) {
                 struct vanished_object object = vanished->objects[i];

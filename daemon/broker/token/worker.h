@@ -7,17 +7,17 @@
 
 #include "daemon/broker/token/backlog.h"
 
-/* A worker's channel, taken over. */
-int worker_attach(struct token *token, int fd, uint64_t life, uint32_t epoch);
+/* A worker's channel, taken over. beside: of a newcomer, while another serves. */
+int worker_attach(struct token *token, bool beside, int fd, uint64_t life, uint32_t epoch);
 /* The supervisor reaped the worker of that life. */
 void worker_gone(struct token *token, uint64_t life);
 /* Forgets the channel, without a word to anybody. */
-void worker_detach(struct token *token);
+void worker_detach(struct worker *worker);
 /* Asks for the replacement, at once or (grace) when nothing is out. */
-void worker_replace(struct token *token, const char *reason, bool grace);
+void worker_replace(struct worker *worker, const char *reason, bool grace);
 /* Asks for the replacement of a worker that lost its channel and lives on; returns when to come again. */
 uint64_t worker_tick(struct token *token, uint64_t now);
 /* Nothing is out: does what had to wait for that. */
-void worker_idle(struct token *token);
+void worker_idle(struct worker *worker);
 /* Watches for room in the channel, or stops. */
-void worker_watch(struct token *token, bool writable);
+void worker_watch(struct worker *worker, bool writable);
