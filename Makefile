@@ -214,6 +214,7 @@ INSTALL     ?= install
 section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
 	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md docs/*.svg),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
+	$(foreach f,$(wildcard docs/examples/*.c),$(f)>$(DOCDIR)/examples/libtokend) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
 	client/pkcs11/tokend.module>$(PREFIX)/share/p11-kit/modules \
 	client/tokendctl/completion/tokendctl>$(PREFIX)/share/bash-completion/completions \
@@ -238,10 +239,10 @@ install: all
 uninstall:
 	$(Q)rm -f $(foreach i,$(INSTALL_PROGRAMS) $(INSTALL_DATA),$(DESTDIR)$(call target,$(i))) $(DESTDIR)$(LIBDIR)/libtokend.so \
 		$(DESTDIR)/var/lib/prometheus/node-exporter/tokend.prom
-	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/docs/clients $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR) \
+	$(Q)rmdir $(DESTDIR)$(LIBEXECDIR)/tokend $(DESTDIR)$(DOCDIR)/examples/libtokend $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/docs/clients $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR) \
 		$(addprefix $(DESTDIR),$(PKGCONFIGDIR) $(PREFIX)/share/varlink $(INSTALL_DIRS)) 2>/dev/null || :
 
-C_FILES = $(shell find proto daemon client tests -name '*.[ch]')
+C_FILES = $(shell find proto daemon client tests docs -name '*.[ch]')
 format:
 	$(Q)clang-format -i $(C_FILES)
 clean:

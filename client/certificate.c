@@ -62,35 +62,33 @@ void tokend_certificate_free(struct tokend_certificate *certificate)
 }
 
 enum tokend_error certificate_take(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct tokend_certificate **certificate = userdata;
+        struct tokend_certificate *certificate = NULL;
         struct certificates_get_result result;
-        enum tokend_error error;
+        enum tokend_error error = certificates_get_parse(parameters, &result, ret_failure);
 
-        tokend_certificate_free(*certificate);
-        *certificate = NULL;
-        if (again)
-                return TOKEND_OK;
-        error = certificates_get_parse(parameters, &result, ret_failure);
-        return error == TOKEND_OK ? certificate_new(result.certificate, certificate, ret_failure) : error;
+        if (error == TOKEND_OK)
+                error = certificate_new(result.certificate, &certificate, ret_failure);
+        call->object = certificate;
+        return error;
+}
+
+void certificate_forget(struct call *call)
+{
+        tokend_certificate_free(TAKE_PTR(call->object));
 }
 
 enum tokend_error tokend_get_certificate(struct tokend *handle, const char *name, int timeout_ms,
         struct tokend_certificate **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_certificate *certificate = NULL;
         struct call call;
         enum tokend_error error = certificates_get_begin(
                 &call, &(struct certificates_get_arguments){.certificate = name}, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, certificate_take, &certificate, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = certificate;
-        else
-                tokend_certificate_free(certificate);
-        return error;
+        return error == TOKEND_OK
+                       ? call_finish(handle, &call, certificate_take, certificate_forget, ret, ret_failure)
+                       : error;
 }
 
 /* ---- List ---- */
@@ -101,43 +99,49 @@ struct owned_certificates {
         struct tokend_list_end end;
 };
 
-static void clear(struct owned_certificates *owned)
-{
-        struct tokend_certificates *list = &owned->list;
-
-        for (size_t i = 0; i < list->n_certificates; i++)
-                tokend_certificate_free(list->certificates[i]);
-        free(list->certificates);
-        list_end_done(&owned->end);
-        *list = (struct tokend_certificates){.end = &owned->end};
-}
-
 void tokend_certificates_free(struct tokend_certificates *certificates)
 {
         struct owned_certificates *owned = (struct owned_certificates *)(void *)certificates;
 
-        if (owned)
-                clear(owned);
+        if (!owned)
+                return;
+        for (size_t i = 0; i < certificates->n_certificates; i++)
+                tokend_certificate_free(certificates->certificates[i]);
+        free(certificates->certificates);
+        list_end_done(&owned->end);
         free(owned);
 }
 
-static enum tokend_error take_certificates(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_certificates(struct call *call)
 {
-        struct owned_certificates *owned = userdata;
-        struct tokend_certificates *list = &owned->list;
+        tokend_certificates_free(TAKE_PTR(call->object));
+}
+
+static struct owned_certificates *certificates_of(struct call *call)
+{
+        struct owned_certificates *owned = call->object ? call->object : calloc(1, sizeof(*owned));
+
+        if (owned)
+                owned->list.end = &owned->end;
+        call->object = owned;
+        return owned;
+}
+
+static enum tokend_error take_certificates(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
+        struct owned_certificates *owned = certificates_of(call);
         struct certificates_list_result result;
         struct tokend_certificate **room;
-        enum tokend_error error;
+        enum tokend_error error =
+                owned ? certificates_list_parse(parameters, &result, ret_failure)
+                      : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
+        struct tokend_certificates *list;
         size_t n;
 
-        if (again) {
-                clear(owned);
-                return TOKEND_OK;
-        }
-        error = certificates_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
+        list = &owned->list;
         error = list_end_take(&owned->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.certificates);
         if (error != TOKEND_OK || n == 0)
@@ -166,22 +170,13 @@ enum tokend_error tokend_list_certificates_since(struct tokend *handle, const ch
         const char *nickname, const char *since, int timeout_ms, struct tokend_certificates **ret,
         struct tokend_failure *ret_failure)
 {
-        struct owned_certificates *owned = calloc(1, sizeof(*owned));
         struct call call;
-        enum tokend_error error;
-
-        if (!owned)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the certificates");
-        error = certificates_list_begin(&call,
+        enum tokend_error error = certificates_list_begin(&call,
                 &(struct certificates_list_arguments){.token = token, .nickname = nickname, .since = since},
                 timeout_ms, ret_failure);
-        if (error == TOKEND_OK) {
-                call.more = true;
-                error = call_finish(handle, &call, take_certificates, owned, ret_failure);
-        }
-        if (error == TOKEND_OK)
-                *ret = &owned->list;
-        else
-                tokend_certificates_free(&owned->list);
-        return error;
+
+        if (error != TOKEND_OK)
+                return error;
+        call.more = true;
+        return call_finish(handle, &call, take_certificates, forget_certificates, ret, ret_failure);
 }

@@ -7,26 +7,21 @@
 static enum tokend_error finish_for_certificate(struct tokend *handle, struct call *call,
         struct tokend_certificate **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_certificate *certificate = NULL;
-        enum tokend_error error = call_finish(handle, call, certificate_take, &certificate, ret_failure);
-
-        if (error == TOKEND_OK)
-                *ret = certificate;
-        else
-                tokend_certificate_free(certificate);
-        return error;
+        return call_finish(handle, call, certificate_take, certificate_forget, ret, ret_failure);
 }
 
 static enum tokend_error take_request(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : certificates_request_parse(parameters, userdata, ret_failure);
+        struct certificates_request_result result = {0};
+        enum tokend_error error = certificates_request_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.request);
 }
 
 enum tokend_error tokend_request_certificate(struct tokend *handle, const struct tokend_subject *subject,
         int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure)
 {
-        struct certificates_request_result result = {0};
         struct call call;
         struct tokend_subject what;
         enum tokend_error error = structure_take(&what, sizeof(what), subject, "tokend_subject", ret_failure);
@@ -41,13 +36,9 @@ enum tokend_error tokend_request_certificate(struct tokend *handle, const struct
                         .dns_names = {what.dns_names, what.n_dns_names},
                 },
                 timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_request, &result, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        *ret = result.request.data;
-        *ret_length = result.request.length;
-        return TOKEND_OK;
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_request, ret, ret_length, ret_failure)
+                       : error;
 }
 
 enum tokend_error tokend_self_sign(struct tokend *handle, const struct tokend_subject *subject,
@@ -100,5 +91,5 @@ enum tokend_error tokend_delete_certificate_of(struct tokend *handle, const char
                 &(struct certificates_delete_arguments){.certificate = name, .serial_number = serial_number},
                 timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }

@@ -13,23 +13,23 @@ struct owned_check {
         char *json;
 };
 
-static void clear(struct owned_check *owned)
+void tokend_check_free(struct tokend_check *check)
 {
+        struct owned_check *owned = (struct owned_check *)(void *)check;
+
+        if (!owned)
+                return;
         free(owned->check.found);
         free(owned->check.collisions);
         free(owned->check.missing_mechanisms);
         json_object_put(owned->object);
         free(owned->json);
-        *owned = (struct owned_check){0};
+        free(owned);
 }
 
-void tokend_check_free(struct tokend_check *check)
+static void forget_check(struct call *call)
 {
-        struct owned_check *owned = (struct owned_check *)(void *)check;
-
-        if (owned)
-                clear(owned);
-        free(owned);
+        tokend_check_free(TAKE_PTR(call->object));
 }
 
 static int append(struct json_object *to, struct json_object *from)
@@ -46,27 +46,25 @@ static int append(struct json_object *to, struct json_object *from)
 }
 
 static enum tokend_error take_check(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct owned_check *owned = userdata;
+        struct owned_check *owned = call->object;
         struct certificates_check_result next;
-        enum tokend_error error;
+        enum tokend_error error = certificates_check_parse(parameters, &next, ret_failure);
 
-        if (again) {
-                clear(owned);
-                return TOKEND_OK;
-        }
-        error = certificates_check_parse(parameters, &next, ret_failure);
         if (error != TOKEND_OK)
                 return error;
-        if (!owned->object) {
-                owned->first = next;
-                owned->object = json_object_get(parameters);
-                return TOKEND_OK;
-        }
-        return append(owned->first.found, next.found) < 0
-                       ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for what was found")
-                       : TOKEND_OK;
+        if (owned)
+                return append(owned->first.found, next.found) < 0
+                               ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for what was found")
+                               : TOKEND_OK;
+        owned = calloc(1, sizeof(*owned));
+        if (!owned)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
+        owned->first = next;
+        owned->object = json_object_get(parameters);
+        call->object = owned;
+        return TOKEND_OK;
 }
 
 static int take_strings(struct json_object *array, const char ***ret, size_t *ret_n)
@@ -83,7 +81,7 @@ static int take_strings(struct json_object *array, const char ***ret, size_t *re
         return 0;
 }
 
-static int finish(struct owned_check *owned)
+static int fill(struct owned_check *owned)
 {
         struct tokend_check *check = &owned->check;
 
@@ -99,34 +97,32 @@ static int finish(struct owned_check *owned)
         return 0;
 }
 
+/* All replies are there. */
+static bool finish(struct call *call)
+{
+        if (call->error == TOKEND_OK && fill(call->object) < 0)
+                call->error = fail(&call->failure, TOKEND_NO_MEMORY, "no memory for the check");
+        return false;
+}
+
 enum tokend_error tokend_check(struct tokend *handle, const char *token, const char *const *nicknames,
         size_t n_nicknames, const char *const *mechanisms, size_t n_mechanisms, int timeout_ms,
         struct tokend_check **ret, struct tokend_failure *ret_failure)
 {
-        struct owned_check *owned = calloc(1, sizeof(*owned));
         struct call call;
-        enum tokend_error error;
-
-        if (!owned)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
-        error = certificates_check_begin(&call,
+        enum tokend_error error = certificates_check_begin(&call,
                 &(struct certificates_check_arguments){
                         .token = token,
                         .nicknames = {nicknames, n_nicknames},
                         .mechanisms = {mechanisms, n_mechanisms},
                 },
                 timeout_ms, ret_failure);
-        if (error == TOKEND_OK) {
-                call.more = true;
-                error = call_finish(handle, &call, take_check, owned, ret_failure);
-        }
-        if (error == TOKEND_OK && finish(owned) < 0)
-                error = fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the check");
-        if (error == TOKEND_OK)
-                *ret = &owned->check;
-        else
-                tokend_check_free(&owned->check);
-        return error;
+
+        if (error != TOKEND_OK)
+                return error;
+        call.more = true;
+        call.then = finish;
+        return call_finish(handle, &call, take_check, forget_check, ret, ret_failure);
 }
 
 enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, const char *nickname,
@@ -138,7 +134,7 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
                         .token = token, .nickname = nickname, .claimant = claimant},
                 timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }
 
 enum tokend_error tokend_make_anew(
@@ -148,5 +144,5 @@ enum tokend_error tokend_make_anew(
         enum tokend_error error = status_make_anew_begin(
                 &call, &(struct status_make_anew_arguments){.token = token}, timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }

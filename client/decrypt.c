@@ -4,10 +4,12 @@
 #include "gen/client/stubs.h"
 
 static enum tokend_error take_plaintext(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        /* Only one reply comes: if an earlier attempt took it, the call has ended. */
-        return again ? TOKEND_OK : keys_decrypt_parse(parameters, userdata, ret_failure);
+        struct keys_decrypt_result result = {0};
+        enum tokend_error error = keys_decrypt_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.plaintext);
 }
 
 enum tokend_error tokend_decrypt(struct tokend *handle, const char *key, const char *algorithm,
@@ -18,23 +20,21 @@ enum tokend_error tokend_decrypt(struct tokend *handle, const char *key, const c
                 .algorithm = algorithm,
                 .ciphertext = {ciphertext, length},
                 .label = {label_length > 0 ? label : NULL, label_length}};
-        struct keys_decrypt_result result = {0};
         struct call call;
         enum tokend_error error = keys_decrypt_begin(&call, &arguments, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_plaintext, &result, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        *ret = result.plaintext.data;
-        *ret_length = result.plaintext.length;
-        return TOKEND_OK;
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_plaintext, ret, ret_length, ret_failure)
+                       : error;
 }
 
 static enum tokend_error take_secret(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : keys_derive_parse(parameters, userdata, ret_failure);
+        struct keys_derive_result result = {0};
+        enum tokend_error error = keys_derive_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.secret);
 }
 
 enum tokend_error tokend_derive(struct tokend *handle, const char *key, const void *public_key,
@@ -43,17 +43,12 @@ enum tokend_error tokend_derive(struct tokend *handle, const char *key, const vo
 {
         const struct keys_derive_arguments arguments = {
                 .key = key, .public_key = {public_key, public_key_length}};
-        struct keys_derive_result result = {0};
         struct call call;
         enum tokend_error error = keys_derive_begin(&call, &arguments, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_secret, &result, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        *ret = result.secret.data;
-        *ret_length = result.secret.length;
-        return TOKEND_OK;
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_secret, ret, ret_length, ret_failure)
+                       : error;
 }
 
 void tokend_secret_free(void *secret, size_t length)

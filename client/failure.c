@@ -59,6 +59,8 @@ static const char *local_name(enum tokend_error error)
                 return "InvalidArgument";
         case TOKEND_OTHER_ERROR:
                 return "OtherError";
+        case TOKEND_STARTED:
+                return "Started";
         default:
                 return "Unknown";
         }
@@ -101,6 +103,11 @@ enum tokend_error fail(struct tokend_failure *ret_failure, enum tokend_error err
         va_end(arguments);
         failure_clean(ret_failure->text, sizeof(ret_failure->text));
         return error;
+}
+
+enum tokend_error fail_field(struct tokend_failure *ret_failure, const char *name, const char *what)
+{
+        return fail(ret_failure, TOKEND_PROTOCOL_VIOLATION, "the reply does not match %s: %s", name, what);
 }
 
 /* "sentence (token "hsm", state "failed")" */

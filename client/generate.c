@@ -7,8 +7,9 @@
  * available, so it gets little time: the time belongs to the call of Generate. If no key is there afterwards, that proves
  * nothing either: the worker may still be at it, for a broker that died. So the library looks again until the deadline, or
  * for as long as the slowest key takes.
+ *
+ * So this is a plan of several calls under one deadline, of which each says in then() which one is next.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/util/algorithm.h"
@@ -26,6 +27,29 @@
 
 /* The number of names in enum key_usage. */
 #define N_USAGES 4
+
+struct generation {
+        struct tokend_template wanted; /* its strings, but id, are the plan's own */
+        char *token, *nickname, *type, *curve;
+        char *name;          /* "token:nickname" or "nickname"; NULL: the key is to have no nickname */
+        struct call request; /* Generate, whose turn is the third */
+        bool was_free;       /* no key had the nickname, as of the daemon's last listing */
+        int64_t look_until;
+        struct tokend_failure unknown; /* what became of the request */
+};
+
+static void generation_free(void *plan)
+{
+        struct generation *g = plan;
+
+        free(g->token);
+        free(g->nickname);
+        free(g->type);
+        free(g->curve);
+        free(g->name);
+        call_done(&g->request);
+        free(g);
+}
 
 /* usage: room for the names of the usages that the template asks for. */
 static struct keys_generate_arguments arguments_of(
@@ -71,143 +95,194 @@ static bool is_as_wanted(const struct tokend_key *key, const struct tokend_templ
         return true;
 }
 
-/* Looks until the key is there and is as the template asks. false: this cannot be told. */
-static bool look_for(struct tokend *handle, const char *name, const struct tokend_template *wanted,
-        int64_t deadline, struct tokend_key **ret)
+/* The call of this name of a key, which ends at that time. */
+static enum tokend_error begin_get(struct call *call, const struct generation *g, int64_t deadline)
 {
-        int64_t end = clock_usec() + LOOK_USEC;
+        enum tokend_error error =
+                keys_get_begin(call, &(struct keys_get_arguments){.key = g->name}, ms_until(deadline), NULL);
 
-        if (end > deadline)
-                end = deadline;
-        while (clock_usec() < end) {
-                struct tokend_key *key;
-                enum tokend_error error = tokend_get(handle, name, ms_until(end), &key, NULL);
-
-                if (error == TOKEND_OK) {
-                        if (is_as_wanted(key, wanted)) {
-                                *ret = key;
-                                return true;
-                        }
-                        tokend_key_free(key);
-                        return false;
-                }
-                if (error != TOKEND_KEY_NOT_FOUND && error != TOKEND_TOKEN_UNAVAILABLE)
-                        return false;
-                sleep_until(clock_usec() + LOOK_PAUSE_USEC < end ? clock_usec() + LOOK_PAUSE_USEC : end);
-        }
-        return false;
-}
-
-/* Whether no key has the nickname, as far as the daemon has listed the token. List finds that out without an error in the counts of
- * the daemon. If no token is named, Get looks on the token on which Generate would make the key. */
-static enum tokend_error find_free(struct tokend *handle, const char *name,
-        const struct tokend_template *wanted, int timeout_ms, bool *ret_is_free,
-        struct tokend_failure *ret_failure)
-{
-        struct tokend_key *key = NULL;
-        struct tokend_keys *keys;
-        enum tokend_error error;
-
-        if (!wanted->token) {
-                error = tokend_get(handle, name, timeout_ms, &key, ret_failure);
-                tokend_key_free(key);
-                *ret_is_free = error == TOKEND_KEY_NOT_FOUND;
-                return error;
-        }
-        error = tokend_list(handle, wanted->token, wanted->nickname, timeout_ms, &keys, ret_failure);
-        *ret_is_free = error == TOKEND_OK && keys->n_keys == 0;
-        if (error == TOKEND_OK)
-                tokend_keys_free(keys);
+        call->take = key_take;
+        call->forget = key_forget;
         return error;
 }
 
-/* Waits for the daemon itself, which answers this whatever the state of its tokens. If it does not answer, it is not asked for a
- * key: the outcome would be unknown. */
-static enum tokend_error ask_whether_there(
-        struct tokend *handle, int64_t deadline, struct tokend_failure *ret_failure)
-{
-        struct call call;
-        enum tokend_error error = service_get_info_begin(&call, ms_until(deadline), ret_failure);
+/* ---- after it: what became of the request? ---- */
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, NULL, NULL, ret_failure);
-        return error < TOKEND_CANNOT_CONNECT ? TOKEND_OK : error;
+static bool is_unknown(struct call *call)
+{
+        const struct generation *g = call->plan;
+
+        key_forget(call);
+        call->error = TOKEND_OUTCOME_UNKNOWN;
+        call->failure = g->unknown;
+        return false;
 }
 
-/* *ret_is_free: no key has the nickname, as of the daemon's last listing. Fails only if the token or the daemon cannot be asked:
- * then Generate is not asked for either, and nothing was done. Generate reports whatever else is wrong. */
-static enum tokend_error look_before(struct tokend *handle, const char *name,
-        const struct tokend_template *wanted, int64_t deadline, bool *ret_is_free,
-        struct tokend_failure *ret_failure)
+static bool looked(struct call *call);
+
+/* Looks for the key, from `when` on. */
+static bool look(struct call *call, int64_t when)
 {
+        const struct generation *g = call->plan;
+        struct call next;
+
+        if (when >= g->look_until || begin_get(&next, g, g->look_until) != TOKEND_OK)
+                return is_unknown(call);
+        call_become(call, &next);
+        call->then = looked;
+        call->until = when;
+        return true;
+}
+
+static bool looked(struct call *call)
+{
+        const struct generation *g = call->plan;
+
+        if (call->error == TOKEND_OK)
+                return is_as_wanted(call->object, &g->wanted) ? false : is_unknown(call);
+        if (call->error != TOKEND_KEY_NOT_FOUND && call->error != TOKEND_TOKEN_UNAVAILABLE)
+                return is_unknown(call);
+        return look(call, clock_usec() + LOOK_PAUSE_USEC);
+}
+
+static bool requested(struct call *call)
+{
+        struct generation *g = call->plan;
+
+        if (call->error != TOKEND_OUTCOME_UNKNOWN || !g->was_free)
+                return false;
+        g->unknown = call->failure;
+        g->look_until = clock_usec() + LOOK_USEC;
+        if (g->look_until > call->deadline)
+                g->look_until = call->deadline;
+        return look(call, clock_usec());
+}
+
+static bool request(struct call *call)
+{
+        struct generation *g = call->plan;
+
+        call_become(call, &g->request);
+        g->request.parameters = NULL;
+        call->then = requested;
+        return true;
+}
+
+/* ---- before it ---- */
+
+/* Fails only if the token or the daemon cannot be asked: then Generate is not asked for either, and nothing was done. Generate reports
+ * whatever else is wrong. */
+static bool looked_before(struct call *call)
+{
+        struct generation *g = call->plan;
+
+        if (g->wanted.token)
+                g->was_free =
+                        call->error == TOKEND_OK && ((const struct tokend_keys *)call->object)->n_keys == 0;
+        else
+                g->was_free = call->error == TOKEND_KEY_NOT_FOUND;
+        if (call->error != TOKEND_TIMED_OUT && call->error != TOKEND_CANNOT_CONNECT &&
+                (call->error > TOKEND_CANNOT_CONNECT || call->error == TOKEND_TOKEN_UNAVAILABLE))
+                return false;
+        if (call->object)
+                call->forget(call);
+        return request(call);
+}
+
+/* List finds the nickname without an error in the counts of the daemon. If no token is named, Get looks on the token on which Generate
+ * would make the key. */
+static bool look_before(struct call *call)
+{
+        const struct generation *g = call->plan;
+        struct call next;
+        int ms = ms_until(g->request.deadline) / 4;
         enum tokend_error error;
-        int ms;
 
-        *ret_is_free = false;
-        if (!name)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a name");
-        error = ask_whether_there(handle, deadline, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        ms = ms_until(deadline) / 4;
         ms = ms < 1 ? 1 : ms > LOOK_BEFORE_MS ? LOOK_BEFORE_MS : ms;
-        error = find_free(handle, name, wanted, ms, ret_is_free, ret_failure);
-        if (error == TOKEND_TIMED_OUT || error == TOKEND_CANNOT_CONNECT)
-                return TOKEND_OK;
-        return error > TOKEND_CANNOT_CONNECT || error == TOKEND_TOKEN_UNAVAILABLE ? error : TOKEND_OK;
+        error = g->wanted.token ? keys_begin(&next, g->wanted.token, g->wanted.nickname, NULL, ms, NULL)
+                                : begin_get(&next, g, clock_usec() + (int64_t)ms * 1000);
+        if (error != TOKEND_OK)
+                return request(call);
+        call_become(call, &next);
+        call->then = looked_before;
+        return true;
 }
 
-/* A new string "token:nickname" or "nickname". NULL: no memory. */
-static char *name_of(const struct tokend_template *wanted)
+/* The daemon itself answers this whatever the state of its tokens. If it does not answer, it is not asked for a key: the outcome would be
+ * unknown. */
+static bool is_there(struct call *call)
 {
-        return text_format(
-                "%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "", wanted->nickname);
+        const struct generation *g = call->plan;
+
+        if (call->error >= TOKEND_CANNOT_CONNECT)
+                return false;
+        return g->name ? look_before(call) : request(call);
+}
+
+/* ---- the call ---- */
+
+/* A copy, which must be there where the original is. */
+static bool copy(const char *text, char **copy, const char **place)
+{
+        *place = *copy = text ? strdup(text) : NULL;
+        return !text || *copy;
+}
+
+/* NULL: no memory. */
+static struct generation *generation_new(const struct tokend_template *wanted)
+{
+        struct generation *g = calloc(1, sizeof(*g));
+        bool whole;
+
+        if (!g)
+                return NULL;
+        g->wanted = *wanted;
+        whole = copy(wanted->token, &g->token, &g->wanted.token);
+        whole = copy(wanted->nickname, &g->nickname, &g->wanted.nickname) && whole;
+        whole = copy(wanted->type, &g->type, &g->wanted.type) && whole;
+        whole = copy(wanted->curve, &g->curve, &g->wanted.curve) && whole;
+        if (wanted->nickname)
+                g->name = text_format("%s%s%s", wanted->token ? wanted->token : "", wanted->token ? ":" : "",
+                        wanted->nickname);
+        if (whole && (g->name || !wanted->nickname))
+                return g;
+        generation_free(g);
+        return NULL;
 }
 
 enum tokend_error tokend_generate(struct tokend *handle, const struct tokend_template *given, int timeout_ms,
         struct tokend_key **ret, struct tokend_failure *ret_failure)
 {
-        _cleanup_(freep) char *name = NULL;
         const char *usage[N_USAGES];
         struct keys_generate_arguments arguments;
-        struct tokend_template template;
-        const struct tokend_template *wanted = &template;
-        struct tokend_key *key = NULL;
+        struct tokend_template wanted;
+        struct generation *g;
         struct call call;
-        bool was_free;
         enum tokend_error error =
-                structure_take(&template, sizeof(template), given, "tokend_template", ret_failure);
+                structure_take(&wanted, sizeof(wanted), given, "tokend_template", ret_failure);
 
         if (error != TOKEND_OK)
                 return error;
-        if (!wanted->type)
+        if (!wanted.type)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "a key to be needs a type");
-        arguments = arguments_of(wanted, usage);
-        error = keys_generate_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        if (wanted->nickname) {
-                name = name_of(wanted);
-                error = look_before(handle, name, wanted, call.deadline, &was_free, ret_failure);
-        } else {
-                was_free = false;
-                error = ask_whether_there(handle, call.deadline, ret_failure);
-        }
-        if (error != TOKEND_OK) {
-                call_done(&call);
-                return error;
-        }
-        call.with_timeout = timeout_ms > 0;
-        call.take = key_take;
-        call.userdata = &key;
-        error = call_run(handle, &call, ret_failure);
-        if (error == TOKEND_OUTCOME_UNKNOWN && was_free &&
-                look_for(handle, name, wanted, call.deadline, &key))
-                error = TOKEND_OK;
-        call_done(&call);
+        g = generation_new(&wanted);
+        if (!g)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a key");
+        arguments = arguments_of(&wanted, usage);
+        error = keys_generate_begin(&g->request, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
-                *ret = key;
-        else
-                tokend_key_free(key);
-        return error;
+                error = service_get_info_begin(&call, ms_until(g->request.deadline), ret_failure);
+        if (error != TOKEND_OK) {
+                generation_free(g);
+                return error;
+        }
+        g->request.with_timeout = timeout_ms > 0;
+        g->request.take = key_take;
+        g->request.forget = key_forget;
+        call.deadline = g->request.deadline;
+        call.plan = g;
+        call.plan_free = generation_free;
+        call.then = is_there;
+        call.ret = ret;
+        return call_run(handle, &call, ret_failure);
 }

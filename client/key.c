@@ -84,35 +84,32 @@ void tokend_key_free(struct tokend_key *key)
 }
 
 enum tokend_error key_take(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct tokend_key **key = userdata;
+        struct tokend_key *key = NULL;
         struct keys_get_result result;
-        enum tokend_error error;
+        enum tokend_error error = keys_get_parse(parameters, &result, ret_failure);
 
-        tokend_key_free(*key);
-        *key = NULL;
-        if (again)
-                return TOKEND_OK;
-        error = keys_get_parse(parameters, &result, ret_failure);
-        return error == TOKEND_OK ? key_new(result.key, key, ret_failure) : error;
+        if (error == TOKEND_OK)
+                error = key_new(result.key, &key, ret_failure);
+        call->object = key;
+        return error;
+}
+
+void key_forget(struct call *call)
+{
+        tokend_key_free(TAKE_PTR(call->object));
 }
 
 enum tokend_error tokend_get(struct tokend *handle, const char *name, int timeout_ms, struct tokend_key **ret,
         struct tokend_failure *ret_failure)
 {
-        struct tokend_key *key = NULL;
         struct call call;
         enum tokend_error error =
                 keys_get_begin(&call, &(struct keys_get_arguments){.key = name}, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, key_take, &key, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = key;
-        else
-                tokend_key_free(key);
-        return error;
+        return error == TOKEND_OK ? call_finish(handle, &call, key_take, key_forget, ret, ret_failure)
+                                  : error;
 }
 
 /* ---- List ---- */
@@ -123,43 +120,48 @@ struct owned_keys {
         struct tokend_list_end end;
 };
 
-static void clear(struct owned_keys *owned)
-{
-        struct tokend_keys *keys = &owned->keys;
-
-        for (size_t i = 0; i < keys->n_keys; i++)
-                tokend_key_free(keys->keys[i]);
-        free(keys->keys);
-        list_end_done(&owned->end);
-        *keys = (struct tokend_keys){.end = &owned->end};
-}
-
 void tokend_keys_free(struct tokend_keys *keys)
 {
         struct owned_keys *owned = (struct owned_keys *)(void *)keys;
 
-        if (owned)
-                clear(owned);
+        if (!owned)
+                return;
+        for (size_t i = 0; i < keys->n_keys; i++)
+                tokend_key_free(keys->keys[i]);
+        free(keys->keys);
+        list_end_done(&owned->end);
         free(owned);
 }
 
-static enum tokend_error take_keys(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_keys(struct call *call)
 {
-        struct owned_keys *owned = userdata;
-        struct tokend_keys *keys = &owned->keys;
+        tokend_keys_free(TAKE_PTR(call->object));
+}
+
+static struct owned_keys *keys_of(struct call *call)
+{
+        struct owned_keys *owned = call->object ? call->object : calloc(1, sizeof(*owned));
+
+        if (owned)
+                owned->keys.end = &owned->end;
+        call->object = owned;
+        return owned;
+}
+
+static enum tokend_error take_keys(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
+        struct owned_keys *owned = keys_of(call);
         struct keys_list_result result;
         struct tokend_key **room;
-        enum tokend_error error;
+        enum tokend_error error = owned ? keys_list_parse(parameters, &result, ret_failure)
+                                        : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
+        struct tokend_keys *keys;
         size_t n;
 
-        if (again) {
-                clear(owned);
-                return TOKEND_OK;
-        }
-        error = keys_list_parse(parameters, &result, ret_failure);
         if (error != TOKEND_OK)
                 return error;
+        keys = &owned->keys;
         error = list_end_take(&owned->end, result.state, result.unchanged, result.unavailable, ret_failure);
         n = json_object_array_length(result.keys);
         if (error != TOKEND_OK || n == 0)
@@ -178,6 +180,19 @@ static enum tokend_error take_keys(
         return TOKEND_OK;
 }
 
+enum tokend_error keys_begin(struct call *call, const char *token, const char *nickname, const char *since,
+        int timeout_ms, struct tokend_failure *ret_failure)
+{
+        enum tokend_error error = keys_list_begin(call,
+                &(struct keys_list_arguments){.token = token, .nickname = nickname, .since = since},
+                timeout_ms, ret_failure);
+
+        call->more = true;
+        call->take = take_keys;
+        call->forget = forget_keys;
+        return error;
+}
+
 enum tokend_error tokend_list(struct tokend *handle, const char *token, const char *nickname, int timeout_ms,
         struct tokend_keys **ret, struct tokend_failure *ret_failure)
 {
@@ -187,24 +202,13 @@ enum tokend_error tokend_list(struct tokend *handle, const char *token, const ch
 enum tokend_error tokend_list_since(struct tokend *handle, const char *token, const char *nickname,
         const char *since, int timeout_ms, struct tokend_keys **ret, struct tokend_failure *ret_failure)
 {
-        struct owned_keys *owned = calloc(1, sizeof(*owned));
         struct call call;
-        enum tokend_error error;
+        enum tokend_error error = keys_begin(&call, token, nickname, since, timeout_ms, ret_failure);
 
-        if (!owned)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the keys");
-        error = keys_list_begin(&call,
-                &(struct keys_list_arguments){.token = token, .nickname = nickname, .since = since},
-                timeout_ms, ret_failure);
-        if (error == TOKEND_OK) {
-                call.more = true;
-                error = call_finish(handle, &call, take_keys, owned, ret_failure);
-        }
-        if (error == TOKEND_OK)
-                *ret = &owned->keys;
-        else
-                tokend_keys_free(&owned->keys);
-        return error;
+        if (error != TOKEND_OK)
+                return error;
+        call.ret = ret;
+        return call_run(handle, &call, ret_failure);
 }
 
 /* ---- Delete ---- */
@@ -216,7 +220,7 @@ enum tokend_error tokend_delete(
         enum tokend_error error = keys_delete_begin(
                 &call, &(struct keys_delete_arguments){.key = key}, timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }
 
 /* ---- Rename ---- */
@@ -224,17 +228,11 @@ enum tokend_error tokend_delete(
 enum tokend_error tokend_rename(struct tokend *handle, const char *key, const char *nickname, int timeout_ms,
         struct tokend_key **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_key *renamed = NULL;
         struct call call;
         enum tokend_error error = keys_rename_begin(&call,
                 &(struct keys_rename_arguments){.key = key, .nickname = nickname}, timeout_ms, ret_failure);
 
         /* Its reply is that of a Get. */
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, key_take, &renamed, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = renamed;
-        else
-                tokend_key_free(renamed);
-        return error;
+        return error == TOKEND_OK ? call_finish(handle, &call, key_take, key_forget, ret, ret_failure)
+                                  : error;
 }

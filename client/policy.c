@@ -44,15 +44,19 @@ static int64_t *numbers_of(struct json_object *array, size_t *ret_n)
         return numbers;
 }
 
-static enum tokend_error take_identity(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_identity(struct call *call)
 {
-        struct tokend_identity **ret = userdata;
+        tokend_identity_free(TAKE_PTR(call->object));
+}
+
+static enum tokend_error take_identity(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
         struct keys_who_am_i_result parts;
         struct owned_identity *owned;
-        enum tokend_error error = again ? TOKEND_OK : keys_who_am_i_parse(parameters, &parts, ret_failure);
+        enum tokend_error error = keys_who_am_i_parse(parameters, &parts, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
         owned = calloc(1, sizeof(*owned));
         if (!owned)
@@ -72,25 +76,19 @@ static enum tokend_error take_identity(
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the reply");
         }
         owned->identity.json = owned->json;
-        tokend_identity_free(*ret);
-        *ret = &owned->identity;
+        call->object = &owned->identity;
         return TOKEND_OK;
 }
 
 enum tokend_error tokend_whoami(struct tokend *handle, int timeout_ms, struct tokend_identity **ret,
         struct tokend_failure *ret_failure)
 {
-        struct tokend_identity *identity = NULL;
         struct call call;
         enum tokend_error error = keys_who_am_i_begin(&call, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_identity, &identity, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = identity;
-        else
-                tokend_identity_free(identity);
-        return error;
+        return error == TOKEND_OK
+                       ? call_finish(handle, &call, take_identity, forget_identity, ret, ret_failure)
+                       : error;
 }
 
 /* ---- May ---- */
@@ -112,15 +110,19 @@ void tokend_permission_free(struct tokend_permission *permission)
         free(owned);
 }
 
-static enum tokend_error take_permission(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_permission(struct call *call)
 {
-        struct tokend_permission **ret = userdata;
+        tokend_permission_free(TAKE_PTR(call->object));
+}
+
+static enum tokend_error take_permission(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
         struct status_may_result parts;
         struct owned_permission *owned;
-        enum tokend_error error = again ? TOKEND_OK : status_may_parse(parameters, &parts, ret_failure);
+        enum tokend_error error = status_may_parse(parameters, &parts, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
         owned = calloc(1, sizeof(*owned));
         if (!owned || json_print(parameters, &owned->json) < 0) {
@@ -134,8 +136,7 @@ static enum tokend_error take_permission(
                 .nearest = parts.nearest,
                 .nearest_lacks = parts.nearest_lacks,
                 .json = owned->json};
-        tokend_permission_free(*ret);
-        *ret = &owned->permission;
+        call->object = &owned->permission;
         return TOKEND_OK;
 }
 
@@ -143,7 +144,6 @@ enum tokend_error tokend_may(struct tokend *handle, const char *operation, const
         const struct tokend_whom *whom, int timeout_ms, struct tokend_permission **ret,
         struct tokend_failure *ret_failure)
 {
-        struct tokend_permission *permission = NULL;
         struct call call;
         struct tokend_whom who;
         enum tokend_error error = structure_take(&who, sizeof(who), whom, "tokend_whom", ret_failure);
@@ -158,11 +158,7 @@ enum tokend_error tokend_may(struct tokend *handle, const char *operation, const
                         .groups = {who.groups, who.n_groups},
                         .unit = who.unit},
                 timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_permission, &permission, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = permission;
-        else
-                tokend_permission_free(permission);
-        return error;
+        return error == TOKEND_OK
+                       ? call_finish(handle, &call, take_permission, forget_permission, ret, ret_failure)
+                       : error;
 }

@@ -10,8 +10,10 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -35,6 +37,25 @@ static bool is_own(const struct pool_connection *connection)
         if (connection->fd < 0 || fstat(connection->fd, &status) < 0)
                 return connection->fd >= 0 && errno != EBADF;
         return S_ISSOCK(status.st_mode) && status.st_ino == connection->ino;
+}
+
+/* Whether the loop's descriptors are still its own: no other epoll has this timer. */
+static bool has_loop(const struct tokend *handle)
+{
+        struct epoll_event event = {.events = EPOLLIN};
+
+        return handle->loop_fd >= 0 &&
+               epoll_ctl(handle->loop_fd, EPOLL_CTL_MOD, handle->timer_fd, &event) == 0;
+}
+
+static void close_loop(struct tokend *handle)
+{
+        if (has_loop(handle)) {
+                close(handle->loop_fd);
+                close(handle->timer_fd);
+        }
+        handle->loop_fd = handle->timer_fd = -1;
+        handle->armed_usec = INT64_MAX;
 }
 
 static void close_own(struct pool_connection *connection)
@@ -85,6 +106,9 @@ static void after_fork_in_child(void)
 {
         for (struct tokend *h = handles; h; h = h->next) {
                 close_inherited(h);
+                /* The parent's calls are not the child's: a thread that it does not have may have been at them. */
+                h->waiting = h->ready = h->turn = NULL;
+                close_loop(h);
                 pthread_mutex_unlock(&h->lock);
         }
         pthread_mutex_unlock(&handles_lock);
@@ -122,6 +146,8 @@ static struct tokend *open_path(const char *path, const char *variable, const ch
                 return NULL;
         }
         handle->flags = flags;
+        handle->loop_fd = handle->timer_fd = -1;
+        handle->armed_usec = INT64_MAX;
         pthread_mutex_init(&handle->lock, NULL);
 
         pthread_once(&handlers_once, install_handlers);
@@ -153,11 +179,10 @@ static void unlist_handle(struct tokend *handle)
         pthread_mutex_unlock(&handles_lock);
 }
 
-void tokend_close(struct tokend *handle)
+void pool_close(struct tokend *handle)
 {
-        if (!handle)
-                return;
         unlist_handle(handle);
+        close_loop(handle);
         while (handle->connections) {
                 struct pool_connection *connection = handle->connections;
 
@@ -239,10 +264,56 @@ int pool_new(struct tokend *handle, struct pool_connection **ret)
         return 0;
 }
 
+int pool_loop(struct tokend *handle)
+{
+        struct epoll_event event = {.events = EPOLLIN};
+        int r;
+
+        if (has_loop(handle))
+                return 0;
+        handle->armed_usec = INT64_MAX;
+        handle->loop_fd = epoll_create1(EPOLL_CLOEXEC);
+        handle->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (handle->loop_fd >= 0 && handle->timer_fd >= 0 &&
+                epoll_ctl(handle->loop_fd, EPOLL_CTL_ADD, handle->timer_fd, &event) == 0)
+                return 0;
+        r = -errno;
+        if (handle->loop_fd >= 0)
+                close(handle->loop_fd);
+        if (handle->timer_fd >= 0)
+                close(handle->timer_fd);
+        handle->loop_fd = handle->timer_fd = -1;
+        return r;
+}
+
+int pool_watch(struct tokend *handle, struct pool_connection *connection, uint32_t events, void *owner)
+{
+        struct epoll_event event = {.events = events, .data.ptr = owner};
+
+        if (connection->watched == events)
+                return 0;
+        if (epoll_ctl(handle->loop_fd, connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connection->fd,
+                    &event) < 0)
+                return -errno;
+        connection->watched = events;
+        return 0;
+}
+
+static void unwatch(struct tokend *handle, struct pool_connection *connection)
+{
+        struct epoll_event none = {0};
+
+        /* A child that was made past pthread_atfork(3) may have a copy: closing ours does not end it. */
+        if (connection->watched && is_own(connection))
+                (void)epoll_ctl(handle->loop_fd, EPOLL_CTL_DEL, connection->fd, &none);
+        connection->watched = 0;
+}
+
 void pool_give_back(struct tokend *handle, struct pool_connection *connection)
 {
         bool keep;
 
+        unwatch(handle, connection);
         /* A fork in a callback closed it, or there are bytes after the reply. */
         if (connection->fd < 0 || frame_pending(&connection->frame) > 0) {
                 pool_drop(handle, connection);
@@ -264,6 +335,7 @@ void pool_drop(struct tokend *handle, struct pool_connection *connection)
 {
         struct pool_connection **link;
 
+        unwatch(handle, connection);
         pthread_mutex_lock(&handle->lock);
         for (link = &handle->connections; *link != connection; link = &(*link)->next)
                 ;

@@ -6,30 +6,26 @@
 #include "gen/client/stubs.h"
 
 static enum tokend_error take_metrics(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
         struct status_metrics_result result;
-        char **ret = userdata;
-        enum tokend_error error = again ? TOKEND_OK : status_metrics_parse(parameters, &result, ret_failure);
+        enum tokend_error error = status_metrics_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
-        *ret = strdup(result.open_metrics);
-        return *ret ? TOKEND_OK : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the metrics");
+        call->object = strdup(result.open_metrics);
+        return call->object ? TOKEND_OK : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the metrics");
 }
 
 enum tokend_error tokend_metrics(
         struct tokend *handle, int timeout_ms, char **ret, struct tokend_failure *ret_failure)
 {
-        char *text = NULL;
         struct call call;
         enum tokend_error error = status_metrics_begin(&call, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_metrics, &text, ret_failure);
-        if (error == TOKEND_OK)
-                *ret = text;
-        return error;
+        return error == TOKEND_OK
+                       ? call_finish(handle, &call, take_metrics, call_forget_bytes, ret, ret_failure)
+                       : error;
 }
 
 /* probe comes first; the texts follow it. */
@@ -55,15 +51,19 @@ static char *clean_copy(const char *text)
         return text && *text ? printable_new(text) : NULL;
 }
 
-static enum tokend_error take_probe(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_probe(struct call *call)
 {
-        struct tokend_probe **ret = userdata;
+        tokend_probe_free(TAKE_PTR(call->object));
+}
+
+static enum tokend_error take_probe(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
         struct owned_probe *owned;
         struct status_probe_result result;
-        enum tokend_error error = again ? TOKEND_OK : status_probe_parse(parameters, &result, ret_failure);
+        enum tokend_error error = status_probe_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
         owned = calloc(1, sizeof(*owned));
         if (!owned)
@@ -74,7 +74,7 @@ static enum tokend_error take_probe(
                 .latency_usec = result.latency_usec,
                 .ckr = owned->ckr,
                 .reason = owned->reason};
-        *ret = &owned->probe;
+        call->object = &owned->probe;
         return TOKEND_OK;
 }
 
@@ -85,5 +85,6 @@ enum tokend_error tokend_probe(struct tokend *handle, const char *token, int tim
         enum tokend_error error = status_probe_begin(
                 &call, &(struct status_probe_arguments){.token = token}, timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, take_probe, ret, ret_failure) : error;
+        return error == TOKEND_OK ? call_finish(handle, &call, take_probe, forget_probe, ret, ret_failure)
+                                  : error;
 }

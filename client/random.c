@@ -5,22 +5,24 @@
 #include "gen/client/stubs.h"
 #include "proto/limits.h"
 
-struct target {
-        unsigned char *buffer;
-        size_t length; /* of this call */
+/* What is still to come. */
+struct supply {
+        unsigned char *next;
+        size_t left;
+        size_t asked; /* of this call */
 };
 
 static enum tokend_error take_bytes(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct target *target = userdata;
+        const struct supply *supply = call->plan;
         struct keys_random_result result;
-        enum tokend_error error = again ? TOKEND_OK : keys_random_parse(parameters, &result, ret_failure);
+        enum tokend_error error = keys_random_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
-        if (result.bytes.length == target->length)
-                memcpy(target->buffer, result.bytes.data, result.bytes.length);
+        if (result.bytes.length == supply->asked)
+                memcpy(supply->next, result.bytes.data, result.bytes.length);
         else
                 error = fail_field(ret_failure, "io.tokend.Keys.Random", "bytes");
         explicit_bzero(result.bytes.data, result.bytes.length);
@@ -28,30 +30,57 @@ static enum tokend_error take_bytes(
         return error;
 }
 
+static enum tokend_error ask(
+        struct call *call, struct supply *supply, int timeout_ms, struct tokend_failure *ret_failure)
+{
+        enum tokend_error error;
+
+        supply->asked = supply->left < LIMIT_RANDOM ? supply->left : LIMIT_RANDOM;
+        error = keys_random_begin(call, &(struct keys_random_arguments){.length = (int64_t)supply->asked},
+                timeout_ms, ret_failure);
+        call->take = take_bytes;
+        return error;
+}
+
+static bool ask_for_more(struct call *call)
+{
+        struct supply *supply = call->plan;
+        struct call next;
+
+        if (call->error != TOKEND_OK)
+                return false;
+        supply->next += supply->asked;
+        supply->left -= supply->asked;
+        if (supply->left == 0)
+                return false;
+        call->error = ask(&next, supply, 0, &call->failure);
+        if (call->error != TOKEND_OK)
+                return false;
+        next.deadline = call->deadline;
+        call_become(call, &next);
+        return true;
+}
+
 enum tokend_error tokend_random(struct tokend *handle, void *buffer, size_t length, int timeout_ms,
         struct tokend_failure *ret_failure)
 {
-        struct target target = {.buffer = buffer};
-        enum tokend_error error = TOKEND_OK;
-        int64_t deadline = 0; /* of the first call, and so of all */
+        struct supply *supply;
+        struct call call;
+        enum tokend_error error;
 
         if (length == 0)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "expected a number of bytes, not 0");
-        while (error == TOKEND_OK && length > 0) {
-                struct call call;
-
-                target.length = length < LIMIT_RANDOM ? length : LIMIT_RANDOM;
-                error = keys_random_begin(&call,
-                        &(struct keys_random_arguments){.length = (int64_t)target.length}, timeout_ms,
-                        ret_failure);
-                if (error != TOKEND_OK)
-                        break;
-                if (deadline == 0)
-                        deadline = call.deadline;
-                call.deadline = deadline;
-                error = call_finish(handle, &call, take_bytes, &target, ret_failure);
-                target.buffer += target.length;
-                length -= target.length;
+        supply = malloc(sizeof(*supply));
+        if (!supply)
+                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for random bytes");
+        *supply = (struct supply){.next = buffer, .left = length};
+        error = ask(&call, supply, timeout_ms, ret_failure);
+        if (error != TOKEND_OK) {
+                free(supply);
+                return error;
         }
-        return error;
+        call.plan = supply;
+        call.plan_free = free;
+        call.then = ask_for_more;
+        return call_run(handle, &call, ret_failure);
 }

@@ -93,7 +93,7 @@ enum tokend_error tokend_sealed_new(
 
 /* Of a reply. Takes over what public_key has. */
 static enum tokend_error take_sealed(const char *method, const char *text, struct field_bytes *public_key,
-        struct tokend_sealed **ret, struct tokend_failure *ret_failure)
+        struct call *call, struct tokend_failure *ret_failure)
 {
         struct tokend_sealed *sealed = NULL;
         int r = text ? sealed_make(text, &sealed) : -EINVAL;
@@ -101,7 +101,7 @@ static enum tokend_error take_sealed(const char *method, const char *text, struc
         if (r == 0) {
                 sealed->public_key = public_key->data;
                 sealed->public_key_length = public_key->length;
-                *ret = sealed;
+                call->object = sealed;
                 return TOKEND_OK;
         }
         free(public_key->data);
@@ -163,17 +163,21 @@ enum tokend_error sealed_template(const struct tokend_secret_template *given, st
 
 /* ---- Generate, Unwrap, Derive ---- */
 
+static void forget_sealed(struct call *call)
+{
+        tokend_sealed_free(TAKE_PTR(call->object));
+}
+
 static enum tokend_error take_generated(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
         struct secrets_generate_result result = {0};
-        enum tokend_error error =
-                again ? TOKEND_OK : secrets_generate_parse(parameters, &result, ret_failure);
+        enum tokend_error error = secrets_generate_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
         return take_sealed(
-                "io.tokend.Secrets.Generate", result.sealed, &result.public_key, userdata, ret_failure);
+                "io.tokend.Secrets.Generate", result.sealed, &result.public_key, call, ret_failure);
 }
 
 enum tokend_error tokend_secret_generate(struct tokend *handle, const char *token,
@@ -194,19 +198,18 @@ enum tokend_error tokend_secret_generate(struct tokend *handle, const char *toke
         /* Nothing is left of a key that nobody got. */
         call.kind = CALL_REPEATABLE;
         call.with_timeout = timeout_ms > 0;
-        return call_finish(handle, &call, take_generated, ret, ret_failure);
+        return call_finish(handle, &call, take_generated, forget_sealed, ret, ret_failure);
 }
 
 static enum tokend_error take_unwrapped(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
         struct secrets_unwrap_result result = {0};
-        enum tokend_error error = again ? TOKEND_OK : secrets_unwrap_parse(parameters, &result, ret_failure);
+        enum tokend_error error = secrets_unwrap_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
-        return take_sealed(
-                "io.tokend.Secrets.Unwrap", result.sealed, &result.public_key, userdata, ret_failure);
+        return take_sealed("io.tokend.Secrets.Unwrap", result.sealed, &result.public_key, call, ret_failure);
 }
 
 enum tokend_error tokend_secret_unwrap(struct tokend *handle, const char *key,
@@ -229,21 +232,21 @@ enum tokend_error tokend_secret_unwrap(struct tokend *handle, const char *key,
         arguments.label = (struct call_bytes){with.label, with.label_length};
         error = secrets_unwrap_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
-                return call_finish(handle, &call, take_unwrapped, ret, ret_failure);
+                return call_finish(handle, &call, take_unwrapped, forget_sealed, ret, ret_failure);
         json_object_put(arguments.template);
         return error;
 }
 
 static enum tokend_error take_derived(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
         struct secrets_derive_result result = {0};
-        enum tokend_error error = again ? TOKEND_OK : secrets_derive_parse(parameters, &result, ret_failure);
+        enum tokend_error error = secrets_derive_parse(parameters, &result, ret_failure);
 
-        if (again || error != TOKEND_OK)
+        if (error != TOKEND_OK)
                 return error;
         return take_sealed(
-                "io.tokend.Secrets.Derive", result.sealed, &(struct field_bytes){0}, userdata, ret_failure);
+                "io.tokend.Secrets.Derive", result.sealed, &(struct field_bytes){0}, call, ret_failure);
 }
 
 enum tokend_error tokend_secret_derive(struct tokend *handle, const char *key,
@@ -267,7 +270,7 @@ enum tokend_error tokend_secret_derive(struct tokend *handle, const char *key,
         arguments.public_key = (struct call_bytes){with.public_key, with.public_key_length};
         error = secrets_derive_begin(&call, &arguments, timeout_ms, ret_failure);
         if (error == TOKEND_OK)
-                return call_finish(handle, &call, take_derived, ret, ret_failure);
+                return call_finish(handle, &call, take_derived, forget_sealed, ret, ret_failure);
         json_object_put(arguments.template);
         return error;
 }

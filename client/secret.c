@@ -56,39 +56,35 @@ static enum tokend_error secret_new(
         return TOKEND_OK;
 }
 
-static void secrets_clear(struct tokend_secrets *secrets)
+void tokend_secrets_free(struct tokend_secrets *secrets)
 {
+        if (!secrets)
+                return;
         for (size_t i = 0; i < secrets->n_secrets; i++)
                 secret_free(secrets->secrets[i]);
         free(secrets->secrets);
-        *secrets = (struct tokend_secrets){0};
-}
-
-void tokend_secrets_free(struct tokend_secrets *secrets)
-{
-        if (secrets)
-                secrets_clear(secrets);
         free(secrets);
 }
 
-static enum tokend_error take_secrets(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+static void forget_secrets(struct call *call)
 {
-        struct tokend_secrets *secrets = userdata;
+        tokend_secrets_free(TAKE_PTR(call->object));
+}
+
+static enum tokend_error take_secrets(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
+        struct tokend_secrets *secrets = call->object ? call->object : calloc(1, sizeof(*secrets));
         struct secrets_list_result result;
         struct tokend_secret **room;
-        enum tokend_error error;
+        enum tokend_error error = secrets_list_parse(parameters, &result, ret_failure);
         size_t n;
 
-        if (again) {
-                secrets_clear(secrets);
-                return TOKEND_OK;
-        }
-        error = secrets_list_parse(parameters, &result, ret_failure);
+        call->object = secrets;
         if (error != TOKEND_OK)
                 return error;
         n = json_object_array_length(result.secrets);
-        room = reallocarray(secrets->secrets, secrets->n_secrets + n + 1, sizeof(*room));
+        room = secrets ? reallocarray(secrets->secrets, secrets->n_secrets + n + 1, sizeof(*room)) : NULL;
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the secrets");
         secrets->secrets = room;
@@ -103,24 +99,15 @@ static enum tokend_error take_secrets(
 enum tokend_error tokend_secrets_list(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_secrets **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_secrets *secrets = calloc(1, sizeof(*secrets));
         struct call call;
-        enum tokend_error error;
-
-        if (!secrets)
-                return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the secrets");
-        error = secrets_list_begin(&call,
+        enum tokend_error error = secrets_list_begin(&call,
                 &(struct secrets_list_arguments){.token = token, .nickname = nickname}, timeout_ms,
                 ret_failure);
-        if (error == TOKEND_OK) {
-                call.more = true;
-                error = call_finish(handle, &call, take_secrets, secrets, ret_failure);
-        }
-        if (error == TOKEND_OK)
-                *ret = secrets;
-        else
-                tokend_secrets_free(secrets);
-        return error;
+
+        if (error != TOKEND_OK)
+                return error;
+        call.more = true;
+        return call_finish(handle, &call, take_secrets, forget_secrets, ret, ret_failure);
 }
 
 enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const char *token,
@@ -146,7 +133,7 @@ enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const c
                 return error;
         }
         call.with_timeout = timeout_ms > 0;
-        return call_finish(handle, &call, NULL, NULL, ret_failure);
+        return call_run(handle, &call, ret_failure);
 }
 
 enum tokend_error tokend_secret_delete(
@@ -156,25 +143,18 @@ enum tokend_error tokend_secret_delete(
         enum tokend_error error = secrets_delete_begin(
                 &call, &(struct secrets_delete_arguments){.secret = secret}, timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, NULL, NULL, ret_failure) : error;
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }
 
-/* ---- what gives bytes: userdata is a struct field_bytes ---- */
+/* ---- what gives bytes ---- */
 
 static enum tokend_error take_wrapped(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : secrets_wrap_parse(parameters, userdata, ret_failure);
-}
+        struct secrets_wrap_result result = {0};
+        enum tokend_error error = secrets_wrap_parse(parameters, &result, ret_failure);
 
-static enum tokend_error give(
-        enum tokend_error error, const struct field_bytes *bytes, unsigned char **ret, size_t *ret_length)
-{
-        if (error == TOKEND_OK) {
-                *ret = bytes->data;
-                *ret_length = bytes->length;
-        }
-        return error;
+        return call_take_bytes(call, error, &result.wrapped);
 }
 
 enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, const void *public_key,
@@ -183,7 +163,6 @@ enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, con
 {
         struct secrets_wrap_arguments arguments = {
                 .key = key, .public_key = {public_key, public_key_length}, .secret = secret};
-        struct secrets_wrap_result result = {0};
         struct tokend_algorithm with;
         struct call call;
         enum tokend_error error =
@@ -195,15 +174,18 @@ enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, con
         arguments.iv = (struct call_bytes){with.iv, with.iv_length};
         arguments.label = (struct call_bytes){with.label, with.label_length};
         error = secrets_wrap_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_wrapped, &result, ret_failure);
-        return give(error, &result.wrapped, ret, ret_length);
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_wrapped, ret, ret_length, ret_failure)
+                       : error;
 }
 
 static enum tokend_error take_ciphertext(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : secrets_encrypt_parse(parameters, userdata, ret_failure);
+        struct secrets_encrypt_result result = {0};
+        enum tokend_error error = secrets_encrypt_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.ciphertext);
 }
 
 enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
@@ -212,7 +194,6 @@ enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
 {
         struct secrets_encrypt_arguments arguments = {
                 .key = key, .plaintext = {plaintext ? plaintext : "", length}};
-        struct secrets_encrypt_result result = {0};
         struct tokend_algorithm with;
         struct call call;
         enum tokend_error error =
@@ -224,15 +205,18 @@ enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
         arguments.iv = (struct call_bytes){with.iv, with.iv_length};
         arguments.aad = (struct call_bytes){with.aad, with.aad_length};
         error = secrets_encrypt_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_ciphertext, &result, ret_failure);
-        return give(error, &result.ciphertext, ret, ret_length);
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_ciphertext, ret, ret_length, ret_failure)
+                       : error;
 }
 
 static enum tokend_error take_decrypted(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : secrets_decrypt_parse(parameters, userdata, ret_failure);
+        struct secrets_decrypt_result result = {0};
+        enum tokend_error error = secrets_decrypt_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.plaintext);
 }
 
 enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
@@ -241,7 +225,6 @@ enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
 {
         struct secrets_decrypt_arguments arguments = {
                 .key = key, .ciphertext = {ciphertext ? ciphertext : "", length}};
-        struct secrets_decrypt_result result = {0};
         struct tokend_algorithm with;
         struct call call;
         enum tokend_error error =
@@ -253,15 +236,18 @@ enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
         arguments.iv = (struct call_bytes){with.iv, with.iv_length};
         arguments.aad = (struct call_bytes){with.aad, with.aad_length};
         error = secrets_decrypt_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_decrypted, &result, ret_failure);
-        return give(error, &result.plaintext, ret, ret_length);
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_decrypted, ret, ret_length, ret_failure)
+                       : error;
 }
 
 static enum tokend_error take_sealed_signature(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : secrets_sign_parse(parameters, userdata, ret_failure);
+        struct secrets_sign_result result = {0};
+        enum tokend_error error = secrets_sign_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.signature);
 }
 
 enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, const char *algorithm,
@@ -270,7 +256,6 @@ enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, con
 {
         const struct call_bytes bytes = {input ? input : "", length};
         struct secrets_sign_arguments arguments = {.key = key, .algorithm = algorithm};
-        struct secrets_sign_result result = {0};
         struct call call;
         enum tokend_error error;
 
@@ -278,7 +263,7 @@ enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, con
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT, "expected a digest or a message");
         *(kind == TOKEND_DIGEST ? &arguments.digest : &arguments.message) = bytes;
         error = secrets_sign_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_sealed_signature, &result, ret_failure);
-        return give(error, &result.signature, ret, ret_length);
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_sealed_signature, ret, ret_length, ret_failure)
+                       : error;
 }

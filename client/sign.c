@@ -17,10 +17,12 @@ static enum tokend_error take_input(enum tokend_input kind, const void *input, s
 /* ---- Sign ---- */
 
 static enum tokend_error take_signature(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        /* Only one reply comes: if an earlier attempt took it, the call has ended. */
-        return again ? TOKEND_OK : keys_sign_parse(parameters, userdata, ret_failure);
+        struct keys_sign_result result = {0};
+        enum tokend_error error = keys_sign_parse(parameters, &result, ret_failure);
+
+        return call_take_bytes(call, error, &result.signature);
 }
 
 enum tokend_error tokend_sign(struct tokend *handle, const char *key, const char *algorithm,
@@ -37,28 +39,28 @@ enum tokend_error tokend_sign_salted(struct tokend *handle, const char *key, con
 {
         struct keys_sign_arguments arguments = {
                 .key = key, .algorithm = algorithm, .salt_length = salt_length};
-        struct keys_sign_result result = {0};
         struct call call;
         enum tokend_error error =
                 take_input(kind, input, length, &arguments.digest, &arguments.message, ret_failure);
 
         if (error == TOKEND_OK)
                 error = keys_sign_begin(&call, &arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_signature, &result, ret_failure);
-        if (error != TOKEND_OK)
-                return error;
-        *ret = result.signature.data;
-        *ret_length = result.signature.length;
-        return TOKEND_OK;
+        return error == TOKEND_OK
+                       ? call_finish_bytes(handle, &call, take_signature, ret, ret_length, ret_failure)
+                       : error;
 }
 
 /* ---- Verify ---- */
 
 static enum tokend_error take_valid(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : keys_verify_parse(parameters, userdata, ret_failure);
+        struct keys_verify_result result;
+        enum tokend_error error = keys_verify_parse(parameters, &result, ret_failure);
+
+        if (error == TOKEND_OK)
+                *(bool *)call->ret = result.valid;
+        return error;
 }
 
 /* arguments: with everything but the input. */
@@ -66,18 +68,14 @@ static enum tokend_error verify(struct tokend *handle, struct keys_verify_argume
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, bool *ret_valid,
         struct tokend_failure *ret_failure)
 {
-        struct keys_verify_result result;
         struct call call;
         enum tokend_error error =
                 take_input(kind, input, length, &arguments->digest, &arguments->message, ret_failure);
 
         if (error == TOKEND_OK)
                 error = keys_verify_begin(&call, arguments, timeout_ms, ret_failure);
-        if (error == TOKEND_OK)
-                error = call_finish(handle, &call, take_valid, &result, ret_failure);
-        if (error == TOKEND_OK)
-                *ret_valid = result.valid;
-        return error;
+        return error == TOKEND_OK ? call_finish(handle, &call, take_valid, NULL, ret_valid, ret_failure)
+                                  : error;
 }
 
 enum tokend_error tokend_verify(struct tokend *handle, const char *key, const char *algorithm,

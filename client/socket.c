@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The socket of one connection. It does not block: poll(2) waits, and only until the deadline. Called by call.c. */
+/* The socket of one connection. It does not block: poll(2) waits, and only for so long. Called by exchange.c, pool.c and run.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,14 +10,6 @@
 #include <unistd.h>
 
 #include "client/internal.h"
-
-void sleep_until(int64_t usec)
-{
-        struct timespec ts = {.tv_sec = usec / 1000000, .tv_nsec = usec % 1000000 * 1000};
-
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-                ;
-}
 
 int socket_new(void)
 {
@@ -40,72 +32,46 @@ int socket_connect(struct pool_connection *connection, const char *path)
         return connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* 0: the socket is ready, or broken, which the next system call reports. */
-static int wait_for(int fd, short events, int64_t deadline)
+void socket_wait(int fd, short events, int64_t until)
 {
         for (;;) {
                 struct pollfd pollfd = {.fd = fd, .events = events};
-                int64_t left = deadline - clock_usec();
+                int64_t left = until - clock_usec();
                 struct timespec ts = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
-                int r;
 
-                if (left <= 0)
-                        return -ETIMEDOUT;
-                /* A fork in a callback closed it: poll(2) would wait in vain. */
-                if (fd < 0)
-                        return -ECONNRESET;
-                r = ppoll(&pollfd, 1, &ts, NULL);
-                if (r > 0)
-                        return 0;
-                if (r < 0 && errno != EINTR)
-                        return -errno;
+                if (left <= 0 || ppoll(&pollfd, 1, &ts, NULL) >= 0 || errno != EINTR)
+                        return;
         }
 }
 
-int socket_send(struct pool_connection *connection, const char *message, int64_t deadline, bool *ret_sent)
+int socket_send(struct pool_connection *connection, const char **text, size_t *length)
 {
-        size_t left = strlen(message) + 1;
-
-        *ret_sent = false;
-        while (left > 0) {
-                ssize_t n = send(connection->fd, message, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        while (*length > 0) {
+                ssize_t n = send(connection->fd, *text, *length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
                 if (n >= 0) {
-                        message += n;
-                        left -= (size_t)n;
-                } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                        int r = wait_for(connection->fd, POLLOUT, deadline);
-                        if (r < 0)
-                                return r;
+                        *text += n;
+                        *length -= (size_t)n;
                 } else if (errno != EINTR) {
-                        return -errno;
+                        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
                 }
         }
-        *ret_sent = true;
         return 0;
 }
 
-int socket_receive(struct pool_connection *connection, int64_t deadline, char **ret, size_t *ret_length)
+int socket_read(struct pool_connection *connection)
 {
-        for (;;) {
-                char *room;
-                size_t length;
-                ssize_t n;
-                int r = frame_next(&connection->frame, ret, ret_length);
+        char *room;
+        size_t length;
+        ssize_t n;
+        int r = frame_room(&connection->frame, &room, &length);
 
-                if (r != 0)
-                        return r < 0 ? r : 0;
-                r = frame_room(&connection->frame, &room, &length);
-                if (r < 0)
-                        return r;
-                /* A reply takes some time: to wait first saves a system call. */
-                r = wait_for(connection->fd, POLLIN, deadline);
-                if (r < 0)
-                        return r;
-                n = recv(connection->fd, room, length, MSG_DONTWAIT);
-                if (n > 0)
-                        frame_filled(&connection->frame, (size_t)n);
-                else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-                        return -ECONNRESET;
-        }
+        if (r < 0)
+                return r;
+        n = recv(connection->fd, room, length, MSG_DONTWAIT);
+        if (n <= 0)
+                return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? -EAGAIN
+                                                                                            : -ECONNRESET;
+        frame_filled(&connection->frame, (size_t)n);
+        return 0;
 }

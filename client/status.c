@@ -276,9 +276,18 @@ static enum tokend_error status_new(
 }
 
 static enum tokend_error take_status(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        return again ? TOKEND_OK : status_new(parameters, userdata, ret_failure);
+        struct tokend_status *status = NULL;
+        enum tokend_error error = status_new(parameters, &status, ret_failure);
+
+        call->object = status;
+        return error;
+}
+
+static void forget_status(struct call *call)
+{
+        tokend_status_free(TAKE_PTR(call->object));
 }
 
 enum tokend_error tokend_status(
@@ -287,7 +296,8 @@ enum tokend_error tokend_status(
         struct call call;
         enum tokend_error error = status_get_begin(&call, timeout_ms, ret_failure);
 
-        return error == TOKEND_OK ? call_finish(handle, &call, take_status, ret, ret_failure) : error;
+        return error == TOKEND_OK ? call_finish(handle, &call, take_status, forget_status, ret, ret_failure)
+                                  : error;
 }
 
 /* ---- Watch ---- */
@@ -299,15 +309,12 @@ struct watch {
 };
 
 static enum tokend_error take_watched(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct watch *watch = userdata;
+        struct watch *watch = call->plan;
         struct tokend_status *status = NULL;
-        enum tokend_error error;
+        enum tokend_error error = status_new(parameters, &status, ret_failure);
 
-        if (again)
-                return TOKEND_OK;
-        error = status_new(parameters, &status, ret_failure);
         if (error != TOKEND_OK)
                 return error;
         watch->ended = !watch->callback(status, watch->userdata);
@@ -315,22 +322,39 @@ static enum tokend_error take_watched(
         return watch->ended ? TOKEND_OTHER_ERROR : TOKEND_OK;
 }
 
+static bool stop_watching(struct call *call)
+{
+        const struct watch *watch = call->plan;
+
+        if (watch->ended)
+                call->error = TOKEND_OK;
+        return false;
+}
+
 enum tokend_error tokend_watch(struct tokend *handle, int interval_ms, int timeout_ms,
         tokend_status_callback callback, void *userdata, struct tokend_failure *ret_failure)
 {
-        struct watch watch = {.callback = callback, .userdata = userdata};
+        struct watch *watch;
         struct call call;
         enum tokend_error error;
 
         if (interval_ms < 1 || interval_ms > (int)LIMIT_TIMEOUT_MS)
                 return fail(ret_failure, TOKEND_INVALID_ARGUMENT,
                         "expected an interval from 1 to %u ms, not %d ms", LIMIT_TIMEOUT_MS, interval_ms);
+        watch = malloc(sizeof(*watch));
+        if (!watch)
+                return no_memory(ret_failure);
+        *watch = (struct watch){.callback = callback, .userdata = userdata};
         error = status_watch_begin(
                 &call, &(struct status_watch_arguments){.interval_ms = interval_ms}, timeout_ms, ret_failure);
-        if (error != TOKEND_OK)
+        if (error != TOKEND_OK) {
+                free(watch);
                 return error;
+        }
         call.more = true;
         call.gap_ms = interval_ms + (timeout_ms > 0 ? timeout_ms : (int)DEFAULT_TIMEOUT_MS);
-        error = call_finish(handle, &call, take_watched, &watch, ret_failure);
-        return watch.ended ? TOKEND_OK : error;
+        call.plan = watch;
+        call.plan_free = free;
+        call.then = stop_watching;
+        return call_finish(handle, &call, take_watched, NULL, NULL, ret_failure);
 }

@@ -92,6 +92,9 @@ enum tokend_error {
         TOKEND_PROTOCOL_VIOLATION,  /* the daemon's reply does not match the interface */
         TOKEND_NO_MEMORY,
         TOKEND_INVALID_ARGUMENT, /* nothing was sent */
+
+        /* Of a call that an event loop goes on with. No error, and not the result: see tokend_later(). */
+        TOKEND_STARTED = 100,
 };
 
 /* What went wrong, for programs and for people. There is nothing in it to free. The caller's memory, which needs no first value. */
@@ -130,8 +133,48 @@ const char *tokend_error_name(enum tokend_error error);
 struct tokend *tokend_open(const char *path, unsigned flags);
 struct tokend *tokend_open_status(const char *path, unsigned flags);
 
-/* Closes the connections of a handle and frees it. NULL is allowed. No call may be in progress. */
+/* Closes the connections of a handle and frees it. NULL is allowed. No call may be waited for; those that were started are cancelled. */
 void tokend_close(struct tokend *handle);
+
+/*
+ * ---- event loops ----
+ *
+ * A program with an event loop starts its calls, and the loop goes on with them. Every call of this library can be started, with the
+ * same waits, repeats and deadlines as if it were waited for:
+ *
+ *     loop_watch(tokend_get_fd(t), POLLIN, goes_on, t);                 once; goes_on() calls tokend_process(t)
+ *
+ *     call = tokend_later(t, signed_callback, job);
+ *     error = tokend_sign(call, "hsm:ca_signing", ..., 5000, &job->signature, &job->length, &job->failure);
+ *
+ * The result of a call that was started is TOKEND_STARTED. What it was given may be freed then; its outputs, ret_failure among them, must
+ * stay until its callback. They are set just before that, and the callback gets the error. The callback is called once, by
+ * tokend_process() and never by the call itself. Any other result is an error at once: nothing was started, no callback comes.
+ *
+ * Threads: one thread at a time may use the functions of this part, and start calls, on a handle. Other threads may wait for calls on
+ * the same handle meanwhile. A callback may start, wait for and cancel calls, and fork, but not close the handle. fork(2): the calls that
+ * the parent started are the parent's; in the child they are gone, no callback comes, and tokend_get_fd() gives another descriptor.
+ */
+typedef void (*tokend_done)(enum tokend_error error, void *userdata);
+
+/* The handle for one call, the next one of this thread, that is started and not waited for. There is nothing to free: the library does so
+ * after the callback; one that was not used serves for the next tokend_later(). NULL with errno: ENOMEM; EINVAL: no callback, or this is
+ * the handle of one call itself. It need not be looked at: a call on NULL gives TOKEND_NO_MEMORY. */
+struct tokend *tokend_later(struct tokend *handle, tokend_done callback, void *userdata);
+
+/* Gives a call up that was started, before its callback: no callback comes, and its outputs stay untouched. The daemon may still do what it
+ * was asked. NULL is allowed. */
+void tokend_cancel(struct tokend *call);
+
+/* What the loop waits for: this descriptor becomes readable when a call can go on, or when it is time for it to, so the loop needs no timer
+ * of its own. It stays the same until tokend_close(), a fork, or a program that closes all descriptors. -errno: there is none. */
+int tokend_get_fd(struct tokend *handle);
+/* The events of poll(2) for it: POLLIN. */
+int tokend_get_events(struct tokend *handle);
+
+/* Goes on with whatever can go on, and calls back for what has ended. It does not block. Returns how many calls have ended; -errno: the
+ * descriptor is not ours any more. */
+int tokend_process(struct tokend *handle);
 
 /* ---- keys: on a handle of tokend_open() ---- */
 

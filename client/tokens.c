@@ -22,19 +22,19 @@ static void token_free(struct tokend_token *token)
         free(owned);
 }
 
-static void clear(struct tokend_tokens *tokens)
+void tokend_tokens_free(struct tokend_tokens *tokens)
 {
+        if (!tokens)
+                return;
         for (size_t i = 0; i < tokens->n_tokens; i++)
                 token_free(tokens->tokens[i]);
         free(tokens->tokens);
-        *tokens = (struct tokend_tokens){0};
+        free(tokens);
 }
 
-void tokend_tokens_free(struct tokend_tokens *tokens)
+static void forget_tokens(struct call *call)
 {
-        if (tokens)
-                clear(tokens);
-        free(tokens);
+        tokend_tokens_free(TAKE_PTR(call->object));
 }
 
 static bool take_words(struct json_object *array, const char ***ret, size_t *ret_n)
@@ -83,23 +83,19 @@ static enum tokend_error token_new(
 }
 
 static enum tokend_error take_tokens(
-        void *userdata, struct json_object *parameters, bool again, struct tokend_failure *ret_failure)
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct tokend_tokens *tokens = userdata;
+        struct tokend_tokens *tokens = call->object ? call->object : calloc(1, sizeof(*tokens));
         struct keys_tokens_result result;
         struct tokend_token **room;
-        enum tokend_error error;
+        enum tokend_error error = keys_tokens_parse(parameters, &result, ret_failure);
         size_t n;
 
-        if (again) {
-                clear(tokens);
-                return TOKEND_OK;
-        }
-        error = keys_tokens_parse(parameters, &result, ret_failure);
+        call->object = tokens;
         if (error != TOKEND_OK)
                 return error;
         n = json_object_array_length(result.tokens);
-        room = reallocarray(tokens->tokens, tokens->n_tokens + n + 1, sizeof(struct tokend_token *));
+        room = tokens ? reallocarray(tokens->tokens, tokens->n_tokens + n + 1, sizeof(*room)) : NULL;
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the tokens");
         tokens->tokens = room;
@@ -114,18 +110,11 @@ static enum tokend_error take_tokens(
 enum tokend_error tokend_tokens(
         struct tokend *handle, int timeout_ms, struct tokend_tokens **ret, struct tokend_failure *ret_failure)
 {
-        struct tokend_tokens *tokens = calloc(1, sizeof(*tokens));
         struct call call;
-        enum tokend_error error = tokens ? keys_tokens_begin(&call, timeout_ms, ret_failure)
-                                         : fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the tokens");
+        enum tokend_error error = keys_tokens_begin(&call, timeout_ms, ret_failure);
 
-        if (error == TOKEND_OK) {
-                call.more = true;
-                error = call_finish(handle, &call, take_tokens, tokens, ret_failure);
-        }
-        if (error == TOKEND_OK)
-                *ret = tokens;
-        else
-                tokend_tokens_free(tokens);
-        return error;
+        if (error != TOKEND_OK)
+                return error;
+        call.more = true;
+        return call_finish(handle, &call, take_tokens, forget_tokens, ret, ret_failure);
 }

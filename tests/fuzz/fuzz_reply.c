@@ -27,25 +27,29 @@ static void check_failure(const struct tokend_failure *failure)
 static void check_key(struct json_object *parameters)
 {
         struct tokend_failure failure = {0};
-        struct tokend_key *key = NULL;
+        struct call call = {0};
+        enum tokend_error error = key_take(&call, parameters, &failure);
+        const struct tokend_key *key = call.object;
 
-        if (key_take(&key, parameters, false, &failure) != TOKEND_OK)
+        if (error != TOKEND_OK)
                 check_failure(&failure);
         else
                 CHECK(key->token && key->nickname && key->id && key->type && key->public_key && key->json);
-        tokend_key_free(key);
+        key_forget(&call);
 }
 
 static void check_certificate(struct json_object *parameters)
 {
         struct tokend_failure failure = {0};
-        struct tokend_certificate *certificate = NULL;
+        struct call call = {0};
+        enum tokend_error error = certificate_take(&call, parameters, &failure);
+        const struct tokend_certificate *certificate = call.object;
 
-        if (certificate_take(&certificate, parameters, false, &failure) != TOKEND_OK)
+        if (error != TOKEND_OK)
                 check_failure(&failure);
         else
                 CHECK(certificate->token && certificate->nickname && certificate->der);
-        tokend_certificate_free(certificate);
+        certificate_forget(&call);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -14,6 +14,7 @@ class Relay:
         self.path, self.daemon = path, daemon
         self.requests = []  # (method without its interface, parameters)
         self.holds, self.held = None, False
+        self.cuts, self.on_cut = None, None
         self.open = threading.Event()
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind(str(path))
@@ -49,6 +50,10 @@ class Relay:
                 self.holds = None
                 self.held = True
                 self.open.wait(60)
+            if self.cuts == self.method(request) and not more:
+                self.cuts = None
+                self.on_cut()
+                raise OSError("the reply is lost")
             client.sendall(reply)
 
     @staticmethod
@@ -72,6 +77,10 @@ class Relay:
         """The next reply to this method is not passed on before release()."""
         self.open.clear()
         self.holds, self.held = method, False
+
+    def cut(self, method, then):
+        """The next reply to this method is lost, with its connection; then() is called before that."""
+        self.cuts, self.on_cut = method, then
 
     def wait_held(self):
         until(lambda: self.held, "a reply is held")

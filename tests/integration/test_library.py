@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import BUILD, PLAIN, ROOT, OneToken, run, until
+from harness import BUILD, OneToken, run, until
 
 ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1",
                    # The child of a fork has threads too: that is what is tested.
@@ -88,24 +88,6 @@ class Library(OneToken):
             until(lambda: self.requests() > before + 50 or process.poll() is not None, "signatures go on")
             self.daemon.worker().kill()
         self.good(process)
-
-    def test_pkg_config(self):
-        """a program builds against an installed copy, shared and static, with pkg-config alone"""
-        root = self.place.path / "root"
-        run("make", "-s", "-C", ROOT, "install", f"BUILD={PLAIN}", f"DESTDIR={root}",
-            env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SANITIZE")})
-        source = self.place.write("use.c", '#include <tokend.h>\nint main(void) { tokend_close(tokend_open("/x", 0)); return 0; }\n')
-        environment = dict(os.environ, PKG_CONFIG_SYSROOT_DIR=str(root), PKG_CONFIG_PATH=f"{root}/usr/local/lib/pkgconfig")
-        for static in ([], ["--static"]):
-            flags = run("pkg-config", "--cflags", "--libs", *static, "libtokend", env=environment).decode().split()
-            if static:
-                flags = [flag if flag != "-ltokend" else "-l:libtokend.a" for flag in flags]
-            run("cc", source, "-o", self.place.path / "use", *flags)
-            run(self.place.path / "use", env=dict(os.environ, LD_LIBRARY_PATH=f"{root}/usr/local/lib"))
-        for file in ("sbin/tokend", "libexec/tokend/tokend-broker", "libexec/tokend/tokend-worker", "bin/tokendctl",
-                     "lib/libtokend.so.0", "lib/pkcs11/libtokend-pkcs11.so", "share/p11-kit/modules/tokend.module", "include/tokend.h", "share/man/man8/tokend.8", "share/man/man5/tokend.conf.5",
-                     "share/man/man1/tokendctl.1", "share/man/man3/libtokend.3", "share/man/man7/tokend-pkcs11.7"):
-            self.assertTrue((root / "usr/local" / file).exists(), file)
 
     def test_exports(self):
         """the shared library exports tokend_* with a version, and nothing else"""

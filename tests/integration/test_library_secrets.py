@@ -14,21 +14,28 @@ SECRET_NOT_FOUND, NOT_OUR_SEAL, INVALID_ARGUMENT = 17, 18, 84
 
 class Failure(ctypes.Structure):
     _fields_ = [("error", ctypes.c_int), ("executed", ctypes.c_bool), ("name", ctypes.c_char * 128), ("text", ctypes.c_char * 512),
-                ("next", ctypes.c_char_p), ("parameter", ctypes.c_char * 32), ("parameters", ctypes.c_char * 1024)]
+                ("next", ctypes.c_char_p), ("parameter", ctypes.c_char * 32), ("parameters", ctypes.c_char * 1024), ("reserved", ctypes.c_char * 336)]
 
 
-class Template(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_char_p), ("length", ctypes.c_int), ("size", ctypes.c_int), ("curve", ctypes.c_char_p),
+class Given(ctypes.Structure):
+    """A struct that a program gives says its size."""
+
+    def __init__(self, *fields):
+        super().__init__(ctypes.sizeof(type(self)), *fields)
+
+
+class Template(Given):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("type", ctypes.c_char_p), ("length", ctypes.c_int), ("size", ctypes.c_int), ("curve", ctypes.c_char_p),
                 ("usage", ctypes.c_uint), ("id", ctypes.c_char_p)]
 
 
-class Algorithm(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("iv", ctypes.c_char_p), ("label", ctypes.c_char_p), ("aad", ctypes.c_char_p),
+class Algorithm(Given):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("iv", ctypes.c_char_p), ("label", ctypes.c_char_p), ("aad", ctypes.c_char_p),
                 ("iv_length", ctypes.c_size_t), ("label_length", ctypes.c_size_t), ("aad_length", ctypes.c_size_t)]
 
 
-class Derivation(ctypes.Structure):
-    _fields_ = [("algorithm", ctypes.c_char_p), ("data", ctypes.c_char_p), ("public_key", ctypes.c_char_p), ("data_length", ctypes.c_size_t),
+class Derivation(Given):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("algorithm", ctypes.c_char_p), ("data", ctypes.c_char_p), ("public_key", ctypes.c_char_p), ("data_length", ctypes.c_size_t),
                 ("public_key_length", ctypes.c_size_t), ("bit", ctypes.c_int), ("other", ctypes.c_char_p)]
 
 
@@ -135,8 +142,8 @@ lib, libc = ctypes.CDLL(library), ctypes.CDLL(None)
 lib.tokend_open.restype = lib.tokend_sealed_text.restype = ctypes.c_void_p
 libc.strlen.restype = ctypes.c_size_t
 handle, key = ctypes.c_void_p(lib.tokend_open(socket.encode(), 0)), ctypes.c_void_p()
-template = (ctypes.c_void_p * 5)(ctypes.cast(ctypes.c_char_p(b"aes"), ctypes.c_void_p), 32, None, 16, None)
-ecb = (ctypes.c_void_p * 7)(ctypes.cast(ctypes.c_char_p(b"aes_ecb"), ctypes.c_void_p))
+template = (ctypes.c_void_p * 6)(48, ctypes.cast(ctypes.c_char_p(b"aes"), ctypes.c_void_p), 32, None, 16, None)
+ecb = (ctypes.c_void_p * 8)(64, ctypes.cast(ctypes.c_char_p(b"aes_ecb"), ctypes.c_void_p))
 out, length = ctypes.c_void_p(), ctypes.c_size_t()
 if lib.tokend_secret_generate(handle, None, template, 0, ctypes.byref(key), None) != 0:
     sys.exit("it is not made")

@@ -9,6 +9,7 @@
 
 #include "client/tokend.h"
 #include "proto/base64.h"
+#include "tests/unit/by_loop.h"
 #include "tests/unit/fake_daemon.h"
 #include "tests/unit/suite.h"
 
@@ -51,7 +52,7 @@ static enum tokend_error sign_within(int timeout_ms)
 {
         unsigned char *signature = NULL;
         size_t length = 0;
-        enum tokend_error error = tokend_sign(handle, "hsm:ca", "rsa_pkcs1_sha256", TOKEND_DIGEST,
+        enum tokend_error error = CALL(tokend_sign, handle, "hsm:ca", "rsa_pkcs1_sha256", TOKEND_DIGEST,
                 "12345678901234567890123456789012", 32, timeout_ms, &signature, &length, &failure);
 
         CU_ASSERT_EQUAL(error == TOKEND_OK, signature != NULL);
@@ -74,7 +75,7 @@ static enum tokend_error generate_within(int timeout_ms)
                 .type = "rsa",
                 .size = 2048};
         struct tokend_key *key = NULL;
-        enum tokend_error error = tokend_generate(handle, &wanted, timeout_ms, &key, &failure);
+        enum tokend_error error = CALL(tokend_generate, handle, &wanted, timeout_ms, &key, &failure);
 
         CU_ASSERT_EQUAL(error == TOKEND_OK, key != NULL);
         tokend_key_free(key);
@@ -112,7 +113,7 @@ static void test_connection_is_kept(void)
         for (int i = 0; i < 5; i++)
                 CU_ASSERT_EQUAL(sign_within(LONG_MS), TOKEND_OK);
         CU_ASSERT_EQUAL(generate_within(LONG_MS), TOKEND_OK);
-        CU_ASSERT_EQUAL(tokend_delete(handle, "hsm:new", LONG_MS, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL(CALL(tokend_delete, handle, "hsm:new", LONG_MS, &failure), TOKEND_OK);
         CU_ASSERT_EQUAL(fake.n_connections, 1);
         end();
 }
@@ -123,7 +124,7 @@ static void test_restart_between_calls(void)
         CU_ASSERT_EQUAL(sign_within(LONG_MS), TOKEND_OK);
         fake_stop(&fake);
         fake_start(&fake);
-        CU_ASSERT_EQUAL(tokend_delete(handle, "hsm:new", LONG_MS, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL(CALL(tokend_delete, handle, "hsm:new", LONG_MS, &failure), TOKEND_OK);
         fake_stop(&fake);
         fake_start(&fake);
         CU_ASSERT_EQUAL(generate_within(LONG_MS), TOKEND_OK);
@@ -404,7 +405,7 @@ static void test_delete_unknown(void)
 {
         n_deleted = 0;
         begin(loses_changes);
-        CU_ASSERT_EQUAL(tokend_delete(handle, "hsm:new", LONG_MS, &failure), TOKEND_OUTCOME_UNKNOWN);
+        CU_ASSERT_EQUAL(CALL(tokend_delete, handle, "hsm:new", LONG_MS, &failure), TOKEND_OUTCOME_UNKNOWN);
         CU_ASSERT_EQUAL(n_deleted, 1);
         end();
 }
@@ -430,7 +431,7 @@ static void test_deadline(void)
         CU_ASSERT_TRUE(now_ms() - start < LONG_MS / 2);
         /* Nothing to do with an outcome: Generate is not sent to a daemon that does not answer. */
         CU_ASSERT_EQUAL(generate_within(50), TOKEND_TIMED_OUT);
-        CU_ASSERT_EQUAL(tokend_delete(handle, "k", 50, &failure), TOKEND_OUTCOME_UNKNOWN);
+        CU_ASSERT_EQUAL(CALL(tokend_delete, handle, "k", 50, &failure), TOKEND_OUTCOME_UNKNOWN);
         CU_ASSERT_EQUAL(sign_within(1000), TOKEND_TIMED_OUT);
         end(); /* and its thread with it: last_request is ours */
         at = strstr(last_request, "\"timeoutMs\":");
@@ -507,8 +508,8 @@ static void test_hostile_keys(void)
 
                 answer = replies[i];
                 begin(answers);
-                CU_ASSERT_EQUAL(
-                        tokend_list(handle, NULL, NULL, LONG_MS, &keys, &failure), TOKEND_PROTOCOL_VIOLATION);
+                CU_ASSERT_EQUAL(CALL(tokend_list, handle, NULL, NULL, LONG_MS, &keys, &failure),
+                        TOKEND_PROTOCOL_VIOLATION);
                 CU_ASSERT_PTR_NULL(keys);
                 end();
         }
@@ -589,7 +590,8 @@ static void test_list(void)
 
         begin(lists);
         for (int i = 0; i < 2; i++) {
-                CU_ASSERT_EQUAL_FATAL(tokend_list(handle, NULL, NULL, LONG_MS, &keys, &failure), TOKEND_OK);
+                CU_ASSERT_EQUAL_FATAL(
+                        CALL(tokend_list, handle, NULL, NULL, LONG_MS, &keys, &failure), TOKEND_OK);
                 CU_ASSERT_EQUAL_FATAL(keys->n_keys, 3);
                 CU_ASSERT_STRING_EQUAL(keys->keys[2]->nickname, "\xc3\xa4");
                 CU_ASSERT_EQUAL(keys->keys[2]->size, 4096);
@@ -622,14 +624,14 @@ static void test_random(void)
 
         begin(counts_bytes);
         memset(bytes, 1, sizeof(bytes));
-        CU_ASSERT_EQUAL(tokend_random(handle, bytes, sizeof(bytes), LONG_MS, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL(CALL(tokend_random, handle, bytes, sizeof(bytes), LONG_MS, &failure), TOKEND_OK);
         CU_ASSERT_PTR_NULL(memchr(bytes, 1, sizeof(bytes)));
         CU_ASSERT_EQUAL(fake.n_requests, 3);
         end();
         answer = "{\"parameters\":{\"bytes\":\"AAAA\"}}";
         begin(answers);
-        CU_ASSERT_EQUAL(tokend_random(handle, bytes, 4, LONG_MS, &failure), TOKEND_PROTOCOL_VIOLATION);
-        CU_ASSERT_EQUAL(tokend_random(handle, bytes, 3, LONG_MS, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL(CALL(tokend_random, handle, bytes, 4, LONG_MS, &failure), TOKEND_PROTOCOL_VIOLATION);
+        CU_ASSERT_EQUAL(CALL(tokend_random, handle, bytes, 3, LONG_MS, &failure), TOKEND_OK);
         end();
 }
 
@@ -643,13 +645,13 @@ static void test_arguments(void)
         begin(works);
         CU_ASSERT_EQUAL(sign_within(-1), TOKEND_INVALID_ARGUMENT);
         CU_ASSERT_EQUAL(sign_within(600001), TOKEND_INVALID_ARGUMENT);
-        CU_ASSERT_EQUAL(tokend_get(handle, "\xff", LONG_MS, &key, &failure), TOKEND_INVALID_ARGUMENT);
-        CU_ASSERT_EQUAL(tokend_sign(handle, "k", "ed25519", TOKEND_MESSAGE, big, sizeof(big), LONG_MS,
+        CU_ASSERT_EQUAL(CALL(tokend_get, handle, "\xff", LONG_MS, &key, &failure), TOKEND_INVALID_ARGUMENT);
+        CU_ASSERT_EQUAL(CALL(tokend_sign, handle, "k", "ed25519", TOKEND_MESSAGE, big, sizeof(big), LONG_MS,
                                 &signature, &length, &failure),
                 TOKEND_INVALID_ARGUMENT);
         CU_ASSERT_EQUAL(fake.n_requests, 0);
-        CU_ASSERT_EQUAL(tokend_sign(handle, "k", "ed25519", TOKEND_MESSAGE, big, 98000, LONG_MS, &signature,
-                                &length, NULL),
+        CU_ASSERT_EQUAL(CALL(tokend_sign, handle, "k", "ed25519", TOKEND_MESSAGE, big, 98000, LONG_MS,
+                                &signature, &length, NULL),
                 TOKEND_OK);
         tokend_free(signature);
         memset(big, 'x', 200);
@@ -691,7 +693,7 @@ static void test_status(void)
         int left = 3;
 
         begin(tells_status);
-        CU_ASSERT_EQUAL_FATAL(tokend_status(handle, LONG_MS, &status, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL_FATAL(CALL(tokend_status, handle, LONG_MS, &status, &failure), TOKEND_OK);
         CU_ASSERT_EQUAL(status->n_tokens, 1);
         CU_ASSERT_EQUAL(status->tokens[0]->sessions_limit, 6);
         CU_ASSERT_STRING_EQUAL(status->tokens[0]->last_error_ckr, "CKR_DEVICE_ERROR");
@@ -699,13 +701,44 @@ static void test_status(void)
         CU_ASSERT_EQUAL(status->tokens[0]->request->count, 0);
         CU_ASSERT_EQUAL(status->instances[0]->denied, 9);
         tokend_status_free(status);
-        CU_ASSERT_EQUAL(tokend_watch(handle, 10, LONG_MS, count_down, &left, &failure), TOKEND_OK);
+        CU_ASSERT_EQUAL(CALL(tokend_watch, handle, 10, LONG_MS, count_down, &left, &failure), TOKEND_OK);
         CU_ASSERT_EQUAL(left, 0);
         left = 4;
-        CU_ASSERT_EQUAL(tokend_watch(handle, 10, 100, count_down, &left, &failure), TOKEND_TIMED_OUT);
+        CU_ASSERT_EQUAL(CALL(tokend_watch, handle, 10, 100, count_down, &left, &failure), TOKEND_TIMED_OUT);
         CU_ASSERT_EQUAL(left, 1);
         end();
 }
+
+/* ---- the same by an event loop ---- */
+
+#define TWIN(test)                                                                                           \
+        static void test##_by_loop(void)                                                                     \
+        {                                                                                                    \
+                by_loop_set(true);                                                                           \
+                test();                                                                                      \
+                by_loop_set(false);                                                                          \
+        }
+TWIN(test_connection_is_kept)
+TWIN(test_restart_between_calls)
+TWIN(test_absent_then_there)
+TWIN(test_no_wait)
+TWIN(test_fork)
+TWIN(test_cut_reply)
+TWIN(test_always_closed)
+TWIN(test_generate_is_found)
+TWIN(test_generate_unknown)
+TWIN(test_generate_unavailable)
+TWIN(test_delete_unknown)
+TWIN(test_deadline)
+TWIN(test_overloaded)
+TWIN(test_hostile_replies)
+TWIN(test_hostile_keys)
+TWIN(test_too_long)
+TWIN(test_named_errors)
+TWIN(test_list)
+TWIN(test_random)
+TWIN(test_arguments)
+TWIN(test_status)
 
 SUITE(client_calls, {"a connection is kept and used again", test_connection_is_kept},
         {"a daemon restarted between calls is found again, and a change is sent once",
@@ -731,3 +764,27 @@ SUITE(client_calls, {"a connection is kept and used again", test_connection_is_k
         {"a list in several replies is gathered", test_list}, {"random bytes come in turns", test_random},
         {"bad arguments are refused, and nothing is sent", test_arguments},
         {"status is taken apart, and watched", test_status});
+
+SUITE(client_calls_by_loop, {"a connection is kept and used again", test_connection_is_kept_by_loop},
+        {"a daemon restarted between calls is found again, and a change is sent once",
+                test_restart_between_calls_by_loop},
+        {"a daemon that is not there is waited for until the deadline", test_absent_then_there_by_loop},
+        {"with TOKEND_NO_WAIT it is not waited for", test_no_wait_by_loop},
+        {"a child uses connections of its own, and the parent keeps its", test_fork_by_loop},
+        {"a sign whose reply was cut is repeated", test_cut_reply_by_loop},
+        {"a daemon that always closes is asked with pauses until the deadline", test_always_closed_by_loop},
+        {"a generate whose answer was lost is found, and sent once", test_generate_is_found_by_loop},
+        {"a generate that cannot be told is unknown, and sent once", test_generate_unknown_by_loop},
+        {"a generate on a token that is away has the daemon's word on it, in its time",
+                test_generate_unavailable_by_loop},
+        {"a delete whose answer was lost is unknown, and sent once", test_delete_unknown_by_loop},
+        {"a daemon that never answers ends at the deadline", test_deadline_by_loop},
+        {"Overloaded is waited out where the deadline allows", test_overloaded_by_loop},
+        {"hostile replies are refused", test_hostile_replies_by_loop},
+        {"hostile keys are refused", test_hostile_keys_by_loop},
+        {"a reply that is too long is refused", test_too_long_by_loop},
+        {"every named error is told apart", test_named_errors_by_loop},
+        {"a list in several replies is gathered", test_list_by_loop},
+        {"random bytes come in turns", test_random_by_loop},
+        {"bad arguments are refused, and nothing is sent", test_arguments_by_loop},
+        {"status is taken apart, and watched", test_status_by_loop});

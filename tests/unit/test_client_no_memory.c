@@ -5,6 +5,7 @@
 
 #include "client/tokend.h"
 #include "tests/unit/alloc.h"
+#include "tests/unit/by_loop.h"
 #include "tests/unit/fake_daemon.h"
 #include "tests/unit/suite.h"
 
@@ -102,7 +103,7 @@ static int sign(void *userdata)
 {
         unsigned char *signature = NULL;
         size_t length = 0;
-        enum tokend_error error = tokend_sign(handle, "hsm:ca", "rsa_pkcs1_sha256", TOKEND_MESSAGE,
+        enum tokend_error error = CALL(tokend_sign, handle, "hsm:ca", "rsa_pkcs1_sha256", TOKEND_MESSAGE,
                 "m\303\244", 3, LONG_MS, &signature, &length, NULL);
 
         if (!error)
@@ -115,8 +116,8 @@ static int decrypt(void *userdata)
 {
         unsigned char *plaintext = NULL;
         size_t length = 0;
-        enum tokend_error error = tokend_decrypt(handle, "hsm:kra", "rsa_oaep_sha1", "cipher", 6, "label", 5,
-                LONG_MS, &plaintext, &length, NULL);
+        enum tokend_error error = CALL(tokend_decrypt, handle, "hsm:kra", "rsa_oaep_sha1", "cipher", 6,
+                "label", 5, LONG_MS, &plaintext, &length, NULL);
 
         if (!error)
                 CU_ASSERT(length == 5 && !memcmp(plaintext, "plain", 5));
@@ -129,7 +130,7 @@ static int derive(void *userdata)
         unsigned char *secret = NULL;
         size_t length = 0;
         enum tokend_error error =
-                tokend_derive(handle, "hsm:ec", "point", 5, LONG_MS, &secret, &length, NULL);
+                CALL(tokend_derive, handle, "hsm:ec", "point", 5, LONG_MS, &secret, &length, NULL);
 
         if (!error)
                 CU_ASSERT(length == 6 && !memcmp(secret, "secret", 6));
@@ -147,7 +148,7 @@ static void check_key(const struct tokend_key *key)
 static int get(void *userdata)
 {
         struct tokend_key *key = NULL;
-        enum tokend_error error = tokend_get(handle, "hsm:new", LONG_MS, &key, NULL);
+        enum tokend_error error = CALL(tokend_get, handle, "hsm:new", LONG_MS, &key, NULL);
 
         if (!error)
                 check_key(key);
@@ -158,7 +159,7 @@ static int get(void *userdata)
 static int list(void *userdata)
 {
         struct tokend_keys *keys = NULL;
-        enum tokend_error error = tokend_list(handle, "hsm", NULL, LONG_MS, &keys, NULL);
+        enum tokend_error error = CALL(tokend_list, handle, "hsm", NULL, LONG_MS, &keys, NULL);
 
         if (!error) {
                 CU_ASSERT_EQUAL(keys->n_keys, 3);
@@ -175,7 +176,7 @@ static int list(void *userdata)
 static int tokens(void *userdata)
 {
         struct tokend_tokens *all = NULL;
-        enum tokend_error error = tokend_tokens(handle, LONG_MS, &all, NULL);
+        enum tokend_error error = CALL(tokend_tokens, handle, LONG_MS, &all, NULL);
 
         if (!error) {
                 CU_ASSERT_EQUAL(all->n_tokens, 1);
@@ -196,7 +197,7 @@ static int generate(void *userdata)
                 .type = "rsa",
                 .size = 2048};
         struct tokend_key *key = NULL;
-        enum tokend_error error = tokend_generate(handle, &wanted, LONG_MS, &key, NULL);
+        enum tokend_error error = CALL(tokend_generate, handle, &wanted, LONG_MS, &key, NULL);
 
         if (!error)
                 check_key(key);
@@ -207,7 +208,7 @@ static int generate(void *userdata)
 static int rename_key(void *userdata)
 {
         struct tokend_key *key = NULL;
-        enum tokend_error error = tokend_rename(handle, "hsm:old", "new", LONG_MS, &key, NULL);
+        enum tokend_error error = CALL(tokend_rename, handle, "hsm:old", "new", LONG_MS, &key, NULL);
 
         if (!error)
                 check_key(key);
@@ -218,7 +219,7 @@ static int rename_key(void *userdata)
 static int draw(void *userdata)
 {
         unsigned char bytes[4] = {0};
-        enum tokend_error error = tokend_random(handle, bytes, 4, LONG_MS, NULL);
+        enum tokend_error error = CALL(tokend_random, handle, bytes, 4, LONG_MS, NULL);
 
         if (!error)
                 CU_ASSERT_EQUAL(memcmp(bytes, "\1\2\3\4", 4), 0);
@@ -235,7 +236,8 @@ static int request_certificate(void *userdata)
                 .n_dns_names = 2};
         unsigned char *der = NULL;
         size_t length = 0;
-        enum tokend_error error = tokend_request_certificate(handle, &subject, LONG_MS, &der, &length, NULL);
+        enum tokend_error error =
+                CALL(tokend_request_certificate, handle, &subject, LONG_MS, &der, &length, NULL);
 
         if (!error)
                 CU_ASSERT(length == 2 && !memcmp(der, "\x30\0", 2));
@@ -246,7 +248,8 @@ static int request_certificate(void *userdata)
 static int get_certificate(void *userdata)
 {
         struct tokend_certificate *certificate = NULL;
-        enum tokend_error error = tokend_get_certificate(handle, "hsm:new", LONG_MS, &certificate, NULL);
+        enum tokend_error error =
+                CALL(tokend_get_certificate, handle, "hsm:new", LONG_MS, &certificate, NULL);
 
         if (!error)
                 CU_ASSERT_STRING_EQUAL(certificate->subject, "CN=x");
@@ -259,7 +262,7 @@ static int check(void *userdata)
         const char *const nicknames[] = {"a", "b"}, *const mechanisms[] = {"CKM_X"};
         struct tokend_check *found = NULL;
         enum tokend_error error =
-                tokend_check(handle, "hsm", nicknames, 2, mechanisms, 1, LONG_MS, &found, NULL);
+                CALL(tokend_check, handle, "hsm", nicknames, 2, mechanisms, 1, LONG_MS, &found, NULL);
 
         if (!error) {
                 CU_ASSERT_EQUAL(found->n_found, 2);
@@ -272,7 +275,7 @@ static int check(void *userdata)
 static int status(void *userdata)
 {
         struct tokend_status *found = NULL;
-        enum tokend_error error = tokend_status(handle, LONG_MS, &found, NULL);
+        enum tokend_error error = CALL(tokend_status, handle, LONG_MS, &found, NULL);
 
         if (!error) {
                 CU_ASSERT_EQUAL(found->n_tokens, 2);
@@ -287,7 +290,7 @@ static int status(void *userdata)
 static int metrics(void *userdata)
 {
         char *text = NULL;
-        enum tokend_error error = tokend_metrics(handle, LONG_MS, &text, NULL);
+        enum tokend_error error = CALL(tokend_metrics, handle, LONG_MS, &text, NULL);
 
         if (!error)
                 CU_ASSERT_STRING_EQUAL(text, "# EOF\n");
@@ -299,7 +302,7 @@ static int metrics(void *userdata)
 static int not_found(void *userdata)
 {
         struct tokend_failure failure = {0};
-        enum tokend_error error = tokend_delete(handle, "hsm:new", LONG_MS, &failure);
+        enum tokend_error error = CALL(tokend_delete, handle, "hsm:new", LONG_MS, &failure);
 
         CU_ASSERT_EQUAL(failure.error, error);
         return error == TOKEND_KEY_NOT_FOUND ? 0 : unless_unknown(error);
@@ -324,6 +327,9 @@ static void each(int (*call)(void *userdata))
         fake_init(&fake, answers);
         fake_start(&fake);
         alloc_fail_each(with_handle, &call, TOKEND_NO_MEMORY);
+        by_loop_set(true);
+        alloc_fail_each(with_handle, &call, TOKEND_NO_MEMORY);
+        by_loop_set(false);
         fake_done(&fake);
 }
 
