@@ -84,7 +84,7 @@ LIBRARY  := $(BUILD)/libtokend.so $(BUILD)/libtokend.a $(BUILD)/libtokend-pkcs11
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help
-all: $(PROGRAMS) $(LIBRARY)
+all: $(PROGRAMS) $(LIBRARY) $(BUILD)/man/made
 
 help:
 	@echo 'make            builds everything into build/, from where it runs uninstalled'
@@ -208,6 +208,13 @@ $(BUILD)/gen/interfaces.c: $(INTERFACES) Makefile
 			sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$f; echo '},'; done; \
 		echo '};'; echo 'const size_t n_proto_interfaces = sizeof(proto_interfaces) / sizeof(proto_interfaces[0]);'; } > $@
 
+# A page for each function, from what the header says of it.
+PAGES := $(patsubst %,$(BUILD)/man/%.3,$(shell sed -n 's/^[a-z].*[ *]\(tokend_[a-z_]*\)[(][^)]*.*/\1/p' client/tokend.h))
+$(PAGES): $(BUILD)/man/made
+$(BUILD)/man/made: client/tokend.h man/functions.py
+	$(say) GEN $(@D)
+	$(Q)rm -rf $(@D) && $(PYTHON) -B man/functions.py client/tokend.h $(VERSION) $(@D) && touch $@
+
 # ---- installing ----
 INSTALL     ?= install
 # FILES with their place, as SOURCE>DIRECTORY: one list for install and for uninstall.
@@ -220,7 +227,7 @@ INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BU
 	client/tokendctl/completion/tokendctl>$(PREFIX)/share/bash-completion/completions \
 	client/tokendctl/completion/_tokendctl>$(PREFIX)/share/zsh/site-functions \
 	client/tokendctl/completion/tokendctl.fish>$(PREFIX)/share/fish/vendor_completions.d \
-	$(foreach f,$(wildcard man/*.[1-8]),$(f)>$(MANDIR)/man$(call section,$(f)))
+	$(foreach f,$(wildcard man/*.[1-8]) $(PAGES),$(f)>$(MANDIR)/man$(call section,$(f)))
 INSTALL_PROGRAMS = $(BUILD)/tokend>$(SBINDIR) $(BUILD)/tokend-broker>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokend-worker>$(LIBEXECDIR)/tokend $(BUILD)/tokend-audit>$(LIBEXECDIR)/tokend $(BUILD)/tokend-doctor>$(LIBEXECDIR)/tokend \
 	$(BUILD)/tokendctl>$(BINDIR) $(BUILD)/$(SONAME)>$(LIBDIR) $(BUILD)/libtokend-pkcs11.so>$(LIBDIR)/pkcs11

@@ -116,7 +116,7 @@ struct tokend_failure {
         char reserved[336];
 };
 
-/* The name without the interface: "KeyNotFound", "CannotConnect". Static; "Unknown" for a number that is not listed above. */
+/* Gives the name of an error without its interface: "KeyNotFound", "CannotConnect". Static; "Unknown" for a number that is not listed above. */
 const char *tokend_error_name(enum tokend_error error);
 
 /* ---- handles ---- */
@@ -157,7 +157,7 @@ void tokend_close(struct tokend *handle);
  */
 typedef void (*tokend_done)(enum tokend_error error, void *userdata);
 
-/* The handle for one call, the next one of this thread, that is started and not waited for. There is nothing to free: the library does so
+/* Gives the handle for one call, the next one of this thread, that is started and not waited for. There is nothing to free: the library does so
  * after the callback; one that was not used serves for the next tokend_later(). NULL with errno: ENOMEM; EINVAL: no callback, or this is
  * the handle of one call itself. It need not be looked at: a call on NULL gives TOKEND_NO_MEMORY. */
 struct tokend *tokend_later(struct tokend *handle, tokend_done callback, void *userdata);
@@ -166,10 +166,10 @@ struct tokend *tokend_later(struct tokend *handle, tokend_done callback, void *u
  * was asked. NULL is allowed. */
 void tokend_cancel(struct tokend *call);
 
-/* What the loop waits for: this descriptor becomes readable when a call can go on, or when it is time for it to, so the loop needs no timer
+/* Gives what the loop waits for: this descriptor becomes readable when a call can go on, or when it is time for it to, so the loop needs no timer
  * of its own. It stays the same until tokend_close(), a fork, or a program that closes all descriptors. -errno: there is none. */
 int tokend_get_fd(struct tokend *handle);
-/* The events of poll(2) for it: POLLIN. */
+/* Gives the events of poll(2) for that descriptor: POLLIN. */
 int tokend_get_events(struct tokend *handle);
 
 /* Goes on with whatever can go on, and calls back for what has ended. It does not block. Returns how many calls have ended; -errno: the
@@ -228,7 +228,7 @@ struct tokend_keys {
         struct tokend_key **keys; /* they are freed with the list, not one by one */
         const struct tokend_list_end *end;
 };
-/* NULL is allowed. */
+/* Frees the list and its keys. NULL is allowed. */
 void tokend_keys_free(struct tokend_keys *keys);
 
 /* Lists the keys that the caller may see: all (NULL), or those on this token, or with this nickname. Free *ret with
@@ -260,7 +260,7 @@ struct tokend_tokens {
         size_t n_tokens;
         struct tokend_token **tokens; /* they are freed with the list, not one by one */
 };
-/* NULL is allowed. */
+/* Frees the list and its tokens. NULL is allowed. */
 void tokend_tokens_free(struct tokend_tokens *tokens);
 
 /* Lists the tokens that the caller may use, its own first. No token is waited for. Free *ret with tokend_tokens_free(). */
@@ -330,7 +330,7 @@ enum tokend_error tokend_decrypt(struct tokend *handle, const char *key, const c
         const void *ciphertext, size_t length, const void *label, size_t label_length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
-/* ECDH with an EC key. public_key: of the peer, an uncompressed point or a SubjectPublicKeyInfo in DER. *ret: the x coordinate of the
+/* Makes the common secret of two EC keys by ECDH. public_key: of the peer, an uncompressed point or a SubjectPublicKeyInfo in DER. *ret: the x coordinate of the
  * common point, as many bytes as the curve's field has. Otherwise as tokend_decrypt(). */
 enum tokend_error tokend_derive(struct tokend *handle, const char *key, const void *public_key,
         size_t public_key_length, int timeout_ms, unsigned char **ret, size_t *ret_length,
@@ -379,13 +379,13 @@ struct tokend_secrets {
         struct tokend_secret **secrets;
 };
 
-/* The secrets that the caller may see: of one token, of one nickname, or (NULL) of all. Free *ret with tokend_secrets_free(). */
+/* Lists the secrets that the caller may see: of one token, of one nickname, or (NULL) of all. Free *ret with tokend_secrets_free(). */
 enum tokend_error tokend_secrets_list(struct tokend *handle, const char *token, const char *nickname,
         int timeout_ms, struct tokend_secrets **ret, struct tokend_failure *ret_failure);
 void tokend_secrets_free(struct tokend_secrets *secrets);
 
 /*
- * A sealed key: it lies nowhere but here. Keep tokend_sealed_text() ("sealed:" and base64, at most 11 KiB, good until the key is
+ * Show and free a sealed key. It lies nowhere but here. Keep tokend_sealed_text() ("sealed:" and base64, at most 11 KiB, good until the key is
  * freed) where you like, and give it wherever a call takes the name of a key. It opens for the same instance of the same daemon's
  * configuration on the same token alone. To people show tokend_sealed_fingerprint(): 32 hexadecimal digits. public_key: of a private
  * key, SubjectPublicKeyInfo in DER, where the token told it; NULL: it did not, or after tokend_sealed_new(). tokend_sealed_free()
@@ -397,7 +397,7 @@ const char *tokend_sealed_fingerprint(const struct tokend_sealed *sealed);
 const unsigned char *tokend_sealed_public_key(const struct tokend_sealed *sealed, size_t *ret_length);
 void tokend_sealed_free(struct tokend_sealed *sealed);
 
-/* From its text, which is copied. TOKEND_INVALID_ARGUMENT: the text has not the form of a sealed key; TOKEND_NO_MEMORY. Whether it
+/* Makes a sealed key of its text, which is copied. TOKEND_INVALID_ARGUMENT: the text has not the form of a sealed key; TOKEND_NO_MEMORY. Whether it
  * opens is the daemon's to say. */
 enum tokend_error tokend_sealed_new(
         const char *text, struct tokend_sealed **ret, struct tokend_failure *ret_failure);
@@ -422,30 +422,32 @@ struct tokend_algorithm {
         size_t iv_length, label_length, aad_length;
 };
 
-/* A key on the token, under a nickname: never extractable. Never sent twice; TOKEND_OUTCOME_UNKNOWN: look with
+/* Makes a secret on the token, under a nickname. It is never extractable. Never sent twice; TOKEND_OUTCOME_UNKNOWN: look with
  * tokend_secrets_list(). token NULL: the caller's own. */
 enum tokend_error tokend_secret_generate_on_token(struct tokend *handle, const char *token,
         const char *nickname, const struct tokend_secret_template *wanted, int timeout_ms,
         struct tokend_failure *ret_failure);
 
-/* A sealed key. Free *ret with tokend_sealed_free(), here and below. */
+/* Makes a sealed key. Free *ret with tokend_sealed_free(). */
 enum tokend_error tokend_secret_generate(struct tokend *handle, const char *token,
         const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
         struct tokend_failure *ret_failure);
 
-/* key: the name of a private key (rsa_...) or of a secret, or the text of a sealed key. wrapped: at most 8 KiB. */
+/* Unwraps a key, which is a sealed key then. key: the name of a private key (rsa_...) or of a secret, or the text of a sealed key. wrapped:
+ * at most 8 KiB. Free *ret with tokend_sealed_free(). */
 enum tokend_error tokend_secret_unwrap(struct tokend *handle, const char *key,
         const struct tokend_algorithm *algorithm, const void *wrapped, size_t length,
         const struct tokend_secret_template *wanted, int timeout_ms, struct tokend_sealed **ret,
         struct tokend_failure *ret_failure);
 
-/* secret: the text of a sealed key. Exactly one of key and public_key (SubjectPublicKeyInfo) is given, the other is NULL. Free *ret
+/* Wraps a sealed key. secret: its text. Exactly one of key and public_key (SubjectPublicKeyInfo) is given, the other is NULL. Free *ret
  * with free(). */
 enum tokend_error tokend_secret_wrap(struct tokend *handle, const char *key, const void *public_key,
         size_t public_key_length, const struct tokend_algorithm *algorithm, const char *secret,
         int timeout_ms, unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
-/* What a key is derived with: what the algorithm does not take is NULL or 0. other: the text of a sealed key. */
+/* Derives a sealed key from a key, as the struct says: what the algorithm does not take is NULL or 0; other: the text of a sealed key. Free
+ * *ret with tokend_sealed_free(). */
 struct tokend_derivation {
         size_t struct_size; /* sizeof(struct tokend_derivation) */
         const char *algorithm;
@@ -458,7 +460,7 @@ enum tokend_error tokend_secret_derive(struct tokend *handle, const char *key,
         const struct tokend_derivation *derivation, const struct tokend_secret_template *wanted,
         int timeout_ms, struct tokend_sealed **ret, struct tokend_failure *ret_failure);
 
-/* At most 64 KiB. Free *ret with free(); what tokend_secret_decrypt() gives, with tokend_secret_free(). */
+/* Encrypt and decrypt with a secret, at most 64 KiB. Free *ret with free(); what tokend_secret_decrypt() gives, with tokend_secret_free(). */
 enum tokend_error tokend_secret_encrypt(struct tokend *handle, const char *key,
         const struct tokend_algorithm *algorithm, const void *plaintext, size_t length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
@@ -466,7 +468,7 @@ enum tokend_error tokend_secret_decrypt(struct tokend *handle, const char *key,
         const struct tokend_algorithm *algorithm, const void *ciphertext, size_t length, int timeout_ms,
         unsigned char **ret, size_t *ret_length, struct tokend_failure *ret_failure);
 
-/* As tokend_sign(), with the text of a sealed private key. */
+/* Signs as tokend_sign() does, with the text of a sealed private key. */
 enum tokend_error tokend_secret_sign(struct tokend *handle, const char *key, const char *algorithm,
         enum tokend_input kind, const void *input, size_t length, int timeout_ms, unsigned char **ret,
         size_t *ret_length, struct tokend_failure *ret_failure);
@@ -500,7 +502,7 @@ struct tokend_certificates {
         struct tokend_certificate **certificates; /* they are freed with the list, not one by one */
         const struct tokend_list_end *end;
 };
-/* NULL is allowed. */
+/* Frees the list and its certificates. NULL is allowed. */
 void tokend_certificates_free(struct tokend_certificates *certificates);
 
 /* Lists the certificates that the caller may see: all (NULL), or those on this token, or with this nickname. Free *ret with
@@ -562,7 +564,7 @@ struct tokend_check {
         const char **missing_mechanisms; /* those of the mechanisms in question that the token lacks */
         const char *json;                /* the whole, as the daemon sent it */
 };
-/* NULL is allowed. */
+/* Frees what tokend_check() gave. NULL is allowed. */
 void tokend_check_free(struct tokend_check *check);
 
 /* Checks whether a token is fit for a new instance. token: NULL stands for the one that is configured for the caller. nicknames:
@@ -651,21 +653,21 @@ struct tokend_status {
         const struct tokend_configuration_status *configuration;
         const char *json; /* the whole, as the daemon sent it */
 };
-/* NULL is allowed. */
+/* Frees what tokend_status() gave. NULL is allowed. */
 void tokend_status_free(struct tokend_status *status);
 
-/* Free *ret with tokend_status_free(). */
+/* Tells the status of the daemon, with its tokens, instances, audit and configuration. Free *ret with tokend_status_free(). */
 enum tokend_error tokend_status(struct tokend *handle, int timeout_ms, struct tokend_status **ret,
         struct tokend_failure *ret_failure);
 
-/* Calls back with the status at once, and then every interval_ms milliseconds, until the callback returns false (TOKEND_OK) or the
+/* Watches the status. It calls back with the status at once, and then every interval_ms milliseconds, until the callback returns false (TOKEND_OK) or the
  * connection is lost (TOKEND_CANNOT_CONNECT). timeout_ms: the longest wait for each status, beyond interval_ms. The status is
  * freed when the callback returns. */
 typedef bool (*tokend_status_callback)(const struct tokend_status *status, void *userdata);
 enum tokend_error tokend_watch(struct tokend *handle, int interval_ms, int timeout_ms,
         tokend_status_callback callback, void *userdata, struct tokend_failure *ret_failure);
 
-/* *ret: OpenMetrics text, with a NUL at its end. Free it with tokend_free(). */
+/* Tells the metrics. *ret: OpenMetrics text, with a NUL at its end. Free it with tokend_free(). */
 enum tokend_error tokend_metrics(
         struct tokend *handle, int timeout_ms, char **ret, struct tokend_failure *ret_failure);
 
@@ -675,7 +677,7 @@ struct tokend_probe {
         int64_t latency_usec; /* how long the call to the device took */
         const char *reason;   /* why ok is false, a sentence; NULL: it is true, or the daemon is older */
 };
-/* NULL is allowed. */
+/* Frees what tokend_probe() gave. NULL is allowed. */
 void tokend_probe_free(struct tokend_probe *probe);
 
 /* Asks the device of a token itself whether it answers. For root and the daemon's own user. Free *ret with tokend_probe_free(). */
@@ -710,7 +712,7 @@ struct tokend_identity {
         const char *json; /* the whole reply */
 };
 
-/* On a handle of tokend_open(). Everybody may ask. Free *ret with tokend_identity_free(). */
+/* Tells as whom the daemon sees the caller. On a handle of tokend_open(). Everybody may ask. Free *ret with tokend_identity_free(). */
 enum tokend_error tokend_whoami(struct tokend *handle, int timeout_ms, struct tokend_identity **ret,
         struct tokend_failure *ret_failure);
 void tokend_identity_free(struct tokend_identity *identity);

@@ -65,7 +65,11 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 again  = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 SANITIZERS = address,undefined
 
-.PHONY: test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops soak-module lint lint-build lint-changed lint-changed-build cases bench bench-flood
+# Records the binary interface of libtokend, which lint compares.
+abi:
+	@tests/lint/abi record $(BUILD)
+
+.PHONY: abi test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops soak-module lint lint-build lint-changed lint-changed-build cases bench bench-flood
 # What the integration tests run, and with it those of single modules.
 whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
 test-programs: whole-programs $(UNIT)
