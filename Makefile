@@ -67,6 +67,7 @@ FILTERS    := broker audit supervisor
 PROTO      := $(call objects,$(call sources,proto)) $(BUILD)/obj/gen/interfaces.o
 CLIENT     := $(call objects,$(call sources,client)) $(BUILD)/obj/gen/client/stubs.o
 TOKENDCTL  := $(call objects,$(call sources,client/tokendctl))
+BACKUP     := $(call objects,$(call sources,daemon/backup))
 MODULE     := $(call objects,$(call sources,client/pkcs11))
 
 # org.varlink.service first.
@@ -131,7 +132,7 @@ $(BUILD)/lib/audit.a: $(AUDIT)
 $(BUILD)/lib/doctor.a: $(DOCTOR)
 $(BUILD)/lib/sandbox.a: $(SANDBOX) $(FILTERS:%=$(BUILD)/obj/gen/sandbox/%.o)
 $(BUILD)/lib/proto.a: $(PROTO)
-$(BUILD)/lib/tokendctl.a: $(TOKENDCTL)
+$(BUILD)/lib/tokendctl.a: $(TOKENDCTL) $(BACKUP)
 $(BUILD)/lib/%.a:
 	$(say) AR $@
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
@@ -148,7 +149,7 @@ $(BUILD)/tokend-audit: LIBS = $(NETTLE_LIBS)
 # Of the worker's archive it takes the one file that reads what a module says of a token, which needs no NSS.
 $(BUILD)/tokend-doctor: $(BUILD)/obj/daemon/doctor/main.o $(BUILD)/lib/doctor.a $(BUILD)/lib/worker.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(DAEMON_LIBS)
 $(BUILD)/tokend-doctor: LIBS = $(SYSTEMD_LIBS) $(JSON_LIBS) -ldl -lpthread
-$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/util.a
+$(BUILD)/tokendctl: $(BUILD)/obj/client/tokendctl/main.o $(BUILD)/lib/tokendctl.a $(BUILD)/libtokend.a $(BUILD)/lib/proto.a $(BUILD)/lib/config.a $(BUILD)/lib/util.a
 $(BUILD)/tokendctl: LIBS = $(NETTLE_LIBS) $(JSON_LIBS) -lpthread
 $(PROGRAMS):
 	$(say) LINK $@

@@ -127,6 +127,7 @@ static enum tokend_error parse_token(
         token->reason = parts.reason;
         token->since_usec = parts.since_usec;
         token->module = parts.module;
+        token->directory = parts.directory;
         token->label = parts.label;
         token->manufacturer = parts.manufacturer;
         token->model = parts.model;

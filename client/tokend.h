@@ -604,6 +604,7 @@ struct tokend_token_status {
          * accelerated: requests that it did; fallbacks: requests that it could have done, and that the key's own token did;
          * key_loads: keys that were copied there; key_copies: copies that are there now. */
         int64_t accelerated, fallbacks, key_loads, key_copies;
+        const char *directory; /* of an internal token: where its databases are; else NULL */
 };
 
 /* Another host's claim on a nickname of a token. */

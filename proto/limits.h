@@ -167,6 +167,9 @@
 /* Bytes of a PIN. PKCS #11 has no limit; softoken accepts 500. */
 #define LIMIT_PIN 512U
 
+/* Bytes of the backup of an internal token: a hundred thousand keys have less. It is in memory as a whole. */
+#define LIMIT_BACKUP (256U * 1024U * 1024U)
+
 /* Keys (each with one operation and algorithm) of one token that fail again and again, as the broker remembers them. A token
  * has one or two; where there are more the oldest is tried again. */
 #define LIMIT_VERDICTS 32U

@@ -88,7 +88,7 @@ int ctl_output_open(const char *path, struct ctl_output *output)
         output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         output->made = output->fd >= 0;
         /* The content of a file that exists stays until there is something to replace it. */
-        if (output->fd < 0 && errno == EEXIST)
+        if (output->fd < 0 && errno == EEXIST && !output->fresh)
                 output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
         return output->fd < 0 ? usage("%s: %s", path, strerror(errno)) : EXIT_DONE;
 }
@@ -118,6 +118,8 @@ static int write_file(struct ctl_output *output, const unsigned char *bytes, siz
                 r = -errno;
         if (r == 0)
                 r = write_all(output->fd, bytes, length);
+        if (r == 0 && output->fresh && fsync(output->fd) < 0)
+                r = -errno;
         if (close(output->fd) < 0 && r == 0)
                 r = -errno;
         output->fd = -1;

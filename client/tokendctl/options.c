@@ -228,6 +228,7 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_SERIAL] = {"serial", true, PLACE(serial), NULL},
         [OPTION_CONFIG] = {"config", true, PLACE(config), NULL},
         [OPTION_LOGIN] = {"login", false, PLACE(login), NULL},
+        [OPTION_PASSPHRASE_FILE] = {"passphrase-file", true, PLACE(passphrase_file), NULL},
 };
 
 static int take_option(struct ctl_options *o, enum ctl_option option, const char *text)

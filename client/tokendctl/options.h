@@ -54,6 +54,7 @@ enum ctl_option {
         OPTION_SERIAL,
         OPTION_CONFIG,
         OPTION_LOGIN,
+        OPTION_PASSPHRASE_FILE,
         OPTION_MAX_,
 };
 

@@ -57,7 +57,7 @@ struct ctl_options {
 
         /* The verbs for certificates. */
         const char *as; /* USER or USER:UNIT */
-        const char *config;
+        const char *config, *passphrase_file;
         bool login;
         const char *subject, *nickname, *subsystem, *instance, *claimant, *serial;
         const char *dns_names[LIMIT_DNS_NAMES];
@@ -92,6 +92,8 @@ int verb_delete_cert(const struct ctl_options *o);
 int verb_check(const struct ctl_options *o);
 int verb_remove_claim(const struct ctl_options *o);
 int verb_make_anew(const struct ctl_options *o);
+int verb_backup(const struct ctl_options *o);
+int verb_restore(const struct ctl_options *o);
 int verb_status(const struct ctl_options *o);
 int verb_metrics(const struct ctl_options *o);
 int verb_probe(const struct ctl_options *o);
@@ -220,12 +222,14 @@ struct ctl_output {
         int fd;           /* -1: standard output, or the file was written */
         bool made;        /* the file is new, and its content is not complete */
         bool secret;      /* a new file is the user's alone */
+        bool fresh; /* a file that is there is not overwritten, and a new one is on the disk when it is written */
 };
 
 #define CTL_OUTPUT_STANDARD ((struct ctl_output){.fd = -1})
 #define CTL_OUTPUT_SECRET   ((struct ctl_output){.fd = -1, .secret = true})
+#define CTL_OUTPUT_FRESH    ((struct ctl_output){.fd = -1, .secret = true, .fresh = true})
 
-/* Opens the file; output is one of these two. A file that exists keeps its content until ctl_output_write(). An exit status. */
+/* Opens the file; output is one of these. A file that exists keeps its content until ctl_output_write(). An exit status. */
 int ctl_output_open(const char *path, struct ctl_output *output);
 /* Likewise for bytes that are no text, which are not written to a terminal; an exit status before anything is done. path: NULL: standard
  * output. */
@@ -247,6 +251,12 @@ int ctl_output_pem(struct ctl_output *output, const char *label, const void *der
 
 /* Closes the file, and removes it if it was made and not written. */
 void ctl_output_done(struct ctl_output *output);
+
+/* ---- passphrase.c ---- */
+
+struct secret;
+/* The passphrase of a backup: of --passphrase-file, or the terminal is asked for it; twice where a backup is made. An exit status. */
+int passphrase_get(const struct ctl_options *o, bool twice, struct secret **ret);
 
 /* ---- sealed-file.c: keys that may be sealed ones, `@FILE`. Exit statuses ---- */
 

@@ -44,20 +44,21 @@ static void cut_line_end(struct secret *secret)
                 secret->text[--secret->length] = '\0';
 }
 
-int secret_read_file(const char *path, struct secret **ret)
+static int check_text(struct secret **secret, struct secret **ret)
+{
+        cut_line_end(*secret);
+        if ((*secret)->length == 0 || (*secret)->length > LIMIT_PIN ||
+                memchr((*secret)->text, 0, (*secret)->length))
+                return -EINVAL;
+        *ret = TAKE_PTR(*secret);
+        return 0;
+}
+
+int secret_read_fd(int fd, struct secret **ret)
 {
         _cleanup_(secret_freep) struct secret *secret = NULL;
-        _cleanup_(closep) int fd = -1;
-        struct stat status;
-        int r;
+        int r = secret_new(&secret);
 
-        /* O_NONBLOCK: do not wait for the writer of a FIFO. */
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0 || fstat(fd, &status) < 0)
-                return -errno;
-        if (!S_ISREG(status.st_mode))
-                return -ENODEV;
-        r = secret_new(&secret);
         if (r < 0)
                 return r;
         /* Read one byte more than is allowed, to see that the file is too long. The last byte stays the NUL. */
@@ -72,11 +73,31 @@ int secret_read_file(const char *path, struct secret **ret)
                         break;
                 secret->length += (size_t)n;
         }
-        cut_line_end(secret);
-        if (secret->length == 0 || secret->length > LIMIT_PIN || memchr(secret->text, 0, secret->length))
-                return -EINVAL;
-        *ret = TAKE_PTR(secret);
-        return 0;
+        return check_text(&secret, ret);
+}
+
+int secret_read_file(const char *path, struct secret **ret)
+{
+        _cleanup_(closep) int fd = -1;
+        struct stat status;
+
+        /* O_NONBLOCK: do not wait for the writer of a FIFO. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &status) < 0)
+                return -errno;
+        return S_ISREG(status.st_mode) ? secret_read_fd(fd, ret) : -ENODEV;
+}
+
+int secret_new_bytes(const void *bytes, size_t length, struct secret **ret)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        int r = secret_new(&secret);
+
+        if (r < 0)
+                return r;
+        secret->length = MIN_OF(length, sizeof(secret->text) - 1);
+        memcpy(secret->text, bytes, secret->length);
+        return check_text(&secret, ret);
 }
 
 int secret_new_random(size_t n_bytes, struct secret **ret)

@@ -13,6 +13,11 @@ struct secret;
  * is empty, is too long, or has a NUL; -ENODEV: it is not a regular file; another -errno of the file. */
 int secret_read_file(const char *path, struct secret **ret);
 
+/* The same of a descriptor, to its end; it may be a pipe. */
+int secret_read_fd(int fd, struct secret **ret);
+/* The same of bytes in memory, which the caller wipes. */
+int secret_new_bytes(const void *bytes, size_t length, struct secret **ret);
+
 /* What an editor or a shell may have added to the secret in a file. A blank at the end is meant if no line end follows it: then
  * the file was written byte by byte. */
 enum secret_oddity {

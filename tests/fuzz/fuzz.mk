@@ -28,6 +28,8 @@ $(BUILD)/tests/fuzz-module: $(MODULE) $(CLIENT)
 $(BUILD)/tests/fuzz-module: FUZZ_WRAPPED = -Wl,--wrap=socket_connect,--wrap=clock_nanosleep
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
+$(BUILD)/tests/fuzz-backup: $(call objects,daemon/backup/archive.c)
+
 # The broker's stage of the unit tests.
 $(BUILD)/tests/fuzz-worker: $(call objects,$(patsubst %,tests/unit/bench_%.c,stage worker token sealed audit client report)) $(BUILD)/lib/broker.a
 $(BUILD)/tests/fuzz-worker: FUZZ_WRAPPED = -Wl,--wrap=now_usec

@@ -15,7 +15,7 @@ FOREIGN = {
     ("json-c",): {"proto", "daemon/broker", "client"},
     ("systemd",): {"daemon/util/log.c", "daemon/supervisor", "daemon/broker", "daemon/doctor"},
     ("seccomp",): {"daemon/sandbox/compile"},
-    ("nettle",): {"daemon/audit", "client/tokendctl/hash.c", "client/pkcs11"},
+    ("nettle",): {"daemon/audit", "daemon/backup", "client/tokendctl/hash.c", "client/pkcs11"},
 }
 EVERYWHERE = {"proto/limits.h"}
 # Users of the library: they take its public header alone.

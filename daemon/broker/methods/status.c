@@ -36,6 +36,7 @@ static void put_token(struct output *output, struct token *token)
                         .reason = token->reason,
                         .since_usec = token->since_usec,
                         .module = token->config->module,
+                        .directory = token->config->directory,
                         .label = token->known ? parts[URI_TOKEN] : NULL,
                         .manufacturer = token->known ? parts[URI_MANUFACTURER] : NULL,
                         .model = token->known ? parts[URI_MODEL] : NULL,
