@@ -113,6 +113,34 @@ static void softhsm(struct doctor *doctor, const char *name, const struct config
 
 /* ---- the others ---- */
 
+/* Whether this process has the group, or would have it as root. */
+static bool has_group(const struct group *group)
+{
+        gid_t groups[256];
+        int n = getgroups((int)ARRAY_SIZE(groups), groups);
+
+        if (geteuid() == 0 || getegid() == group->gr_gid)
+                return true;
+        for (int i = 0; i < n; i++)
+                if (groups[i] == group->gr_gid)
+                        return true;
+        return false;
+}
+
+/* The message bus of tpm2-abrmd lets members of tss alone speak to it. */
+static void tpm2_broker(struct doctor *doctor, const char *name, const struct config_token *token)
+{
+        const struct group *group = getgrnam("tss");
+        _cleanup_(freep) char *remedy = NULL;
+
+        if (!group || has_group(group))
+                return;
+        remedy = doctor->unit ? remedy_drop_in("group-tss", "SupplementaryGroups=tss")
+                              : text_format("usermod --append --groups tss %s", doctor->user);
+        bad(doctor, token->name, name, "the group tss, to which tpm2-abrmd answers", remedy,
+                "the user %s is not in the group tss", doctor->user);
+}
+
 static void tpm2(struct doctor *doctor, const char *name, const struct config_token *token)
 {
         const char *tcti = variable(token, "TPM2_PKCS11_TCTI"), *store = variable(token, "TPM2_PKCS11_STORE");
@@ -122,7 +150,8 @@ static void tpm2(struct doctor *doctor, const char *name, const struct config_to
 
                 (void)reach(doctor, token->name, name, "the TPM", device ? device + 1 : "/dev/tpmrm0",
                         R_OK | W_OK, false);
-        }
+        } else if (strncmp(tcti, "tabrmd", strlen("tabrmd")) == 0)
+                tpm2_broker(doctor, name, token);
         if (store)
                 (void)reach(doctor, token->name, name, "the store of tpm2-pkcs11", store, R_OK | W_OK | X_OK,
                         false);
@@ -132,6 +161,22 @@ static void tpm2(struct doctor *doctor, const char *name, const struct config_to
                         "write into the section: Environment=TPM2_PKCS11_STORE=/var/lib/tokend/tpm2",
                         "TPM2_PKCS11_STORE is not set, and the service has no home directory in which a "
                         "store would be made");
+}
+
+/* Its library looks for the name of the user in the group's entry: a supplementary group of the process does not count. */
+static void opencryptoki_group(struct doctor *doctor, const char *name, const struct config_token *token)
+{
+        const struct group *group = getgrnam("pkcs11");
+        _cleanup_(freep) char *remedy = text_format("usermod --append --groups pkcs11 %s%s", doctor->user,
+                doctor->unit ? " && systemctl try-restart " TOKEND_UNIT : "");
+
+        if (geteuid() == 0)
+                return;
+        for (char **member = group ? group->gr_mem : NULL; member && *member; member++)
+                if (strcmp(*member, doctor->user) == 0)
+                        return;
+        bad(doctor, token->name, name, "the user as a member of the group pkcs11", remedy,
+                "%s lacks in the group pkcs11, and opencryptoki's library refuses it then", doctor->user);
 }
 
 static void opencryptoki(struct doctor *doctor, const char *name, const struct config_token *token)
@@ -145,6 +190,7 @@ static void opencryptoki(struct doctor *doctor, const char *name, const struct c
                         socket);
                 return;
         }
+        opencryptoki_group(doctor, name, token);
         (void)reach(doctor, token->name, name, "the socket of pkcsslotd", socket, R_OK | W_OK, false);
         (void)reach(doctor, token->name, name, "the directory of opencryptoki's tokens",
                 "/var/lib/opencryptoki", R_OK | W_OK | X_OK, true);

@@ -22,11 +22,11 @@ def troubles(*arguments):
     return [f for f in doctor(*arguments)[1] if f["result"] != "ok"]
 
 
-def type_in(remedy):
+def type_in(remedy, pin=PIN):
     """As an operator would, who is asked for a PIN."""
     before, ask, after = remedy.partition("systemd-ask-password -n ")
     if ask:
-        remedy = f"{before}printf %s {shlex.quote(PIN)} | {after.split(chr(39) + ' | ', 1)[1]}"
+        remedy = f"{before}printf %s {shlex.quote(pin)} | {after.split(chr(39) + ' | ', 1)[1]}"
     run("sh", "-c", remedy)
 
 
