@@ -78,12 +78,15 @@ static enum tokend_error parse_parts(const struct status_token_result *parts,
         struct status_sessions_result sessions;
         struct status_last_error_result last_error;
         struct status_acceleration_result acceleration;
+        struct status_session_copies_result copies;
         enum tokend_error error = status_sessions_parse(parts->sessions, &sessions, ret_failure);
 
         if (error == TOKEND_OK)
                 error = status_last_error_parse(parts->last_error, &last_error, ret_failure);
         if (error == TOKEND_OK)
                 error = status_acceleration_parse(parts->acceleration, &acceleration, ret_failure);
+        if (error == TOKEND_OK)
+                error = status_session_copies_parse(parts->session_copies, &copies, ret_failure);
         if (error != TOKEND_OK)
                 return error;
         token->sessions_open = sessions.open;
@@ -95,6 +98,11 @@ static enum tokend_error parse_parts(const struct status_token_result *parts,
         token->fallbacks = acceleration.fallbacks;
         token->key_loads = acceleration.loads;
         token->key_copies = acceleration.copies;
+        token->session_copies = copies.setting;
+        token->n_session_copies = copies.copies;
+        token->keys_faster = copies.faster;
+        token->keys_not_faster = copies.not_faster;
+        token->copies_paused_until_usec = copies.paused_until_usec;
         return TOKEND_OK;
 }
 

@@ -605,6 +605,10 @@ struct tokend_token_status {
          * key_loads: keys that were copied there; key_copies: copies that are there now. */
         int64_t accelerated, fallbacks, key_loads, key_copies;
         const char *directory; /* of an internal token: where its databases are; else NULL */
+        /* Session copies of private keys (SessionCopies=): how many there are, and of how many keys the trial has shown that they are
+         * faster, or not; until when none is made (microseconds since 1970; 0: they are). NULL, 0: the daemon is older. */
+        const char *session_copies;
+        int64_t n_session_copies, keys_faster, keys_not_faster, copies_paused_until_usec;
 };
 
 /* Another host's claim on a nickname of a token. */

@@ -135,6 +135,9 @@
 /* Keys that one session of a worker keeps open after use. A KRA's request has 3 at once. */
 #define LIMIT_OPENED 32U
 
+/* Session copies of keys that one session of a worker has. A host has some ten keys; the object of a software token takes some KiB. */
+#define LIMIT_SESSION_COPIES 128U
+
 /* Connections to the status socket, of all callers together. Other callers cannot take these from the monitoring. */
 #define LIMIT_STATUS_CONNECTIONS 64U
 

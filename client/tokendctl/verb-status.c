@@ -195,6 +195,25 @@ static int print_acceleration(const struct tokend_status *status)
         return r;
 }
 
+/* Of the tokens whose keys are used through session copies. */
+static void print_copies(const struct tokend_status *status, int64_t now)
+{
+        char left[32];
+
+        for (size_t i = 0; i < status->n_tokens; i++) {
+                const struct tokend_token_status *token = status->tokens[i];
+
+                if (token->n_session_copies > 0)
+                        printf("\n%s: %" PRId64 " session copies of keys\n", token->name,
+                                token->n_session_copies);
+                if (token->copies_paused_until_usec <= now)
+                        continue;
+                duration_format(token->copies_paused_until_usec - now, left, sizeof(left));
+                printf("\n%s: no session copies of keys for %s: its worker ended while it made one\n",
+                        token->name, left);
+        }
+}
+
 static int print_instances(const struct tokend_status *status)
 {
         static const char *const heads[] = {
@@ -259,6 +278,7 @@ static bool show(const struct tokend_status *status, struct view *view)
                         printf("\n");
                         r = print_tokens(status, view, now);
                         r |= print_acceleration(status);
+                        print_copies(status, now);
                 }
                 if (status->n_instances > 0) {
                         printf("\n");

@@ -19,7 +19,7 @@
 #include "daemon/channel/wire.h"
 
 /* Raised with any change of a message: processes of two builds must not talk. Carried by HELLO and START. */
-#define MESSAGE_VERSION 1U
+#define MESSAGE_VERSION 2U
 
 /* clang-format off */
 
@@ -108,8 +108,8 @@
         /* Asks the device itself (C_GetTokenInfo and C_GetSessionInfo). */ \
         O(PROBE, probe, 0, ANSWER_NOTHING,) \
         /* Brings the directory up to date: ENTRY and DROP of what changed (all: of everything, after HELLO), then
-         * SETTLED, then the reply. */ \
-        O(REFRESH, refresh, 0, ANSWER_NOTHING, F(u8, all)) \
+         * SETTLED, then the reply. no_copies: no session copies of keys are to be made. */ \
+        O(REFRESH, refresh, 0, ANSWER_NOTHING, F(u8, all) F(u8, no_copies)) \
         /* Copies a key to the token's accelerator, over the peer channel. spki: its public half, which the copy must match. Payload:
          * the number of the copy, and of the one that had to make room for it (0: none); u64 each. REPLY_NOT_SUPPORTED: it will
          * not do another time either. */ \
@@ -146,8 +146,10 @@
          * sentence for the log and the client, or empty. */ \
         M(REPLY, reply, F(u64, request) F(u8, status) F(u64, ckr) F(u64, device_usec) \
           F(bytes, payload) F(text, parameter) F(text, text)) \
-        /* Whenever one of them changes. logins: in this worker's life. */ \
-        M(SESSIONS, sessions, F(u32, open) F(u32, logins)) \
+        /* Whenever one of them changes. logins: in this worker's life. copies: session copies of keys; faster, not_faster: keys of
+         * which the trial has shown so. copying: calls of C_CopyObject that are under way, told before they are made. */ \
+        M(SESSIONS, sessions, F(u32, open) F(u32, logins) F(u32, copies) F(u32, faster) F(u32, not_faster) \
+          F(u32, copying)) \
         /* Before SETTLED of a REFRESH, once for each claim of another host that lies on the token now; holds_claims: 0 where the
          * token takes no data objects, so that nicknames are checked only. */ \
         M(CLAIMS, claims, F(u8, holds_claims)) \

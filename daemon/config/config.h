@@ -23,6 +23,13 @@ enum token_role {
         ROLE_ACCELERATOR,
 };
 
+/* SessionCopies=: whether a private key is used through a session copy. */
+enum session_copies {
+        SESSION_COPIES_AUTO, /* where that pays */
+        SESSION_COPIES_YES,
+        SESSION_COPIES_NO,
+};
+
 struct config_token {
         char *name;
         char *module;       /* a path, or "internal" */
@@ -32,8 +39,9 @@ struct config_token {
         char **environment; /* NAME=VALUE, NULL at the end; never NULL itself, like every list here */
         unsigned sessions;
         uint64_t timeout_usec, generate_timeout_usec, start_timeout_usec, refresh_usec, keep_alive_usec;
-        unsigned role;     /* enum token_role */
-        char *accelerator; /* the name of another token, or NULL */
+        unsigned role;           /* enum token_role */
+        unsigned session_copies; /* enum session_copies */
+        char *accelerator;       /* the name of another token, or NULL */
         unsigned accelerated_keys;
         char *place; /* FILE:LINE of its head; NULL: it is in no file. Not part of what is formatted or compared */
 };
@@ -111,3 +119,6 @@ unsigned config_right_from_name(const char *name);
 
 /* "keys" or "accelerator", as in the files and on the wire. */
 const char *config_role_name(unsigned role);
+
+/* "auto", "yes" or "no". */
+const char *config_session_copies_name(unsigned session_copies);

@@ -43,6 +43,7 @@ static const struct config_key token_keys[] = {
         {"Refresh",         &type_duration,    TOKEN(refresh_usec), DURATION(5 * USEC_PER_SEC)},
         {"KeepAlive",       &type_duration,    TOKEN(keep_alive_usec), DURATION(15 * USEC_PER_SEC)},
         {"Role",            &type_role,        TOKEN(role), .default_number = ROLE_KEYS},
+        {"SessionCopies",   &type_session_copies, TOKEN(session_copies), .default_number = SESSION_COPIES_AUTO},
         {"Accelerator",     &type_accelerator, TOKEN(accelerator), .default_text = NULL},
         {"AcceleratedKeys", &type_number,      TOKEN(accelerated_keys), RANGE(1, 65536, 256)},
 };

@@ -143,6 +143,26 @@ static int role_number(const char *text, uint64_t *ret)
         return -EINVAL;
 }
 
+const char *config_session_copies_name(unsigned session_copies)
+{
+        return session_copies == SESSION_COPIES_AUTO ? "auto"
+                                                     : boolean_name(session_copies == SESSION_COPIES_YES);
+}
+
+static int session_copies_number(const char *text, uint64_t *ret)
+{
+        uint64_t yes = 0;
+
+        if (strcasecmp(text, "auto") == 0) {
+                *ret = SESSION_COPIES_AUTO;
+                return 0;
+        }
+        if (boolean_number(text, &yes) < 0)
+                return -EINVAL;
+        *ret = yes ? SESSION_COPIES_YES : SESSION_COPIES_NO;
+        return 0;
+}
+
 const char *config_right_name(unsigned right)
 {
         static const char *const names[] = {RIGHT_NAMES};
@@ -237,6 +257,10 @@ const struct config_type type_role = {.storage = STORAGE_ROLE,
         .number = role_number,
         .name = config_role_name,
         .expected = "`keys` or `accelerator`"};
+const struct config_type type_session_copies = {.storage = STORAGE_ROLE,
+        .number = session_copies_number,
+        .name = config_session_copies_name,
+        .expected = "`auto`, `yes` or `no`"};
 const struct config_type type_rights = {.storage = STORAGE_RIGHTS,
         .number = right_number,
         .name = config_right_name,

@@ -53,15 +53,25 @@ void report_hello(const struct slot_token *token, unsigned n_threads, unsigned b
 
 void report_sessions(struct threads *threads, bool always)
 {
-        uint32_t open = atomic_load(&threads->token->n_open), logins = atomic_load(&threads->token->n_logins);
-        uint64_t now = (uint64_t)open << 32 | logins;
-        struct message_sessions sessions = {open, logins};
+        struct slot_token *token = threads->token;
+        struct message_sessions sessions = {.open = atomic_load(&token->n_open),
+                .logins = atomic_load(&token->n_logins),
+                .copies = atomic_load(&token->n_copies),
+                .faster = atomic_load(&token->n_faster),
+                .not_faster = atomic_load(&token->n_not_faster),
+                .copying = atomic_load(&token->n_copying)};
+        uint64_t login = (uint64_t)sessions.open << 32 | sessions.logins;
+        /* Each of these moves by one: that two of them together look the same again needs more than 65000 keys. */
+        uint64_t copy = (uint64_t)sessions.copies << 48 | (uint64_t)(sessions.copying & 0xffff) << 32 |
+                        (uint64_t)(sessions.faster & 0xffff) << 16 | (sessions.not_faster & 0xffff);
+        bool same = atomic_exchange(&threads->told_sessions, login) == login;
 
-        if (atomic_exchange(&threads->told_sessions, now) != now || always)
+        same = atomic_exchange(&threads->told_copies, copy) == copy && same;
+        if (!same || always)
                 (void)message_send_sessions(REQUEST_FD, &sessions, NULL, 0);
 }
 
-void report_reply(struct thread *thread, uint64_t request)
+void report_put_reply(const struct thread *thread, uint64_t request, struct wire *wire)
 {
         const struct result *result = &thread->operation.result;
         struct message_reply reply = {.request = request,
@@ -72,7 +82,7 @@ void report_reply(struct thread *thread, uint64_t request)
                 .parameter = result->parameter,
                 .text = result->text};
 
-        (void)message_send_reply(REQUEST_FD, &reply, NULL, 0);
+        message_put_reply(wire, &reply);
 }
 
 /* ---- the inventory ---- */
@@ -101,6 +111,15 @@ static void report_settled(void *userdata, uint64_t generation)
 
         pthread_rwlock_rdlock(&thread->threads->channel);
         (void)message_send_settled(REQUEST_FD, &(struct message_settled){generation}, NULL, 0);
+        pthread_rwlock_unlock(&thread->threads->channel);
+}
+
+static void report_session_counts(void *userdata)
+{
+        struct thread *thread = userdata;
+
+        pthread_rwlock_rdlock(&thread->threads->channel);
+        report_sessions(thread->threads, false);
         pthread_rwlock_unlock(&thread->threads->channel);
 }
 
@@ -169,15 +188,15 @@ static int report_claims(struct operation *operation)
 
 struct report report_to_broker(struct thread *thread)
 {
-        return (struct report){report_entry, report_drop, report_settled, thread};
+        return (struct report){report_entry, report_drop, report_settled, report_session_counts, thread};
 }
 
 int refresh_attempt(struct operation *operation, const void *request)
 {
         const struct message_refresh *message = request;
-
         int r = report_claims(operation);
 
+        atomic_store(&operation->session->token->no_copies, message->no_copies != 0);
         if (r == 0)
                 r = inventory_refresh(
                         operation->inventory, operation->session, operation->report, message->all);

@@ -15,8 +15,8 @@ void report_hello(const struct slot_token *token, unsigned n_threads, unsigned b
 /* SESSIONS, if the numbers differ from those that were sent last, or always. The caller holds the channel. */
 void report_sessions(struct threads *threads, bool always);
 
-/* The result of the thread's operation. The caller holds the channel. */
-void report_reply(struct thread *thread, uint64_t request);
+/* Puts the REPLY with the result of the thread's operation. */
+void report_put_reply(const struct thread *thread, uint64_t request, struct wire *wire);
 
 /* Reports of the inventory, by this thread. */
 struct report report_to_broker(struct thread *thread);

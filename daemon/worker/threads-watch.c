@@ -115,27 +115,28 @@ void threads_sought(struct threads *threads, const struct message_sought *sought
 }
 
 /* The module may end a thread that calls it, or another one. */
-static struct thread *ended_thread(struct threads *threads)
+static struct receiver *ended_receiver(struct threads *threads)
 {
         unsigned n = atomic_load(&threads->n_threads);
 
         for (unsigned i = 0; i < n; i++)
-                if (atomic_load(&threads->list[i]->started) &&
-                        pthread_tryjoin_np(threads->list[i]->id, NULL) == 0)
-                        return threads->list[i];
+                if (atomic_load(&threads->receivers[i]->started) &&
+                        pthread_tryjoin_np(threads->receivers[i]->id, NULL) == 0)
+                        return threads->receivers[i];
         return NULL;
 }
 
 uint64_t threads_watch(struct threads *threads)
 {
-        struct thread *hung = NULL, *ended = ended_thread(threads);
+        struct receiver *ended = ended_receiver(threads);
+        struct thread *hung = NULL;
         struct failure failure;
         uint64_t limit = 0, next;
 
         if (ended)
                 failure_set(&failure, WORKER_END_ERROR, 0, "the module ended a thread of its process");
-        if (ended)
-                give_up_on(threads, ended, &failure);
+        if (ended && atomic_load(&ended->at))
+                give_up_on(threads, atomic_load(&ended->at), &failure);
         if (ended || own_process_check(&threads->own, &failure) != 0)
                 threads_end(threads, &failure);
         if (atomic_load(&threads->n_threads) > 0 && threads->token->internal &&

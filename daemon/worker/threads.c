@@ -4,33 +4,10 @@
 
 #include <string.h>
 
-#include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
-#include "daemon/worker/device/login.h"
-#include "daemon/worker/ops/reclaim.h"
+#include "daemon/worker/core/session-copy.h"
 #include "daemon/worker/report.h"
 #include "daemon/worker/secrets/opened.h"
-
-int threads_new(uint32_t epoch, struct threads **ret)
-{
-        struct threads *threads = calloc(1, sizeof(*threads));
-        int r;
-
-        if (!threads)
-                return -ENOMEM;
-        pthread_rwlock_init(&threads->channel, NULL);
-        pthread_mutex_init(&threads->fresh_lock, NULL);
-        pthread_cond_init(&threads->fresh, NULL);
-        atomic_store(&threads->epoch, epoch);
-        own_process_note(&threads->own);
-        r = accel_init(&threads->accel);
-        if (r < 0) {
-                free(threads);
-                return r;
-        }
-        *ret = threads;
-        return 0;
-}
 
 /* clang-format off */
 #define ATTEMPT(NAME, lower, class, answer, fields) [MESSAGE_TYPE_##NAME] = lower##_attempt,
@@ -66,31 +43,77 @@ static bool take(struct thread *thread, uint64_t request)
         return ours;
 }
 
-static void give(struct thread *thread)
+/* ---- sessions ---- */
+
+static bool try_session(struct receiver *receiver, struct thread *thread)
+{
+        if (atomic_load_explicit(&thread->taken, memory_order_relaxed) ||
+                atomic_exchange(&thread->taken, true))
+                return false;
+        atomic_store(&receiver->at, thread);
+        return true;
+}
+
+/* The first that is free. There are as many as receivers, and each has one at most. */
+static struct thread *take_session(struct receiver *receiver)
+{
+        struct threads *threads = receiver->threads;
+        unsigned n = atomic_load(&threads->n_threads), i = 0;
+
+        while (!try_session(receiver, threads->list[i]))
+                i = (i + 1) % n;
+        return threads->list[i];
+}
+
+static void leave_session(struct receiver *receiver, struct thread *thread)
+{
+        atomic_store(&thread->since_usec, now_usec());
+        atomic_store(&receiver->at, NULL);
+        atomic_store(&thread->taken, false);
+}
+
+/* ---- requests ---- */
+
+/* The session is left before the answer goes: who has it and asks again finds that session free. One that ends the worker is not. */
+static void give(struct receiver *receiver, struct thread *thread)
 {
         struct threads *threads = thread->threads;
+        struct result *result = &thread->operation.result;
+        struct wire wire = {.data = receiver->buffer, .size = sizeof(receiver->buffer)};
+        bool ours;
         int busy = BUSY;
 
         pthread_rwlock_rdlock(&threads->channel);
-        if (atomic_compare_exchange_strong(&thread->state, &busy, IDLE)) {
-                report_reply(thread, atomic_load(&thread->request));
+        ours = atomic_compare_exchange_strong(&thread->state, &busy, IDLE);
+        if (ours)
+                report_put_reply(thread, atomic_load(&thread->request), &wire);
+        /* What came and what goes may be secret. */
+        explicit_bzero(result->payload, result->payload_length);
+        if (!thread->operation.ending)
+                leave_session(receiver, thread);
+        if (ours) {
+                (void)channel_send(REQUEST_FD, receiver->buffer, wire.at, NULL, 0);
                 report_sessions(threads, false);
         }
         pthread_rwlock_unlock(&threads->channel);
+        explicit_bzero(receiver->buffer, MAX_OF(wire.at, receiver->length));
 }
 
-static void handle(struct thread *thread, size_t length)
+static void handle(struct receiver *receiver, struct thread *thread)
 {
         struct operation *operation = &thread->operation;
-        struct wire wire = {.data = thread->buffer, .size = length}, peek = wire;
+        struct wire wire = {.data = receiver->buffer, .size = receiver->length}, peek = wire;
         enum message_type type = message_type(&wire);
         uint64_t request;
+        bool ends;
 
         /* Every request begins with its number. */
         (void)wire_get_u8(&peek);
         request = wire_get_u64(&peek);
-        if (peek.bad || !take(thread, request))
+        if (peek.bad || !take(thread, request)) {
+                leave_session(receiver, thread);
                 return;
+        }
         thread->session.device_usec = 0;
         if (atomic_load(&thread->threads->ending)) {
                 operation->result = (struct result){.status = REPLY_DEVICE_LOST};
@@ -98,11 +121,10 @@ static void handle(struct thread *thread, size_t length)
         } else {
                 dispatch(operation, type, &wire);
         }
-        give(thread);
-        /* What came and what went may have been secret. */
-        explicit_bzero(thread->buffer, length);
-        explicit_bzero(operation->result.payload, operation->result.payload_length);
-        if (operation->ending)
+        /* Afterwards it may be another receiver's, unless it ends the worker. */
+        ends = operation->ending;
+        give(receiver, thread);
+        if (ends)
                 threads_end(thread->threads, &operation->failure);
 }
 
@@ -111,7 +133,7 @@ static int check_attempt(struct operation *operation, const void *request)
         return session_check(operation->session);
 }
 
-/* No request came for KeepAlive=. The session is checked, so that the device does not drop it, and so that a
+/* No request came to it for KeepAlive=. The session is checked, so that the device does not drop it, and so that a
  * loss is repaired before a request meets it. */
 static void keep_alive(struct thread *thread)
 {
@@ -121,11 +143,35 @@ static void keep_alive(struct thread *thread)
         operation_run(operation, check_attempt, NULL);
         /* Sealed keys that nobody uses are not kept open. */
         opened_clear(&thread->session);
+        session_copy_tidy(&thread->session, threads->inventory);
         if (operation->ending)
                 threads_end(threads, &operation->failure);
         pthread_rwlock_rdlock(&threads->channel);
         report_sessions(threads, false);
         pthread_rwlock_unlock(&threads->channel);
+}
+
+/* Looks at the sessions that have had nothing to do, so early and so often, in parts of KeepAlive=, that none waits longer than it. */
+#define TEND_PARTS 4U
+
+static void tend(struct receiver *receiver, bool nothing_came)
+{
+        struct threads *threads = receiver->threads;
+        uint64_t part = threads->token->config->keep_alive_usec / TEND_PARTS, now = now_usec();
+        unsigned n = atomic_load(&threads->n_threads);
+
+        if (now < atomic_load_explicit(&threads->tend_usec, memory_order_relaxed) && !nothing_came)
+                return;
+        atomic_store(&threads->tend_usec, now + part);
+        for (unsigned i = 0; i < n; i++) {
+                struct thread *thread = threads->list[i];
+
+                if (now < atomic_load(&thread->since_usec) + (TEND_PARTS - 1) * part ||
+                        !try_session(receiver, thread))
+                        continue;
+                keep_alive(thread);
+                leave_session(receiver, thread);
+        }
 }
 
 static void wait_for_channel(struct threads *threads, uint32_t epoch)
@@ -136,177 +182,21 @@ static void wait_for_channel(struct threads *threads, uint32_t epoch)
         pthread_mutex_unlock(&threads->fresh_lock);
 }
 
-static void *thread_main(void *userdata)
+void *receiver_main(void *userdata)
 {
-        struct thread *thread = userdata;
-        struct threads *threads = thread->threads;
+        struct receiver *receiver = userdata;
+        struct threads *threads = receiver->threads;
 
         for (;;) {
                 uint32_t epoch = atomic_load(&threads->epoch);
-                size_t length;
-                int r = channel_receive_plain(REQUEST_FD, thread->buffer, sizeof(thread->buffer), &length);
+                int r = channel_receive_plain(
+                        REQUEST_FD, receiver->buffer, sizeof(receiver->buffer), &receiver->length);
 
                 if (r == 0)
-                        handle(thread, length);
-                else if (r == -EAGAIN)
-                        keep_alive(thread);
-                else if (r != -EMSGSIZE)
+                        handle(receiver, take_session(receiver));
+                else if (r != -EAGAIN && r != -EMSGSIZE)
                         wait_for_channel(threads, epoch);
+                tend(receiver, r == -EAGAIN);
         }
         return NULL;
-}
-
-/* ---- starting ---- */
-
-static struct thread *thread_new(struct threads *threads)
-{
-        struct thread *thread = calloc(1, sizeof(*thread));
-
-        if (!thread)
-                return NULL;
-        thread->threads = threads;
-        thread->report = report_to_broker(thread);
-        thread->operation = (struct operation){.session = &thread->session,
-                .inventory = threads->inventory,
-                .claimant = &threads->claimant,
-                .accel = &threads->accel,
-                .report = &thread->report};
-        return thread;
-}
-
-/* As many sessions as there should be, or as many as the device has left. The first is logged in before the
- * others are opened. */
-static int open_sessions(struct threads *threads, unsigned wanted, unsigned *ret_n, struct failure *failure)
-{
-        struct slot_token *token = threads->token;
-        char name[CKR_TEXT];
-        unsigned n = 0;
-
-        threads->list = calloc(wanted, sizeof(struct thread *));
-        while (threads->list && n < wanted) {
-                struct thread *thread = thread_new(threads);
-                int r;
-
-                if (!thread)
-                        return -ENOMEM;
-                r = session_open(&thread->session, token);
-                if (r != 0 && n > 0) {
-                        log_warning("token %s: the device gave %u sessions of %u, then C_OpenSession: %s",
-                                token->config->name, n, wanted, ckr_text(thread->session.failed.ckr, name));
-                        free(thread);
-                        break;
-                }
-                threads->list[n] = thread;
-                if (r == 0 && n++ == 0)
-                        r = login(&thread->session, failure);
-                if (r != 0)
-                        return session_failure(&thread->session, r, NULL, failure);
-        }
-        if (n == 0)
-                return -ENOMEM;
-        *ret_n = n;
-        return 0;
-}
-
-static int start_threads(struct threads *threads, unsigned n, struct failure *failure)
-{
-        for (unsigned i = 0; i < n; i++) {
-                int r = pthread_create(&threads->list[i]->id, NULL, thread_main, threads->list[i]);
-                if (r != 0)
-                        return failure_set(
-                                failure, WORKER_END_ERROR, 0, "cannot start a thread: %s", strerror(r));
-                atomic_store(&threads->list[i]->started, true);
-        }
-        return 0;
-}
-
-/* Copies of keys belong to a session of their own and exist as long as it is open. */
-static void *peer_main(void *userdata)
-{
-        struct thread *thread = userdata;
-
-        accel_serve(&thread->operation);
-        threads_end(thread->threads, &thread->operation.failure);
-}
-
-/* The session is opened before the threads make calls: some tokens fail if two sessions are opened at the
- * same time. */
-static int prepare_peer(struct threads *threads, struct failure *failure)
-{
-        struct slot_token *token = threads->token;
-        struct thread *thread;
-        char name[CKR_TEXT];
-        int r;
-
-        if (token->config->role != ROLE_ACCELERATOR)
-                return 0;
-        r = accel_prepare(&threads->accel, token);
-        if (r < 0)
-                return r;
-        if (!accel_can_unwrap(token) || token->budget <= slot_token_threads(token) + 1) {
-                log_notice("token %s: copies of keys are not accepted: %s", token->config->name,
-                        accel_can_unwrap(token) ? "Sessions= leaves no session for them"
-                                                : "the token cannot unwrap keys");
-                return 0;
-        }
-        thread = thread_new(threads);
-        if (!thread)
-                return -ENOMEM;
-        r = session_open(&thread->session, token);
-        if (r == 0) {
-                threads->peer_thread = thread;
-                return 0;
-        }
-        log_warning("token %s: copies of keys are not accepted: C_OpenSession: %s", token->config->name,
-                ckr_text(thread->session.failed.ckr, name));
-        free(thread);
-        return 0;
-}
-
-static int start_peer(struct threads *threads, struct failure *failure)
-{
-        struct thread *thread = threads->peer_thread;
-        int r;
-
-        if (!thread) {
-                /* Without copies the channels are closed, so that the other workers do not wait for an
-                 * answer. */
-                if (threads->token->config->role == ROLE_ACCELERATOR)
-                        accel_channels_close(threads->accel.channels);
-                return 0;
-        }
-        r = pthread_create(&thread->id, NULL, peer_main, thread);
-        return r == 0 ? 0
-                      : failure_set(failure, WORKER_END_ERROR, 0, "cannot start a thread: %s", strerror(r));
-}
-
-int threads_start(struct threads *threads, struct slot_token *token, const struct config *config,
-        struct failure *failure)
-{
-        unsigned n = 0;
-        int r;
-
-        threads->token = token;
-        if (inventory_new(&threads->inventory) < 0)
-                return -ENOMEM;
-        r = open_sessions(threads, slot_token_threads(token), &n, failure);
-        if (r != 0)
-                return r;
-        claimant_init(&threads->claimant, config->state_directory, token->config->name, !token->internal);
-        r = reclaim(&threads->list[0]->operation, failure);
-        if (r != 0)
-                return r;
-        r = prepare_peer(threads, failure);
-        if (r != 0)
-                return r;
-        atomic_store(&token->start.over, true);
-        r = message_send_up(CONTROL_FD, &(struct message_up){n}, NULL, 0);
-        if (r < 0)
-                return failure_set(failure, WORKER_END_ERROR, 0, "cannot send UP: %s", strerror(-r));
-        pthread_rwlock_wrlock(&threads->channel);
-        threads_open_channel(threads, n, 0);
-        atomic_store(&threads->n_threads, n);
-        pthread_rwlock_unlock(&threads->channel);
-        r = start_threads(threads, n, failure);
-        return r != 0 ? r : start_peer(threads, failure);
 }

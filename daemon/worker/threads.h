@@ -23,15 +23,27 @@ enum thread_state {
         TAKEN, /* the monitor has answered for it, and ends the process */
 };
 
+/* A session, and what is done in it. A request takes the first one that is free, so that those in use are as few as can be, and what
+ * they have at hand (copies of keys, sealed keys that are open) is used again. */
 struct thread {
         struct threads *threads;
-        pthread_t id;
-        atomic_bool started; /* id is set */
+        atomic_bool taken;           /* by a receiver; what is not atomic is that one's alone */
+        _Atomic uint64_t since_usec; /* when it was used last */
+        pthread_t id;                /* of a peer thread, which has a session for itself */
         struct operation operation;
         struct session session;
         struct report report;
         _Atomic int state; /* enum thread_state */
         _Atomic uint64_t request;
+};
+
+/* A thread that receives requests; there are as many as sessions. */
+struct receiver {
+        struct threads *threads;
+        pthread_t id;
+        atomic_bool started;         /* id is set */
+        _Atomic(struct thread *) at; /* the session that it works in, or NULL */
+        size_t length;               /* of the request in the buffer */
         uint8_t buffer[LIMIT_CHANNEL_MESSAGE];
 };
 
@@ -47,10 +59,12 @@ struct threads {
         _Atomic uint32_t epoch;
         struct own_process own; /* the monitor's */
         struct thread **list;
-        atomic_uint n_threads;          /* 0 until all stand */
-        atomic_bool ending;             /* threads_end() was called */
-        atomic_bool stopping;           /* threads_stop() was: the monitor ends the process */
-        _Atomic uint64_t told_sessions; /* what SESSIONS said last: open << 32 | logins */
+        struct receiver **receivers;
+        _Atomic uint64_t tend_usec; /* when the sessions are looked at that have had nothing to do */
+        atomic_uint n_threads;      /* 0 until all stand */
+        atomic_bool ending;         /* threads_end() was called */
+        atomic_bool stopping;       /* threads_stop() was: the monitor ends the process */
+        _Atomic uint64_t told_sessions, told_copies; /* what SESSIONS said last, packed */
 };
 
 /* epoch: of the channel that is there. -ENOMEM. */
@@ -60,6 +74,9 @@ int threads_new(uint32_t epoch, struct threads **ret);
  * threads. Errors as in failure.h. In the loader thread. / */
 int threads_start(struct threads *threads, struct slot_token *token, const struct config *config,
         struct failure *failure);
+
+/* A receiver's thread: takes requests and answers them, as long as the process lives. */
+void *receiver_main(void *userdata);
 
 /* The channel of a new broker; takes ownership of the descriptor. In the monitor. */
 void threads_channel(struct threads *threads, int fd, uint32_t epoch);

@@ -119,23 +119,27 @@ static void test_pairs(void)
         CU_ASSERT_EQUAL(inventory_pair(inventory, 1, handles, 4), 0);
 }
 
-static void test_copies(void)
+static void test_trial(void)
 {
         _cleanup_(inventory_freep) struct inventory *inventory = fill();
-        struct inventory_key key;
+        struct inventory_key key, gone;
 
-        CU_ASSERT(inventory_set_copy(inventory, 103, 55));
-        CU_ASSERT_FALSE(inventory_set_copy(inventory, 103, 56));
-        CU_ASSERT(inventory_key(inventory, 103, &key));
-        CU_ASSERT_EQUAL(key.copy, 55);
-        inventory_forget_copy(inventory, 103, 56);
-        CU_ASSERT(inventory_key(inventory, 103, &key));
-        CU_ASSERT_EQUAL(key.copy, 55);
-        inventory_forget_copy(inventory, 103, 55);
-        CU_ASSERT(inventory_set_copy(inventory, 103, CK_INVALID_HANDLE));
-        CU_ASSERT(inventory_key(inventory, 103, &key));
-        CU_ASSERT(key.no_copy);
-        CU_ASSERT_FALSE(inventory_set_copy(inventory, 999, 57));
+        CU_ASSERT_TRUE_FATAL(inventory_key(inventory, 103, &key));
+        CU_ASSERT_EQUAL(key.trial, COPY_OPEN);
+        CU_ASSERT(inventory_begin_trial(inventory, &key));
+        CU_ASSERT_FALSE(inventory_begin_trial(inventory, &key));
+        inventory_end_trial(inventory, &key, COPY_OPEN);
+        CU_ASSERT(inventory_begin_trial(inventory, &key));
+        /* It turned out meanwhile that there is no copy. */
+        inventory_end_trial(inventory, &key, COPY_NO_COPY);
+        inventory_end_trial(inventory, &key, COPY_FASTER);
+        CU_ASSERT_TRUE_FATAL(inventory_key(inventory, 103, &key));
+        CU_ASSERT_EQUAL(key.trial, COPY_NO_COPY);
+        /* Another key has its number, or its handle. */
+        gone = (struct inventory_key){.number = 999, .handle = key.handle};
+        CU_ASSERT_FALSE(inventory_begin_trial(inventory, &gone));
+        gone = (struct inventory_key){.number = 101, .handle = key.handle};
+        CU_ASSERT_FALSE(inventory_begin_trial(inventory, &gone));
 }
 
 static void test_same(void)
@@ -159,5 +163,5 @@ SUITE(worker_index, {"objects are found by handle, number and id", test_lookups}
         {"objects of one id are in an order of their own", test_order},
         {"a nickname counts on any object, whole", test_nicknames},
         {"a pair is the private key and the public keys that are its own", test_pairs},
-        {"one copy of a key is remembered, until it is lost", test_copies},
+        {"one thread makes the trial of a key, and its verdict stays", test_trial},
         {"objects are the same in everything or not at all", test_same});

@@ -188,7 +188,8 @@ static CK_FUNCTION_LIST functions = {
 
 /* ---- the worker ---- */
 
-static const struct config_token config = {.name = "hsm", .timeout_usec = USEC_PER_SEC};
+static const struct config_token config = {
+        .name = "hsm", .timeout_usec = USEC_PER_SEC, .session_copies = SESSION_COPIES_NO};
 static CK_MECHANISM_TYPE mechanisms[] = {CKM_ECDSA};
 static struct slot_token token = {.config = &config,
         .p11 = &functions,
@@ -204,7 +205,11 @@ static void no_number(void *userdata, uint64_t number)
 {
 }
 
-static const struct report report = {no_entry, no_number, no_number, NULL};
+static void no_sessions(void *userdata)
+{
+}
+
+static const struct report report = {no_entry, no_number, no_number, no_sessions, NULL};
 
 /* A thread's: each has its session. */
 struct user {

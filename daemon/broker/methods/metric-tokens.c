@@ -104,6 +104,11 @@ static uint64_t copies_of(const struct token *t)
         return t->n_copies;
 }
 
+static uint64_t session_copies_of(const struct token *t)
+{
+        return t->worker->copies + t->other->copies;
+}
+
 static const struct {
         const char *name, *help;
         bool counter;
@@ -135,6 +140,7 @@ static const struct {
         {"token_fallbacks", "Requests that an accelerator could have done, and did not.", true, fallbacks_of},
         {"token_loads", "Keys copied to an accelerator.", true, loads_of},
         {"token_copies", "Copies of keys that an accelerator holds.", false, copies_of},
+        {"token_session_copies", "Copies of keys that are objects of a session.", false, session_copies_of},
 };
 
 static void put_numbers(struct broker *broker, struct output *output)

@@ -19,6 +19,14 @@ static struct status_latency latency(const struct histogram *histogram)
         };
 }
 
+/* By the wall clock; 0: they are not. */
+static uint64_t copies_paused_until(const struct token *token)
+{
+        uint64_t now = now_usec();
+
+        return now < token->no_copies_until_usec ? wall_usec() + (token->no_copies_until_usec - now) : 0;
+}
+
 static void put_token(struct output *output, struct token *token)
 {
         const struct worker *worker = token->worker, *other = token->other;
@@ -56,6 +64,12 @@ static void put_token(struct output *output, struct token *token)
                                 .fallbacks = token->fallbacks,
                                 .loads = token->loads,
                                 .copies = token->n_copies},
+                        .session_copies = {.setting =
+                                                   config_session_copies_name(token->config->session_copies),
+                                .copies = worker->copies + other->copies,
+                                .faster = worker->copies_faster,
+                                .not_faster = worker->copies_not_faster,
+                                .paused_until_usec = copies_paused_until(token)},
                         .keys = token->directory ? directory_count(token->directory, OBJECT_KEY) : 0,
                         .certificates =
                                 token->directory ? directory_count(token->directory, OBJECT_CERTIFICATE) : 0,

@@ -70,6 +70,7 @@ struct worker {
         char *retire_reason;
         bool old; /* it was there before this broker, and has not said how often it has logged in */
         uint32_t sessions_open, session_limit, logins;
+        uint32_t copies, copies_faster, copies_not_faster, copying; /* as SESSIONS tells */
 };
 
 /* What a look saw: who each object is, and no more. */
@@ -175,6 +176,8 @@ struct token {
         uint64_t missed_usec;    /* when the last of them was counted; 0: none was */
         bool dirty;              /* has to be pumped */
 
+        /* A worker died while it copied a key: the next ones make no copies until then; 0: they may. */
+        uint64_t no_copies_until_usec, no_copies_usec;
         struct claims claims;
         struct vanished vanished;
         struct key_verdict verdicts[LIMIT_VERDICTS];

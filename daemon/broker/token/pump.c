@@ -74,6 +74,7 @@ static struct op *next_refresh(struct worker *worker)
         }
         op->token = token;
         op->input.refresh.all = worker->phase == WORKER_LOADING;
+        op->input.refresh.no_copies = now_usec() < token->no_copies_until_usec;
         backlog_first(token, op);
         return op;
 }

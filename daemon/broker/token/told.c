@@ -122,6 +122,13 @@ static int on_sessions(struct worker *worker, struct wire *wire)
         if (sessions.logins > worker->logins && !worker->old)
                 audit_login(token->broker->audit, token->name, true, NULL);
         worker->old = false;
+        /* One was made, and the worker is there to tell. */
+        if (sessions.copies > worker->copies)
+                token->no_copies_usec = 0;
+        worker->copies = sessions.copies;
+        worker->copies_faster = sessions.faster;
+        worker->copies_not_faster = sessions.not_faster;
+        worker->copying = sessions.copying;
         worker->sessions_open = sessions.open;
         worker->logins = sessions.logins;
         return 0;

@@ -14,6 +14,9 @@
 /* A worker whose channel ended is dead and reaped within this time, or a module closed a descriptor that is not its own: then its process
  * answers the supervisor's pings, and nothing else would replace it. */
 #define CLOSED_USEC USEC_PER_SEC
+/* After a worker that died in C_CopyObject the next ones make no session copies for so long, and twice as long each time. */
+#define COPIES_PAUSE_USEC     (60 * USEC_PER_SEC)
+#define COPIES_PAUSE_MAX_USEC (3600 * USEC_PER_SEC)
 /* Messages of one worker in one turn of the loop: the others' events come in between. */
 #define MESSAGES_A_TURN 64U
 
@@ -43,6 +46,7 @@ void worker_detach(struct worker *worker)
         worker->phase = WORKER_NONE;
         worker->retire_reason = NULL;
         worker->threads = worker->busy = worker->sessions_open = worker->logins = worker->n_late = 0;
+        worker->copies = worker->copies_faster = worker->copies_not_faster = worker->copying = 0;
         worker->blocked = worker->ending = worker->retiring = worker->stalled = worker->no_random = false;
         worker->load_wanted = worker->leaving = false;
         worker->load_due_usec = USEC_NEVER;
@@ -53,6 +57,18 @@ void worker_detach(struct worker *worker)
         token->refresh_due_usec = USEC_NEVER;
 }
 
+/* It died while it copied a key, perhaps of that: copies are for speed alone. */
+static void forbid_copies(struct token *token)
+{
+        uint64_t usec = MAX_OF(2 * token->no_copies_usec, COPIES_PAUSE_USEC);
+
+        token->no_copies_usec = MIN_OF(usec, COPIES_PAUSE_MAX_USEC);
+        token->no_copies_until_usec = now_usec() + token->no_copies_usec;
+        log_warning(
+                "token %s: its worker ended while it made a session copy of a key: none is made for %llu s",
+                token->name, (unsigned long long)(token->no_copies_usec / USEC_PER_SEC));
+}
+
 static void worker_died(struct worker *worker)
 {
         struct token *token = worker->token;
@@ -60,6 +76,8 @@ static void worker_died(struct worker *worker)
 
         if (worker->phase == WORKER_NONE)
                 return;
+        if (worker->copying > 0)
+                forbid_copies(token);
         worker_detach(worker);
         for (size_t i = 0; i < ARRAY_SIZE(worker->slots); i++) {
                 struct slot *slot = &worker->slots[i];

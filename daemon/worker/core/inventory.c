@@ -75,8 +75,7 @@ static struct inventory_key key_of(const struct object *object)
 {
         return (struct inventory_key){.number = object->number,
                 .handle = object->handle,
-                .copy = object->copy,
-                .no_copy = object->no_copy,
+                .trial = object->trial,
                 .always_authenticate = object->always_authenticate,
                 .restricted = object->n_allowed > 0,
                 .key_type = object->key_type,
@@ -163,6 +162,16 @@ static bool is_in_scope(const struct object *object, enum nickname_scope scope, 
 {
         return scope == SCOPE_ALL || object->class == CKO_CERTIFICATE ||
                (scope == SCOPE_OTHERS && !has_id(object, id));
+}
+
+bool inventory_has_handle(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
+{
+        bool has;
+
+        pthread_mutex_lock(&inventory->lock);
+        has = index_by_handle(&inventory->index, class, handle) != NULL;
+        pthread_mutex_unlock(&inventory->lock);
+        return has;
 }
 
 bool inventory_has_nickname(
@@ -309,30 +318,37 @@ uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const
         return number;
 }
 
-bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy)
+/* The key, if it is still the same object. */
+static struct object *find_same(struct inventory *inventory, const struct inventory_key *key)
 {
-        struct object *object;
-        bool taken = false;
+        struct object *object = find_key(inventory, key->number);
 
-        pthread_mutex_lock(&inventory->lock);
-        object = find_key(inventory, number);
-        if (object && object->copy == CK_INVALID_HANDLE) {
-                object->copy = copy;
-                object->no_copy = copy == CK_INVALID_HANDLE;
-                taken = true;
-        }
-        pthread_mutex_unlock(&inventory->lock);
-        return taken;
+        return object && object->handle == key->handle ? object : NULL;
 }
 
-void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy)
+bool inventory_begin_trial(struct inventory *inventory, const struct inventory_key *key)
+{
+        struct object *object;
+        bool open;
+
+        pthread_mutex_lock(&inventory->lock);
+        object = find_same(inventory, key);
+        open = object && object->trial == COPY_OPEN;
+        if (open)
+                object->trial = COPY_UNDER_WAY;
+        pthread_mutex_unlock(&inventory->lock);
+        return open;
+}
+
+void inventory_end_trial(
+        struct inventory *inventory, const struct inventory_key *key, enum copy_verdict verdict)
 {
         struct object *object;
 
         pthread_mutex_lock(&inventory->lock);
-        object = find_key(inventory, number);
-        if (object && object->copy == copy)
-                object->copy = CK_INVALID_HANDLE;
+        object = find_same(inventory, key);
+        if (object && (object->trial == COPY_UNDER_WAY || verdict == COPY_NO_COPY))
+                object->trial = verdict;
         pthread_mutex_unlock(&inventory->lock);
 }
 

@@ -23,6 +23,7 @@ struct report {
         void (*entry)(void *userdata, const struct message_entry *entry);
         void (*drop)(void *userdata, uint64_t number);
         void (*settled)(void *userdata, uint64_t generation);
+        void (*sessions)(void *userdata); /* what SESSIONS says has changed */
         void *userdata;
 };
 
@@ -30,8 +31,7 @@ struct report {
 struct inventory_key {
         uint64_t number;
         CK_OBJECT_HANDLE handle; /* the token object */
-        CK_OBJECT_HANDLE copy;   /* its copy as a session object; CK_INVALID_HANDLE: none */
-        bool no_copy;
+        enum copy_verdict trial; /* whether a session copy is faster */
         bool always_authenticate;
         bool restricted; /* to some mechanisms: inventory_allows() */
         unsigned key_type, size, usage, flags;
@@ -111,11 +111,13 @@ uint64_t inventory_find_certificate(struct inventory *inventory, const char *lab
  * is none. */
 uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const char *label);
 
-/* Remembers a session copy of a key, or (CK_INVALID_HANDLE) that the token makes none. false: the key is gone
- * or has a copy by now: the caller destroys its own. */
-bool inventory_set_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
-/* The copy is gone: another one may be made. */
-void inventory_forget_copy(struct inventory *inventory, uint64_t number, CK_OBJECT_HANDLE copy);
+/* The caller makes the trial of the key: COPY_OPEN becomes COPY_UNDER_WAY. false: it is not open any more. */
+bool inventory_begin_trial(struct inventory *inventory, const struct inventory_key *key);
+/* What came of it; COPY_OPEN: nothing, and the next use tries again. */
+void inventory_end_trial(
+        struct inventory *inventory, const struct inventory_key *key, enum copy_verdict verdict);
+/* Whether the token has any object with this handle, as far as it was read. */
+bool inventory_has_handle(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
 /* The handles of a pair: the private key, the public keys of its id, and those that its label gives it (join.h). If several
  * private keys share the id, only public keys with the key's own label. At most n handles, the private key first; returns their count.

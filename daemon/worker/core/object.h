@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "daemon/worker/core/copy-trial.h"
 #include "daemon/worker/device/session.h"
 
 struct object {
@@ -54,9 +55,7 @@ struct object {
         char *sent_names; /* the nickname and the other names, each ended by a NUL */
         size_t sent_names_length;
 
-        /* Of a private key of the internal token: a session copy that signs faster (sign.c). */
-        CK_OBJECT_HANDLE copy; /* CK_INVALID_HANDLE: none */
-        bool no_copy;          /* the token refused to make a copy */
+        enum copy_verdict trial; /* of a private key */
 };
 
 /* Reads the attributes of a handle. The caller frees. If the token does not give them, although it and the

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/worker/core/session-copy.h"
 #include "daemon/worker/device/login.h"
 
 /* ---- answers ---- */
@@ -158,6 +159,9 @@ bool operation_tries_again(struct operation *operation, int r, unsigned tries)
 
         if ((class != CKR_CLASS_BUSY && class != CKR_CLASS_VAGUE) || tries >= OPERATION_TRIES)
                 return false;
+        /* Copies are for speed alone: they make room for what is asked. */
+        if (session_said(session, r, CKR_DEVICE_MEMORY))
+                session_copy_clear(session);
         usleep(OPERATION_BUSY_WAIT_USEC);
         if (class == CKR_CLASS_VAGUE)
                 session_exchange(session);

@@ -253,6 +253,7 @@ static void give_number(struct inventory *inventory, struct object *object)
                 return;
         }
         object->number = gone->number;
+        object->trial = gone->trial;
         object->sent = gone->sent;
         object->sent_with_der = gone->sent_with_der;
         object->sent_flags = gone->sent_flags;
@@ -266,7 +267,6 @@ static void give_number(struct inventory *inventory, struct object *object)
 static void publish(struct renewal *renewal, struct index *next, const struct report *report)
 {
         struct inventory *inventory = renewal->inventory;
-        struct session *session = renewal->session;
         struct index old;
 
         pthread_mutex_lock(&inventory->lock);
@@ -282,7 +282,6 @@ static void publish(struct renewal *renewal, struct index *next, const struct re
                 struct object *object = old.by_handle[i];
                 if (object->seen == inventory->round)
                         continue;
-                session_destroy(session, object->copy);
                 /* Also if all is asked for: the broker that asks may have been told of it before. */
                 if (report && object->sent)
                         report->drop(report->userdata, object->number);

@@ -113,8 +113,8 @@ void session_exchange(struct session *session)
         struct failed_call failed = session->failed;
         CK_SESSION_HANDLE old = session->handle;
 
-        /* There are copies of keys in the sessions of these. */
-        if (token->internal || token->config->role == ROLE_ACCELERATOR)
+        /* Its copies of keys belong to sessions that must stay. */
+        if (token->config->role == ROLE_ACCELERATOR)
                 return;
         if (session_open(session, token) == 0) {
                 if (old != session->handle)

@@ -35,6 +35,8 @@ struct session {
         struct public_cache *publics;
         /* Sealed keys that are open as objects of this session (opened.h); NULL: none yet. The owner's alone. */
         struct opened_table *opened;
+        /* Copies of private keys as objects of this session (session-copy.h); NULL: none yet. The owner's alone. */
+        struct copy_table *copies;
         /* For the monitor. call_since 0: not in the module. */
         _Atomic uint64_t call_since_usec;
         _Atomic uint64_t call_limit_usec;

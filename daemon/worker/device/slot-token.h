@@ -71,6 +71,9 @@ struct slot_token {
                 n_refused_whole; /* pairs in a row whose whole template was refused, and a smaller one was not */
         atomic_uint n_open;      /* our sessions, without NSS's own */
         atomic_uint n_logins;
+        /* Session copies of keys: how many there are, are being made, and keys of which a trial has shown that they help or not. */
+        atomic_uint n_copies, n_copying, n_faster, n_not_faster;
+        atomic_bool no_copies;   /* none is to be made: workers died of it */
         atomic_uint oaep_labels; /* enum oaep_labels */
 };
 

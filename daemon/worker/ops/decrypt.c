@@ -138,20 +138,18 @@ static int check_labels(struct operation *operation, const struct inventory_key 
                                  "the token does nothing with a label of OAEP");
 }
 
-static int decrypt_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
-        const void *request)
+static int decrypt_with(struct operation *operation, const struct inventory_key *key, CK_OBJECT_HANDLE object,
+        CK_MECHANISM_TYPE mechanism, const void *request)
 {
         const struct message_decrypt *message = request;
         struct result *result = &operation->result;
         uint8_t plaintext[LIMIT_SIGNATURE];
         struct decrypting decrypting;
-        CK_OBJECT_HANDLE object;
         CK_ULONG length;
-        int r;
+        int r = 0;
 
         decrypting_init(&decrypting, message);
-        r = private_key_object(operation, key, &object);
-        if (r == 0 && message->label.length > 0)
+        if (message->label.length > 0)
                 r = check_labels(operation, key, &decrypting, object);
         if (r == 0)
                 r = decrypt(operation, &decrypting, object, message->ciphertext, plaintext, &length);

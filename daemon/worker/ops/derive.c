@@ -78,13 +78,13 @@ static int take_secret(struct operation *operation, CK_OBJECT_HANDLE secret, siz
         return r;
 }
 
-static int derive_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
-        const void *request)
+static int derive_with(struct operation *operation, const struct inventory_key *key, CK_OBJECT_HANDLE object,
+        CK_MECHANISM_TYPE mechanism, const void *request)
 {
         const struct message_derive *message = request;
         struct session *session = operation->session;
         size_t length = (key->size + 7U) / 8U;
-        CK_OBJECT_HANDLE object, secret;
+        CK_OBJECT_HANDLE secret;
         struct der point;
         int r;
 
@@ -92,9 +92,7 @@ static int derive_with(struct operation *operation, struct inventory_key *key, C
                 return operation_answer(operation, REPLY_NOT_SUPPORTED, "the key is of another type");
         if (!peer_point(message->peer, key->size, &point))
                 return operation_invalid(operation, "publicKey", "expected a point of the key's curve");
-        r = private_key_object(operation, key, &object);
-        if (r == 0)
-                r = derive(session, object, point, length, &secret);
+        r = derive(session, object, point, length, &secret);
         if (r != 0)
                 return r;
         r = take_secret(operation, secret, length);

@@ -12,18 +12,13 @@ struct private_use {
         unsigned usage;  /* one bit of enum key_usage */
         CK_MECHANISM_TYPE mechanism;
         CK_MECHANISM_TYPE instead; /* where the key or the token has not that one; 0: none */
-        /* The use, with one of the two. It takes the object from private_key_object(), and puts what it made into the result. As an
+        /* The use, with one of the two. object: the key itself or its session copy. It puts what it made into the result. As an
          * attempt. */
-        int (*run)(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
-                const void *request);
+        int (*run)(struct operation *operation, const struct inventory_key *key, CK_OBJECT_HANDLE object,
+                CK_MECHANISM_TYPE mechanism, const void *request);
         const void *request;
 };
 
 /* Refuses what the key or the token does not do, else runs the use; again where the key was deleted or got another handle
  * meanwhile, because another key may have been used. As an attempt. */
 int private_key_use(struct operation *operation, const struct private_use *use);
-
-/* *ret: the object to use. The internal token is 25 times faster with a session copy of an RSA key than with the token object
- * (docs/tokens.md). The copy is made at a key's first use, belongs to the session of the thread that made it, and is used by all
- * threads. Softoken gives no handle of a session object twice. Errors as in session.h. */
-int private_key_object(struct operation *operation, struct inventory_key *key, CK_OBJECT_HANDLE *ret);

@@ -6,20 +6,16 @@
 #include "daemon/util/algorithm.h"
 #include "daemon/worker/ops/private-key.h"
 
-static int sign_with(struct operation *operation, struct inventory_key *key, CK_MECHANISM_TYPE mechanism,
-        const void *request)
+static int sign_with(struct operation *operation, const struct inventory_key *key, CK_OBJECT_HANDLE object,
+        CK_MECHANISM_TYPE mechanism, const void *request)
 {
         const struct message_sign *message = request;
         struct to_sign what = TO_SIGN(message);
         struct signing signing;
-        CK_OBJECT_HANDLE object;
         int r;
 
         what.hashed_there = mechanism != signing_mechanism(message->algorithm);
         r = operation_prepare(operation, &signing, &what, key->key_type, key->size);
-
-        if (r == 0)
-                r = private_key_object(operation, key, &object);
         return r == 0 ? operation_sign(operation, &signing, object) : r;
 }
 

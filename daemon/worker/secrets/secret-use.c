@@ -3,6 +3,7 @@
 #include "daemon/worker/secrets/secret-use.h"
 
 #include "daemon/util/algorithm.h"
+#include "daemon/worker/core/session-copy.h"
 
 /* Bits of a tag of GCM, which follows the ciphertext. */
 #define TAG_BITS 128U
@@ -17,7 +18,10 @@ static bool find_permanent(struct operation *operation, bool private, uint64_t n
         if (!(private ? inventory_key : inventory_secret)(operation->inventory, number, key))
                 return false;
         ret->is_permanent = true;
-        ret->handle = private && key->copy != CK_INVALID_HANDLE ? key->copy : key->handle;
+        /* Softoken unwraps and derives with a copy what it does with the key. Of other tokens that is not known. */
+        ret->handle = private && operation->session->token->internal
+                              ? session_copy_object(operation, key, false)
+                              : key->handle;
         ret->size = key->size;
         ret->type = !private                   ? key->key_type
                     : key->key_type == KEY_RSA ? SECRET_RSA
