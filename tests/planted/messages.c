@@ -239,7 +239,7 @@ static bool comes(int fd, enum message_type type, uint64_t number)
 static void nonsense_to_worker(const struct planted *planted, unsigned argument)
 {
         struct token *token = LINK_OF(planted->broker->tokens.next, struct token, link);
-        const struct worker *worker = &token->worker;
+        const struct worker *worker = token->worker;
         const uint64_t first = (uint64_t)worker->epoch << 32;
         const struct message_probe probe = {.request = first | UINT32_MAX};
 
