@@ -166,6 +166,9 @@ static void explain(struct tokend_failure *failure, enum proto_error error, stru
         if (error == PROTO_OK)
                 sentence = "this library does not know the error";
         if (error == PROTO_TOKEN_UNAVAILABLE)
+                word = remedy_find(string_of(parameters, "cause"));
+        /* A daemon of before tells no cause, and of a token that starts there is none. */
+        if (error == PROTO_TOKEN_UNAVAILABLE && !word)
                 word = remedy_find(string_of(parameters, "state"));
         if ((error == PROTO_PERMISSION_DENIED || error == PROTO_TOKEN_UNAVAILABLE) && word &&
                 word->sentence) {

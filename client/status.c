@@ -133,6 +133,7 @@ static enum tokend_error parse_token(
         token->role = parts.role;
         token->state = parts.state;
         token->reason = parts.reason;
+        token->cause = parts.cause;
         token->since_usec = parts.since_usec;
         token->module = parts.module;
         token->directory = parts.directory;

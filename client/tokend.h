@@ -609,6 +609,7 @@ struct tokend_token_status {
          * faster, or not; until when none is made (microseconds since 1970; 0: they are). NULL, 0: the daemon is older. */
         const char *session_copies;
         int64_t n_session_copies, keys_faster, keys_not_faster, copies_paused_until_usec;
+        const char *cause; /* of a token that does not work, in a word */
 };
 
 /* Another host's claim on a nickname of a token. */

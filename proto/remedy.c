@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/util/cause.h"
 #include "daemon/util/macros.h"
 
 const struct remedy remedies[] = {
@@ -56,8 +57,13 @@ const struct remedy remedies[] = {
                 "is a credential, "
                 "`systemctl restart tokend`. Mount or restore databases that are gone: tokend sees them by "
                 "itself."},
-        {"TokenUnavailable", NULL,
-                "`tokendctl status` says why. The module's own messages are in `journalctl -u tokend`."},
+/* Likewise, where its cause is known. */
+#define X(number, word, sentence, next) {word, sentence, next},
+        CAUSE_LIST(X)
+#undef X
+                {"TokenUnavailable", NULL,
+                        "`tokendctl status` says why. The module's own messages are in `journalctl -u "
+                        "tokend`."},
         {"TokenError", NULL,
                 "`tokendctl probe TOKEN` asks the device itself. The module's own messages are in "
                 "`journalctl -u tokend`."},

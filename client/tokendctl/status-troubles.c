@@ -99,7 +99,8 @@ static void print_tokens(const struct tokend_status *status, int64_t now)
                 printf("  %s is %s since ", name, state);
                 print_when(token->since_usec, now);
                 printf("%s%s\n", *reason ? ": " : "", reason);
-                remedy = token_is_ready(token) ? NULL : remedy_find(token->state);
+                remedy = token_is_ready(token) ? NULL
+                                               : remedy_find(token->cause ? token->cause : token->state);
                 if (remedy)
                         printf("    next: %s\n", remedy->next);
         }

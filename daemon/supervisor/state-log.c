@@ -5,7 +5,14 @@
 #include <string.h>
 
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/util/cause.h"
 #include "daemon/util/log.h"
+
+_Static_assert((unsigned)WORKER_END_ABSENT == CAUSE_ABSENT && (unsigned)WORKER_END_PIN == CAUSE_PIN &&
+                       (unsigned)WORKER_END_DEVICE == CAUSE_DEVICE &&
+                       (unsigned)WORKER_END_HUNG == CAUSE_HUNG && (unsigned)WORKER_END_ERROR == CAUSE_ERROR &&
+                       (unsigned)WORKER_END_FULL == CAUSE_FULL && (unsigned)WORKER_END_STORE == CAUSE_STORE,
+        "the numbers of causes are those of the ends of workers");
 
 static const char *text_or_null(const char *text)
 {
@@ -15,30 +22,10 @@ static const char *text_or_null(const char *text)
 /* What helps a token whose worker ended so. NULL: nothing has to be done. */
 static const char *remedy(const struct life *life)
 {
-        static const char *const remedies[] = {
-                [WORKER_END_ABSENT] = "Connect the device or start its service, or correct Uri= of the "
-                                      "[Token] section and reload tokend; tokend goes on asking by itself.",
-                [WORKER_END_PIN] =
-                        "Correct what Pin= of the [Token] section names, then reload tokend (restart "
-                        "it for a credential); until then no other attempt is made.",
-                [WORKER_END_DEVICE] = "Look after the device and after what its module needs (files, groups, "
-                                      "services); tokend goes on trying by itself.",
-                [WORKER_END_HUNG] =
-                        "Look after the device, or raise Timeout= of the [Token] section if it is "
-                        "only slow; tokend goes on trying by itself.",
-                [WORKER_END_ERROR] =
-                        "Read the lines of the log before this one; tokend goes on trying by itself.",
-                [WORKER_END_FULL] = "Remove objects from the token, then reload tokend.",
-                [WORKER_END_STORE] = "Mount or restore what the reason says, for the user that tokend runs "
-                                     "as: then the token "
-                                     "comes back by itself. If its keys are lost for good, `tokendctl "
-                                     "make-anew TOKEN --yes` "
-                                     "makes a new, empty one.",
-        };
         bool works = life->state == TOKEN_READY || life->state == TOKEN_STARTING;
-        unsigned end = life->end && life->end < ARRAY_SIZE(remedies) ? life->end : WORKER_END_ERROR;
+        const struct cause_info *cause = cause_find(life->end ? life->end : CAUSE_ERROR);
 
-        return works ? NULL : remedies[end];
+        return works || !cause ? NULL : cause->next;
 }
 
 void state_log_token(struct supervised_token *token)

@@ -9,8 +9,9 @@ import subprocess
 import threading
 import unittest
 
+import no_memory
 import varlink
-from harness import BUILD, DEADLINE, Case, OneToken, SoftToken
+from harness import BUILD, DEADLINE, Case, OneToken, SoftToken, until
 from varlink import Client, b64, unb64
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -284,6 +285,55 @@ class Invalid(OneToken):
         self.assertEqual((done.returncode, json.loads(done.stdout)["error"]), (3, "CannotConnect"))
 
 
+@unittest.skipUnless(os.getuid() == 0, "only root can be other users")
+class Unavailable(Case):
+    """A token that the module does not show, beside one that it does."""
+
+    @classmethod
+    def configure(cls):
+        token = SoftToken(cls.place, "hsm")
+        gone = token.section("gone").replace("pkcs11:token=hsm", "pkcs11:token=gone")
+        cls.daemon = cls.start(token.section() + gone, instances=INSTANCES + "\n[Instance root]\nUser=0\nKeys=*\nAllow=list sign\n")
+        cls.daemon.wait_state("hsm", "ready")
+        until(lambda: "no slot" in cls.daemon.token("gone")["reason"], "its module was looked at")
+
+    def refused(self, uid, method, **parameters):
+        with Client(sock=varlink.connect_as(self.daemon.socket, uid, uid, ())) as client:
+            return self.fails("TokenUnavailable", client.call, method, **parameters, timeoutMs=300)
+
+    def test_found(self):
+        """what was found instead is for operators; a client learns that the token is not there, and in a word why"""
+        status = self.daemon.token("gone")
+        self.assertEqual(status["cause"], "absent")
+        self.assertIn("; there is hsm", status["reason"])
+        found = self.refused(0, "Sign", key="gone:key", **SIGN)
+        self.assertEqual((found["reason"], found["cause"]), (status["reason"], "absent"))
+        told = self.refused(CA, "Sign", key="gone:key", **SIGN)
+        self.assertEqual((told["reason"], told["cause"]), ("no slot has a token that matches pkcs11:token=gone", "absent"))
+
+    def test_lists(self):
+        """likewise where a list or the tokens are told"""
+        with Client(sock=varlink.connect_as(self.daemon.socket, CA, CA, ())) as client:
+            told = [client.call("List")["unavailable"], [token for token in client.call("Tokens")["tokens"] if token["name"] == "gone"]]
+        for one in told:
+            self.assertEqual(one[0]["reason"], "no slot has a token that matches pkcs11:token=gone")
+
+    def test_stranger(self):
+        """who has no [Instance] learns nothing of a token"""
+        with Client(sock=varlink.connect_as(self.daemon.socket, STRANGER, STRANGER, ())) as client:
+            self.assertEqual(self.reason("PermissionDenied", client.call, "Get", key="gone:key"), "no-instance")
+
+    def test_next_step(self):
+        """tokendctl says the next step of the cause, after an error and in the status"""
+        step = subprocess.run([str(BUILD / "tokendctl"), "--json", "help", "errors"], capture_output=True, text=True, timeout=DEADLINE)
+        step = json.loads(step.stdout)["absent"]
+        self.assertIn(f"next: {step}", self.daemon.ctl("--timeout", "300ms", "sign", "gone:key", "--algorithm", "ecdsa_sha256", "--digest", "00" * 32, check=False).stderr.decode())
+        self.assertIn(f"next: {step}", self.daemon.ctl("status"))
+
+
+CAUSES = ("absent", "pin", "device", "hung", "error", "full", "store")
+
+
 class Refusing:
     """A daemon that answers one client's call with this reply, or (None) not at all."""
 
@@ -338,6 +388,9 @@ class Remedies(Case):
                     continue
                 if word in ("starting", "recovering", "failed"):
                     name, parameters = "io.tokend.Keys.TokenUnavailable", {"token": "t", "state": word, "reason": "x"}
+                elif word in CAUSES:
+                    name = "io.tokend.Keys.TokenUnavailable"
+                    parameters = {"token": "t", "state": "recovering", "reason": "x", "cause": word}
                 elif word[0].islower():
                     name, parameters = "io.tokend.Keys.PermissionDenied", {"operation": "list", "reason": word}
                 else:
@@ -352,6 +405,18 @@ class Remedies(Case):
         done = self.run_ctl("--socket", "/nonexistent", "list")
         self.assertIn(f"next: {self.table['CannotConnect']}", done.stderr)
         self.says("InvalidArgument", None, "list", b"\xff")
+
+    def test_no_memory(self):
+        """likewise where memory is short"""
+        short = no_memory.Short(self.place, "tokendctl", own=True)
+        self.addCleanup(short.close)
+        said = set()
+        for nth in range(1, 200):
+            short.arm(nth)
+            done = subprocess.run([str(short.build / "tokendctl"), "--socket", "/nonexistent", "list"], capture_output=True, text=True,
+                                  timeout=DEADLINE, stdin=subprocess.DEVNULL, env=dict(os.environ, **short.environment))
+            said |= set(re.findall("^tokendctl: next: (.*)$", done.stderr, re.M))
+        self.assertEqual(said, {self.table["NoMemory"], self.table["CannotConnect"]})
 
     def test_page(self):
         """tokendctl(1) has each line, word for word, and no other"""

@@ -144,11 +144,14 @@ static int list_token(
 }
 
 /* Its objects are not shown. */
-static void list_unavailable(struct listing *listing, const struct token *token)
+static void list_unavailable(struct op *op, const struct token *token)
 {
+        struct listing *listing = op->listing;
+        char reason[OP_REASON_SIZE];
         /* A type of its own in each interface, and the same in both. */
-        const struct keys_unavailable unavailable = {
-                .token = token->name, .state = token_state_name(token->state), .reason = token->reason};
+        const struct keys_unavailable unavailable = {.token = token->name,
+                .state = token_state_name(token->state),
+                .reason = op_reason(op, token, reason)};
 
         output_text(&listing->unavailable, output_pending(&listing->unavailable) > 0 ? "," : "");
         keys_unavailable_put(&listing->unavailable, &unavailable);
@@ -191,7 +194,7 @@ static int list_collect(struct op *op)
                 if (!list_wants(op, policy, token))
                         continue;
                 if (!token->directory)
-                        list_unavailable(op->listing, token);
+                        list_unavailable(op, token);
                 else if (list_token(op, policy, token, &content) < 0)
                         return -ENOMEM;
         }

@@ -212,7 +212,7 @@ void status_may(struct op *op)
         const struct status_may_parameters *p = (void *)op->parameters;
         struct caller caller = {.uid = (uid_t)p->uid, .gid = (gid_t)p->gid};
 
-        if (op->caller->uid != 0 && op->caller->uid != op->broker->own_uid) {
+        if (!op_is_operators(op)) {
                 op_denied(op, "may", DENIAL_NOT_OPERATOR);
                 return;
         }

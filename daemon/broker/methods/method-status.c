@@ -64,9 +64,7 @@ enum render status_watch_render(struct op *op, struct output *output)
 /* Whether it is root or the daemon's own user who asks, and of which token: op->token is set. Else the op has failed. */
 static bool find_operators_token(struct op *op, const char *operation, const char *name)
 {
-        uid_t uid = op->caller->uid;
-
-        if (uid != 0 && uid != op->broker->own_uid)
+        if (!op_is_operators(op))
                 return op_denied(op, operation, DENIAL_NOT_OPERATOR);
         op->token = registry_token(op->broker, name);
         if (!op->token)

@@ -22,14 +22,16 @@ static void put_mechanisms(struct output *output, void *userdata)
 }
 
 /* One element, and the NUL that ends it here. */
-static void put_token(struct output *output, struct token *token, const struct config_instance *policy)
+static void put_token(
+        struct output *output, const struct op *op, struct token *token, const struct config_instance *policy)
 {
+        char reason[OP_REASON_SIZE];
         const char(*parts)[URI_PART_MAX + 1] = token->identity.parts;
 
         keys_token_put(output, &(struct keys_token){
                                        .name = token->name,
                                        .state = token_state_name(token->state),
-                                       .reason = token->reason[0] ? token->reason : NULL,
+                                       .reason = token->reason[0] ? op_reason(op, token, reason) : NULL,
                                        .label = token->known ? parts[URI_TOKEN] : "",
                                        .manufacturer = token->known ? parts[URI_MANUFACTURER] : "",
                                        .model = token->known ? parts[URI_MODEL] : "",
@@ -54,13 +56,13 @@ void keys_tokens(struct op *op)
         policy = op_policy(op);
         own = policy_own_token(op->broker->config, policy);
         if (own && policy_sees_token(policy, own))
-                put_token(&output, registry_token(op->broker, own->name), policy);
+                put_token(&output, op, registry_token(op->broker, own->name), policy);
         LINK_FOREACH(at, &op->broker->tokens)
         {
                 struct token *token = LINK_OF(at, struct token, link);
 
                 if (token->config != own && policy_sees_token(policy, token->config))
-                        put_token(&output, token, policy);
+                        put_token(&output, op, token, policy);
         }
         if (output.failed) {
                 output_done(&output);

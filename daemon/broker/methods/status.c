@@ -6,6 +6,7 @@
 #include "daemon/broker/model/registry.h"
 #include "daemon/broker/token/vanished.h"
 
+#include "daemon/util/cause.h"
 #include "daemon/util/ckr.h"
 #include "gen/broker/base/replies.h"
 
@@ -34,6 +35,7 @@ static void put_token(struct output *output, struct token *token)
         size_t out = token_out(token);
         const char(*parts)[URI_PART_MAX + 1] = token->identity.parts;
         char ckr[CKR_TEXT];
+        const struct cause_info *cause = token->state == TOKEN_READY ? NULL : cause_find(token->end);
         struct status_last_error last_error = {ckr_text(token->last_ckr, ckr), token->last_ckr_usec};
 
         status_token_put(output,
@@ -42,6 +44,7 @@ static void put_token(struct output *output, struct token *token)
                         .role = config_role_name(token->config->role),
                         .state = token_state_name(token->state),
                         .reason = token->reason,
+                        .cause = cause ? cause->word : NULL,
                         .since_usec = token->since_usec,
                         .module = token->config->module,
                         .directory = token->config->directory,

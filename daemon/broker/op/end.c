@@ -1,24 +1,40 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What the end of an op's stay on a token means to its client: which error, and what that says. */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/broker/op/op.h"
 #include "daemon/util/algorithm.h"
+#include "daemon/util/cause.h"
 #include "daemon/util/ckr.h"
 
 /* When a request that met a shortage of memory may be tried again. */
 #define MEMORY_RETRY_MS 1000U
 
+const char *op_reason(const struct op *op, const struct token *token, char text[static OP_REASON_SIZE])
+{
+        const char *end = strstr(token->reason, "; ");
+
+        if (!end || op_is_operators(op))
+                return token->reason;
+        snprintf(text, OP_REASON_SIZE, "%.*s", (int)(end - token->reason), token->reason);
+        return text;
+}
+
 /* A death that the supervisor has not told of yet counts. */
 static void fail_unavailable(struct op *op, const struct token *token)
 {
+        const struct cause_info *cause = cause_find(token->end);
         struct output output = {0};
+        char reason[OP_REASON_SIZE];
 
         output_text(&output, "{");
         output_pair(&output, "token", token->name);
         output_pair(&output, "state",
                 token_state_name(token->state == TOKEN_READY ? TOKEN_RECOVERING : token->state));
-        output_pair(&output, "reason", token->reason);
+        output_pair(&output, "reason", op_reason(op, token, reason));
+        if (cause)
+                output_pair(&output, "cause", cause->word);
         output_text(&output, "}");
         op_fail_output(op, PROTO_TOKEN_UNAVAILABLE, &output);
 }

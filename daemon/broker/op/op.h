@@ -304,6 +304,17 @@ void op_fail_with(struct op *op, enum proto_error error, const char *name, const
 void op_fail_with_two(struct op *op, enum proto_error error, const char *name, const char *value,
         const char *name_2, const char *value_2);
 /* InvalidParameter, and what is wrong with the value. Returns false, for who has to say whether the op goes on. */
+#define OP_REASON_SIZE 1024
+
+/* Whether its caller is root or the daemon's own user. */
+static inline bool op_is_operators(const struct op *op)
+{
+        return op->caller->uid == 0 || op->caller->uid == op->broker->own_uid;
+}
+
+/* Why the token does not work, for the caller: what there is besides, which a reason has behind "; ", is for operators alone. */
+const char *op_reason(const struct op *op, const struct token *token, char text[static OP_REASON_SIZE]);
+
 bool op_invalid(struct op *op, const char *parameter, const char *reason);
 /* PermissionDenied, counted and logged. Returns false. */
 bool op_denied(struct op *op, const char *operation, enum denial denial);
