@@ -19,14 +19,14 @@ LIMIT_S = 120
 def manual_blocks(name, heading):
     """The blocks of a section of a manual page, as a reader sees them."""
     text = (SOURCE / "man" / name).read_text()
-    section = re.split(r"^\.S[sh] ", text.split(f".Ss {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
-    blocks = re.findall(r"^\.Bd -literal\n(.*?)^\.Ed\n", section, re.M | re.S)
-    return [re.sub(r"^\\&", "", block, flags=re.M).replace("\\e", "\\") for block in blocks]
+    section = re.split(r"^\.S[sh] ", re.split(rf"^\.S[sh] {re.escape(heading)}\n", text, maxsplit=1, flags=re.M)[1], maxsplit=1, flags=re.M)[0]
+    blocks = re.findall(r"^\.Bd -literal(?: -offset indent)?\n(.*?)^\.Ed\n", section, re.M | re.S)
+    return [re.sub(r"^\\&", "", block, flags=re.M).replace("\\e", "\\").replace("\\(dq", '"') for block in blocks]
 
 
-def markdown_blocks(name):
-    """The blocks of a page in docs/ that are indented by four blanks."""
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (SOURCE / name).read_text(), re.M)
+def blocks_of(text):
+    """The blocks of markdown that are indented by four blanks."""
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.M)
     return [re.sub(r"^    ", "", block, flags=re.M).strip("\n") + "\n" for block in blocks]
 
 
