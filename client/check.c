@@ -137,6 +137,15 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
         return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
 }
 
+enum tokend_error tokend_rotate_audit(
+        struct tokend *handle, int timeout_ms, struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = status_rotate_audit_begin(&call, timeout_ms, ret_failure);
+
+        return error == TOKEND_OK ? call_run(handle, &call, ret_failure) : error;
+}
+
 enum tokend_error tokend_make_anew(
         struct tokend *handle, const char *token, int timeout_ms, struct tokend_failure *ret_failure)
 {

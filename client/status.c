@@ -194,6 +194,7 @@ static enum tokend_error parse_audit(
                         .seq = parts.seq,
                         .signed_seq = parts.signed_seq,
                         .signed_usec = parts.signed_usec,
+                        .rotated_seq = parts.rotated_seq,
                         .lost = parts.lost,
                         .file = parts.file,
                 };

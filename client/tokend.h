@@ -640,6 +640,7 @@ struct tokend_audit_status {
         int64_t since_usec; /* microseconds since 1970: since when ok is what it is */
         int64_t seq, signed_seq, signed_usec, lost;
         const char *file; /* its path; "" or NULL: there is none, or the daemon is older */
+        int64_t rotated_seq; /* the last record of the file before it; 0: none was renamed since tokend-audit started */
 };
 
 /* Whether the files of the configuration, as they were read last, are in force. */
@@ -700,6 +701,11 @@ enum tokend_error tokend_remove_claim(struct tokend *handle, const char *token, 
  * returns: tokend_status() says what came of it. For root and the daemon's own user. */
 enum tokend_error tokend_make_anew(
         struct tokend *handle, const char *token, int timeout_ms, struct tokend_failure *ret_failure);
+
+/* Starts a new audit file. It is begun when this returns; when rotated_seq of tokend_status() grows, it is done. For root and the
+ * daemon's own user. */
+enum tokend_error tokend_rotate_audit(
+        struct tokend *handle, int timeout_ms, struct tokend_failure *ret_failure);
 
 /* ---- the policy ---- */
 

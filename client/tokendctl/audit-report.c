@@ -89,10 +89,13 @@ void audit_report_end(
         if (report->json) {
                 printf("%s],\n \"good\":%s,\"records\":%" PRIu64 ",\"faultCount\":%" PRIu64
                        ",\"firstSeq\":%" PRIu64 ",\"lastSeq\":%" PRIu64 ",\"signedSeq\":%" PRIu64
-                       ",\"heads\":%" PRIu64 ",\"keyNamed\":%s}\n",
+                       ",\"heads\":%" PRIu64 ",\"keyNamed\":%s",
                         report->printed ? "\n " : "", verdict->good ? "true" : "false", check->n_records,
                         check->n_faults, check->first_seq, check->last_seq, check->signed_seq, check->n_heads,
                         verdict->key_named ? "true" : "false");
+                if (check->removed_seq)
+                        printf(",\"removedBy\":%" PRIu64, check->removed_seq);
+                printf("}\n");
                 return;
         }
         print_range(report);
@@ -100,7 +103,12 @@ void audit_report_end(
                 return;
         if (check->n_faults > FAULTS_SHOWN)
                 printf("... and %" PRIu64 " more\n", check->n_faults - FAULTS_SHOWN);
-        if (check->first_seq > 1)
+        if (check->first_seq > 1 && check->removed_seq)
+                printf("records 1 to %" PRIu64 " were removed after AuditKeep=, as record %" PRIu64
+                       " says; it has the hash from which "
+                       "record %" PRIu64 " follows\n",
+                        check->first_seq - 1, check->removed_seq, check->first_seq);
+        else if (check->first_seq > 1)
                 printf("records 1 to %" PRIu64 " are in files that were not given\n", check->first_seq - 1);
         print_protection(check);
         if (verdict->key)

@@ -253,7 +253,8 @@ static int move_to(struct chain_check *check, const struct record *record, enum 
                 return 0;
         if (check->last_seq == 0 || fault == CHAIN_RESTARTED) {
                 check->first_seq = record->seq;
-                check->signed_seq = check->head_seq = 0;
+                check->signed_seq = check->head_seq = check->removed_seq = 0;
+                memcpy(check->before, record->prev, CHAIN_HASH);
                 free(check->hashes);
                 check->hashes = NULL;
                 check->n_hashes = 0;
@@ -263,6 +264,19 @@ static int move_to(struct chain_check *check, const struct record *record, enum 
         check->last_seq = record->seq;
         memcpy(check->hash, record->hash, CHAIN_HASH);
         return 0;
+}
+
+/* AuditKeep=: where the chain stood at the end of a file that is not there any more. */
+static void take_removed(struct chain_check *check, const struct record *record)
+{
+        const char *text = member_text(record->json, "upToHash");
+        unsigned char hash[CHAIN_HASH];
+        uint64_t up_to;
+
+        if (text && strlen(text) == HEX && take_hash(text, hash) &&
+                member_number(record->json, "upTo", &up_to) && up_to + 1 == check->first_seq &&
+                memcmp(hash, check->before, CHAIN_HASH) == 0)
+                check->removed_seq = record->seq;
 }
 
 static int check_record(struct chain_check *check, const char *line, const struct record *record)
@@ -280,6 +294,8 @@ static int check_record(struct chain_check *check, const char *line, const struc
                 return CHAIN_CHANGED;
         if (fault != CHAIN_GOOD)
                 return (int)fault;
+        if (kind && strcmp(kind, "removed") == 0)
+                take_removed(check, record);
         return kind && strcmp(kind, "head") == 0 ? head_check(check, record->json) : CHAIN_GOOD;
 }
 

@@ -52,11 +52,14 @@ struct chain_check {
         char signed_time[40]; /* of that head: any text, as it stands in the file */
         uint64_t n_records, n_heads, n_faults;
         uint64_t
+                removed_seq; /* the record which says that those before first_seq were removed, up to its prev; 0: there is none */
+        uint64_t
                 missing_from; /* with CHAIN_MISSING: the first of the records that are missing before this line */
 
         /* Private. */
         uint64_t head_seq;                   /* the record that the last head signs, good or not */
         unsigned char hash[CHAIN_HASH];      /* that the record last_seq has */
+        unsigned char before[CHAIN_HASH];    /* that the record before first_seq had, as first_seq says */
         unsigned char (*hashes)[CHAIN_HASH]; /* of record seq at seq % n_hashes */
         size_t n_hashes;
 };

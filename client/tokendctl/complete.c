@@ -151,7 +151,7 @@ static void offer_argument(const struct ctl_options *o, const struct verb *verb,
         if (place_has(place, length, "OPERATION"))
                 offer_words(ALLOW_WORDS, begin);
         if (strcmp(verb->name, "audit") == 0 && n == 0)
-                offer("verify", begin);
+                offer_words("show verify rotate", begin);
         handle = open_running(o);
         if (!handle)
                 return;

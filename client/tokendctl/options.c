@@ -229,6 +229,10 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_CONFIG] = {"config", true, PLACE(config), NULL},
         [OPTION_LOGIN] = {"login", false, PLACE(login), NULL},
         [OPTION_PASSPHRASE_FILE] = {"passphrase-file", true, PLACE(passphrase_file), NULL},
+        [OPTION_SINCE] = {"since", true, PLACE(since), NULL},
+        [OPTION_UNTIL] = {"until", true, PLACE(until), NULL},
+        [OPTION_TOKEN] = {"token", true, PLACE(token), NULL},
+        [OPTION_OPERATION] = {"operation", true, PLACE(operation), NULL},
 };
 
 static int take_option(struct ctl_options *o, enum ctl_option option, const char *text)

@@ -55,6 +55,10 @@ enum ctl_option {
         OPTION_CONFIG,
         OPTION_LOGIN,
         OPTION_PASSPHRASE_FILE,
+        OPTION_SINCE,
+        OPTION_UNTIL,
+        OPTION_TOKEN,
+        OPTION_OPERATION,
         OPTION_MAX_,
 };
 

@@ -106,3 +106,44 @@ int token_place_prepare(const struct token_place *place)
                 return 0;
         return lchown(place->state_directory, place->owner.uid, place->owner.gid) < 0 ? -errno : 0;
 }
+
+/* ---- the audit ---- */
+
+static int take_path(const char *path, char **ret)
+{
+        if (!path || !*path)
+                return usage("Audit= names no file; records in the journal are shown by `journalctl -x "
+                             "TOKEND_KIND=sign`, and so on");
+        *ret = strdup(path);
+        return *ret ? EXIT_DONE : no_memory();
+}
+
+static int running_path(const struct ctl_options *o, char **ret)
+{
+        _cleanup_(tokend_closep) struct tokend *handle = NULL;
+        struct tokend_status *status;
+        struct tokend_failure failure;
+        int r = open_status(o, &handle);
+
+        if (r != EXIT_DONE)
+                return r;
+        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
+                return refused(o, &failure);
+        r = take_path(status->audit->file, ret);
+        tokend_status_free(status);
+        return r;
+}
+
+int audit_path_find(const struct ctl_options *o, char **ret)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+        const char *path = o->config ? o->config : CONFIG;
+        bool said = false;
+
+        if (!o->config && access(CONFIG, R_OK) < 0)
+                return running_path(o, ret);
+        if (config_load(path, on_fault, &said, &config) != 0)
+                return o->config ? usage("%s has faults", path) : running_path(o, ret);
+        return config_audit_path(config) || o->config ? take_path(config_audit_path(config), ret)
+                                                      : running_path(o, ret);
+}

@@ -16,5 +16,8 @@ struct token_place {
 int token_place_find(const struct ctl_options *o, const char *token, struct token_place *ret);
 void token_place_done(struct token_place *place);
 
+/* The file of Audit=, likewise. The caller frees. */
+int audit_path_find(const struct ctl_options *o, char **ret);
+
 /* As root, before a restore on a machine where the service never ran: makes StateDirectory=. -errno. */
 int token_place_prepare(const struct token_place *place);

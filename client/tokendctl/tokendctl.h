@@ -58,6 +58,7 @@ struct ctl_options {
         /* The verbs for certificates. */
         const char *as; /* USER or USER:UNIT */
         const char *config, *passphrase_file;
+        const char *since, *until, *token, *operation; /* audit show */
         bool login;
         const char *subject, *nickname, *subsystem, *instance, *claimant, *serial;
         const char *dns_names[LIMIT_DNS_NAMES];

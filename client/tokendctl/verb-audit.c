@@ -10,22 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/tokendctl/audit-file.h"
 #include "client/tokendctl/audit-report.h"
+#include "client/tokendctl/audit-verbs.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/text.h"
 
 #define PUBLIC_KEY_MAX 65536U
-/* tokend-audit may be writing a last line that has no end yet. How often it is read again, and the wait between, in
- * microseconds. */
-#define GROW_TRIES   20
-#define GROW_WAIT_US 50000
-
-struct audit_file {
-        const char *path;
-        FILE *stream;
-        uint64_t first_seq;
-};
-
 struct public_key {
         unsigned char *bytes; /* SubjectPublicKeyInfo, DER */
         size_t length;
@@ -132,34 +123,7 @@ static int ask_signature(void *userdata, const struct chain_head *head)
 
 /* ---- files ---- */
 
-/* Reads a line of up to size bytes without its newline. The rest of a longer line is skipped, and *ret_length is size.
- * *ret_whole: the line had a newline. 1: the file has ended; -errno. */
-static int read_line(FILE *stream, char *buffer, size_t size, size_t *ret_length, bool *ret_whole)
-{
-        size_t length = 0;
-        int tries = 0, c;
-
-        for (;;) {
-                c = getc_unlocked(stream);
-                if (c == '\n' || (c == EOF && (ferror(stream) || length == 0 || tries == GROW_TRIES)))
-                        break;
-                if (c == EOF) {
-                        clearerr(stream);
-                        (void)usleep(GROW_WAIT_US);
-                        tries++;
-                        continue;
-                }
-                if (length < size)
-                        buffer[length++] = (char)c;
-        }
-        if (ferror(stream))
-                return -errno;
-        *ret_length = length;
-        *ret_whole = c == '\n';
-        return c == EOF && length == 0 ? 1 : 0;
-}
-
-static int check_file(struct verify *v, struct audit_file *file)
+static int check_file(struct verify *v, const struct audit_file *file)
 {
         static char buffer[CHAIN_LINE_MAX + 1];
         uint64_t n_line = 0, seq;
@@ -167,7 +131,7 @@ static int check_file(struct verify *v, struct audit_file *file)
         bool whole;
         int r;
 
-        while ((r = read_line(file->stream, buffer, sizeof(buffer), &length, &whole)) == 0) {
+        while ((r = audit_file_line(file->stream, buffer, sizeof(buffer), &length, &whole)) == 0) {
                 n_line++;
                 /* A line without its newline is not what was written, even if nothing else is missing. */
                 r = chain_check_line(&v->check, buffer, whole ? length : length - 1, &seq);
@@ -188,32 +152,9 @@ static int check_file(struct verify *v, struct audit_file *file)
         return usage("%s: %s", file->path, strerror(-r));
 }
 
-/* Opens the file, and reads the number of its first record that has one. */
-static int open_file(struct audit_file *file)
-{
-        static char buffer[CHAIN_LINE_MAX + 1];
-        size_t length;
-        bool whole;
-
-        file->stream = fopen(file->path, "re");
-        if (!file->stream)
-                return usage("%s: %s", file->path, strerror(errno));
-        for (int i = 0; i < 100 && file->first_seq == 0; i++) {
-                int r = read_line(file->stream, buffer, sizeof(buffer), &length, &whole);
-
-                if (r < 0)
-                        return usage("%s: %s", file->path, strerror(-r));
-                if (r == 1)
-                        break;
-                file->first_seq = chain_line_seq(buffer, length);
-        }
-        rewind(file->stream);
-        return EXIT_DONE;
-}
-
 /* If one of the files is the one that the daemon writes, the daemon knows how far it must reach. A status that cannot
  * be had says nothing: the auditor may have no right to it. */
-static void ask_written(struct verify *v, const struct audit_file *files, unsigned n)
+static void ask_written(struct verify *v, const struct audit_files *files)
 {
         _cleanup_(tokend_closep) struct tokend *handle =
                 tokend_open_status(v->o->status_socket, TOKEND_NO_WAIT);
@@ -223,18 +164,12 @@ static void ask_written(struct verify *v, const struct audit_file *files, unsign
 
         if (!handle || tokend_status(handle, v->o->timeout_ms, &status, &failure) != TOKEND_OK)
                 return;
-        for (unsigned i = 0; status->audit->file && stat(status->audit->file, &written) == 0 && i < n; i++)
-                if (fstat(fileno(files[i].stream), &given) == 0 && given.st_ino == written.st_ino &&
+        for (size_t i = 0; status->audit->file && stat(status->audit->file, &written) == 0 && i < files->n;
+                i++)
+                if (fstat(fileno(files->list[i].stream), &given) == 0 && given.st_ino == written.st_ino &&
                         given.st_dev == written.st_dev && status->audit->seq > 0)
                         v->written_seq = (uint64_t)status->audit->seq;
         tokend_status_free(status);
-}
-
-static int by_seq(const void *a, const void *b)
-{
-        const struct audit_file *x = a, *y = b;
-
-        return x->first_seq < y->first_seq ? -1 : x->first_seq > y->first_seq;
 }
 
 /* Whether all records are there that the command line asks for. */
@@ -244,7 +179,8 @@ static bool is_complete(const struct verify *v)
         uint64_t expected = MAX_OF(v->o->expect_seq, v->written_seq);
         bool complete = true;
 
-        if (v->o->first_seq > 0 && (check->first_seq == 0 || check->first_seq > v->o->first_seq)) {
+        if (v->o->first_seq > 0 && !check->removed_seq &&
+                (check->first_seq == 0 || check->first_seq > v->o->first_seq)) {
                 complain("the records begin with %" PRIu64 ", not with %" PRIu64 " or before",
                         check->first_seq, v->o->first_seq);
                 complete = false;
@@ -270,21 +206,16 @@ static void say_end(struct verify *v, bool complete, bool good)
         audit_report_end(&v->report, &v->check, &verdict);
 }
 
-static int check_files(struct verify *v, struct audit_file *files, unsigned n)
+static int check_files(struct verify *v, const struct audit_files *files)
 {
         int r = EXIT_DONE;
         bool good;
 
-        for (unsigned i = 0; r == EXIT_DONE && i < n; i++)
-                r = open_file(&files[i]);
-        if (r != EXIT_DONE)
-                return r;
-        qsort(files, n, sizeof(*files), by_seq);
         if (!v->o->no_signatures)
-                ask_written(v, files, n);
+                ask_written(v, files);
         audit_report_begin(&v->report);
-        for (unsigned i = 0; r == EXIT_DONE && i < n; i++)
-                r = check_file(v, &files[i]);
+        for (size_t i = 0; r == EXIT_DONE && i < files->n; i++)
+                r = check_file(v, &files->list[i]);
         if (v->check.last_seq == 0 && r == EXIT_DONE)
                 complain("the files have no record");
         good = r == EXIT_DONE && v->check.n_faults == 0 && is_complete(v) && v->check.last_seq > 0;
@@ -294,30 +225,22 @@ static int check_files(struct verify *v, struct audit_file *files, unsigned n)
 
 static int verify_files(struct verify *v)
 {
-        unsigned n = v->o->n_arguments - 1;
-        _cleanup_(freep) struct audit_file *files = calloc(n, sizeof(*files));
-        int r;
+        struct audit_files files = {0};
+        int r = audit_files_open(v->o, &files);
 
-        if (!files)
-                return no_memory();
-        for (unsigned i = 0; i < n; i++)
-                files[i].path = v->o->arguments[i + 1];
-        r = check_files(v, files, n);
-        for (unsigned i = 0; i < n; i++)
-                if (files[i].stream)
-                        fclose(files[i].stream);
+        if (r == EXIT_DONE)
+                r = check_files(v, &files);
+        audit_files_done(&files);
         return r;
 }
 
-int verb_audit(const struct ctl_options *o)
+static int verify(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct verify v = {
                 .o = o, .check = {.sha256 = hash_sha256, .userdata = &v}, .report = {.json = o->json}};
         int r;
 
-        if (strcmp(o->arguments[0], "verify") != 0)
-                return usage("usage: tokendctl audit verify FILE...");
         if (o->no_signatures && o->n_audit_keys > 0)
                 return usage("with --no-signatures, give neither --key nor --pubkey");
         if (!o->no_signatures) {
@@ -334,4 +257,15 @@ int verb_audit(const struct ctl_options *o)
                 free(v.keys[i].bytes);
         chain_check_done(&v.check);
         return r;
+}
+
+int verb_audit(const struct ctl_options *o)
+{
+        const char *word = o->arguments[0];
+
+        if (strcmp(word, "show") == 0)
+                return audit_show(o);
+        if (strcmp(word, "rotate") == 0)
+                return audit_rotate(o);
+        return strcmp(word, "verify") == 0 ? verify(o) : usage("usage: tokendctl audit show|verify|rotate");
 }

@@ -130,12 +130,14 @@ const struct verb verbs[] = {
                 "[TOKEN] [--config FILE] [--login] [--as USER]",
                 "try what the configuration says; print what mends it",
                 "doctor\ndoctor hsm --login\n--json doctor"},
-        {"audit", verb_audit, 2, UINT_MAX,
-                BIT(KEY) | BIT(PUBKEY) | BIT(FIRST_SEQ) | BIT(EXPECT_SEQ) | BIT(NO_SIGNATURES),
-                "verify FILE... [--key KEY | --pubkey FILE]... [--first-seq N] [--expect-seq N] "
-                "[--no-signatures]",
-                "check audit files for records that were changed or removed",
-                "audit verify /var/log/tokend/audit --key hsm:audit"},
+        {"audit", verb_audit, 1, UINT_MAX,
+                BIT(KEY) | BIT(PUBKEY) | BIT(FIRST_SEQ) | BIT(EXPECT_SEQ) | BIT(NO_SIGNATURES) | BIT(SINCE) |
+                        BIT(UNTIL) | BIT(TOKEN) | BIT(OPERATION) | BIT(INSTANCE) | BIT(CONFIG),
+                "show [FILE...] [--since TIME] [--until TIME] [--token TOKEN] [--key KEY] [--instance NAME] "
+                "[--operation NAME]\n  audit verify [FILE...] [--key KEY | --pubkey FILE]... [--first-seq N] "
+                "[--expect-seq N] [--no-signatures]\n  audit rotate",
+                "print the records of an audit file, check them, or begin a new file",
+                "audit show --since 2h --key hsm:web\naudit verify --key hsm:audit\naudit rotate"},
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
 

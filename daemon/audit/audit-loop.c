@@ -140,7 +140,7 @@ static void on_control_message(struct audit_loop *loop, struct wire *wire, int *
                 on_channel(loop, take_fd(fd));
         else if (server->started && type == MESSAGE_TYPE_AUDIT_ROTATE &&
                  message_get_audit_rotate(wire, &rotate) == 0)
-                audit_server_rotate(server);
+                audit_server_order(server);
         else if (server->started && type == MESSAGE_TYPE_DRAIN && message_get_drain(wire, &drain) == 0)
                 audit_server_drain(server, drain.deadline_usec);
         else

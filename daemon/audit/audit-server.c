@@ -14,6 +14,11 @@
 /* How long a rotation waits for the signature of the head, and when one that failed is tried again. */
 #define ROTATE_WAIT_USEC (3U * USEC_PER_SEC)
 #define AGAIN_USEC       (60U * USEC_PER_SEC)
+/* Who asks again and again for a new file gets one in this time: the broker can. */
+#define ORDER_GAP_USEC USEC_PER_SEC
+/* How often old files are looked for. */
+#define DAY_USEC   (UINT64_C(86400) * USEC_PER_SEC)
+#define SWEEP_USEC (UINT64_C(3600) * USEC_PER_SEC)
 
 static const struct chain *chain_of(const struct audit_server *server)
 {
@@ -66,7 +71,8 @@ static int send_state(const struct audit_server *server)
                 .seq = chain_of(server)->seq,
                 .lost = keeper->lost,
                 .signed_seq = server->signer.signed_seq,
-                .signed_usec = server->signer.signed_wall_usec};
+                .signed_usec = server->signer.signed_wall_usec,
+                .rotated_seq = server->rotated_seq};
 
         return message_send_audit_state(server->broker_fd, &state, NULL, 0);
 }
@@ -112,6 +118,21 @@ void audit_server_rotate(struct audit_server *server)
         server->rotate_until_usec = now_usec() + ROTATE_WAIT_USEC;
 }
 
+void audit_server_order(struct audit_server *server)
+{
+        if (server->order_usec == 0)
+                server->order_usec = MAX_OF(now_usec(), server->next_order_usec);
+}
+
+static void step_order(struct audit_server *server, uint64_t now)
+{
+        if (server->order_usec == 0 || now < server->order_usec)
+                return;
+        server->order_usec = 0;
+        server->next_order_usec = now + ORDER_GAP_USEC;
+        audit_server_rotate(server);
+}
+
 bool audit_server_commit(struct audit_server *server)
 {
         bool was_ok = server->keeper.ok, done;
@@ -147,6 +168,8 @@ int audit_server_start(struct audit_server *server, const struct message_audit_s
                 server->owed_state = true;
         }
         server->rotate_size = start->rotate_size;
+        server->keep_days = start->keep_days;
+        server->sweep_usec = 0;
         signer_set_interval(&server->signer, start->sign_interval_usec, now_usec());
         /* The first record, now: it shows whether the file can be written. */
         (void)audit_server_commit(server);
@@ -188,9 +211,15 @@ void audit_server_refuse(struct audit_server *server, const char *fault)
 
 static void rotate_now(struct audit_server *server, const char *reason)
 {
+        uint64_t seq = chain_of(server)->seq;
         int r = file_rotate(server->keeper.file, reason == NULL, reason);
 
         server->rotate = false;
+        if (r == 0) {
+                server->rotated_seq = seq;
+                server->sweep_usec = 0;
+                server->owed_state = true;
+        }
         if (r < 0) {
                 log_error("audit: %s cannot be rotated: %s", server->path, strerror(-r));
                 server->next_rotate_usec = now_usec() + AGAIN_USEC;
@@ -259,6 +288,19 @@ static void step_drain(struct audit_server *server, uint64_t now)
         (void)message_send_drained(server->control_fd, &(struct message_drained){0}, NULL, 0);
 }
 
+/* The record that a file goes is on the disk before it goes. */
+static void step_sweep(struct audit_server *server, uint64_t now)
+{
+        int r;
+
+        if (server->keep_days == 0 || now < server->sweep_usec || !server->keeper.ok)
+                return;
+        server->sweep_usec = now + SWEEP_USEC;
+        r = file_sweep(server->keeper.file, server->keep_days * DAY_USEC);
+        if (r < 0)
+                log_error("audit: old files beside %s cannot be removed: %s", server->path, strerror(-r));
+}
+
 void audit_server_step(struct audit_server *server)
 {
         uint64_t now;
@@ -267,8 +309,10 @@ void audit_server_step(struct audit_server *server)
                 (void)audit_server_commit(server);
         now = now_usec();
         signer_step(&server->signer, chain_of(server), can_sign(server), now);
+        step_order(server, now);
         step_rotate(server, now);
         step_drain(server, now);
+        step_sweep(server, now);
 }
 
 uint64_t audit_server_next(const struct audit_server *server)
@@ -282,8 +326,12 @@ uint64_t audit_server_next(const struct audit_server *server)
         next = MIN_OF(next, signer_next(&server->signer, chain_of(server), can_sign(server)));
         if (server->rotate && server->keeper.ok)
                 next = MIN_OF(next, server->rotate_until_usec);
+        if (server->order_usec > 0)
+                next = MIN_OF(next, server->order_usec);
         if (server->drain_until_usec > 0)
                 next = MIN_OF(next, server->drain_until_usec);
+        if (server->keep_days > 0 && server->keeper.ok)
+                next = MIN_OF(next, server->sweep_usec);
         return next;
 }
 

@@ -33,6 +33,11 @@ struct audit_server {
 
         bool rotate; /* as soon as the head is signed, or at rotate_until_usec */
         uint64_t rotate_until_usec, next_rotate_usec;
+        uint64_t order_usec,
+                next_order_usec; /* when the order for a new file is due (0: there is none); when the next one may be */
+        uint64_t rotated_seq; /* the last record of the file that was renamed last; 0: none was */
+        unsigned keep_days;
+        uint64_t sweep_usec;       /* when old files are looked for */
         uint64_t drain_until_usec; /* 0: no DRAIN came, or DRAINED was sent */
 };
 
@@ -51,6 +56,9 @@ void audit_server_head_signed(struct audit_server *server, const struct message_
 
 /* A new file, once the head of this one is signed. */
 void audit_server_rotate(struct audit_server *server);
+
+/* Likewise, because somebody says so: once in a second at most. */
+void audit_server_order(struct audit_server *server);
 
 /* The head is to be signed until then; then DRAINED is sent. */
 void audit_server_drain(struct audit_server *server, uint64_t deadline_usec);

@@ -7,12 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
-#include "daemon/audit/quarantine.h"
 #include "daemon/audit/last-record.h"
+#include "daemon/audit/locked-file.h"
 #include "daemon/audit/own-kind.h"
+#include "daemon/audit/quarantine.h"
 #include "daemon/util/audit.h"
 #include "daemon/util/log.h"
 #include "daemon/util/text.h"
@@ -103,30 +103,6 @@ static const char *quoted(const char *text, char ret[static 2048])
         return audit_quote(text, ret, 2048) > 0 ? ret : "\"\"";
 }
 
-/* Opens and locks. Whoever held the lock before may rename the file between the two. Then our lock protects nothing: -EBUSY. */
-static int open_locked(struct file *file, int *ret_fd, uint64_t *ret_size)
-{
-        _cleanup_(closep) int fd = -1;
-        struct stat st, named;
-
-        fd = openat(file->directory_fd, file->base,
-                O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
-        if (fd < 0)
-                return -errno;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? -EBUSY : -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -ENODEV;
-        if (fstatat(file->directory_fd, file->base, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-                named.st_ino != st.st_ino || named.st_dev != st.st_dev)
-                return -EBUSY;
-        *ret_fd = take_fd(&fd);
-        *ret_size = (uint64_t)st.st_size;
-        return 0;
-}
-
 /* A file with our records: whatever follows the last whole record is moved to another file. */
 static int take_up(struct file *file, int fd, uint64_t size, uint64_t end, const struct chain *chain)
 {
@@ -199,7 +175,7 @@ static int file_acquire_once(struct file *file)
         uint64_t size = 0, end = 0;
         int r;
 
-        if ((r = open_locked(file, &fd, &size)) < 0)
+        if ((r = locked_file_open(file->directory_fd, file->base, &fd, &size)) < 0)
                 return r;
         if (size == 0)
                 r = begin(file, &chain);
@@ -370,6 +346,28 @@ int file_rotate(struct file *file, bool head_signed, const char *reason)
                 head_signed ? "true" : "false", reason ? ",\"reason\":" : "",
                 reason ? quoted(reason, why) : "");
         return 0;
+}
+
+int file_sweep(struct file *file, uint64_t keep_usec)
+{
+        int r = file_ready(file);
+
+        while (r == 0) {
+                _cleanup_(freep) char *name = NULL;
+                char quote[2048], hash[2 * sizeof(file->chain.hash) + 1];
+                struct chain chain;
+
+                r = last_record_oldest(file->directory_fd, file->base, keep_usec, &chain, &name);
+                if (r != 0)
+                        break;
+                text_hex(chain.hash, sizeof(chain.hash), hash);
+                file_note(file, OWN_REMOVED, "\"file\":%s,\"upTo\":%" PRIu64 ",\"upToHash\":\"%s\"",
+                        quoted(name, quote), chain.seq, hash);
+                r = file_append(file, NULL, NULL);
+                if (r == 0 && unlinkat(file->directory_fd, name, 0) < 0)
+                        r = -errno;
+        }
+        return MIN_OF(r, 0);
 }
 
 const struct chain *file_chain(const struct file *file)

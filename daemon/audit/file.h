@@ -30,6 +30,10 @@ int file_append(struct file *file, const char *first, const struct batch *record
  * the old file is signed, and the reason (or NULL) if it is not. An empty file is not renamed: 0. */
 int file_rotate(struct file *file, bool head_signed, const char *reason);
 
+/* Removes files PATH.TIME.SEQ to which nothing was written for keep_usec: the oldest first, and none that is older than one that stays.
+ * Before each goes, a record says where its chain stood, so that what stays can be checked. -errno. */
+int file_sweep(struct file *file, uint64_t keep_usec);
+
 /* Where the chain stands on the disk. */
 const struct chain *file_chain(const struct file *file);
 

@@ -133,3 +133,65 @@ int last_record_find(int directory_fd, const char *base, struct chain *ret_chain
         *ret_name = TAKE_PTR(best);
         return 0;
 }
+
+/* Whether the name ends with the SEQ, and perhaps -N. */
+static bool is_whole_name(const char *name, const char *base)
+{
+        const char *seq = strchr(name + strlen(base) + 1, '.') + 1;
+
+        return seq[strspn(seq, "0123456789-")] == '\0';
+}
+
+static int find_lowest(int directory_fd, const char *base, char **ret_name)
+{
+        _cleanup_(freep) char *best = NULL;
+        uint64_t lowest = UINT64_MAX, seq;
+        const struct dirent *entry;
+        int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *dir;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return -ENOMEM;
+        }
+        while (r == 0 && (entry = readdir(dir))) {
+                seq = name_seq(entry->d_name, base);
+                if (seq == 0 || seq >= lowest || !is_whole_name(entry->d_name, base))
+                        continue;
+                lowest = seq;
+                free(best);
+                best = strdup(entry->d_name);
+                r = best ? 0 : -ENOMEM;
+        }
+        closedir(dir);
+        if (r == 0 && !best)
+                return 1;
+        if (r == 0)
+                *ret_name = TAKE_PTR(best);
+        return r;
+}
+
+int last_record_oldest(
+        int directory_fd, const char *base, uint64_t keep_usec, struct chain *ret_chain, char **ret_name)
+{
+        _cleanup_(freep) char *name = NULL;
+        _cleanup_(closep) int fd = -1;
+        struct stat st;
+        uint64_t end;
+        int r = find_lowest(directory_fd, base, &name);
+
+        if (r != 0)
+                return r;
+        fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_mtime * USEC_PER_SEC + keep_usec > wall_usec())
+                return 1;
+        r = last_record_read(fd, (uint64_t)st.st_size, ret_chain, &end);
+        if (r == 0)
+                *ret_name = TAKE_PTR(name);
+        return r;
+}

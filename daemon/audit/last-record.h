@@ -15,3 +15,8 @@ int last_record_read(int fd, uint64_t size, struct chain *ret_chain, uint64_t *r
 /* Looks in the directory for the file BASE.TIME.SEQ (with or without an end) whose chain stands furthest: where it stands, and
  * the name of the file (the caller frees). A file that cannot be read is logged and skipped. 1: there is no such file. -errno. */
 int last_record_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name);
+
+/* The file BASE.TIME.SEQ with the lowest SEQ, if nothing was written to it for keep_usec: where its chain stood at its end, and its name
+ * (the caller frees). Those with another end (.torn, .damaged) are nobody's to remove. 1: it is younger, or there is none. -errno. */
+int last_record_oldest(
+        int directory_fd, const char *base, uint64_t keep_usec, struct chain *ret_chain, char **ret_name);

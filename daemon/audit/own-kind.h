@@ -13,6 +13,7 @@
         X(OWN_REOPENED, "reopened")   /* the file was moved, cut or written to by somebody else */ \
         X(OWN_HEAD,     "head")       /* a signature of the chain up to a record */ \
         X(OWN_BACK,     "audit-back") /* records could not be written, and can again */ \
+        X(OWN_REMOVED,  "removed")    /* an old file is removed, as AuditKeep= has it */ \
         X(OWN_REFUSED,  "refused")    /* the broker sent what no honest broker sends */
 /* clang-format on */
 

@@ -244,11 +244,11 @@
         M(JOURNAL, journal, F(u8, unused)) \
         /* ---- control, supervisor to audit (beside PING, and CHANNEL: a fresh audit channel for a new broker). EOF: write
          * what was received, and end. DRAIN: sign the head by then, answer DRAINED, go on until EOF. ---- */ \
-        /* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=. Again on
+        /* The first message. rotate_size: bytes, 0 for never; sign_interval_usec: 0 where there is no AuditKey=; keep_days: 0 for ever. Again on
          * reload, where path must be the same (else the process is to be replaced). */ \
         M(AUDIT_START, audit_start, F(u32, version) F(text, path) F(u64, rotate_size) \
-          F(u64, sign_interval_usec)) \
-        /* Sign the head, rename the file, start the next. */ \
+          F(u64, sign_interval_usec) F(u32, keep_days)) \
+        /* Sign the head, rename the file, start the next. Also of the broker to the supervisor: an operator says so. */ \
         M(AUDIT_ROTATE, audit_rotate, F(u8, unused)) \
         /* ---- audit channel, broker to audit ---- */ \
         /* One JSON object (audit_json()), up to LIMIT_AUDIT_RECORD bytes. number: rising, never 0, from any start in each
@@ -266,9 +266,10 @@
          * refused, because the broker may not write such a record. */ \
         M(UNSAFE, unsafe, F(u64, number)) \
         /* At the start of a channel and with every change of ok or of the signed head. reason: why not ok; lost: records
-         * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none. */ \
+         * that were given up since the process started; signed_seq, signed_usec (wall clock): the last signed head, 0: none;
+         * rotated_seq: the last record of the file that was renamed last, 0: none was. */ \
         M(AUDIT_STATE, audit_state, F(u8, ok) F(text, reason) F(u64, seq) F(u64, lost) \
-          F(u64, signed_seq) F(u64, signed_usec)) \
+          F(u64, signed_seq) F(u64, signed_usec) F(u64, rotated_seq)) \
         /* Please sign this (as Sign of a message does, not of a digest) with AuditKey=. seq: of the record that is the head. */ \
         M(HEAD, head, F(u64, seq) F(bytes, message))
 

@@ -65,6 +65,7 @@ struct config {
         char *audit_key;         /* token:nickname; NULL: not set */
         uint64_t audit_sign_interval_usec;
         uint64_t audit_rotate_size;   /* bytes */
+        unsigned audit_keep;          /* days that old files are kept; 0: all are kept */
         uint64_t max_memory;          /* bytes that all clients together may take of the broker */
         struct config_token **tokens; /* at least one: without any [Token], the default token */
         size_t n_tokens;

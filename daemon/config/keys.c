@@ -27,6 +27,7 @@ static const struct config_key daemon_keys[] = {
         {"AuditKey",        &type_audit_key, DAEMON(audit_key),    .default_text = NULL},
         {"AuditSignInterval", &type_duration, DAEMON(audit_sign_interval_usec), DURATION(3600 * USEC_PER_SEC)},
         {"AuditRotateSize", &type_size,   DAEMON(audit_rotate_size), RANGE(4096, UINT64_C(1) << 40, 64U << 20)},
+        {"AuditKeep",       &type_days,   DAEMON(audit_keep),      RANGE(0, 36500, 0)},
         {"MaxMemory",       &type_size,   DAEMON(max_memory),      RANGE(16U << 20, UINT64_C(1) << 40, 256U << 20)},
 };
 

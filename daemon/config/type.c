@@ -244,6 +244,8 @@ const struct config_type type_number = {
         .storage = STORAGE_NUMBER, .number = value_number, .expected = "a number"};
 const struct config_type type_duration = {
         .storage = STORAGE_USEC, .number = duration_parse, .expected = "a duration (500ms, 10s, 1min 30s)"};
+const struct config_type type_days = {
+        .storage = STORAGE_NUMBER, .number = duration_days, .expected = "a number of days (90d, 12w, 2y)"};
 const struct config_type type_size = {.storage = STORAGE_SIZE,
         .number = value_size,
         .expected = "a size (bytes, or with K, M, G or T behind it)"};

@@ -41,5 +41,5 @@ struct config_type {
 
 extern const struct config_type type_path, type_socket, type_module, type_uri, type_pin, type_unit,
         type_globs, type_environment, type_own_token, type_other_tokens, type_accelerator, type_number,
-        type_duration, type_size, type_boolean, type_audit, type_audit_key, type_role, type_session_copies,
-        type_rights, type_user, type_group;
+        type_duration, type_days, type_size, type_boolean, type_audit, type_audit_key, type_role,
+        type_session_copies, type_rights, type_user, type_group;

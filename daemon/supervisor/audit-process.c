@@ -37,7 +37,8 @@ static void tell_start(struct audit_process *audit)
 
         (void)child_tell(&audit->child, audit_start, -1, .version = MESSAGE_VERSION, .path = audit->path,
                 .rotate_size = config->audit_rotate_size,
-                .sign_interval_usec = config->audit_key ? config->audit_sign_interval_usec : 0);
+                .sign_interval_usec = config->audit_key ? config->audit_sign_interval_usec : 0,
+                .keep_days = config->audit_keep);
 }
 
 void audit_process_rotate(struct audit_process *audit)
@@ -45,7 +46,7 @@ void audit_process_rotate(struct audit_process *audit)
         if (audit->path)
                 (void)child_tell(&audit->child, audit_rotate, -1, .unused = 0);
         else
-                log_notice("SIGUSR1 starts a new audit file, but Audit= names no file");
+                log_notice("a new audit file was asked for, but Audit= names no file");
 }
 
 /* fd: the broker's end of an audit channel. */

@@ -152,6 +152,16 @@ static int on_make_anew(struct broker_process *broker, struct wire *wire)
         return 0;
 }
 
+static int on_audit_rotate(struct broker_process *broker, struct wire *wire)
+{
+        struct message_audit_rotate message;
+        int r = message_get_audit_rotate(wire, &message);
+
+        if (r == 0)
+                audit_process_rotate(&broker->supervisor->audit);
+        return r;
+}
+
 /* Answered at once: the question is one read of /proc. */
 static int on_unit_please(struct broker_process *broker, struct wire *wire)
 {
@@ -214,6 +224,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return on_look_please(broker, wire);
         case MESSAGE_TYPE_REPLACE:
                 return on_replace(broker, wire);
+        case MESSAGE_TYPE_AUDIT_ROTATE:
+                return on_audit_rotate(broker, wire);
         case MESSAGE_TYPE_MAKE_ANEW:
                 return on_make_anew(broker, wire);
         case MESSAGE_TYPE_UNIT_PLEASE:

@@ -104,3 +104,27 @@ int duration_parse(const char *text, uint64_t *ret_usec)
         *ret_usec = total;
         return 0;
 }
+
+int duration_days(const char *text, uint64_t *ret_days)
+{
+        static const struct {
+                const char *name;
+                uint64_t days;
+        } units[] = {{"", 1}, {"d", 1}, {"day", 1}, {"days", 1}, {"w", 7}, {"week", 7}, {"weeks", 7},
+                {"y", 365}, {"year", 365}, {"years", 365}};
+        uint64_t number = 0;
+        int r = text_digits(&text, &number);
+
+        if (r != 0)
+                return r < 0 ? r : -EINVAL;
+        text += strspn(text, " ");
+        for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+                if (strcmp(text, units[i].name) != 0)
+                        continue;
+                if (number > 1000000 / units[i].days)
+                        return -ERANGE;
+                *ret_days = number * units[i].days;
+                return 0;
+        }
+        return -EINVAL;
+}

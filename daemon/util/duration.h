@@ -10,3 +10,6 @@
 /* `500ms`, `1min 30s`, `1.5h`; a bare number is in seconds. -EINVAL: this is not a duration; -ERANGE: it is longer than a day.
  */
 int duration_parse(const char *text, uint64_t *ret_usec);
+
+/* `90d`, `12w`, `2y` (of 365 days); a bare number is days. -EINVAL: this is none of these; -ERANGE: it is longer than a million days. */
+int duration_days(const char *text, uint64_t *ret_days);

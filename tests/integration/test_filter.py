@@ -73,6 +73,14 @@ class Filter(Case):
             self.ask(STATUS + "MakeAnew", token="hsm")
         self.assertEqual(caught.exception.name, "InvalidParameter")
 
+    def rotate_audit(self):
+        if self.daemon.status()["audit"]["mode"] == "file":
+            self.ask(STATUS + "RotateAudit")
+            return
+        with self.assertRaises(Error) as caught:
+            self.ask(STATUS + "RotateAudit")
+        self.assertEqual(caught.exception.name, "AuditUnavailable")
+
     def decrypt(self):
         key = self.ask(KEYS + "Generate", token="hsm", nickname="rsa", type="rsa", size=2048, usage=["decrypt"])["key"]
         pem = public_pem(self.place, unb64(key["publicKey"]))
@@ -137,6 +145,7 @@ class Filter(Case):
             STATUS + "May": {"operation": "sign", "key": "hsm:n", "uid": 0, "gid": 0},
             STATUS + "RemoveClaim": self.remove_claim,
             STATUS + "MakeAnew": self.make_anew,
+            STATUS + "RotateAudit": self.rotate_audit,
         }
         for method, parameters in calls.items():
             with self.subTest(method):

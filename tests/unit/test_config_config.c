@@ -385,6 +385,7 @@ static void test_audit(void)
         CU_ASSERT_PTR_NULL(config->audit_key);
         CU_ASSERT_EQUAL(config->audit_sign_interval_usec, 3600 * USEC_PER_SEC);
         CU_ASSERT_EQUAL(config->audit_rotate_size, 64U << 20);
+        CU_ASSERT_EQUAL(config->audit_keep, 0);
         config_free(config);
         config = parse(FULL);
         CU_ASSERT_EQUAL(config_audit_mode(config), AUDIT_MODE_FILE);
@@ -399,6 +400,9 @@ static void test_audit(void)
                 "[Daemon]\nAudit=file:/a\nAuditKey=internal:k\nAuditRotateSize=4096\nAuditRequired=off\n");
         CU_ASSERT_EQUAL(config->audit_rotate_size, 4096);
         CU_ASSERT_EQUAL(config->audit_required, 0);
+        config_free(config);
+        config = parse("[Daemon]\nAudit=file:/a\nAuditKeep=12w\n");
+        CU_ASSERT_EQUAL(config->audit_keep, 84);
         config_free(config);
         config = parse("[Daemon]\nAudit=none\n");
         CU_ASSERT_EQUAL(config_audit_mode(config), AUDIT_MODE_NONE);

@@ -100,6 +100,8 @@ static const struct {
         {"[Daemon]\nAudit=file:/log\nAuditKey=a:key\n[Token a]\nModule=/x.so\nRole=accelerator\n", 3,
                 "Role=accelerator"},
         {"[Daemon]\nAuditSignInterval=0\n", 2, "duration"},
+        {"[Daemon]\nAuditKeep=10h\n", 2, "days"},
+        {"[Daemon]\nAuditKeep=101y\n", 2, "days"},
         {"[Daemon]\nAuditRotateSize=1K\n", 2, "4K"},
         {"[Daemon]\nAuditRotateSize=1x\n", 2, "4K"},
         {"[Daemon]\nAuditRotateSize=1KB\n", 2, "4K"},

@@ -165,6 +165,26 @@ static void test_missing(void)
         CU_ASSERT_EQUAL(check.missing_from, 3);
 }
 
+/* The records up to 3 are gone, and record 8 says so. */
+static void test_removed(void)
+{
+        char members[256];
+        struct chain_check check;
+        struct file file;
+
+        for (int right = 0; right < 2; right++) {
+                put_file(&file, "");
+                (void)snprintf(members, sizeof(members),
+                        "\"kind\":\"removed\",\"upTo\":3,\"upToHash\":\"%s\"", file.hashes[right ? 2 : 1]);
+                put_line(file.lines[7], file.hashes[7], 8, file.hashes[6], members);
+                CU_ASSERT_STRING_EQUAL(check_lines(&file, "45678", &check), "");
+                CU_ASSERT_EQUAL(check.first_seq, 4);
+                CU_ASSERT_EQUAL(check.removed_seq, right ? 8 : 0);
+                CU_ASSERT_STRING_EQUAL(check_lines(&file, "5678", &check), "");
+                CU_ASSERT_EQUAL(check.removed_seq, 0);
+        }
+}
+
 static void test_reordered(void)
 {
         struct chain_check check;
@@ -324,6 +344,7 @@ SUITE(tokendctl_chain, {"a chain that nobody touched is good", test_good},
         {"a record that was replaced with a hash that fits shows in the next", test_rewritten},
         {"a chain made anew to its end shows at the signed head", test_rewritten_to_the_end},
         {"records that are missing are named", test_missing},
+        {"what a record says to be removed ends where the rest begins", test_removed},
         {"records that change places or stand twice are named", test_reordered},
         {"a second chain is not taken for the first", test_restarted},
         {"the first record of all follows nothing", test_first},

@@ -93,7 +93,7 @@ void audit_configure(struct broker *broker)
         audit->reason[0] = '\0';
         audit->since_usec = wall_usec();
         audit->gone_usec = now_usec();
-        audit->seq = audit->signed_seq = audit->signed_usec = audit->state_lost = 0;
+        audit->seq = audit->signed_seq = audit->signed_usec = audit->rotated_seq = audit->state_lost = 0;
         if (mode == AUDIT_MODE_JOURNAL && audit->journal_fd < 0) {
                 audit->absent = true;
                 audit->retry_usec = audit->gone_usec;
@@ -150,6 +150,7 @@ void audit_put_status(struct output *output, void *userdata)
                                          .seq = audit->seq,
                                          .signed_seq = audit->signed_seq,
                                          .signed_usec = audit->signed_usec,
+                                         .rotated_seq = audit->rotated_seq,
                                          .lost = audit_lost(audit),
                                          .file = path ? path : "",
                                  });

@@ -53,7 +53,7 @@ struct audit {
         uint64_t gone_usec; /* since when there is none */
         bool state_ok;      /* its own word */
         char state_reason[256];
-        uint64_t seq, signed_seq, signed_usec, state_lost;
+        uint64_t seq, signed_seq, signed_usec, rotated_seq, state_lost;
         /* Answers HEAD, sooner or later. */
         void (*on_head)(struct audit *audit, const struct message_head *head);
 };

@@ -105,6 +105,7 @@ static int on_state(struct audit *audit, struct wire *wire)
         audit->state_lost = message.lost;
         audit->signed_seq = message.signed_seq;
         audit->signed_usec = message.signed_usec;
+        audit->rotated_seq = message.rotated_seq;
         channel_check(audit);
         return 0;
 }

@@ -134,6 +134,14 @@ void uplink_make_anew(struct uplink *uplink, const char *token)
         send_wire(uplink, &wire);
 }
 
+void uplink_audit_rotate(struct uplink *uplink)
+{
+        UPLINK_WIRE(wire);
+
+        message_put_audit_rotate(&wire, &(struct message_audit_rotate){.unused = 0});
+        send_wire(uplink, &wire);
+}
+
 void uplink_journal_please(struct uplink *uplink)
 {
         UPLINK_WIRE(wire);

@@ -34,6 +34,8 @@ void uplink_look_please(struct uplink *uplink, const char *token);
 void uplink_replace(struct uplink *uplink, const char *token, uint64_t life, const char *reason, bool full);
 /* An operator says that the databases of the token, which are gone, are to be made anew. */
 void uplink_make_anew(struct uplink *uplink, const char *token);
+/* An operator wants a new audit file. */
+void uplink_audit_rotate(struct uplink *uplink);
 /* Another socket that is connected to journald is wanted. */
 void uplink_journal_please(struct uplink *uplink);
 void uplink_pong(struct uplink *uplink, uint64_t number);

@@ -2,6 +2,7 @@
 /* io.tokend.Status. Reads what the broker knows by itself, and never waits; only Probe asks a device. */
 #include <string.h>
 
+#include "daemon/broker/audit/records.h"
 #include "daemon/broker/methods/status.h"
 #include "daemon/broker/methods/steps.h"
 #include "daemon/util/ckr.h"
@@ -137,6 +138,26 @@ enum render status_probe_render(struct op *op, struct output *output)
                                                .reason = ok ? NULL : op->reply_text,
                                        });
         return RENDER_LAST;
+}
+
+/* ---- RotateAudit ---- */
+
+void status_rotate_audit(struct op *op)
+{
+        const struct audit *audit = op->broker->audit;
+        uid_t uid = op->caller->uid;
+
+        if (uid != 0 && uid != op->broker->own_uid) {
+                op_denied(op, "rotate-audit", DENIAL_NOT_OPERATOR);
+                return;
+        }
+        if (audit->mode != AUDIT_MODE_FILE || !audit->ok) {
+                op_fail_with(op, PROTO_AUDIT_UNAVAILABLE, "reason",
+                        audit->mode != AUDIT_MODE_FILE ? "Audit= names no file" : audit->reason);
+                return;
+        }
+        uplink_audit_rotate(&op->broker->uplink);
+        op_done(op);
 }
 
 /* ---- MakeAnew ---- */
