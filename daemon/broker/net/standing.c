@@ -68,8 +68,9 @@ bool connection_ends_turn(struct connection *c)
 {
         int r = 0;
 
-        /* While the daemon ends nobody comes in between. */
-        if (now_usec() - c->turn_usec < TURN_USEC || c->client.broker->draining)
+        /* What it has not sent yet wakes us in its turn. While the daemon ends nobody comes in between. */
+        if (frame_pending(&c->frame) == 0 || now_usec() - c->turn_usec < TURN_USEC ||
+                c->client.broker->draining)
                 return false;
         c->rests = true;
         if (!c->rest) {
