@@ -56,7 +56,11 @@ $(PLANTED): $(call objects,$(wildcard tests/planted/*.c)) $(call objects,daemon/
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(SYSTEMD_LIBS) $(JSON_LIBS)
 
 $(BUILD)/obj/tests/bench/%.o: EXTRA_CFLAGS = $(NSS_CFLAGS)
-$(BUILD)/tests/bench: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libtokend.a
+$(BUILD)/tests/bench: $(call objects,$(filter-out tests/bench/rate.c,$(wildcard tests/bench/*.c))) $(BUILD)/libtokend.a
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $^ $(NSS_LIBS) $(JSON_LIBS) -ldl -lpthread
+
+$(BUILD)/tests/rate: $(call objects,tests/bench/rate.c) $(BUILD)/libtokend.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(TOKEND_LDFLAGS) -o $@ $^ $(NSS_LIBS) $(JSON_LIBS) -ldl -lpthread
 
@@ -69,9 +73,9 @@ SANITIZERS = address,undefined
 abi:
 	@tests/lint/abi record $(BUILD)
 
-.PHONY: abi test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops soak-module lint lint-build lint-changed lint-changed-build cases bench bench-flood
+.PHONY: abi test-programs whole-programs unit-programs tsan-programs demo test unit tsan integration test-claims test-no-memory soak test-stops soak-module lint lint-build lint-changed lint-changed-build cases bench bench-check bench-plot bench-record bench-flood
 # What the integration tests run, and with it those of single modules.
-whole-programs: all $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
+whole-programs: all $(BUILD)/tests/rate $(BUILD)/tests/libtestmodule.so $(BUILD)/tests/libslownames.so $(BUILD)/tests/libmemory.so $(PROBES) $(PLANTED)
 test-programs: whole-programs $(UNIT)
 unit-programs: $(UNIT)
 tsan-programs: $(UNIT) $(BUILD)/tokend $(BUILD)/tokend-worker $(BUILD)/libtokend-pkcs11.so $(PROBES)
@@ -159,11 +163,21 @@ lint-changed:
 	@mkdir -p $(BUILD)/gen && { git diff --name-only $(BASE); git ls-files --others --exclude-standard; } > $(BUILD)/gen/changed
 	$(again) WERROR=1 lint-changed-build
 
-# BENCH_PART=keys, accelerator, secrets, modules or handshakes: that part alone.
+# What sharing costs, all ways side by side, into $(BUILD)/bench.json. BENCH_PART=keys, accelerator, secrets, modules or handshakes: that
+# part of the longer comparisons instead; BENCH_PART=all: all of these.
 bench:
 	@tests/deps build demo bench
-	$(again) all $(BUILD)/tests/bench
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/bench/run
+	$(again) all $(BUILD)/tests/bench $(BUILD)/tests/rate $(BUILD)/tests/libtestmodule.so
+	@if [ -z "$(BENCH_PART)" ]; then $(PYTHON) -B tests/bench/table run $(BUILD) --json $(BUILD)/bench.json; \
+	else BUILD=$(BUILD) PYTHON=$(PYTHON) BENCH_PART=$(filter-out all,$(BENCH_PART)) tests/bench/run; fi
+# Whether a ratio is worse than the recorded one; draws what was measured; records it.
+bench-check: bench
+	@$(PYTHON) -B tests/bench/table check $(BUILD)/bench.json tests/bench/record.json
+bench-plot:
+	@[ -e $(BUILD)/bench.json ] || { echo 'bench-plot: `make bench` comes first'; exit 1; }
+	@$(PYTHON) -B tests/bench/table plot $(BUILD)/bench.json $(BUILD)/bench.svg && echo $(BUILD)/bench.svg
+bench-record: bench bench-plot
+	@cp $(BUILD)/bench.json tests/bench/record.json && cp $(BUILD)/bench.svg docs/bench.svg
 # What floods of others cost one client. As root.
 bench-flood:
 	@tests/deps build demo
