@@ -26,7 +26,7 @@ char *systemd_show(const char *unit, const char *properties)
         struct program_output output = {0};
         char *text = NULL;
 
-        if (!name || !wanted || program_run(argv, ASK_USEC, &output) < 0)
+        if (!name || !wanted || program_run(argv, -1, ASK_USEC, &output) < 0)
                 return NULL;
         if (output.status == 0 && !output.late)
                 text = strdup(output.out);

@@ -9,6 +9,7 @@
 #include "daemon/doctor/reach.h"
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
+#include "daemon/worker/device/password-conf.h"
 
 /* The command that asks for the PIN and puts it there. */
 static char *write_file(const struct doctor *doctor, const char *token, const char *path)
@@ -16,8 +17,8 @@ static char *write_file(const struct doctor *doctor, const char *token, const ch
         if (!remedy_is_plain(path) || !remedy_is_plain(token))
                 return NULL;
         return text_format(
-                "systemd-ask-password -n 'PIN of %s:' | install -o root -g %s -m 0640 /dev/stdin %s", token,
-                doctor->group, path);
+                "systemd-ask-password -n 'PIN of %s:' | install -D -o root -g %s -m 0640 /dev/stdin %s",
+                token, doctor->group, path);
 }
 
 static char *write_credential(const struct doctor *doctor, const char *token, const char *credential)
@@ -63,6 +64,8 @@ static void check_content(struct doctor *doctor, const char *name, const char *t
                            : r == -ENODEV                                 ? "is not a regular file"
                            : r < 0                                        ? "cannot be read"
                            : secret_oddity(pin) == SECRET_BYTE_ORDER_MARK ? "begins with a byte order mark"
+                           : password_conf_has(secret_text(pin), token, "")
+                                   ? "has NAME=PIN instead of the PIN alone"
                            : secret_oddity(pin) == SECRET_WHITE_SPACE
                                    ? "has white space or a second line end behind the PIN"
                                    : NULL;

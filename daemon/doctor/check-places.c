@@ -88,6 +88,9 @@ void check_directories(struct doctor *doctor, const char *name)
                               *make_state = make_command(doctor, config->state_directory);
         bool fine = writable(doctor, name, NULL, "the state directory", config->state_directory, make_state);
 
+        if (doctor->unit && strcmp(doctor->config_path, DEFAULT_CONFIG) == 0 &&
+                !reach(doctor, "", name, "the configuration", DEFAULT_CONFIG, R_OK, false))
+                fine = false;
         if (audit && !writable(doctor, name, NULL, "the directory of the audit file", audit, make_audit))
                 fine = false;
         if (!check_socket(doctor, name, config->socket) || !check_socket(doctor, name, config->status_socket))

@@ -7,6 +7,7 @@
 #include "daemon/config/config.h"
 #include "daemon/doctor/finding.h"
 
+#define DEFAULT_CONFIG "/etc/tokend/tokend.conf"
 /* Where tokend-status.socket listens. */
 #define DEFAULT_STATUS_SOCKET "/run/tokend/status.sock"
 #define TOKEND_UNIT           "tokend.service"

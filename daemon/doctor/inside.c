@@ -181,10 +181,13 @@ static size_t read_findings(struct doctor *doctor, char *text)
 static bool run(struct doctor *doctor, struct argument_list *arguments, uint64_t limit_usec, char **ret_words)
 {
         struct program_output output = {0};
+        _cleanup_(closep) int config = -1;
         size_t n;
 
         *ret_words = NULL;
-        if (arguments->failed || program_run(arguments->items, limit_usec, &output) < 0)
+        /* As the front has read it, with users and groups as numbers. */
+        if (arguments->failed || config_to_memfd(doctor->config, &config) < 0 ||
+                program_run(arguments->items, config, limit_usec, &output) < 0)
                 return false;
         n = read_findings(doctor, output.out);
         if (n == 0)

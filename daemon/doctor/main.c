@@ -19,8 +19,6 @@
 #include "daemon/doctor/module-child.h"
 #include "daemon/util/text.h"
 
-#define DEFAULT_CONFIG "/etc/tokend/tokend.conf"
-
 struct doctor_options {
         const char *config, *status_socket, *user, *token;
         const char *module, *uri, *pin;
@@ -127,8 +125,10 @@ static void add_fault(void *userdata, const char *line)
 {
         struct doctor *doctor = userdata;
 
+        bool refused = geteuid() != 0 && strstr(line, strerror(EACCES));
+
         bad(doctor, NULL, "configuration", "files without a fault",
-                "mend that line; tokend.conf(5) explains each key", "%s", line);
+                refused ? "run it as root" : "mend that line; tokend.conf(5) explains each key", "%s", line);
 }
 
 static bool has_unit(void)
@@ -220,10 +220,10 @@ static int inside(const struct doctor_options *options)
 
         if (doctor_own_user(&doctor) < 0)
                 return EXIT_FAILURE;
-        if (config_load(options->config, add_fault, &doctor, &config) == 0) {
-                doctor.config = config;
-                checks_run(&doctor, CHECK_INSIDE);
-        }
+        if (config_from_memfd(STDIN_FILENO, &config) < 0)
+                return EXIT_FAILURE;
+        doctor.config = config;
+        checks_run(&doctor, CHECK_INSIDE);
         findings_write(&doctor.findings, stdout);
         config_free(config);
         doctor_done(&doctor);

@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 
 #include "daemon/doctor/module-child.h"
-#include "daemon/util/printable.h"
 
 /* What one module may tell, and what of its output is kept. */
 #define TOLD_MAX   65536U
@@ -176,57 +175,11 @@ static void end(struct module_watch *watch)
 
 /* ---- what it told ---- */
 
-static void copy(char *ret, size_t size, const char *text)
-{
-        printable_copy(ret, size, text ? text : "", text ? strlen(text) : 0);
-}
-
-static void read_slot(struct module_report *report, char *at)
-{
-        struct module_slot *slot = &report->slots[report->n_slots];
-        const char *number = strsep(&at, "\t"), *flags = strsep(&at, "\t"), *matches = strsep(&at, "\t"),
-                   *label = strsep(&at, "\t"), *serial = strsep(&at, "\t");
-
-        if (!serial || report->n_slots == MODULE_SLOTS)
-                return;
-        slot->number = strtoull(number, NULL, 10);
-        slot->flags = strtoull(flags, NULL, 16);
-        slot->matches = strcmp(matches, "1") == 0;
-        copy(slot->label, sizeof(slot->label), label);
-        copy(slot->serial, sizeof(slot->serial), serial);
-        report->n_slots++;
-}
-
-static void read_line(struct module_report *report, char *line)
-{
-        const char *word = strsep(&line, "\t");
-
-        if (strcmp(word, "at") == 0)
-                copy(report->at, sizeof(report->at), line);
-        else if (strcmp(word, "error") == 0)
-                copy(report->error, sizeof(report->error), line);
-        else if (strcmp(word, "library") == 0)
-                copy(report->library, sizeof(report->library), line);
-        else if (strcmp(word, "login") == 0)
-                copy(report->login, sizeof(report->login), line);
-        else if (strcmp(word, "done") == 0)
-                report->done = true;
-        else if (strcmp(word, "slot") == 0 && line)
-                read_slot(report, line);
-}
-
 static void read_report(struct module_watch *watch, struct module_report *report)
 {
-        char *at = watch->told, *line;
-
         watch->told[watch->n_told] = '\0';
-        while ((line = strsep(&at, "\n")) && at)
-                read_line(report, line);
         watch->output[watch->n_output] = '\0';
-        while (watch->n_output > 0 && watch->output[watch->n_output - 1] == '\n')
-                watch->output[--watch->n_output] = '\0';
-        at = strrchr(watch->output, '\n');
-        copy(report->words, sizeof(report->words), at ? at + 1 : watch->output);
+        module_report_read(report, watch->told, watch->output);
 }
 
 int module_watch(const struct config_token *config, const char *pin_file, struct module_report *ret)

@@ -9,14 +9,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static int start(char *const *argv, int out, int err, pid_t *ret)
+static int start(char *const *argv, int in, int out, int err, pid_t *ret)
 {
         posix_spawn_file_actions_t actions;
         int r = posix_spawn_file_actions_init(&actions);
 
         if (r != 0)
                 return -r;
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        r = in < 0 ? posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+                   : posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
         if (r == 0)
@@ -63,7 +64,7 @@ static bool collect(int out, int err, uint64_t limit_usec, struct program_output
         return true;
 }
 
-int program_run(char *const *argv, uint64_t limit_usec, struct program_output *ret)
+int program_run(char *const *argv, int input_fd, uint64_t limit_usec, struct program_output *ret)
 {
         struct program_output output = {.out = calloc(1, OUTPUT_MAX), .err = calloc(1, OUTPUT_MAX)};
         int out[2] = {-1, -1}, err[2] = {-1, -1}, r = 0;
@@ -74,7 +75,7 @@ int program_run(char *const *argv, uint64_t limit_usec, struct program_output *r
         else if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
                 r = -errno;
         if (r == 0)
-                r = start(argv, out[1], err[1], &pid);
+                r = start(argv, input_fd, out[1], err[1], &pid);
         closep(&out[1]);
         closep(&err[1]);
         if (r == 0) {

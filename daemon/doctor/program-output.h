@@ -15,6 +15,6 @@ struct program_output {
         bool late;       /* it was killed at the end of its time */
 };
 
-/* argv[0] is looked for in PATH. -errno: it could not be started. The caller calls program_output_done(). */
-int program_run(char *const *argv, uint64_t limit_usec, struct program_output *ret);
+/* argv[0] is looked for in PATH. input_fd: its standard input; -1: nothing. -errno: it could not be started. The caller calls program_output_done(). */
+int program_run(char *const *argv, int input_fd, uint64_t limit_usec, struct program_output *ret);
 void program_output_done(struct program_output *output);

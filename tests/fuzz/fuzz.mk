@@ -28,6 +28,7 @@ $(BUILD)/tests/fuzz-module: $(MODULE) $(CLIENT)
 $(BUILD)/tests/fuzz-module: FUZZ_WRAPPED = -Wl,--wrap=socket_connect,--wrap=clock_nanosleep
 $(BUILD)/tests/fuzz-chain: $(call objects,$(patsubst %,client/tokendctl/%.c,chain pem))
 
+$(BUILD)/tests/fuzz-doctor: $(call objects,$(patsubst %,daemon/doctor/%.c,module-report finding))
 $(BUILD)/tests/fuzz-backup: $(call objects,daemon/backup/archive.c)
 
 # The broker's stage of the unit tests.

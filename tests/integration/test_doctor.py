@@ -130,7 +130,7 @@ class Doctor(Case):
         self.token.pin_file.chmod(0o644)
         type_in(self.finds("pin", "warning", "0644", "every user")["remedy"])
         self.fine()
-        for text, word in (("", "empty"), (PIN + " \n", "white space"), ("\ufeff" + PIN, "byte order mark")):
+        for text, word in (("", "empty"), (PIN + " \n", "white space"), ("\ufeff" + PIN, "byte order mark"), ("internal=" + PIN, "NAME=PIN")):
             with self.subTest(word=word):
                 self.token.pin_file.write_text(text)
                 type_in(self.finds("pin", "error", word)["remedy"])
@@ -195,6 +195,16 @@ class Doctor(Case):
         self.assertEqual(done.returncode, 78)
         self.assertEqual({f["check"] for f in findings}, {"configuration"})
         self.assertIn(f"{self.config}:2: ", findings[0]["found"])
+
+    def test_unreadable(self):
+        """who may not read the files is told to run it as root, and a relative path is one"""
+        if os.getuid() != 0:
+            self.skipTest("only root can be another user")
+        self.config.chmod(0o600)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", str(BUILD / "tokendctl"), "doctor", "--config", str(self.config)],
+                              capture_output=True, check=False, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        self.assertEqual((done.returncode, b"to mend: run it as root" in done.stdout), (78, True), done)
+        run(BUILD / "tokendctl", "doctor", "--config", self.config.name, cwd=self.place.path)
 
     def test_options(self):
         """--try wants --check, and an option that doctor does not take is a usage error"""

@@ -9,6 +9,7 @@
 #include "daemon/util/secret.h"
 #include "daemon/util/text.h"
 #include "daemon/util/wipe.h"
+#include "daemon/worker/device/password-conf.h"
 
 #define NO_PIN_TRIES     5U
 #define NO_PIN_WAIT_USEC 20000U
@@ -40,24 +41,6 @@ static int find_pin(const struct slot_token *token, char **ret, struct failure *
         return *ret ? 0 : -ENOMEM;
 }
 
-/* Whether this is a line of Dogtag's password.conf: NAME=PIN, where NAME is the token's, or one of Dogtag's own. */
-static bool is_password_conf(const struct slot_token *token, const char *pin)
-{
-        const char *names[] = {"internal", "internaldb", "replicationdb", token->config->name,
-                token->identity.parts[URI_TOKEN]};
-        const char *equals = strchr(pin, '=');
-        size_t length = equals ? (size_t)(equals - pin) : 0;
-
-        if (length == 0)
-                return false;
-        if (strncmp(pin, "hardware-", strlen("hardware-")) == 0)
-                return true;
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                if (strlen(names[i]) == length && strncmp(names[i], pin, length) == 0)
-                        return true;
-        return false;
-}
-
 /* A PIN that was not meant so would cost one of a few attempts. */
 static int check_pin(
         const struct slot_token *token, const char *path, const struct secret *pin, struct failure *failure)
@@ -68,7 +51,7 @@ static int check_pin(
                 what = "begins with a byte order mark";
         else if (secret_oddity(pin) == SECRET_WHITE_SPACE)
                 what = "has white space or a second line end behind the PIN";
-        else if (is_password_conf(token, secret_text(pin)))
+        else if (password_conf_has(secret_text(pin), token->config->name, token->identity.parts[URI_TOKEN]))
                 what = "has NAME=PIN instead of the PIN alone";
         return what ? failure_set(failure, WORKER_END_PIN, 0, "no login was tried: the PIN file %s %s", path,
                               what)
