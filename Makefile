@@ -223,7 +223,7 @@ INSTALL     ?= install
 # FILES with their place, as SOURCE>DIRECTORY: one list for install and for uninstall.
 section      = $(patsubst .%,%,$(suffix $(1)))
 INSTALL_DATA = client/tokend.h>$(INCLUDEDIR) $(BUILD)/libtokend.a>$(LIBDIR) $(BUILD)/libtokend.pc>$(PKGCONFIGDIR) \
-	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md docs/*.svg),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
+	$(foreach f,README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md LICENSE,$(f)>$(DOCDIR)) $(foreach f,$(wildcard docs/*.md docs/*.svg),$(f)>$(DOCDIR)/docs) $(foreach f,$(wildcard docs/clients/*.md),$(f)>$(DOCDIR)/docs/clients) \
 	$(foreach f,$(wildcard docs/examples/*.c),$(f)>$(DOCDIR)/examples/libtokend) \
 	$(foreach f,$(wildcard proto/*.varlink),$(f)>$(PREFIX)/share/varlink) \
 	client/pkcs11/tokend.module>$(PREFIX)/share/p11-kit/modules \

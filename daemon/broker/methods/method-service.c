@@ -7,7 +7,8 @@
 
 #define VENDOR  "tokend"
 #define PRODUCT "tokend"
-#define URL     "https://varlink.org"
+/* There is a page on every host that has it. */
+#define URL "man:tokend(8)"
 
 void service_get_info(struct op *op)
 {
