@@ -12,7 +12,7 @@
 #include "tests/planted/planted.h"
 
 /* The supervisor kills within this time, and everybody answers within it. */
-#define WAIT_MSEC 4000
+#define WAIT_MSEC 3000
 /* More descriptors than any message has, and as many as the kernel takes. */
 #define FDS_MAX 250U
 
