@@ -335,7 +335,7 @@ class People(Ctl):
                           f"Environment=SOFTHSM2_CONF={self.token.conf}\nStartTimeout=1s\n")
         daemon.wait_state("gone", "recovering")
         tables = daemon.ctl("status").split("\n\n")
-        self.assertIn("    next: tokend goes on trying by itself.", tables[0])
+        self.assertIn("    next: Connect the device or start its service", tables[0])
         self.assertLessEqual(max(len(line) for table in tables[1:] for line in table.splitlines()), 80)
 
     def test_usage_as_json(self):
