@@ -216,15 +216,18 @@ static void check_state(struct doctor *doctor, const char *name, const struct co
         const struct module_slot *slot)
 {
         const char *state = login_state(slot->flags);
+        _cleanup_(freep) char *remedy = NULL;
 
         if (!(slot->flags & CKF_LOGIN_REQUIRED))
                 return;
-        if (!token->pin)
-                bad(doctor, token->name, name, "Pin=, because the token wants a login",
-                        "write into the section: Pin=file:/etc/tokend/hsm.pin, and the PIN alone into that "
-                        "file, of "
-                        "root:tokend with mode 0640",
+        if (!token->pin) {
+                remedy = text_format("write into [Token %s]: Pin=file:/etc/tokend/%s.pin, and the PIN alone "
+                                     "into that file, of root:%s "
+                                     "with mode 0640",
+                        token->name, token->name, doctor->group);
+                bad(doctor, token->name, name, "Pin=, because the token wants a login", remedy,
                         "the token wants a login, and the section has no Pin=");
+        }
         if (slot->flags & (CKF_USER_PIN_LOCKED | CKF_USER_PIN_FINAL_TRY))
                 bad(doctor, token->name, name, "a token whose PIN can be tried",
                         "log in once with the right PIN by the tool of the module's maker, or let the "

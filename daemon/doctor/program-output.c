@@ -81,7 +81,7 @@ int program_run(char *const *argv, int input_fd, uint64_t limit_usec, struct pro
         if (r == 0) {
                 output.late = !collect(out[0], err[0], limit_usec, &output);
                 if (output.late)
-                        (void)kill(pid, SIGTERM);
+                        (void)kill(pid, SIGKILL);
                 while (waitpid(pid, &output.status, 0) < 0 && errno == EINTR)
                         ;
         }

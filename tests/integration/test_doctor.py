@@ -228,6 +228,65 @@ class Doctor(Case):
         self.assertTrue(any("CKR_GENERAL_ERROR" in f["found"] for f in findings), findings)
 
 
+HOSTILE = r"""
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+long C_GetFunctionList(void *p)
+{
+        const char *mode = getenv("MODE");
+
+        if (strcmp(mode, "child") == 0 && fork() == 0) {
+                setsid();
+                if (fork() == 0)
+                        execl("/bin/sh", getenv("NAME"), "-c", "while :; do sleep 1; done", (char *)0);
+                _exit(0);
+        }
+        while (strcmp(mode, "tell") == 0)
+                (void)!write(3, "at\tx\n", 5);
+        while (strcmp(mode, "write") == 0)
+                (void)!write(1, "x\n", 2);
+        if (strcmp(mode, "stop") == 0)
+                kill(getpid(), SIGSTOP);
+        if (strcmp(mode, "parent") == 0)
+                kill(getppid(), SIGSTOP);
+        if (strcmp(mode, "close") == 0)
+                for (int fd = 0; fd < 64; fd++)
+                        close(fd);
+        if (strcmp(mode, "forge") == 0)
+                (void)!write(3, "error\tx\nok\thsm\tmodule\ta\tb\tc\ndone\n", 36);
+        sleep(1);
+        return 5;
+}
+"""
+
+
+class Hostile(Case):
+    def test_hostile(self):
+        """whatever a module does, it is an error within its time, and nothing of it is left"""
+        module, config = self.place.path / "hostile.so", self.place.path / "hostile.conf"
+        run("cc", "-w", "-shared", "-fPIC", "-o", module, self.place.write("hostile.c", HOSTILE))
+        name = f"left-by-{os.getpid()}"
+        for mode in ("child", "tell", "write", "stop", "parent", "close", "forge"):
+            with self.subTest(mode=mode):
+                config.write_text(f"[Token hsm]\nModule={module}\nStartTimeout=3s\nEnvironment=MODE={mode} NAME={name}\n")
+                done, findings = doctor("--config", config, "hsm")
+                self.assertEqual(done.returncode, 1, findings)
+                found = [f for f in findings if f["check"] == "module" and f["result"] != "warning"]
+                self.assertEqual([f["result"] for f in found], ["error"], findings)
+        left = [p for p in os.listdir("/proc") if p.isdigit() and command_of(p).startswith(name)]
+        self.assertEqual(left, [])
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 class Module(Faults):
     """A module that does not behave, beside a daemon that runs."""
 
@@ -242,9 +301,9 @@ class Module(Faults):
 
     def test_hang_and_crash(self):
         """a module that hangs or crashes is a finding with the call, and nothing of it is left"""
-        self.begin("StartTimeout=2s\n")
+        self.begin("StartTimeout=6s\n")
         self.token.set("C_Initialize hang")
-        self.assertIn("C_Initialize did not come back within 2000 ms", self.bad()["module", "error"]["found"])
+        self.assertIn("C_Initialize did not come back within 6000 ms", self.bad()["module", "error"]["found"])
         self.token.set("C_GetSlotList crash")
         self.assertIn("it crashed in C_GetSlotList: Killed", self.bad()["module", "error"]["found"])
         self.token.set("C_Initialize ckr=0x30")
