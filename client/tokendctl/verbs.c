@@ -136,7 +136,7 @@ const struct verb verbs[] = {
                 "show [FILE...] [--since TIME] [--until TIME] [--token TOKEN] [--key KEY] [--instance NAME] "
                 "[--operation NAME]\n  audit verify [FILE...] [--key KEY | --pubkey FILE]... [--first-seq N] "
                 "[--expect-seq N] [--no-signatures]\n  audit rotate",
-                "print or check the records of an audit file, or begin a new one",
+                "print or check audit records, or begin a new file",
                 "audit show --since 2h --key hsm:web\naudit verify --key hsm:audit\naudit rotate"},
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
