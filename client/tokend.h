@@ -63,7 +63,7 @@ enum tokend_error {
         TOKEND_NICKNAME_EXISTS,         /* a key or a certificate on the token has this nickname */
         TOKEND_ALGORITHM_NOT_SUPPORTED, /* by this key, or by its token */
         TOKEND_PERMISSION_DENIED,       /* the caller may not do this */
-        TOKEND_TOKEN_UNAVAILABLE,       /* the token is starting, is recovering, or has failed */
+        TOKEND_TOKEN_UNAVAILABLE,       /* the token is starting, is recovering, has failed, or is disabled */
         TOKEND_TOKEN_ERROR,             /* the device reported an error; the text has its CKR_ name */
         TOKEND_OVERLOADED,            /* too many requests wait for the token, and the deadline is too near */
         TOKEND_DEADLINE_EXCEEDED,     /* the daemon says that the time has passed; see failure.executed */
@@ -211,7 +211,7 @@ void tokend_key_free(struct tokend_key *key);
 /* A token whose objects a list does not have, because none were read from it yet. */
 struct tokend_unavailable {
         const char *token;
-        const char *state; /* "starting", "recovering", "failed" */
+        const char *state; /* "starting", "recovering", "failed", "disabled" */
         const char *reason;
 };
 
@@ -243,8 +243,8 @@ enum tokend_error tokend_list_since(struct tokend *handle, const char *token, co
 /* A token that the caller may use. Strings and arrays live as long as the list. */
 struct tokend_token {
         const char *name;
-        const char *state;                                 /* "starting", "ready", "recovering", "failed" */
-        const char *reason;                                /* NULL: it is ready */
+        const char *state;  /* "starting", "ready", "recovering", "failed", "disabled" */
+        const char *reason; /* NULL: it is ready */
         const char *label, *manufacturer, *model, *serial; /* as the device says; empty: it has not yet */
         size_t n_rights, n_mechanisms;
         const char **rights; /* the words of Allow= that the caller has there */
@@ -706,6 +706,34 @@ enum tokend_error tokend_make_anew(
  * daemon's own user. */
 enum tokend_error tokend_rotate_audit(
         struct tokend *handle, int timeout_ms, struct tokend_failure *ret_failure);
+
+/* What came of tokend_retry() and the like. Strings live as long as the struct. */
+struct tokend_maintenance {
+        bool done;         /* it is as was wanted */
+        const char *state; /* of the token by then: "starting", "ready", "recovering", "failed", "disabled" */
+        const char *reason; /* why, a sentence; may be empty */
+};
+/* NULL is allowed. */
+void tokend_maintenance_free(struct tokend_maintenance *maintenance);
+
+/* What an operator has done with one token while the others serve. For root and the daemon's own user. Each returns when it is known what
+ * came of it. Free *ret with tokend_maintenance_free(). The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost;
+ * tokend_status() says then what the token is.
+ *
+ * tokend_retry() tries once more what failed: a token that is not ready, or a section that a reload did not put in force. It makes one
+ * attempt with the PIN. */
+enum tokend_error tokend_retry(struct tokend *handle, const char *token, int timeout_ms,
+        struct tokend_maintenance **ret, struct tokend_failure *ret_failure);
+/* Takes the token out of service: no new requests; its worker finishes what it has, closes its sessions and ends. It stays so until
+ * tokend_enable(), also over reloads; a restart of the service starts it. */
+enum tokend_error tokend_drain(struct tokend *handle, const char *token, int timeout_ms,
+        struct tokend_maintenance **ret, struct tokend_failure *ret_failure);
+/* The same, without waiting for what its worker has. */
+enum tokend_error tokend_disable(struct tokend *handle, const char *token, int timeout_ms,
+        struct tokend_maintenance **ret, struct tokend_failure *ret_failure);
+/* Puts it into service again, with one attempt of the PIN. */
+enum tokend_error tokend_enable(struct tokend *handle, const char *token, int timeout_ms,
+        struct tokend_maintenance **ret, struct tokend_failure *ret_failure);
 
 /* ---- the policy ---- */
 

@@ -53,10 +53,12 @@ const struct remedy remedies[] = {
                 "its [Token] as the "
                 "reason says; `journalctl -u tokend` has the module's own messages."},
         {"failed", "the token does not work until somebody acts",
-                "Correct what the reason says in its [Token], then `systemctl reload tokend`; where the PIN "
-                "is a credential, "
+                "Correct what the reason says: in its [Token], then `systemctl reload tokend`; in the file "
+                "of the PIN, then `tokendctl retry TOKEN`, which makes one attempt; in a credential, then "
                 "`systemctl restart tokend`. Mount or restore databases that are gone: tokend sees them by "
                 "itself."},
+        {"disabled", "an operator took the token out of service",
+                "`tokendctl status` says who did. `tokendctl enable TOKEN` starts it again."},
 /* Likewise, where its cause is known. */
 #define X(number, word, sentence, next) {word, sentence, next},
         CAUSE_LIST(X)

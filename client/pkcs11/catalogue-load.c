@@ -145,7 +145,8 @@ static void mark_awaited(struct catalogue *catalogue, const struct tokend_list_e
                 struct p11_slot *slot = slot_named(catalogue, end->unavailable[i]->token);
 
                 if (slot)
-                        slot->awaited = strcmp(end->unavailable[i]->state, "failed") != 0;
+                        slot->awaited = strcmp(end->unavailable[i]->state, "failed") != 0 &&
+                                        strcmp(end->unavailable[i]->state, "disabled") != 0;
         }
 }
 

@@ -98,6 +98,10 @@ int verb_restore(const struct ctl_options *o);
 int verb_status(const struct ctl_options *o);
 int verb_metrics(const struct ctl_options *o);
 int verb_probe(const struct ctl_options *o);
+int verb_retry(const struct ctl_options *o);
+int verb_drain(const struct ctl_options *o);
+int verb_disable(const struct ctl_options *o);
+int verb_enable(const struct ctl_options *o);
 int verb_doctor(const struct ctl_options *o);
 int verb_audit(const struct ctl_options *o);
 int verb_secrets(const struct ctl_options *o);
@@ -301,6 +305,11 @@ static inline void tokend_closep(struct tokend **handle)
 static inline void tokend_probe_freep(struct tokend_probe **probe)
 {
         tokend_probe_free(*probe);
+}
+
+static inline void tokend_maintenance_freep(struct tokend_maintenance **maintenance)
+{
+        tokend_maintenance_free(*maintenance);
 }
 static inline void tokend_key_freep(struct tokend_key **key)
 {

@@ -118,7 +118,21 @@ static int on_retire(struct broker *broker, struct wire *wire)
                 return r;
         token = token_of(broker, message.token);
         if (token && token->worker->phase != WORKER_NONE && token->worker->life == message.life)
-                worker_replace(token->worker, "its section changed", true);
+                worker_replace(token->worker, message.reason, true);
+        return 0;
+}
+
+static int on_maintained(struct broker *broker, struct wire *wire)
+{
+        struct message_maintained message;
+        struct token *token;
+        int r = message_get_maintained(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = token_of(broker, message.token);
+        if (token)
+                token_maintained(token, &message);
         return 0;
 }
 
@@ -241,6 +255,8 @@ static int on_message(struct broker *broker, struct wire *wire, int fds[])
                 return on_gone(broker, wire);
         case MESSAGE_TYPE_RETIRE:
                 return on_retire(broker, wire);
+        case MESSAGE_TYPE_MAINTAINED:
+                return on_maintained(broker, wire);
         case MESSAGE_TYPE_TAKE_OVER:
                 return on_take_over(broker, wire);
         case MESSAGE_TYPE_TOKEN:

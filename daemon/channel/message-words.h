@@ -74,7 +74,17 @@ enum token_state {
         TOKEN_READY,
         TOKEN_RECOVERING,
         TOKEN_FAILED,
+        TOKEN_DISABLED,
         TOKEN_STATE_MAX_,
+};
+
+/* What an operator may have done with one token. */
+enum maintenance {
+        MAINTENANCE_RETRY = 1, /* what failed is tried once more, with one attempt of the PIN */
+        MAINTENANCE_DRAIN,     /* its worker finishes what it has, and ends */
+        MAINTENANCE_DISABLE,   /* its worker ends */
+        MAINTENANCE_ENABLE,
+        MAINTENANCE_MAX_,
 };
 
 /* What a look for a nickname saw; a mask. */

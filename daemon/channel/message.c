@@ -87,6 +87,7 @@ const char *token_state_name(enum token_state state)
                 [TOKEN_READY] = "ready",
                 [TOKEN_RECOVERING] = "recovering",
                 [TOKEN_FAILED] = "failed",
+                [TOKEN_DISABLED] = "disabled",
         };
 
         return state > 0 && state < TOKEN_STATE_MAX_ ? state_names[state] : "?";

@@ -209,13 +209,15 @@
         M(TAKE_OVER, take_over, F(text, token) F(u64, life)) \
         /* The worker of that life was reaped: nothing more comes from it. */ \
         M(GONE, gone, F(text, token) F(u64, life)) \
-        /* The section changed: the worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \
-        M(RETIRE, retire, F(text, token) F(u64, life)) \
+        /* The worker of that life finishes what it has, gets no more, then REPLACE is asked for. */ \
+        M(RETIRE, retire, F(text, token) F(u64, life) F(text, reason)) \
         /* What the status shows. restarts: as life_restarts() counts. end: enum worker_end of the last worker; 0: it has not ended. */ \
         M(TOKEN, token, F(text, token) F(u8, state) F(text, reason) F(u64, since_usec) \
           F(u32, restarts) F(u8, end)) \
         /* Whether the files, as they were read last, are in force; if not, why. since_usec: wall clock. */ \
         M(CONFIG_STATE, config_state, F(u8, ok) F(text, reason) F(u64, since_usec)) \
+        /* What became of what an operator wanted; TOKEN came before. done 0: it is not so, and reason says why. */ \
+        M(MAINTAINED, maintained, F(text, token) F(u64, number) F(u8, done) F(text, reason)) \
         /* A look's request channel (descriptor): HELLO, ENTRY of everything, SETTLED, EOF. */ \
         M(LOOK, look, F(text, token)) \
         /* No new connection, no new request; answer what is there, then DRAINED. */ \
@@ -232,6 +234,8 @@
         M(REPLACE, replace, F(text, token) F(u64, life) F(u8, full) F(text, reason)) \
         /* An operator says so: make the databases of an internal token anew, if they are gone. */ \
         M(MAKE_ANEW, make_anew, F(text, token)) \
+        /* Likewise: enum maintenance. number: rising; MAINTAINED answers all up to it. */ \
+        M(MAINTAIN, maintain, F(text, token) F(u64, number) F(u8, what) F(u32, uid)) \
         /* In which unit is the process that connected? With its pidfd, where the kernel gives one for a socket. pid: its number;
          * accepted_usec: CLOCK_BOOTTIME, when its connection was accepted. Each is answered with UNIT of the same ticket. */ \
         M(UNIT_PLEASE, unit_please, F(u64, ticket) F(u32, pid) F(u64, accepted_usec)) \
@@ -335,5 +339,5 @@ enum message_type message_type(struct wire *wire);
 /* The type's name, for logs; "?" where it has none. */
 const char *message_name(enum message_type type);
 
-/* "starting", "ready", "recovering", "failed": as clients and logs have it. */
+/* "starting", "ready", "recovering", "failed", "disabled": as clients and logs have it. */
 const char *token_state_name(enum token_state state);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/supervisor/maintain.h"
 #include "daemon/supervisor/process-unit.h"
 #include "daemon/supervisor/section.h"
 #include "daemon/supervisor/supervisor.h"
@@ -213,6 +214,18 @@ static int on_drained(struct broker_process *broker, struct wire *wire)
         return r;
 }
 
+static int on_maintain(struct broker_process *broker, struct wire *wire)
+{
+        struct message_maintain message;
+        struct supervised_token *token;
+        int r = message_get_maintain(wire, &message);
+
+        if (r < 0)
+                return r;
+        token = named(broker, message.token);
+        return token && !supervisor_is_stopping(broker->supervisor) ? maintain(token, &message) : 0;
+}
+
 static int on_message(struct child *child, enum message_type type, struct wire *wire)
 {
         struct broker_process *broker = child->userdata;
@@ -228,6 +241,8 @@ static int on_message(struct child *child, enum message_type type, struct wire *
                 return on_audit_rotate(broker, wire);
         case MESSAGE_TYPE_MAKE_ANEW:
                 return on_make_anew(broker, wire);
+        case MESSAGE_TYPE_MAINTAIN:
+                return on_maintain(broker, wire);
         case MESSAGE_TYPE_UNIT_PLEASE:
                 return on_unit_please(broker, wire);
         case MESSAGE_TYPE_JOURNAL_PLEASE:

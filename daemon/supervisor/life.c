@@ -51,7 +51,7 @@ unsigned life_patience(const struct life *life)
 void life_started(struct life *life, struct moment at, uint64_t start_timeout_usec)
 {
         life->phase = LIFE_STARTING;
-        life->served = life->renewed = life->replaced = life->directory = false;
+        life->served = life->renewed = life->replaced = life->directory = life->disabled = false;
         life->end = 0;
         life->n_restarts += !life->seeks;
         life->seeks = false;
@@ -70,7 +70,7 @@ static void serve(struct life *life, struct moment at)
 
 void life_up(struct life *life, struct moment at)
 {
-        if (life->phase != LIFE_STARTING || life->end || life->renewed)
+        if (life->phase != LIFE_STARTING || life->end || life->renewed || life->disabled)
                 return;
         life->phase = LIFE_UP;
         life->wake_usec = USEC_NEVER;
@@ -84,7 +84,7 @@ void life_up(struct life *life, struct moment at)
 void life_serving(struct life *life, struct moment at)
 {
         /* It changes nothing for a worker that is ending. A new broker says it of every worker again. */
-        if (life->end || life->renewed)
+        if (life->end || life->renewed || life->disabled)
                 return;
         if (life->phase == LIFE_STARTING)
                 life->directory = true;
@@ -106,7 +106,7 @@ static enum token_state state_after(unsigned end)
 void life_ending(struct life *life, struct moment at, enum worker_end end, const char *reason)
 {
         /* The reasons of a worker that is replaced are about the old section. */
-        if (!life_runs(life) || life->renewed)
+        if (!life_runs(life) || life->renewed || life->disabled)
                 return;
         if (is_final(life->end) || (life->end && !is_final(end)))
                 return;
@@ -158,6 +158,11 @@ void life_reaped(struct life *life, struct moment at, const char *reason)
                 return;
         if (!life->end)
                 life_ending(life, at, WORKER_END_ERROR, reason);
+        if (life->disabled) {
+                life->phase = LIFE_DISABLED;
+                life->wake_usec = USEC_NEVER;
+                return;
+        }
         if (life->renewed) {
                 life->phase = LIFE_WAITING;
                 life->wake_usec = at.now_usec;
@@ -186,24 +191,42 @@ void life_fail(struct life *life, struct moment at, const char *reason)
         set_state(life, at, TOKEN_FAILED, reason);
 }
 
+/* One that runs is to end: at once, or when it has finished what it has, in finish_usec at the latest. */
+static void let_finish(struct life *life, struct moment at, uint64_t finish_usec)
+{
+        if (finish_usec == 0)
+                life->wake_usec = USEC_NEVER;
+        else if (!life->renewed && !life->disabled)
+                life->wake_usec = at.now_usec + finish_usec;
+}
+
 void life_renew(struct life *life, struct moment at, uint64_t finish_usec)
 {
-        bool again = life->renewed;
-
         life->n_vain = life->n_overdue = life->n_short = 0;
         life->seeks = false;
         life->seek_usec = 0;
         set_state(life, at, TOKEN_STARTING, "");
         if (life_runs(life)) {
+                let_finish(life, at, finish_usec);
                 life->renewed = true;
-                if (finish_usec == 0)
-                        life->wake_usec = USEC_NEVER;
-                else if (!again)
-                        life->wake_usec = at.now_usec + finish_usec;
+                life->disabled = false;
                 return;
         }
         life->phase = LIFE_WAITING;
         life->wake_usec = at.now_usec;
+}
+
+void life_disable(struct life *life, struct moment at, uint64_t finish_usec, const char *reason)
+{
+        set_state(life, at, TOKEN_DISABLED, reason);
+        if (life_runs(life)) {
+                let_finish(life, at, finish_usec);
+                life->renewed = false;
+                life->disabled = true;
+                return;
+        }
+        life->phase = LIFE_DISABLED;
+        life->wake_usec = USEC_NEVER;
 }
 
 void life_succeed(struct life *life, const struct life *newcomer)

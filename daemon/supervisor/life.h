@@ -23,7 +23,8 @@ enum life_phase {
         LIFE_STARTING,    /* the worker has not said UP; it is overdue at wake_usec */
         LIFE_UP,          /* the worker is logged in; the broker does not have its directory yet */
         LIFE_SERVING,
-        LIFE_FAILED, /* there is no worker, and only life_renew() leads to one */
+        LIFE_FAILED,   /* there is no worker, and only life_renew() leads to one */
+        LIFE_DISABLED, /* likewise: an operator wants none */
 };
 
 struct moment {
@@ -53,6 +54,7 @@ struct life {
         bool seeks;           /* the next worker is a look: the one before found no device to serve with */
         bool renewed;  /* the section changed: the next worker starts at once, as if it were the first */
         bool replaced; /* the broker wanted it to be replaced */
+        bool disabled; /* none is to follow this worker */
         uint8_t end;   /* enum worker_end of this worker; 0: not known yet */
 };
 
@@ -86,6 +88,10 @@ void life_fail(struct life *life, struct moment at, const char *reason);
 /* The section or the PIN has changed: a worker starts at once. If one runs, the caller ends it: at once, or if finish_usec > 0
  * when it has finished what it has to do, at wake_usec (in finish_usec, though the section changes again) at the latest. */
 void life_renew(struct life *life, struct moment at, uint64_t finish_usec);
+
+/* No worker may start before life_renew(), because an operator says so: that is the reason. If one runs, the caller ends it, as in
+ * life_renew(). */
+void life_disable(struct life *life, struct moment at, uint64_t finish_usec, const char *reason);
 
 /* A worker of another section, which was started beside this one, serves in its place: its life goes on as this one. */
 void life_succeed(struct life *life, const struct life *newcomer);

@@ -67,7 +67,7 @@ static bool is_time(const struct supervisor *supervisor)
                 const struct supervised_token *token = supervisor->tokens[i];
 
                 if (token->config && token->life.state != TOKEN_READY && token->life.state != TOKEN_FAILED &&
-                        now < token->ready_usec)
+                        token->life.state != TOKEN_DISABLED && now < token->ready_usec)
                         return false;
         }
         return true;

@@ -25,6 +25,8 @@ static const char *remedy(const struct life *life)
         bool works = life->state == TOKEN_READY || life->state == TOKEN_STARTING;
         const struct cause_info *cause = cause_find(life->end ? life->end : CAUSE_ERROR);
 
+        if (life->state == TOKEN_DISABLED)
+                return "`tokendctl enable TOKEN` starts the token again.";
         return works || !cause ? NULL : cause->next;
 }
 
@@ -38,6 +40,7 @@ void state_log_token(struct supervised_token *token)
                 [TOKEN_READY] = {EVENT_TOKEN_READY, 5},
                 [TOKEN_RECOVERING] = {EVENT_TOKEN_RECOVERING, 4},
                 [TOKEN_FAILED] = {EVENT_TOKEN_FAILED, 3},
+                [TOKEN_DISABLED] = {EVENT_TOKEN_DISABLED, 4},
         };
         const struct life *life = &token->life;
         const char *remedy_text = remedy(life);
@@ -97,10 +100,11 @@ void state_log_section(const struct supervised_token *token)
                                 .token = token->name,
                                 .state = "refused",
                                 .reason = next->reason,
-                                .remedy = "Mend the section, or what it names, then reload tokend. The token "
-                                          "serves "
-                                          "as before until then; a restart of tokend would start the new "
-                                          "section."},
+                                .remedy =
+                                        "Mend the section and reload tokend, or mend what it names and run "
+                                        "`tokendctl "
+                                        "retry TOKEN`; until then the token serves as before, and a restart "
+                                        "would start the new section."},
                         "%s: [Token %s] is not in force, the section before it stays: %s", place, token->name,
                         next->reason);
 }

@@ -12,6 +12,7 @@
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
+#include "daemon/supervisor/wish.h"
 #include "daemon/supervisor/worker-process.h"
 #include "daemon/util/ckr.h"
 #include "daemon/util/log.h"
@@ -42,6 +43,7 @@ void succession_set_phase(struct supervised_token *token, enum succession_phase 
         arm(token);
         section_tell_state(token->supervisor);
         token->supervisor->changed = true;
+        wish_settle(token);
 }
 
 void succession_init(struct supervised_token *token)
@@ -155,8 +157,8 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
 bool succession_protects(const struct supervised_token *token, const struct config_token *section)
 {
         return token->config && token->proven && token->life.phase != LIFE_FAILED &&
-               token->next.phase != SUCCESSION_ALONE && token->config->role == section->role &&
-               !config_token_equal(token->config, section);
+               token->life.state != TOKEN_DISABLED && token->next.phase != SUCCESSION_ALONE &&
+               token->config->role == section->role && !config_token_equal(token->config, section);
 }
 
 void succession_want(struct supervised_token *token, struct config_token *section, int config_fd)
@@ -193,6 +195,28 @@ void succession_drop(struct supervised_token *token)
         if (token->next.phase == SUCCESSION_STARTING)
                 child_end(token->other);
         succession_set_phase(token, SUCCESSION_NONE);
+}
+
+void succession_retry(struct supervised_token *token)
+{
+        struct succession *next = &token->next;
+
+        next->refused_pin.refused = false;
+        life_init(&next->life, moment_now());
+        next->pending_usec = now_usec() + next->section->start_timeout_usec;
+        succession_set_phase(token, SUCCESSION_DUE);
+}
+
+void succession_give_up(struct supervised_token *token)
+{
+        enum succession_phase phase = token->next.phase;
+
+        /* What is on trial has the place to itself by now. */
+        if (phase == SUCCESSION_ALONE)
+                succession_drop(token);
+        else if (phase != SUCCESSION_NONE && phase != SUCCESSION_FAILED)
+                succession_fail(token, "an operator took the token out of service before its worker was up");
+        child_end(token->other);
 }
 
 bool succession_is_pending(const struct supervised_token *token, uint64_t now)
@@ -357,6 +381,7 @@ bool succession_gone(struct supervised_token *token, const char *how)
                         .life = newcomer ? next->life_number : next->other_number);
         if (!newcomer) {
                 arm(token);
+                wish_settle(token);
                 return false;
         }
         snprintf(reason, sizeof(reason), "the worker %s", how);

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "daemon/supervisor/peer-channels.h"
+#include "daemon/supervisor/retire.h"
 #include "daemon/supervisor/state-log.h"
 #include "daemon/supervisor/succession.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/timer.h"
 #include "daemon/supervisor/token-looks.h"
 #include "daemon/supervisor/trial.h"
+#include "daemon/supervisor/wish.h"
 #include "daemon/supervisor/worker-process.h"
 #include "daemon/util/log.h"
 
@@ -90,6 +92,7 @@ void supervised_token_tell(struct supervised_token *token)
                 return;
         state_log_token(token);
         tell_broker(token);
+        wish_settle(token);
         token->supervisor->changed = true;
 }
 
@@ -173,11 +176,12 @@ void supervised_token_connect(struct supervised_token *token)
         _cleanup_(closep) int ours = -1, theirs = -1;
         int fds[2], r;
 
+        token->wish.number = 0; /* whoever asked is gone */
         if (token->config)
                 succession_connect(token);
         if (!token->config || !child_is_live(token->worker))
                 return;
-        if (token->life.renewed) {
+        if (token->life.renewed || token->life.disabled) {
                 child_end(token->worker);
                 return;
         }
@@ -266,25 +270,17 @@ void supervised_token_remove(struct supervised_token *token)
         state_log_removed(token);
 }
 
-/* A worker that serves finishes what it has to do, and the broker says when: that takes as long as a call may, at most. */
-static uint64_t retire(const struct supervised_token *token, const struct config_token *config)
-{
-        if (token->life.phase != LIFE_SERVING || !child_is_live(token->worker) ||
-                child_tell(&token->supervisor->broker.child, retire, -1, .token = token->name,
-                        .life = token->life_number) < 0)
-                return 0;
-        return MAX_OF(config->timeout_usec, config->generate_timeout_usec);
-}
-
 void supervised_token_configure(struct supervised_token *token, const struct config_token *config, bool renew)
 {
         uint64_t finish_usec;
 
         token->config = config;
-        if (!renew)
+        if (renew)
+                token->proven = false;
+        /* That an operator wants no worker outlives every section. */
+        if (!renew || token->life.state == TOKEN_DISABLED)
                 return;
-        token->proven = false;
-        finish_usec = retire(token, config);
+        finish_usec = retire_worker(token, "its section changed");
         token->refused_pin.refused = false;
         life_renew(&token->life, moment_now(), finish_usec);
         if (finish_usec == 0)

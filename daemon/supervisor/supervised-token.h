@@ -29,6 +29,12 @@ enum succession_phase {
         SUCCESSION_ALONE,    /* the section of the files is in force on trial, and the one before is kept */
 };
 
+/* What an operator wants, and has not been answered (maintain.h). */
+struct maintenance_wish {
+        uint64_t number; /* 0: there is none */
+        uint8_t what;
+};
+
 /* What is to be in force instead of `config` (succession.h). */
 struct succession {
         enum succession_phase phase;
@@ -56,6 +62,7 @@ struct supervised_token {
         uint64_t ready_usec;                      /* READY waits for this token until then */
         struct child workers[2], *worker, *other; /* of the section in force; beside it */
         struct succession next;
+        struct maintenance_wish wish;
         bool proven;                 /* a worker of the section in force has served */
         struct module_output output; /* of all its processes */
         int worker_config_fd;        /* the snapshot that it was started with; -1: there was none yet */

@@ -9,8 +9,10 @@
  *   worker-process, peer-channels      starts a worker, connects two
  *   audit-process, broker-process      the other two children
  *   state-log, section                 what is said of changes of state, and of which sections are in force
+ *   wish, retire                       what an operator is told; a worker that is to have no more
  *   token-looks, succession, trial     the processes of one token beside its worker
  *   supervised-token                   its worker, and its state
+ *   maintain                           what an operator has done with it
  *   notify, reload                     the service manager, SIGHUP
  *   supervisor                         start, signals, ticks, stop
  *   main                               options

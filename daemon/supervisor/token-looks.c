@@ -52,7 +52,8 @@ static int start(struct supervised_token *token, struct child *child, enum look_
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(config_freep) struct config *before = NULL;
         const struct config_token *config = token->config;
-        int r = token->life.renewed ? config_from_memfd(token->worker_config_fd, &before) : 0;
+        bool moved_on = token->life.renewed || token->life.disabled;
+        int r = moved_on ? config_from_memfd(token->worker_config_fd, &before) : 0;
 
         if (before)
                 config = config_token(before, token->name);
@@ -346,7 +347,8 @@ void look_start(struct supervised_token *token)
         int fds[2], r;
 
         if (supervisor_is_stopping(supervisor) || !token->config || token->refused_pin.refused ||
-                token->look.pid > 0 || token->life.phase != LIFE_SERVING || token->life.renewed)
+                token->look.pid > 0 || token->life.phase != LIFE_SERVING || token->life.renewed ||
+                token->life.disabled)
                 return;
         token->look_waits = token->nickname_check.pid > 0;
         if (token->look_waits || comes_too_soon(token, now))

@@ -18,7 +18,7 @@
  * Every kind of record: its constant, its name, and the id of its message in the journal. The ids never change:
  * systemd/tokend.catalog explains each, and the alerts of operators name them.
  *
- * AUDIT_DENIED: `operation` says what was denied. AUDIT_REPEAT: `operation` is about to run once more, because its worker
+ * AUDIT_MAINTAIN: `operation` says what an operator did with a token. AUDIT_DENIED: `operation` says what was denied. AUDIT_REPEAT: `operation` is about to run once more, because its worker
  * died. AUDIT_LOST: from now on records cannot be kept, and `reason` says why. AUDIT_BACK: from now on they can be kept again,
  * and `count` says how many were not.
  */
@@ -37,6 +37,7 @@
         X(AUDIT_UNWRAP,    "unwrap",     "a90ca0a0a00546e6b3cadf52d2513138") \
         X(AUDIT_RENAME,    "rename",     "4b2efe2cae4d4de898355728505bec7d") \
         X(AUDIT_PROBE,     "probe",      "34ea360aa02147c7a1351e753f225415") \
+        X(AUDIT_MAINTAIN,  "maintain",   "0a5d5b1f6f0c4f7fb5b8a2f3d8c1e946") \
         X(AUDIT_LOGIN,     "login",      "4553c6ff31624ce8aa8a8bb4478a043f") \
         X(AUDIT_DENIED,    "denied",     "a1a7d7fb38f44040b4a30f7f0604ee87") \
         X(AUDIT_REPEAT,    "repeat",     "1f3a6a2195c147e09f01122d403641b5") \

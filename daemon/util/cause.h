@@ -12,8 +12,9 @@
                 "reload tokend`: `tokendctl doctor` prints the tokens that the module shows. tokend goes "   \
                 "on asking by itself.")                                                                      \
         X(CAUSE_PIN, "pin", "its PIN was refused, or cannot be had",                                         \
-                "Correct what Pin= of its [Token] names, then `systemctl reload tokend`; where the PIN is "  \
-                "a credential, `systemctl restart tokend`. No other attempt is made until then.")            \
+                "Correct what Pin= of its [Token] names, then `tokendctl retry TOKEN`, which makes one "     \
+                "attempt; where the PIN is a credential, `systemctl restart tokend`. No other attempt is "   \
+                "made until then.")                                                                          \
         X(CAUSE_DEVICE, "device", "its device or its module failed",                                         \
                 "Look after the device and after what its module needs (files, groups, services): "          \
                 "`tokendctl doctor` tries it. tokend goes on trying by itself.")                             \

@@ -12,6 +12,7 @@
         X(EVENT_TOKEN_READY,      "token-ready",      "3b89218e0ff7441588682fd2b4c86e0c") \
         X(EVENT_TOKEN_RECOVERING, "token-recovering", "a8df08b0ebed4a85b7bd618723821c65") \
         X(EVENT_TOKEN_FAILED,     "token-failed",     "93a75a3af26c43c1983d7862e33fea9c") \
+        X(EVENT_TOKEN_DISABLED,   "token-disabled",   "5cfa6c2f4a7b4b7b8f0e6b1d2a4c9e37") \
         X(EVENT_TOKEN_REMOVED,    "token-removed",    "99811aef046847c3b370b8a7d6233b61") \
         X(EVENT_OBJECTS_GONE,     "objects-gone",     "03e89150a2b1475bb8c7115cc2528657") \
         X(EVENT_OBJECTS_BACK,     "objects-back",     "fb94cc40539e4dedbc800c30e2bd4804") \

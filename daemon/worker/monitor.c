@@ -160,6 +160,12 @@ static void control(struct loader *loader, struct wire *wire, int fds[static LIM
                 log_warning("the supervisor sent a %s that is not for a worker", message_name(type));
 }
 
+static _Noreturn void leave_closed(const struct loader *loader)
+{
+        module_close(&loader->token);
+        _exit(EXIT_SUCCESS);
+}
+
 /* The control has ended: the supervisor is gone, or wants this worker to end. Calls into the module that are
  * in progress may return first, each within its Timeout= or GenerateTimeout=. */
 static _Noreturn void leave(struct loader *loader)
@@ -171,14 +177,14 @@ static _Noreturn void leave(struct loader *loader)
         limit = threads_stop(loader->threads);
         limit = MAX_OF(limit, loader->token.config->timeout_usec);
         if (call_gate_wait(gate, now))
-                _exit(EXIT_SUCCESS);
+                leave_closed(loader);
         until = now + limit;
         log_info("ends after the calls into the module that are in progress, in %ju ms at most",
                 (uintmax_t)(limit / USEC_PER_MSEC));
         (void)message_send_leaving(CONTROL_FD, &(struct message_leaving){limit}, NULL, 0);
         for (uint64_t usec; now < until && (usec = threads_watch_stop(loader->threads)) > 0; now = now_usec())
                 if (call_gate_wait(gate, MIN_OF(now + usec, until)))
-                        _exit(EXIT_SUCCESS);
+                        leave_closed(loader);
         log_warning("ends within a call into the module that did not return in time");
         _exit(EXIT_SUCCESS);
 }

@@ -146,6 +146,10 @@ class Filter(Case):
             STATUS + "RemoveClaim": self.remove_claim,
             STATUS + "MakeAnew": self.make_anew,
             STATUS + "RotateAudit": self.rotate_audit,
+            STATUS + "Retry": {"token": "hsm"},
+            STATUS + "Drain": {"token": "hsm"},
+            STATUS + "Disable": {"token": "hsm"},
+            STATUS + "Enable": {"token": "hsm"},
         }
         for method, parameters in calls.items():
             with self.subTest(method):

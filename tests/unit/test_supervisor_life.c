@@ -488,6 +488,37 @@ static void test_succeed(void)
         CU_ASSERT_EQUAL(life_restarts(&life), 2);
 }
 
+/* An operator wants no worker: one that runs may finish, and none follows it before it is wanted again. */
+static void test_disabled(void)
+{
+        struct life life;
+
+        life_init(&life, at(0));
+        to_ready(&life, 0);
+        life_disable(&life, at(100), 50, "drained");
+        CU_ASSERT_EQUAL(life.state, TOKEN_DISABLED);
+        CU_ASSERT_EQUAL(life.wake_usec, 150);
+        life_ending(&life, at(110), WORKER_END_DEVICE, "lost");
+        CU_ASSERT_STRING_EQUAL(life.reason, "drained");
+        life_reaped(&life, at(120), "ended");
+        CU_ASSERT_EQUAL(life.phase, LIFE_DISABLED);
+        CU_ASSERT_EQUAL(life.wake_usec, USEC_NEVER);
+        life_renew(&life, at(200), 0);
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.state, TOKEN_STARTING);
+        /* Of one that still ends, the next starts when it is gone. */
+        life_started(&life, at(200), START);
+        life_disable(&life, at(210), 0, "disabled");
+        life_up(&life, at(220));
+        CU_ASSERT_EQUAL(life.state, TOKEN_DISABLED);
+        life_renew(&life, at(230), 0);
+        life_reaped(&life, at(240), "ended");
+        CU_ASSERT_EQUAL(life.phase, LIFE_WAITING);
+        CU_ASSERT_EQUAL(life.wake_usec, 240);
+        life_disable(&life, at(250), 0, "disabled");
+        CU_ASSERT_EQUAL(life.phase, LIFE_DISABLED);
+}
+
 static void test_order(void)
 {
         struct life life;
@@ -527,6 +558,7 @@ static void test_names(void)
         CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_READY), "ready");
         CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_RECOVERING), "recovering");
         CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_FAILED), "failed");
+        CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_DISABLED), "disabled");
         CU_ASSERT_STRING_EQUAL(token_state_name(TOKEN_STATE_MAX_), "?");
 }
 
@@ -552,6 +584,7 @@ SUITE(supervisor_life, {"a worker that starts, is up and serves makes the token 
         {"the next process of another kind starts within a second", test_next_start},
         {"a refused PIN of the old section is no word on the new", test_renew_with_old_pin},
         {"what comes out of turn does nothing", test_order},
+        {"an operator wants no worker, and wants one again", test_disabled},
         {"a worker of another section goes on in the place of one", test_succeed},
         {"a reason is text, and cut between characters", test_reason},
         {"states have the names of the interface", test_names});

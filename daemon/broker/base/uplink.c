@@ -142,6 +142,17 @@ void uplink_audit_rotate(struct uplink *uplink)
         send_wire(uplink, &wire);
 }
 
+void uplink_maintain(
+        struct uplink *uplink, const char *token, uint64_t number, enum maintenance what, uid_t uid)
+{
+        UPLINK_WIRE(wire);
+
+        message_put_maintain(&wire,
+                &(struct message_maintain){
+                        .token = token, .number = number, .what = (uint8_t)what, .uid = (uint32_t)uid});
+        send_wire(uplink, &wire);
+}
+
 void uplink_journal_please(struct uplink *uplink)
 {
         UPLINK_WIRE(wire);

@@ -36,6 +36,9 @@ void uplink_replace(struct uplink *uplink, const char *token, uint64_t life, con
 void uplink_make_anew(struct uplink *uplink, const char *token);
 /* An operator wants a new audit file. */
 void uplink_audit_rotate(struct uplink *uplink);
+/* An operator, who is that user, wants enum maintenance of the token; number: rising. */
+void uplink_maintain(
+        struct uplink *uplink, const char *token, uint64_t number, enum maintenance what, uid_t uid);
 /* Another socket that is connected to journald is wanted. */
 void uplink_journal_please(struct uplink *uplink);
 void uplink_pong(struct uplink *uplink, uint64_t number);

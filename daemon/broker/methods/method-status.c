@@ -62,8 +62,7 @@ enum render status_watch_render(struct op *op, struct output *output)
         return RENDER_LATER;
 }
 
-/* Whether it is root or the daemon's own user who asks, and of which token: op->token is set. Else the op has failed. */
-static bool find_operators_token(struct op *op, const char *operation, const char *name)
+bool find_operators_token(struct op *op, const char *operation, const char *name)
 {
         if (!op_is_operators(op))
                 return op_denied(op, operation, DENIAL_NOT_OPERATOR);

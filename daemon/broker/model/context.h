@@ -77,6 +77,8 @@ struct broker {
 
         uint64_t trim_usec; /* when memory is given back to the system; USEC_NEVER: none is to be */
 
+        uint64_t last_wish; /* number of what an operator wanted last */
+
         bool draining, drained;
         uint64_t drain_usec;
 };

@@ -167,6 +167,7 @@ struct token {
         /* What waits, by the state of the op: queued, first, waiting, held, paused, unsettled. */
         struct queue queue;
         struct link first, waiting, held, paused, unsettled;
+        struct link asked; /* what operators want of it, for the supervisor to answer */
         size_t n_suspects; /* in first, or out */
         bool refresh_wanted;
         bool unlisted; /* the last refresh failed, and the log says why */
@@ -201,7 +202,7 @@ struct token {
 /* Whether requests may hope for it: it is ready, or will be by itself. */
 static inline bool token_has_hope(const struct token *token)
 {
-        return token->state != TOKEN_FAILED;
+        return token->state != TOKEN_FAILED && token->state != TOKEN_DISABLED;
 }
 
 /* Whether what its directory does not have may be on the token all the same, and a look will say so. */

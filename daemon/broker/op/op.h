@@ -10,6 +10,7 @@
  *   OP_HELD       token->held          until the record that it begins is safe
  *   OP_QUEUED     at->queue            for its instance's turn
  *   OP_FIRST      at->first            before all queues: a suspect, or what the daemon asks
+ *   OP_ASKED      token->asked         an operator's: the supervisor does it
  *   OP_PAUSED     token->paused        another host claims its nickname: queued again at resume_usec
  *   OP_OUT        worker->slots        with a worker of at
  *   OP_UNSETTLED  token->unsettled     its worker died over it; SETTLE or the next directory says what became of it
@@ -39,6 +40,7 @@ enum op_state {
         OP_QUEUED,
         OP_FIRST,
         OP_PAUSED,
+        OP_ASKED,
         OP_OUT,
         OP_UNSETTLED,
         OP_SETTLING,
@@ -159,7 +161,8 @@ struct op {
         uint64_t object; /* the number that this had when the op was sent; 0: it was not, or it is settled */
         unsigned char *buffer; /* of input, where it is not in the parameters; owned */
         uint64_t number;       /* in the records; 0: it is in none yet */
-        uint64_t cookie;       /* of an op of the daemon's own: what it is for */
+        uint64_t cookie;  /* of an op of the daemon's own: what it is for; of an operator's: its number */
+        const char *word; /* of an operator's, as the records name it; static */
         /* As the errors name them; NULL: as nothing. */
         const char *key, *algorithm, *nickname;
         const char *invalid; /* the parameter that the worker refused, if it refuses one */
@@ -211,8 +214,9 @@ struct op {
         /* What its reply is rendered from. */
         unsigned char *result;
         size_t n_result, result_at; /* result_at: what is written of it */
-        char *reply_text;           /* of Check: what stands in each reply; of Probe: why */
-        uint64_t next_usec;         /* of Watch: when the next reply is due */
+        char *reply_text;        /* of Check: what stands in each reply; of Probe, Retry and the like: why */
+        const char *reply_state; /* of Retry and the like: the token's; static */
+        uint64_t next_usec;      /* of Watch: when the next reply is due */
         struct listing *listing;
 
         _Alignas(max_align_t) unsigned char parameters[];

@@ -48,6 +48,8 @@ static const char *operation_of(const struct op *op)
 {
         if (op->method->right)
                 return config_right_name(op->method->right);
+        if (op->method->audit == AUDIT_MAINTAIN)
+                return op->word;
         return op->method->audit == AUDIT_PROBE ? "probe" : "remove-claim";
 }
 
@@ -100,6 +102,10 @@ static struct audit_record record_of(struct op *op)
         put_key(&record, op);
         if (record.kind == AUDIT_DELETE && !op->method->right)
                 record.operation = operation_of(op);
+        if (record.kind == AUDIT_MAINTAIN) {
+                record.operation = operation_of(op);
+                record.token = op->token ? op->token->name : NULL;
+        }
         if (op->kind == MESSAGE_TYPE_NONE_ || !op->token)
                 return record;
         record.token = op->token->name;
@@ -142,10 +148,11 @@ const char *op_end_name(enum op_end end)
         return end == END_DROPPED ? "dropped" : proto_error_name(errors[end]);
 }
 
-/* A Probe's reply says what the device answered, and is no error. */
+/* The reply of a Probe or a Retry says what came of it, and is no error. */
 static bool is_probed(const struct op *op)
 {
-        return op->error == PROTO_OK && op->method->audit == AUDIT_PROBE;
+        return op->error == PROTO_OK &&
+               (op->method->audit == AUDIT_PROBE || op->method->audit == AUDIT_MAINTAIN);
 }
 
 static const char *answer_name(const struct op *op)

@@ -47,6 +47,7 @@ static struct op *leave(struct op *op)
         case OP_HELD:
         case OP_FIRST:
         case OP_PAUSED:
+        case OP_ASKED:
         case OP_UNSETTLED:
                 link_remove(&op->link);
                 break;
@@ -113,6 +114,11 @@ void backlog_wait(struct token *token, struct op *op)
 void backlog_hold(struct token *token, struct op *op)
 {
         enter(op, token, &token->held, OP_HELD);
+}
+
+void backlog_ask(struct token *token, struct op *op)
+{
+        enter(op, token, &token->asked, OP_ASKED);
 }
 
 void backlog_first(struct token *at, struct op *op)
@@ -262,6 +268,7 @@ void backlog_client_gone(struct op *op)
         case OP_QUEUED:
         case OP_FIRST:
         case OP_PAUSED:
+        case OP_ASKED:
                 if (!op->oneway)
                         backlog_end(op, END_DROPPED);
                 break;
@@ -330,6 +337,7 @@ void backlog_remove(struct token *token)
 {
         backlog_end_waiting(token, END_REMOVED);
         backlog_end_list(&token->held, END_REMOVED);
+        backlog_end_list(&token->asked, END_REMOVED);
         backlog_end_list(&token->unsettled, END_OUTCOME_UNKNOWN);
         remove_out(token->worker);
         remove_out(token->other);

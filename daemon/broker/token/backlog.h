@@ -15,6 +15,8 @@ void backlog_queue(struct token *at, struct op *op, bool bounded);
 void backlog_wait(struct token *token, struct op *op);
 /* For the record that it begins. */
 void backlog_hold(struct token *token, struct op *op);
+/* For what the supervisor says of it. */
+void backlog_ask(struct token *token, struct op *op);
 /* Before all queues. */
 void backlog_first(struct token *at, struct op *op);
 /* Another host claims its nickname. Its place among its instance's stays taken; an op that nobody wants is dropped. */

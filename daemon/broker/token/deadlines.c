@@ -74,6 +74,7 @@ uint64_t deadlines_tick(struct token *token, uint64_t now)
         collect_due_list(&tick, &token->first);
         collect_due_list(&tick, &token->paused);
         collect_due_list(&tick, &token->waiting);
+        collect_due_list(&tick, &token->asked);
         backlog_end_list(&tick.due, late);
         resume_paused(token, &tick);
         LINK_FOREACH_SAFE(unsettled, &token->unsettled)

@@ -71,6 +71,7 @@ int token_new(struct broker *broker, const struct config_token *config, struct t
         link_init(&token->held);
         link_init(&token->paused);
         link_init(&token->unsettled);
+        link_init(&token->asked);
         link_init(&token->copies);
         queue_init(&token->queue);
         token->broker = broker;
@@ -172,8 +173,21 @@ void token_set_state(struct token *token, const struct message_token *message)
         token->restarts = message->restarts;
         if (message->end || message->state == TOKEN_READY)
                 token->end = message->end;
-        if (token->state == TOKEN_FAILED)
+        if (!token_has_hope(token))
                 backlog_give_up(token);
+}
+
+void token_maintained(struct token *token, const struct message_maintained *message)
+{
+        LINK_FOREACH_SAFE(at, &token->asked)
+        {
+                struct op *op = LINK_OF(at, struct op, link);
+
+                if (op->cookie > message->number)
+                        continue;
+                op->text = message->reason;
+                backlog_end(op, message->done ? END_OK : END_UNAVAILABLE);
+        }
 }
 
 uint64_t token_tick(struct token *token, uint64_t now)

@@ -21,5 +21,6 @@ bool token_refresh(struct token *token);
 
 /* Deadlines that have passed, what is due; returns when to come again. */
 uint64_t token_tick(struct token *token, uint64_t now);
-/* From the supervisor. */
+/* From the supervisor: what became of what operators wanted; its state. */
+void token_maintained(struct token *token, const struct message_maintained *message);
 void token_set_state(struct token *token, const struct message_token *message);

@@ -248,6 +248,13 @@ int module_load(struct slot_token *token, struct failure *failure)
         return r;
 }
 
+void module_close(const struct slot_token *token)
+{
+        /* NSS's databases have no sessions that outlive a process. */
+        if (!token->internal && atomic_load(&token->start.over))
+                (void)token->p11->C_CloseAllSessions(token->slot);
+}
+
 static int load_again(struct slot_token *token, struct failure *failure)
 {
         int r;

@@ -13,6 +13,10 @@
  * Errors as in failure.h. */
 int module_load(struct slot_token *token, struct failure *failure);
 
+/* Closes every session of this process, by which the token logs it out. For the monitor, when no call is in progress and none will
+ * begin: a device that keeps the sessions of a process that is gone for a while has no room for the next one. */
+void module_close(const struct slot_token *token);
+
 /* C_Finalize, C_Initialize, and the slot again: what the module shows after that is what is there now. Only
  * for a look. Errors as in failure.h. */
 int module_again(struct slot_token *token, struct failure *failure);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See maintain.h. */
+#include "daemon/supervisor/maintain.h"
+
+#include <stdio.h>
+
+#include "daemon/supervisor/retire.h"
+#include "daemon/supervisor/succession.h"
+#include "daemon/supervisor/token-looks.h"
+#include "daemon/supervisor/wish.h"
+
+static void start_anew(struct supervised_token *token)
+{
+        token->refused_pin.refused = false;
+        life_renew(&token->life, moment_now(), 0);
+        child_end(token->worker);
+}
+
+/* The word of an operator: the PIN is tried once, also one that was refused before. What works is left alone. */
+static void retry(struct supervised_token *token)
+{
+        if (token->next.phase == SUCCESSION_FAILED)
+                succession_retry(token);
+        else if (token->life.phase == LIFE_WAITING || token->life.phase == LIFE_FAILED)
+                start_anew(token);
+}
+
+static void disable(struct supervised_token *token, bool drain, uint32_t uid)
+{
+        char reason[REASON_SIZE];
+        uint64_t finish_usec = 0;
+
+        /* A section that has not shown that it works is not tried meanwhile. */
+        succession_give_up(token);
+        snprintf(reason, sizeof(reason), "%s by uid %u; tokendctl enable %s starts it again",
+                drain ? "drained" : "disabled", uid, token->name);
+        if (drain)
+                finish_usec = retire_worker(token, reason);
+        life_disable(&token->life, moment_now(), finish_usec, reason);
+        if (finish_usec == 0)
+                child_end(token->worker);
+        look_end(token);
+}
+
+int maintain(struct supervised_token *token, const struct message_maintain *message)
+{
+        if (message->what == 0 || message->what >= MAINTENANCE_MAX_)
+                return -EBADMSG;
+        token->wish = (struct maintenance_wish){.number = message->number, .what = message->what};
+        if (message->what == MAINTENANCE_RETRY)
+                retry(token);
+        else if (message->what != MAINTENANCE_ENABLE)
+                disable(token, message->what == MAINTENANCE_DRAIN, message->uid);
+        else if (token->life.state == TOKEN_DISABLED)
+                start_anew(token);
+        supervised_token_tell(token);
+        supervised_token_arm(token);
+        return 0;
+}
