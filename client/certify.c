@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The calls that make, import and remove certificates: tokend_request_certificate(), tokend_self_sign(),
- * tokend_import_certificate(), tokend_delete_certificate() and tokend_delete_certificate_of(). */
+ * tokend_import_certificate(), tokend_replace_certificate(), tokend_delete_certificate() and tokend_delete_certificate_of(). */
+#include <errno.h>
+
 #include "gen/client/stubs.h"
 
 /* Runs a call whose reply is a certificate, and ends it. */
@@ -75,6 +77,85 @@ enum tokend_error tokend_import_certificate(struct tokend *handle, const char *t
                 timeout_ms, ret_failure);
 
         return error == TOKEND_OK ? finish_for_certificate(handle, &call, ret, ret_failure) : error;
+}
+
+/* ---- in the place of others ---- */
+
+/* replacement comes first, so that its address is also that of the whole. The serial numbers are those of object. */
+struct owned_replacement {
+        struct tokend_replacement replacement;
+        struct json_object *object;
+        const char **serials;
+};
+
+void tokend_replacement_free(struct tokend_replacement *replacement)
+{
+        struct owned_replacement *owned = (struct owned_replacement *)(void *)replacement;
+
+        if (!owned)
+                return;
+        tokend_certificate_free(replacement->certificate);
+        free(owned->serials);
+        json_object_put(owned->object);
+        free(owned);
+}
+
+static int fill(struct owned_replacement *owned, const struct certificates_import_result *result)
+{
+        struct tokend_replacement *replacement = &owned->replacement;
+
+        replacement->unchanged = result->unchanged;
+        replacement->n_replaced = result->replaced ? json_object_array_length(result->replaced) : 0;
+        owned->serials = calloc(replacement->n_replaced + 1, sizeof(*owned->serials));
+        if (!owned->serials)
+                return -ENOMEM;
+        for (size_t i = 0; i < replacement->n_replaced; i++)
+                owned->serials[i] = json_object_get_string(json_object_array_get_idx(result->replaced, i));
+        replacement->replaced = owned->serials;
+        return 0;
+}
+
+static enum tokend_error take_replacement(
+        struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
+{
+        struct certificates_import_result result = {0};
+        struct owned_replacement *owned;
+        enum tokend_error error = certificate_take(call, parameters, ret_failure);
+        struct tokend_certificate *certificate = TAKE_PTR(call->object);
+
+        if (error == TOKEND_OK)
+                error = certificates_import_parse(parameters, &result, ret_failure);
+        owned = error == TOKEND_OK ? calloc(1, sizeof(*owned)) : NULL;
+        if (!owned) {
+                tokend_certificate_free(certificate);
+                return error == TOKEND_OK ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate")
+                                          : error;
+        }
+        owned->replacement.certificate = certificate;
+        owned->object = json_object_get(parameters);
+        call->object = owned;
+        return fill(owned, &result) < 0 ? fail(ret_failure, TOKEND_NO_MEMORY, "no memory for a certificate")
+                                        : TOKEND_OK;
+}
+
+static void forget_replacement(struct call *call)
+{
+        tokend_replacement_free(TAKE_PTR(call->object));
+}
+
+enum tokend_error tokend_replace_certificate(struct tokend *handle, const char *token, const char *nickname,
+        const void *der, size_t length, int timeout_ms, struct tokend_replacement **ret,
+        struct tokend_failure *ret_failure)
+{
+        struct call call;
+        enum tokend_error error = certificates_import_begin(&call,
+                &(struct certificates_import_arguments){
+                        .token = token, .nickname = nickname, .certificate = {der, length}, .replace = true},
+                timeout_ms, ret_failure);
+
+        return error == TOKEND_OK
+                       ? call_finish(handle, &call, take_replacement, forget_replacement, ret, ret_failure)
+                       : error;
 }
 
 enum tokend_error tokend_delete_certificate(

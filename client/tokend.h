@@ -547,6 +547,22 @@ enum tokend_error tokend_import_certificate(struct tokend *handle, const char *t
         const void *der, size_t length, int timeout_ms, struct tokend_certificate **ret,
         struct tokend_failure *ret_failure);
 
+/* A certificate that was put in the place of others. Strings live as long as it. */
+struct tokend_replacement {
+        struct tokend_certificate *certificate; /* it is freed with the replacement */
+        const char *const *replaced; /* the serial numbers of those that went; NULL behind the last */
+        size_t n_replaced;
+        bool unchanged; /* it was there before, alone: nothing was done */
+};
+/* NULL is allowed. */
+void tokend_replacement_free(struct tokend_replacement *replacement);
+
+/* As tokend_import_certificate(), and the certificates of that nickname that are for the same public key go when it is there. At every
+ * moment one of them is there. If it failed, it may be repeated. Free *ret with tokend_replacement_free(). */
+enum tokend_error tokend_replace_certificate(struct tokend *handle, const char *token, const char *nickname,
+        const void *der, size_t length, int timeout_ms, struct tokend_replacement **ret,
+        struct tokend_failure *ret_failure);
+
 /* Deletes a certificate. Its key stays. The request is never sent twice: TOKEND_OUTCOME_UNKNOWN if the reply was lost.
  * tokend_delete_certificate_of() deletes the one of several certificates of that name that has this serial number, as
  * struct tokend_certificate shows it; NULL: there is only one. */

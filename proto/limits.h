@@ -157,6 +157,9 @@
  * key, each under another nickname. */
 #define LIMIT_OTHER_NAMES 64U
 
+/* Certificates of one key that an import replaces at once. A key has one, and a few more where other programs renewed it. */
+#define LIMIT_REPLACED 16U
+
 /* Names in one Certificates.Check; DNS names in one certificate or request. */
 #define LIMIT_CHECK_NAMES 256U
 #define LIMIT_DNS_NAMES   64U

@@ -41,8 +41,10 @@ const struct remedy remedies[] = {
                 "`tokendctl list` prints the ids. Name the object as pkcs11:token=LABEL;id=%01%02, with each "
                 "byte of the id behind a %."},
         {"NicknameExists", NULL,
-                "Choose another nickname, or delete what bears it first, with `tokendctl delete` or "
-                "`tokendctl delete-cert`."},
+                "To renew the certificate of a key, `tokendctl import KEY FILE --replace`. Otherwise choose "
+                "another "
+                "nickname, or delete what bears it first, with `tokendctl delete` or `tokendctl "
+                "delete-cert`."},
         {"AlgorithmNotSupported", NULL,
                 "`tokendctl list` prints the type of the key, and `tokendctl --json tokens` what the device "
                 "can do."},

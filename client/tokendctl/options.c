@@ -215,6 +215,7 @@ static const struct option_row rows[OPTION_MAX_] = {
         [OPTION_DNS] = {"dns", true, 0, add_dns_name},
         [OPTION_DAYS] = {"days", true, 0, parse_days},
         [OPTION_CA] = {"ca", false, PLACE(ca), NULL},
+        [OPTION_REPLACE] = {"replace", false, PLACE(replace), NULL},
         [OPTION_PEM] = {"pem", false, PLACE(pem), NULL},
         [OPTION_NICKNAME] = {"nickname", true, PLACE(nickname), NULL},
         [OPTION_SUBSYSTEM] = {"subsystem", true, PLACE(subsystem), NULL},

@@ -41,6 +41,7 @@ enum ctl_option {
         OPTION_DNS,
         OPTION_DAYS,
         OPTION_CA,
+        OPTION_REPLACE,
         OPTION_PEM,
         OPTION_NICKNAME,
         OPTION_SUBSYSTEM,

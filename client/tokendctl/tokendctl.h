@@ -42,7 +42,7 @@ struct ctl_options {
         int size;   /* bits; 0: not given */
         int length; /* bytes; 0: not given */
         int bit;
-        bool loadable, base64, der, yes, watch;
+        bool loadable, base64, der, yes, replace, watch;
         bool salted; /* salt_length was given */
         int salt_length;
 

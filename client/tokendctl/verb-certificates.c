@@ -184,6 +184,39 @@ static int read_certificate(const char *path, unsigned char **ret, size_t *ret_l
         return r < 0 ? usage("%s: expected a certificate in PEM or DER", path) : EXIT_DONE;
 }
 
+/* What import printed, and what became of the old ones on standard error. */
+static int print_replacement(const struct ctl_options *o, const struct tokend_replacement *replacement)
+{
+        if (o->json) {
+                printf("{\"certificate\":%s,\"replaced\":[", replacement->certificate->json);
+                for (size_t i = 0; i < replacement->n_replaced; i++)
+                        printf("%s\"%s\"", i > 0 ? "," : "", replacement->replaced[i]);
+                printf("],\"unchanged\":%s}\n", replacement->unchanged ? "true" : "false");
+                return EXIT_DONE;
+        }
+        if (replacement->unchanged)
+                fprintf(stderr, "The token has this very certificate already; nothing was done.\n");
+        for (size_t i = 0; i < replacement->n_replaced; i++)
+                fprintf(stderr, "It replaced the certificate of serial number %s.\n",
+                        replacement->replaced[i]);
+        return print_table(&replacement->certificate, 1);
+}
+
+static int import_in_place(const struct ctl_options *o, struct tokend *handle, const char *token,
+        const char *nickname, const void *der, size_t length)
+{
+        struct tokend_replacement *replacement;
+        struct tokend_failure failure;
+        int r;
+
+        if (tokend_replace_certificate(
+                    handle, token, nickname, der, length, o->timeout_ms, &replacement, &failure) != TOKEND_OK)
+                return refused(o, &failure);
+        r = print_replacement(o, replacement);
+        tokend_replacement_free(replacement);
+        return r;
+}
+
 int verb_import(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
@@ -202,6 +235,8 @@ int verb_import(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
+        if (o->replace)
+                return import_in_place(o, handle, token, nickname, der, length);
         if (tokend_import_certificate(
                     handle, token, nickname, der, length, o->timeout_ms, &certificate, &failure) != TOKEND_OK)
                 return refused(o, &failure);

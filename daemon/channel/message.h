@@ -70,9 +70,11 @@
           ANSWER_CERTIFICATE, F(u8, algorithm) F(text, subject) F(u32, days) F(u8, ca) \
           F(bytes, dns_names)) \
         /* key: of the key that the certificate is for and whose nickname it gets; 0: the certificate stands alone. names: the key has no
-         * name yet, and gets that of the certificate. */ \
+         * name yet, and gets that of the certificate. replace: it may be there already, and then those of these marks go
+         * (certificate_mark(), one after the other). */ \
         O(IMPORT, import, CLASS_REQUEST | CLASS_CHANGES | CLASS_NAMES | CLASS_OBJECT, \
-          ANSWER_CERTIFICATE, F(text, nickname) F(u8, names) F(bytes, der)) \
+          ANSWER_CERTIFICATE, F(text, nickname) F(u8, names) F(bytes, der) F(u8, replace) \
+          F(bytes, marks)) \
         /* key: of the certificate. */ \
         O(CERT_DELETE, cert_delete, CLASS_REQUEST | CLASS_CHANGES | CLASS_OBJECT, ANSWER_NOTHING,) \
         /* A secret key on the token. type: enum secret_type; size: bytes; usage: mask of enum key_usage; id: a CKA_ID nobody
@@ -190,9 +192,9 @@
         M(LEAVING, leaving, F(u64, usec)) \
         /* A fresh process should look for this nickname; answered with SOUGHT of the same number. One at a time. The supervisor
          * hands it on to that process. claimant, claim: whose claim is ours; claimant is empty where none was written. scope:
-         * enum nickname_scope; id: of its keys. */ \
+         * enum nickname_scope; id: of its keys; known: marks of certificates that may bear the nickname. */ \
         M(SEEK, seek, F(u64, number) F(text, nickname) F(bytes, claimant) F(u64, claim) F(bytes, id) \
-          F(u8, scope)) \
+          F(u8, scope) F(bytes, known)) \
         /* ---- control, a look's process to supervisor, and supervisor to worker ---- */ \
         /* ok 0: the look failed, ckr (0: no call of the token's did) and reason say how. seen: mask of enum seen. */ \
         M(SOUGHT, sought, F(u64, number) F(u8, ok) F(u8, seen) F(u64, ckr) F(text, reason)) \

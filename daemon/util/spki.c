@@ -233,6 +233,25 @@ bool spki_is_same(struct der a, struct der b)
         return is_same_point(curve, key_a, key_b) || is_same_point(curve, key_b, key_a);
 }
 
+/* ---- which certificate it is ---- */
+
+struct der certificate_mark(struct der certificate)
+{
+        if (certificate.length < CERTIFICATE_MARK)
+                return (struct der){0};
+        return (struct der){certificate.data + certificate.length - CERTIFICATE_MARK, CERTIFICATE_MARK};
+}
+
+bool certificate_has_mark(struct der certificate, struct der marks)
+{
+        struct der mark = certificate_mark(certificate);
+
+        for (size_t at = 0; mark.length > 0 && at + CERTIFICATE_MARK <= marks.length; at += CERTIFICATE_MARK)
+                if (memcmp(mark.data, marks.data + at, CERTIFICATE_MARK) == 0)
+                        return true;
+        return false;
+}
+
 /* ---- making ---- */
 
 /* SEQUENCE { SEQUENCE { algorithm }, BIT STRING { head, key } }. head: what stands before the key's bytes. */

@@ -45,6 +45,15 @@ unsigned spki_curve_bits(struct der params);
 /* CKA_EC_PARAMS of a curve: an OID. Empty for an unknown curve. */
 struct der spki_curve_params(unsigned bits);
 
+/* ---- which certificate it is ---- */
+
+/* The last bytes of a certificate, which are of its signature: they tell it from every other that nobody made to be taken for it.
+ * Empty: it is shorter. For those who only have to know whether a certificate is one that they have seen, and have no hash. */
+#define CERTIFICATE_MARK 32U
+struct der certificate_mark(struct der certificate);
+/* Whether it has one of these marks, which lie one after the other. */
+bool certificate_has_mark(struct der certificate, struct der marks);
+
 /* ---- making: a new buffer into *ret, which the caller frees. -EINVAL: these values make no key; -ENOMEM ---- */
 
 /* Big-endian unsigned integers; leading zeros are allowed. */

@@ -6,13 +6,14 @@
 
 #include "daemon/worker/claims/claims.h"
 #include "daemon/worker/core/attributes.h"
+#include "daemon/worker/core/object.h"
 #include "daemon/worker/device/attribute.h"
 #include "daemon/worker/device/login.h"
 #include "daemon/worker/look-try.h"
 #include "daemon/worker/ops/pair.h"
 
-/* Keys of one nickname that are looked at one by one. */
-#define KEYS_MAX 16U
+/* Objects of one nickname that are looked at one by one: with fewer than so many it is known that there are no more. */
+#define KEYS_MAX (LIMIT_REPLACED + 2U)
 
 static int open_session(struct session *session, struct slot_token *token, struct failure *failure)
 {
@@ -90,6 +91,17 @@ static int is_of_id(
                                                                                                         : r;
 }
 
+/* Whether it is one of the certificates of the question, which may bear the nickname. One that cannot be read is none of them. */
+static int is_known(
+        const struct nickname_search *search, struct session *session, CK_OBJECT_HANDLE handle, bool *ret)
+{
+        _cleanup_(object_freep) struct object *object = NULL;
+        int r = object_read(session, CKO_CERTIFICATE, handle, &object);
+
+        *ret = r == 0 && object_has_mark(object, search->seek->known);
+        return session_said(session, r, CKR_OBJECT_HANDLE_INVALID) ? 0 : r;
+}
+
 static int see_class(struct nickname_search *search, struct session *session, CK_OBJECT_CLASS class)
 {
         const struct message_seek *seek = search->seek;
@@ -105,6 +117,8 @@ static int see_class(struct nickname_search *search, struct session *session, CK
 
                 if (seek->scope == SCOPE_OTHERS && n < KEYS_MAX && class != CKO_CERTIFICATE)
                         r = is_of_id(search, session, handles[i], &excepted);
+                if (seek->known.length > 0 && n < KEYS_MAX && class == CKO_CERTIFICATE)
+                        r = is_known(search, session, handles[i], &excepted);
                 if (!excepted)
                         search->seen |= SEEN_OBJECT;
         }

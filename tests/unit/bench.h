@@ -31,6 +31,7 @@ enum bench_what {
         DO_GENERATE,
         DO_DELETE,
         DO_IMPORT,
+        DO_REPLACE, /* Import, in the place of a certificate */
         DO_RENAME,
         DO_LIST,
         DO_RANDOM,
@@ -125,8 +126,8 @@ struct bench_cell {
 
 static inline bool what_changes(enum bench_what what)
 {
-        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT || what == DO_RENAME ||
-               what == DO_STORE || what == DO_DISCARD;
+        return what == DO_GENERATE || what == DO_DELETE || what == DO_IMPORT || what == DO_REPLACE ||
+               what == DO_RENAME || what == DO_STORE || what == DO_DISCARD;
 }
 
 /* What may go to an accelerator. */
@@ -158,8 +159,8 @@ static inline bool what_names_token(enum bench_what what)
 /* What a claim of another host may be in the way of: it gives a nickname, or may have to make the keys that seal. */
 static inline bool what_is_claimed(enum bench_what what)
 {
-        return what == DO_GENERATE || what == DO_IMPORT || what == DO_RENAME || what == DO_SEAL ||
-               what == DO_STORE || what == DO_UNWRAP || what == DO_AGREE;
+        return what == DO_GENERATE || what == DO_IMPORT || what == DO_REPLACE || what == DO_RENAME ||
+               what == DO_SEAL || what == DO_STORE || what == DO_UNWRAP || what == DO_AGREE;
 }
 
 /* What is sent once more where its worker dies. */
@@ -215,7 +216,7 @@ struct fake_worker {
 
 /* What is really so. */
 struct fake_token {
-        bool has_key, has_new, has_certificate, renamed, has_secret, has_new_secret;
+        bool has_key, has_new, has_certificate, has_renewed, renamed, has_secret, has_new_secret;
         uint8_t new_id[16];
         unsigned n_sent, n_claimed,
                 n_done; /* of the cell's request: reached a worker, met a claim, was done */

@@ -43,7 +43,7 @@ static void check_reply(struct stage *stage, uint32_t right)
 static void check_records(struct stage *stage)
 {
         const struct fake_audit *audit = &stage->audit;
-        unsigned n_begun = 0, n_ends = 0;
+        unsigned n_begun = 0, n_ends = 0, n_replaced = 0;
         const char *end = "";
 
         if (!stage->op || stage->op->number == 0 || is_unaudited(&stage->cell))
@@ -53,7 +53,9 @@ static void check_records(struct stage *stage)
 
                 if (record->request != stage->op->number)
                         continue;
-                if (strcmp(record->result, "begun") != 0) {
+                if (stage->cell.what == DO_REPLACE && strcmp(record->kind, "delete") == 0)
+                        n_replaced++;
+                else if (strcmp(record->result, "begun") != 0) {
                         n_ends++;
                         end = record->result;
                 } else
@@ -64,6 +66,11 @@ static void check_records(struct stage *stage)
                 bench_fault(stage, "%u records that it begins, and %u of its end", n_begun, n_ends);
         if (n_ends == 0)
                 return;
+        /* What went has a record of its own, where there was memory for it. */
+        if (n_replaced > (stage->token.has_renewed ? 1U : 0U) ||
+                (n_replaced == 0 && stage->cell.what == DO_REPLACE && strcmp(end, "ok") == 0 &&
+                        !stage->was_short))
+                bench_fault(stage, "%u records of what went", n_replaced);
         if (strcmp(end, "ok") == 0 && stage->token.n_done == 0)
                 bench_fault(stage, "recorded as done, and was not");
         if (stage->token.n_done > 0 &&

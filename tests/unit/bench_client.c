@@ -16,6 +16,7 @@
 #define CIPHERTEXT A64 A64 A64 A64 A64 "AAAAAAAAAAAAAAAAAAAAAA=="
 /* As far as the broker reads it: SubjectPublicKeyInfo in its place, all else empty. */
 #define CERTIFICATE "MBowEwIBATAAMAAwADAAMAYwAAMCAFUwAAMBAA=="
+#define RENEWED     "MDswEwIBAjAAMAAwADAAMAYwAAMCAFUwAAMiAAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw=="
 
 #define CALL(interface, method, parameters)                                                                  \
         "{\"method\":\"io.tokend." interface "." method "\",\"parameters\":{" parameters "}"
@@ -39,6 +40,9 @@ static const char *const calls[N_WHAT] = {
         [DO_DELETE] = CALL("Keys", "Delete", TEXT("key", "hsm:key")),
         [DO_IMPORT] = CALL("Certificates", "Import",
                 TEXT("token", "hsm") "," TEXT("nickname", "cert") "," TEXT("certificate", CERTIFICATE)),
+        [DO_REPLACE] = CALL("Certificates", "Import",
+                TEXT("token", "hsm") "," TEXT("nickname", "old") "," TEXT(
+                        "certificate", RENEWED) ",\"replace\":true"),
         [DO_RENAME] = CALL("Keys", "Rename", TEXT("key", "hsm:key") "," TEXT("nickname", "newer")),
         [DO_LIST] = CALL("Keys", "List", TEXT("token", "hsm")),
         [DO_RANDOM] = CALL("Keys", "Random", "\"length\":16"),

@@ -8,12 +8,24 @@
 static const uint8_t certificate[] = {0x30, 0x1a, 0x30, 0x13, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30,
         0x00, 0x30, 0x00, 0x30, 0x06, 0x30, 0x00, 0x03, 0x02, 0x00, 0x55, 0x30, 0x00, 0x03, 0x01, 0x00};
 
+/* Of one public key; they differ in serial number and signature. */
+static const uint8_t old[] = {0x30, 0x3b, 0x30, 0x13, 0x02, 0x01, 0x01, 0x30, 0x00, 0x30, 0x00, 0x30, 0x00,
+        0x30, 0x00, 0x30, 0x06, 0x30, 0x00, 0x03, 0x02, 0x00, 0x55, 0x30, 0x00, 0x03, 0x22, 0x00, 0x06, 0x06,
+        0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06,
+        0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06, 0x06};
+static const uint8_t renewed[] = {0x30, 0x3b, 0x30, 0x13, 0x02, 0x01, 0x02, 0x30, 0x00, 0x30, 0x00, 0x30,
+        0x00, 0x30, 0x00, 0x30, 0x06, 0x30, 0x00, 0x03, 0x02, 0x00, 0x55, 0x30, 0x00, 0x03, 0x22, 0x00, 0x07,
+        0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07,
+        0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07};
+
 void token_tell(struct stage *stage, const struct fake_worker *worker, enum object object)
 {
         static const char *const nicknames[] = {[OBJECT_OURS] = "key",
                 [OBJECT_PLAIN] = "plain",
                 [OBJECT_NEW] = "new",
                 [OBJECT_CERT] = "cert",
+                [OBJECT_OLD] = "old",
+                [OBJECT_RENEWED] = "old",
                 [OBJECT_AUDIT] = "audit",
                 [OBJECT_RSA] = "rsa",
                 [OBJECT_OLD_SECRET] = "secret",
@@ -48,14 +60,29 @@ void token_tell(struct stage *stage, const struct fake_worker *worker, enum obje
                 entry.flags = FLAG_SENSITIVE | FLAG_ALWAYS_SENSITIVE | FLAG_EXTRACTABLE;
         if (object == OBJECT_NEW || object == OBJECT_NEW_SECRET)
                 entry.id = wire_bytes(stage->token.new_id, sizeof(stage->token.new_id));
-        if (object == OBJECT_CERT) {
+        if (object == OBJECT_CERT || object == OBJECT_OLD || object == OBJECT_RENEWED) {
                 entry.kind = OBJECT_CERTIFICATE;
                 entry.key_type = 0;
                 entry.size = entry.usage = 0;
                 entry.der = wire_bytes(certificate, sizeof(certificate));
                 entry.serial = "01";
         }
+        if (object == OBJECT_OLD)
+                entry.der = wire_bytes(old, sizeof(old));
+        if (object == OBJECT_RENEWED) {
+                entry.der = wire_bytes(renewed, sizeof(renewed));
+                entry.serial = "02";
+        }
         (void)message_send_entry(worker->fd, &entry, NULL, 0);
+}
+
+void token_tell_change(struct stage *stage, const struct fake_worker *worker, enum object object)
+{
+        if (object == OBJECT_RENEWED)
+                (void)message_send_drop(worker->fd,
+                        &(struct message_drop){.number = token_number(worker, OBJECT_OLD)}, NULL, 0);
+        token_tell(stage, worker, object);
+        (void)message_send_settled(worker->fd, &(struct message_settled){.generation = 2}, NULL, 0);
 }
 
 void token_tell_all(struct stage *stage, const struct fake_worker *worker)
@@ -72,6 +99,7 @@ void token_tell_all(struct stage *stage, const struct fake_worker *worker)
                         token_tell(stage, worker, OBJECT_NEW_SECRET);
                 if (stage->token.has_new)
                         token_tell(stage, worker, OBJECT_NEW);
+                token_tell(stage, worker, stage->token.has_renewed ? OBJECT_RENEWED : OBJECT_OLD);
                 if (stage->token.has_certificate)
                         token_tell(stage, worker, OBJECT_CERT);
         }

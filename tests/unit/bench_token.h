@@ -9,8 +9,10 @@ enum object {
         OBJECT_PLAIN,    /* another, of which no accelerator gets a copy */
         OBJECT_NEW,
         OBJECT_CERT,
-        OBJECT_AUDIT, /* the key that AuditKey= names */
-        OBJECT_RSA,   /* it decrypts */
+        OBJECT_OLD,     /* a certificate */
+        OBJECT_RENEWED, /* what takes its place */
+        OBJECT_AUDIT,   /* the key that AuditKey= names */
+        OBJECT_RSA,     /* it decrypts */
         OBJECT_OLD_SECRET,
         OBJECT_NEW_SECRET,
 };
@@ -20,6 +22,7 @@ static inline uint64_t token_number(const struct fake_worker *worker, enum objec
         return worker->life * 16 + object;
 }
 
-/* An ENTRY of the object, and of all that there are. */
+/* An ENTRY of the object, one of something new or changed with its SETTLED, and those of all that there are. */
+void token_tell_change(struct stage *stage, const struct fake_worker *worker, enum object object);
 void token_tell(struct stage *stage, const struct fake_worker *worker, enum object object);
 void token_tell_all(struct stage *stage, const struct fake_worker *worker);

@@ -141,7 +141,10 @@ static void perform(struct stage *stage, const struct fake_request *request)
                 token->has_key = false;
                 break;
         case MESSAGE_TYPE_IMPORT:
-                token->has_certificate = true;
+                if (stage->cell.what == DO_REPLACE)
+                        token->has_renewed = true;
+                else
+                        token->has_certificate = true;
                 break;
         case MESSAGE_TYPE_RENAME:
                 token->renamed = true;
@@ -191,6 +194,7 @@ static struct wire_bytes payload_of(
         struct stage *stage, struct fake_worker *worker, const struct fake_request *request)
 {
         static const uint8_t signature[] = {0x30, 6, 2, 1, 1, 2, 1, 1}, zeros[LIMIT_RANDOM];
+        enum object imported;
 
         switch (request->type) {
         case MESSAGE_TYPE_SIGN:
@@ -202,7 +206,7 @@ static struct wire_bytes payload_of(
         case MESSAGE_TYPE_SECRET_DERIVE:
                 return payload_sealed(&request->sealed);
         case MESSAGE_TYPE_SECRET_GENERATE:
-                token_tell(stage, worker, OBJECT_NEW_SECRET);
+                token_tell_change(stage, worker, OBJECT_NEW_SECRET);
                 return payload_number(token_number(worker, OBJECT_NEW_SECRET), 0, 8);
         case MESSAGE_TYPE_WRAP:
         case MESSAGE_TYPE_CIPHER:
@@ -216,15 +220,16 @@ static struct wire_bytes payload_of(
         case MESSAGE_TYPE_RANDOM:
                 return wire_bytes(zeros, request->length);
         case MESSAGE_TYPE_GENERATE:
-                token_tell(stage, worker, OBJECT_NEW);
+                token_tell_change(stage, worker, OBJECT_NEW);
                 return payload_number(token_number(worker, OBJECT_NEW), 0, 8);
         case MESSAGE_TYPE_SETTLE:
                 return payload_number(token_number(worker, OBJECT_NEW), 0, 8);
         case MESSAGE_TYPE_IMPORT:
-                token_tell(stage, worker, OBJECT_CERT);
-                return payload_number(token_number(worker, OBJECT_CERT), 0, 8);
+                imported = stage->cell.what == DO_REPLACE ? OBJECT_RENEWED : OBJECT_CERT;
+                token_tell_change(stage, worker, imported);
+                return payload_number(token_number(worker, imported), 0, 8);
         case MESSAGE_TYPE_RENAME:
-                token_tell(stage, worker, OBJECT_OURS);
+                token_tell_change(stage, worker, OBJECT_OURS);
                 return payload_number(token_number(worker, OBJECT_OURS), 0, 8);
         case MESSAGE_TYPE_LOAD:
                 return payload_number(COPY, 0, 16);

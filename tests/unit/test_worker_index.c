@@ -91,15 +91,17 @@ static void test_nicknames(void)
 
         struct wire_bytes a = wire_bytes("a", 1), bb = wire_bytes("bb", 2);
 
-        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_ALL, bb));
-        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_ALL, bb));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "thre", SCOPE_ALL, bb));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "four", SCOPE_ALL, bb));
-        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, a));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, bb));
-        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_OTHERS, a));
-        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_CERTIFICATES, a));
-        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "three", SCOPE_CERTIFICATES, a));
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_ALL, bb, wire_bytes(NULL, 0)));
+        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_ALL, bb, wire_bytes(NULL, 0)));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "thre", SCOPE_ALL, bb, wire_bytes(NULL, 0)));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "four", SCOPE_ALL, bb, wire_bytes(NULL, 0)));
+        CU_ASSERT(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, a, wire_bytes(NULL, 0)));
+        CU_ASSERT_FALSE(inventory_has_nickname(inventory, "three", SCOPE_OTHERS, bb, wire_bytes(NULL, 0)));
+        CU_ASSERT(inventory_has_nickname(inventory, "certificate", SCOPE_OTHERS, a, wire_bytes(NULL, 0)));
+        CU_ASSERT(
+                inventory_has_nickname(inventory, "certificate", SCOPE_CERTIFICATES, a, wire_bytes(NULL, 0)));
+        CU_ASSERT_FALSE(
+                inventory_has_nickname(inventory, "three", SCOPE_CERTIFICATES, a, wire_bytes(NULL, 0)));
 }
 
 static void test_pairs(void)

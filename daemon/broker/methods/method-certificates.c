@@ -196,6 +196,69 @@ static struct owner find_owner(const struct op *op, struct der spki, const char 
         return owner;
 }
 
+/* A certificate of that nickname: it is the one that is imported, or goes for it, or is in the way. */
+static enum op_end replace_one(struct op *op, struct entry *at, const struct entry *key, struct der spki)
+{
+        const struct certificates_import_parameters *p = (void *)op->parameters;
+        struct der of;
+        int r;
+
+        if (at->kind != OBJECT_CERTIFICATE || at->der_length < CERTIFICATE_MARK ||
+                !spki_of_certificate((struct der){at->der, at->der_length}, &of) || !spki_is_same(of, spki))
+                return END_NICKNAME_EXISTS;
+        if (bytes_equal(at->der, at->der_length, p->certificate.data, p->certificate.length) &&
+                (!key || bytes_equal(at->id, at->id_length, key->id, key->id_length))) {
+                op->was_there = true;
+                return END_OK;
+        }
+        r = op_replace(op, at);
+        return r == 0 ? END_OK : r == -ENOMEM ? END_NO_MEMORY : END_NICKNAME_EXISTS;
+}
+
+/* Finds what the certificate is to replace. key: whose nickname it is; NULL: none that is the certificate's. Else the op has failed. */
+static bool take_replaced(struct op *op, const struct entry *key, struct der spki)
+{
+        const struct certificates_import_parameters *p = (void *)op->parameters;
+        enum op_end end = END_OK;
+        struct entry *at = NULL;
+
+        while (!key && (at = directory_nickname(op->token->directory, p->nickname, at)))
+                if (at->kind == OBJECT_KEY)
+                        return op_invalid(
+                                op, "certificate", "its public key is not that of the key of this nickname");
+        while (end == END_OK && (at = directory_nickname(op->token->directory, p->nickname, at)))
+                if (at != key)
+                        end = replace_one(op, at, key, spki);
+        if (end != END_OK) {
+                op_refuse(op, end);
+                return false;
+        }
+        /* A key without a label of its own gets this one, and is not called by its other certificates any more. */
+        return !key || op->n_replaced == 0 || key->n_names == 1 ||
+               !policy_others_lose(op->broker->config, op_policy(op), op->token->config, key, p->nickname) ||
+               op_may(op, RIGHT_DELETE);
+}
+
+/* The marks of what goes. */
+static bool take_marks(struct op *op, struct wire_bytes *ret)
+{
+        *ret = wire_bytes(NULL, 0);
+        if (op->n_replaced == 0)
+                return true;
+        op->buffer = malloc(op->n_replaced * CERTIFICATE_MARK);
+        if (!op->buffer) {
+                op_refuse(op, END_NO_MEMORY);
+                return false;
+        }
+        for (size_t i = 0; i < op->n_replaced; i++)
+                memcpy(op->buffer + i * CERTIFICATE_MARK,
+                        certificate_mark((struct der){op->replaced[i]->der, op->replaced[i]->der_length})
+                                .data,
+                        CERTIFICATE_MARK);
+        *ret = wire_bytes(op->buffer, op->n_replaced * CERTIFICATE_MARK);
+        return true;
+}
+
 /* Whether the caller may import the certificate under that nickname: whose it is decides. op->entry becomes its key, or NULL. Else
  * the op has failed. */
 static bool may_import(struct op *op, const struct certificates_import_parameters *p)
@@ -218,18 +281,26 @@ static bool may_import(struct op *op, const struct certificates_import_parameter
                 op_denied(op, config_right_name(RIGHT_IMPORT), DENIAL_AUDIT_KEY);
         else if (!owner.key && owner.seen)
                 op_invalid(op, "nickname", "the key of this certificate has another nickname: give that one");
-        else if (is_taken(op->token, p->nickname, owner.key))
+        else if (!p->replace && is_taken(op->token, p->nickname, owner.key))
                 op_refuse(op, END_NICKNAME_EXISTS);
-        else {
+        else if (!p->replace || take_replaced(op, owner.key, spki)) {
                 op_set_entry(op, owner.key ? owner.key : owner.unnamed);
                 return true;
         }
         return false;
 }
 
+static void on_imported(struct op *op)
+{
+        if (op->end == END_OK)
+                op_settle_replaced(op);
+        op_finish(op);
+}
+
 void certificates_import(struct op *op)
 {
         const struct certificates_import_parameters *p = (void *)op->parameters;
+        struct wire_bytes marks;
 
         if (!op_may(op, RIGHT_IMPORT))
                 return;
@@ -242,18 +313,35 @@ void certificates_import(struct op *op)
         op->key = op->nickname = p->nickname;
         op->algorithm = "";
         op->invalid = "certificate";
-        if (!op_find_directory(op, certificates_import) || !may_import(op, p))
+        if (!op_find_directory(op, certificates_import) || !may_import(op, p) || !take_marks(op, &marks))
                 return;
         op->kind = MESSAGE_TYPE_IMPORT;
         op->input.import = (struct message_import){.nickname = p->nickname,
                 .names = op->entry && !entry_name(op->entry, p->nickname),
-                .der = wire_bytes(p->certificate.data, p->certificate.length)};
-        op_submit(op, op_finish);
+                .der = wire_bytes(p->certificate.data, p->certificate.length),
+                .replace = p->replace,
+                .marks = marks};
+        op_submit(op, on_imported);
+}
+
+static void put_replaced(struct output *output, void *userdata)
+{
+        const struct op *op = userdata;
+
+        for (size_t i = 0; i < op->n_replaced; i++) {
+                output_text(output, i > 0 ? "," : "");
+                output_string(output, op->replaced[i]->serial);
+        }
 }
 
 enum render certificates_import_render(struct op *op, struct output *output)
 {
-        certificates_import_reply_put(output, &(struct certificates_import_reply){{entry_put, op->made}});
+        const struct certificates_import_parameters *p = (void *)op->parameters;
+        bool unchanged = op->was_there && op->n_replaced == 0;
+
+        certificates_import_reply_put(
+                output, &(struct certificates_import_reply){{entry_put, op->made},
+                                {p->replace ? put_replaced : NULL, op}, p->replace ? &unchanged : NULL});
         return RENDER_LAST;
 }
 

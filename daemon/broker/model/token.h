@@ -71,6 +71,7 @@ struct worker {
         bool old; /* it was there before this broker, and has not said how often it has logged in */
         uint32_t sessions_open, session_limit, logins;
         uint32_t copies, copies_faster, copies_not_faster, copying; /* as SESSIONS tells */
+        struct output told; /* the renewal that is under way (told.h) */
 };
 
 /* What a look saw: who each object is, and no more. */

@@ -97,15 +97,21 @@ static const char *ciphertext_reason(const char *parameter)
                                                  : NULL;
 }
 
+static bool is_named(const struct op *op, const char *parameter)
+{
+        return op->refused && strcmp(op->refused, parameter) == 0;
+}
+
 /* The worker refused a parameter of the method. If it does not say which, the method knows. */
 static void fail_invalid(struct op *op)
 {
         const char *parameter = op->invalid ? op->invalid : "message", *reason;
 
-        for (size_t i = 0; op->refused && i < op->method->n_fields; i++)
-                if (strcmp(op->method->fields[i].name, op->refused) == 0)
+        for (size_t i = 0; i < op->method->n_fields; i++)
+                if (is_named(op, op->method->fields[i].name))
                         parameter = op->method->fields[i].name;
-        if (op->refused && strcmp(op->refused, "certificate") == 0)
+        /* Of a certificate that is none the worker does not say which parameter it was. */
+        if (strcmp(parameter, "certificate") == 0 && !is_named(op, parameter))
                 op_fail_with(op, PROTO_NOT_A_CERTIFICATE, "reason", op->text ? op->text : "");
         else {
                 reason = ciphertext_reason(parameter);

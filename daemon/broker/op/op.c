@@ -93,6 +93,9 @@ void op_unref(struct op *op)
         listing_free(op->listing);
         entry_unref(op->entry);
         entry_unref(op->made);
+        for (size_t i = 0; i < op->n_replaced; i++)
+                entry_unref(op->replaced[i]);
+        free(op->replaced);
         instance_unref(op->instance);
         if (op->caller)
                 account_charge(op->caller->account, op->cost, 0);
@@ -161,6 +164,30 @@ void op_set_entry(struct op *op, struct entry *entry)
 
         op->entry = entry ? entry_ref(entry) : NULL;
         entry_unref(old);
+}
+
+int op_replace(struct op *op, struct entry *certificate)
+{
+        if (op->n_replaced == LIMIT_REPLACED)
+                return -E2BIG;
+        if (!op->replaced)
+                op->replaced = calloc(LIMIT_REPLACED, sizeof(struct entry *));
+        if (!op->replaced)
+                return -ENOMEM;
+        op->replaced[op->n_replaced++] = entry_ref(certificate);
+        return 0;
+}
+
+void op_settle_replaced(struct op *op)
+{
+        size_t n = op->n_replaced;
+
+        op->n_replaced = 0;
+        for (size_t i = 0; i < n; i++)
+                if (op->attempt > 0 && !directory_current(op->token->directory, op->replaced[i]))
+                        op->replaced[op->n_replaced++] = op->replaced[i];
+                else
+                        entry_unref(op->replaced[i]);
 }
 
 void op_begin(struct op *op)

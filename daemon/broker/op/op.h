@@ -159,6 +159,10 @@ struct op {
         struct token *token; /* its own; NULL: none yet, or it has ended */
         struct entry *entry; /* the key or certificate it is about; counted */
         uint64_t object; /* the number that this had when the op was sent; 0: it was not, or it is settled */
+        struct entry **
+                replaced; /* what an import is to replace; once it has ended, what it has; counted, LIMIT_REPLACED at most */
+        size_t n_replaced;
+        bool was_there;        /* likewise: the very certificate was there before */
         unsigned char *buffer; /* of input, where it is not in the parameters; owned */
         uint64_t number;       /* in the records; 0: it is in none yet */
         uint64_t cookie;  /* of an op of the daemon's own: what it is for; of an operator's: its number */
@@ -291,6 +295,11 @@ const struct config_instance *op_policy(const struct op *op);
 void op_set_instance(struct op *op, struct instance *instance);
 
 void op_set_entry(struct op *op, struct entry *entry);
+
+/* An import is to replace that certificate. -ENOMEM; -E2BIG: it would be too many. */
+int op_replace(struct op *op, struct entry *certificate);
+/* It has ended: what it was to replace, and is still there, it has not replaced. */
+void op_settle_replaced(struct op *op);
 
 void op_begin(struct op *op);
 /* Goes on: calls then, or what the try on an accelerator has in its place. */

@@ -2,6 +2,7 @@
 /* See record.h. */
 #include "daemon/broker/op/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/broker/audit/records.h"
@@ -192,12 +193,53 @@ static int put(struct op *op, const struct audit_record *record, void (*on_safe)
         return 0;
 }
 
+/* ---- what an import replaces ---- */
+
+/* Bytes of a sentence with some serial numbers. */
+#define SERIALS_TEXT 512U
+
+/* What is about to go, in the record of the beginning. ret: SERIALS_TEXT bytes. */
+static const char *to_be_replaced(const struct op *op, char *ret)
+{
+        size_t at;
+
+        if (op->n_replaced == 0)
+                return NULL;
+        at = (size_t)snprintf(ret, SERIALS_TEXT, "it replaces the certificate of serial number");
+        for (size_t i = 0; i < op->n_replaced && at < SERIALS_TEXT; i++)
+                at += (size_t)snprintf(
+                        ret + at, SERIALS_TEXT - at, "%s %s", i > 0 ? "," : "", op->replaced[i]->serial);
+        return ret;
+}
+
+/* Each certificate that is gone has a record of its own, before that of the import. */
+static void record_replaced(struct op *op)
+{
+        char reason[SERIALS_TEXT];
+
+        if (!op->token || op->n_replaced == 0)
+                return;
+        op_settle_replaced(op);
+        for (size_t i = 0; i < op->n_replaced; i++) {
+                struct audit_record record = record_of(op);
+
+                put_entry(&record, op->replaced[i]);
+                snprintf(reason, sizeof(reason), "an import replaced it; its serial number was %s",
+                        op->replaced[i]->serial);
+                record.kind = AUDIT_DELETE;
+                record.result = "ok";
+                record.reason = reason;
+                (void)put(op, &record, NULL);
+        }
+}
+
 /* ---- when ---- */
 
 int record_begin(struct op *op, void (*on_safe)(struct op *op, bool may))
 {
         struct audit *audit = op->broker->audit;
         struct audit_record record;
+        char reason[SERIALS_TEXT];
         int r;
 
         op->audited = audit_is_kept(audit) && op->method && op->method->audit != 0;
@@ -209,6 +251,7 @@ int record_begin(struct op *op, void (*on_safe)(struct op *op, bool may))
                 return 0;
         record = record_of(op);
         record.result = "begun";
+        record.reason = to_be_replaced(op, reason);
         r = put(op, &record, audit->required ? on_safe : NULL);
         op->announced = r == 0;
         if (!audit->required)
@@ -258,6 +301,7 @@ int record_end(struct op *op, void (*on_safe)(struct op *op, bool may))
                 loop_arm(&op->broker->loop, account_denials_due_usec(op->caller->account));
                 return 0;
         }
+        record_replaced(op);
         record = record_of(op);
         record.result = answer_name(op);
         if (denied) {
@@ -298,6 +342,7 @@ void record_late_end(struct op *op)
 
         if (!op->audited || !audit_is_kept(op->broker->audit))
                 return;
+        record_replaced(op);
         record = record_of(op);
         record.result = op_end_name(op->end);
         record.reason = "nobody waited for it any more";

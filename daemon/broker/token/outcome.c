@@ -178,8 +178,8 @@ static bool made_by(const struct op *op, const struct entry *entry)
                spki_is_same(spki, (struct der){op->entry->der, op->entry->der_length});
 }
 
-/* The certificate that an import or a self-signing whose worker died was to make; NULL: it is not there. Nothing bore its
- * nickname before. */
+/* The certificate that an import or a self-signing whose worker died was to make; NULL: it is not there. Nothing else bore
+ * its nickname before, but what it was to replace. */
 static struct entry *certificate_of(const struct token *token, const struct op *op)
 {
         const char *nickname =
@@ -316,6 +316,9 @@ bool outcome_is_done(struct token *token, struct op *op)
                 return entry != NULL;
         default:
                 entry = certificate_of(token, op);
+                for (size_t i = 0; i < op->n_replaced; i++)
+                        if (directory_current(token->directory, op->replaced[i]))
+                                entry = NULL;
                 set_made(op, entry);
                 return entry != NULL;
         }

@@ -2,6 +2,8 @@
 /* See told.h. */
 #include "daemon/broker/token/told.h"
 
+#include <string.h>
+
 #include "daemon/broker/audit/records.h"
 
 static int keep_mechanisms(struct mechanisms *list, struct wire_bytes bytes)
@@ -74,23 +76,23 @@ static struct claims *claims_now(struct worker *worker)
         return worker->leaving ? NULL : &worker->token->claims;
 }
 
-static int on_entry(struct worker *worker, struct wire *wire)
+static int take_entry(struct worker *worker, struct wire *wire)
 {
         struct directory *directory = directory_now(worker);
         struct message_entry entry;
 
-        if (!may_tell(worker) || message_get_entry(wire, &entry) < 0)
+        if (message_get_entry(wire, &entry) < 0)
                 return -EBADMSG;
         return directory ? directory_put(directory, &entry) : 0;
 }
 
-static int on_drop(struct worker *worker, struct wire *wire)
+static int take_drop(struct worker *worker, struct wire *wire)
 {
         struct directory *directory = directory_now(worker);
         struct message_drop drop;
         struct entry *entry;
 
-        if (!may_tell(worker) || message_get_drop(wire, &drop) < 0)
+        if (message_get_drop(wire, &drop) < 0)
                 return -EBADMSG;
         entry = directory ? directory_number(directory, drop.number) : NULL;
         if (entry && worker == worker->token->worker)
@@ -100,15 +102,61 @@ static int on_drop(struct worker *worker, struct wire *wire)
         return 0;
 }
 
+static int take_change(struct worker *worker, enum message_type type, struct wire *wire)
+{
+        return type == MESSAGE_TYPE_ENTRY ? take_entry(worker, wire) : take_drop(worker, wire);
+}
+
+/* Each as its length and its bytes. */
+static int keep(struct output *told, const struct wire *wire)
+{
+        if (output_pending(told) + wire->size > LIMIT_OBJECTS_BYTES)
+                return -ENOSPC;
+        output_bytes(told, &wire->size, sizeof(wire->size));
+        output_bytes(told, wire->data, wire->size);
+        return told->failed ? -ENOMEM : 0;
+}
+
+static int on_change(struct worker *worker, enum message_type type, struct wire *wire)
+{
+        if (!may_tell(worker))
+                return -EBADMSG;
+        return worker->phase == WORKER_SERVING ? keep(&worker->told, wire) : take_change(worker, type, wire);
+}
+
+static int take_kept(struct worker *worker)
+{
+        const struct output *told = &worker->told;
+        size_t at = told->begin;
+        int r = 0;
+
+        while (r == 0 && at < told->end) {
+                struct wire wire = {.data = (uint8_t *)told->data + at + sizeof(wire.size)};
+
+                memcpy(&wire.size, told->data + at, sizeof(wire.size));
+                at += sizeof(wire.size) + wire.size;
+                r = take_change(worker, message_type(&wire), &wire);
+        }
+        told_forget(worker);
+        return r;
+}
+
 static int on_settled(struct worker *worker, struct wire *wire)
 {
         struct message_settled ignored;
+        int r;
 
         if (!may_tell(worker) || message_get_settled(wire, &ignored) < 0)
                 return -EBADMSG;
-        if (worker == worker->token->worker)
+        r = take_kept(worker);
+        if (r == 0 && worker == worker->token->worker)
                 worker->token->broker->on_token(worker->token, TOKEN_SETTLED);
-        return 0;
+        return r;
+}
+
+void told_forget(struct worker *worker)
+{
+        output_done(&worker->told);
 }
 
 static int on_sessions(struct worker *worker, struct wire *wire)
@@ -162,9 +210,8 @@ int told_take(struct worker *worker, enum message_type type, struct wire *wire)
         case MESSAGE_TYPE_HELLO:
                 return on_hello(worker, wire);
         case MESSAGE_TYPE_ENTRY:
-                return on_entry(worker, wire);
         case MESSAGE_TYPE_DROP:
-                return on_drop(worker, wire);
+                return on_change(worker, type, wire);
         case MESSAGE_TYPE_SETTLED:
                 return on_settled(worker, wire);
         case MESSAGE_TYPE_SESSIONS:

@@ -51,6 +51,7 @@ void worker_detach(struct worker *worker)
         worker->load_wanted = worker->leaving = false;
         worker->load_due_usec = USEC_NEVER;
         introduction_done(&worker->said);
+        told_forget(worker);
         if (worker != token->worker)
                 return;
         token->refresh_wanted = false;

@@ -42,8 +42,10 @@ static int look(struct operation *operation, const struct creation *creation,
         const struct claim_record *claim, unsigned n_looks, enum claim_step *ret)
 {
         const struct config_token *config = operation->session->token->config;
-        struct message_seek seek = {
-                .nickname = creation->nickname, .id = creation->id, .scope = creation->scope};
+        struct message_seek seek = {.nickname = creation->nickname,
+                .id = creation->id,
+                .scope = creation->scope,
+                .known = creation->known};
         struct look_answer answer = {0};
 
         if (claim) {
@@ -360,7 +362,7 @@ static int create_alone(struct operation *operation, const struct creation *crea
         if (r != 0)
                 return r;
         taken = inventory_has_nickname(
-                operation->inventory, creation->nickname, creation->scope, creation->id);
+                operation->inventory, creation->nickname, creation->scope, creation->id, creation->known);
         if (taken)
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return operation->claimant->writes ? claim_and_settle(operation, creation)

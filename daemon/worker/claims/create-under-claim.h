@@ -15,10 +15,11 @@ struct creation {
         struct wire_bytes id; /* CKA_ID that the object will have */
         enum nickname_scope
                 scope; /* what else must not bear the nickname; of SCOPE_OTHERS, but for the keys of that id */
-        bool waits;    /* an earlier try was answered REPLY_CLAIMED */
+        struct wire_bytes known; /* marks of the certificates that may bear it (certificate_mark()) */
+        bool waits;              /* an earlier try was answered REPLY_CLAIMED */
         /* As an operation_attempt. 0, or an answer: the object was created, or it was not;
          * REPLY_OUTCOME_UNKNOWN: that is not known. CALL_FAILED of class request or busy, and -errno: nothing
-         * of the object is left. CALL_FAILED of another class: that is not known. */
+         * of the object is left, or it is to stay. CALL_FAILED of another class: that is not known. */
         int (*create)(struct operation *operation, const void *request);
         /* Removes what may be left of the object, if that is not known. 0: nothing is left. */
         int (*remove)(struct operation *operation, const void *request);

@@ -11,10 +11,15 @@
 int inventory_new(struct inventory **ret)
 {
         struct inventory *inventory = calloc(1, sizeof(*inventory));
+        pthread_mutexattr_t recursive;
 
         if (!inventory)
                 return -ENOMEM;
-        pthread_mutex_init(&inventory->renewal, NULL);
+        /* Whoever holds it may have to renew it, after a session that was lost. */
+        pthread_mutexattr_init(&recursive);
+        pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+        pthread_mutex_init(&inventory->renewal, &recursive);
+        pthread_mutexattr_destroy(&recursive);
         pthread_mutex_init(&inventory->lock, NULL);
         *ret = inventory;
         return 0;
@@ -31,6 +36,16 @@ void inventory_free(struct inventory *inventory)
         pthread_mutex_destroy(&inventory->renewal);
         pthread_mutex_destroy(&inventory->lock);
         free(inventory);
+}
+
+void inventory_hold(struct inventory *inventory)
+{
+        pthread_mutex_lock(&inventory->renewal);
+}
+
+void inventory_release(struct inventory *inventory)
+{
+        pthread_mutex_unlock(&inventory->renewal);
 }
 
 void inventory_doubt(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle)
@@ -152,12 +167,6 @@ bool inventory_has_id(struct inventory *inventory, struct wire_bytes id)
         return found;
 }
 
-static bool has_label(const struct object *object, const char *label)
-{
-        return object->label_length == strlen(label) &&
-               memcmp(object->label, label, object->label_length) == 0;
-}
-
 static bool is_in_scope(const struct object *object, enum nickname_scope scope, struct wire_bytes id)
 {
         return scope == SCOPE_ALL || object->class == CKO_CERTIFICATE ||
@@ -174,15 +183,16 @@ bool inventory_has_handle(struct inventory *inventory, CK_OBJECT_CLASS class, CK
         return has;
 }
 
-bool inventory_has_nickname(
-        struct inventory *inventory, const char *nickname, enum nickname_scope scope, struct wire_bytes id)
+bool inventory_has_nickname(struct inventory *inventory, const char *nickname, enum nickname_scope scope,
+        struct wire_bytes id, struct wire_bytes known)
 {
         bool found = false;
 
         pthread_mutex_lock(&inventory->lock);
         for (size_t i = 0; i < inventory->index.n && !found; i++) {
                 const struct object *object = inventory->index.by_handle[i];
-                found = has_label(object, nickname) && is_in_scope(object, scope, id);
+                found = object_has_label(object, nickname) && is_in_scope(object, scope, id) &&
+                        !object_has_mark(object, known);
         }
         pthread_mutex_unlock(&inventory->lock);
         return found;
@@ -198,7 +208,7 @@ bool inventory_reserved(struct inventory *inventory, const char *label, struct w
                 const struct object *object = inventory->index.by_handle[i];
 
                 if (object->class != CKO_SECRET_KEY || !object->listable || object->leaving ||
-                        object->id_length != id_size || !has_label(object, label) ||
+                        object->id_length != id_size || !object_has_label(object, label) ||
                         (id.length > 0 && !has_id(object, id)))
                         continue;
                 if (!found || memcmp(object->id, found->id, id_size) < 0)
@@ -221,7 +231,7 @@ uint64_t inventory_find_secret(struct inventory *inventory, struct wire_bytes id
                 const struct object *object = inventory->index.by_handle[i];
 
                 if (object->class == CKO_SECRET_KEY && object->listable && has_id(object, id) &&
-                        has_label(object, label))
+                        object_has_label(object, label))
                         number = object->number;
         }
         pthread_mutex_unlock(&inventory->lock);
@@ -267,36 +277,6 @@ int inventory_public(struct inventory *inventory, uint64_t number, struct invent
         }
         pthread_mutex_unlock(&inventory->lock);
         return r;
-}
-
-CK_OBJECT_HANDLE inventory_certificate(struct inventory *inventory, uint64_t number)
-{
-        const struct object *object;
-        CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-
-        pthread_mutex_lock(&inventory->lock);
-        object = index_by_number(&inventory->index, number);
-        if (object && object->class == CKO_CERTIFICATE)
-                handle = object->handle;
-        pthread_mutex_unlock(&inventory->lock);
-        return handle;
-}
-
-uint64_t inventory_find_certificate(struct inventory *inventory, const char *label, struct der der)
-{
-        size_t length = strlen(label);
-        uint64_t number = 0;
-
-        pthread_mutex_lock(&inventory->lock);
-        for (size_t i = 0; i < inventory->index.n && number == 0; i++) {
-                const struct object *object = inventory->index.by_handle[i];
-                if (object->class == CKO_CERTIFICATE && object->listable && object->label_length == length &&
-                        memcmp(object->label, label, length) == 0 && object->der_length == der.length &&
-                        memcmp(object->der, der.data, der.length) == 0)
-                        number = object->number;
-        }
-        pthread_mutex_unlock(&inventory->lock);
-        return number;
 }
 
 uint64_t inventory_find(struct inventory *inventory, struct wire_bytes id, const char *label)

@@ -49,6 +49,10 @@ DEFINE_CLEANUP(struct inventory *, inventory_free);
 int inventory_refresh(
         struct inventory *inventory, struct session *session, const struct report *report, bool all);
 
+/* Between these two no other thread renews it: what the caller changes meanwhile is reported as one change. */
+void inventory_hold(struct inventory *inventory);
+void inventory_release(struct inventory *inventory);
+
 /* Attributes of an object were changed: the next renewal reads it again. */
 void inventory_doubt(struct inventory *inventory, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE handle);
 
@@ -72,9 +76,10 @@ bool inventory_allows(struct inventory *inventory, uint64_t number, CK_MECHANISM
 bool inventory_secret(struct inventory *inventory, uint64_t number, struct inventory_key *ret);
 bool inventory_has_still(struct inventory *inventory, const struct inventory_key *key);
 
-/* Whether an object of the token, a public key too, bears this nickname. id: of SCOPE_OTHERS. */
-bool inventory_has_nickname(
-        struct inventory *inventory, const char *nickname, enum nickname_scope scope, struct wire_bytes id);
+/* Whether an object of the token, a public key too, bears this nickname. id: of SCOPE_OTHERS. known: marks (certificate_mark()) of
+ * certificates that may bear it. */
+bool inventory_has_nickname(struct inventory *inventory, const char *nickname, enum nickname_scope scope,
+        struct wire_bytes id, struct wire_bytes known);
 
 /* Whether any object has this id. */
 bool inventory_has_id(struct inventory *inventory, struct wire_bytes id);
@@ -104,8 +109,18 @@ int inventory_public(struct inventory *inventory, uint64_t number, struct invent
 
 /* The handle of a certificate; CK_INVALID_HANDLE: there is no such certificate. */
 CK_OBJECT_HANDLE inventory_certificate(struct inventory *inventory, uint64_t number);
-/* The number of the certificate with that label and these bytes; 0: there is none. */
-uint64_t inventory_find_certificate(struct inventory *inventory, const char *label, struct der der);
+/* Handles of the certificates with that label and one of these marks, for that public key: n of them at most; returns their
+ * count. */
+size_t inventory_marked(struct inventory *inventory, const char *label, struct wire_bytes marks,
+        struct der spki, CK_OBJECT_HANDLE *handles, size_t n);
+/* Whether another certificate than this one (der), or this one under another label, has that issuer and serial number, as elements of
+ * DER. */
+bool inventory_has_issued(
+        struct inventory *inventory, struct der issuer, struct der serial, struct der der, const char *label);
+/* The number of the certificate with that label, these bytes and (unless it is empty) that id; 0: there is
+ * none. */
+uint64_t inventory_find_certificate(
+        struct inventory *inventory, const char *label, struct der der, struct wire_bytes id);
 
 /* The number of the private key with that id and that label of its own, if its public half is known; 0: there
  * is none. */

@@ -360,6 +360,19 @@ bool object_is_reserved(const struct object *object)
                strncmp(object->label, OBJECT_RESERVED, strlen(OBJECT_RESERVED)) == 0;
 }
 
+bool object_has_label(const struct object *object, const char *label)
+{
+        return object->label_length == strlen(label) &&
+               memcmp(object->label, label, object->label_length) == 0;
+}
+
+bool object_has_mark(const struct object *object, struct wire_bytes marks)
+{
+        return object->class == CKO_CERTIFICATE &&
+               certificate_has_mark(
+                       (struct der){object->der, object->der_length}, (struct der){marks.data, marks.length});
+}
+
 bool object_same_id(const struct object *a, const struct object *b)
 {
         return a->id_length == b->id_length && (a->id_length == 0 || memcmp(a->id, b->id, a->id_length) == 0);

@@ -83,5 +83,9 @@ bool object_is_reserved(const struct object *object);
  * and, if both have it, der. */
 bool object_same(const struct object *a, const struct object *b);
 
+/* Whether that is its label; whether it is a certificate with one of these marks (certificate_mark()). */
+bool object_has_label(const struct object *object, const char *label);
+bool object_has_mark(const struct object *object, struct wire_bytes marks);
+
 bool object_same_id(const struct object *a, const struct object *b);
 bool object_same_label(const struct object *a, const struct object *b);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * See cert-store.h. The object is written so that NSS, certutil and pkcs11-tool find it under its nickname,
- * and its key by its id, and so that it lends its nickname to no other key or certificate
- * (docs/names-of-keys.md).
+ * See cert-store.h. cert-object.c writes and removes the objects.
  *
  * IMPORT: a certificate that somebody else made, for a key on the token and under that key's nickname, or for
  * no key on the token. It gives nobody a key: whatever the broker thinks, this file checks that the
@@ -14,78 +12,14 @@
 #include <nss/secder.h>
 #include <string.h>
 
+#include "daemon/util/spki.h"
 #include "daemon/util/text.h"
 #include "daemon/util/unnamed.h"
 #include "daemon/worker/claims/create-under-claim.h"
-#include "daemon/worker/device/attribute.h"
+#include "daemon/worker/ops/cert-object.h"
 #include "daemon/worker/ops/pair.h"
 
-/* Certificates of one nickname that are looked at if one may have been left. */
-#define SEARCH_MAX 16U
-
-/* ---- the object ---- */
-
-/* subject: as CKA_SUBJECT. */
-static int write_object(
-        struct session *session, const struct cert_store *store, struct der subject, bool modifiable)
-{
-        CK_OBJECT_HANDLE handle;
-        CK_ATTRIBUTE template[] = {
-                ATTRIBUTE_ULONG(CKA_CLASS, CKO_CERTIFICATE),
-                ATTRIBUTE_ULONG(CKA_CERTIFICATE_TYPE, CKC_X_509),
-                ATTRIBUTE_BOOL(CKA_TOKEN, true),
-                ATTRIBUTE_BOOL(CKA_PRIVATE, false),
-                ATTRIBUTE_TEXT(CKA_LABEL, store->nickname),
-                ATTRIBUTE_BYTES(CKA_ID, store->id),
-                ATTRIBUTE_BYTES(CKA_SUBJECT, subject),
-                ATTRIBUTE_BYTES(CKA_ISSUER, store->certificate.issuer),
-                ATTRIBUTE_BYTES(CKA_SERIAL_NUMBER, store->certificate.serial),
-                ATTRIBUTE_BYTES(CKA_VALUE, store->der),
-                ATTRIBUTE_BOOL(CKA_MODIFIABLE, false),
-        };
-        /* CKA_MODIFIABLE is true if it is left out. */
-        CK_ULONG n = ARRAY_SIZE(template) - (modifiable ? 1 : 0);
-
-        return P11(session, C_CreateObject, session->handle, template, n, &handle);
-}
-
-enum {
-        WITHOUT_MODIFIABLE = 1,
-        WITHOUT_SUBJECT = 2,
-        WITHOUT_ALL = 4, /* how many sets of these there are */
-};
-
-static bool refuses_attribute(const struct session *session, int r)
-{
-        return session_said(session, r, CKR_ATTRIBUTE_TYPE_INVALID) ||
-               session_said(session, r, CKR_ATTRIBUTE_VALUE_INVALID) ||
-               session_said(session, r, CKR_ATTRIBUTE_READ_ONLY) ||
-               session_said(session, r, CKR_TEMPLATE_INCONSISTENT);
-}
-
-/* Other programs must neither take its nickname for another key of the same subject, nor make it the
- * certificate of a key by writing the same certificate again (docs/names-of-keys.md). If the token refuses
- * one of the two attributes that prevent this, it gets that one as others would write it. */
-static int write_apart(struct session *session, const struct cert_store *store)
-{
-        _cleanup_(freep) uint8_t *apart = NULL;
-        struct der subject = {0};
-        int r = certificate_subject_apart(store->certificate.subject, &apart, &subject.length);
-
-        if (r < 0)
-                return r;
-        subject.data = apart;
-        for (unsigned without = 0; without < WITHOUT_ALL; without++) {
-                if ((without & WITHOUT_MODIFIABLE) && store->paired)
-                        continue;
-                r = write_object(session, store,
-                        without & WITHOUT_SUBJECT ? store->certificate.subject : subject,
-                        store->paired || (without & WITHOUT_MODIFIABLE));
-                if (!refuses_attribute(session, r))
-                        break;
-        }
-        return r;
-}
+/* ---- the key's name ---- */
 
 /* The key gets the nickname first: from then on it is the key's, whatever becomes of the certificate. Once more under the same claim
  * it may have it already, and another number. */
@@ -109,6 +43,9 @@ static int unname_key(struct operation *operation, const struct cert_store *stor
         uint64_t number;
         int undone;
 
+        /* It was called so before, by its certificate. */
+        if (*store->label == '\0')
+                return r;
         if (class == CKR_CLASS_SESSION || class == CKR_CLASS_DEVICE || class == CKR_CLASS_PIN)
                 return r;
         undone = operation_renew(operation);
@@ -133,69 +70,52 @@ static int create(struct operation *operation, const void *request)
         /* The inventory has just been renewed. The certificate of a key bears the key's nickname and no
          * other. */
         if (!store->paired && inventory_has_key(operation->inventory, store->certificate.spki, store->key_id))
+                return operation_invalid(
+                        operation, NULL, "it is for a key on the token, whose nickname it must bear");
+        if (operation->session->token->internal &&
+                inventory_has_issued(operation->inventory, store->certificate.issuer,
+                        store->certificate.serial, store->der, store->nickname))
                 return operation_invalid(operation, "certificate",
-                        "it is for a key on the token, whose nickname it must bear");
+                        "the token has another certificate of this issuer and serial number, or this one "
+                        "under "
+                        "another nickname, and NSS cannot hold both: have the CA give it a serial number of "
+                        "its own, or delete the other one first");
         r = store->names ? name_key(operation, store) : 0;
-        if (r == 0)
-                r = write_apart(operation->session, store);
+        if (r == 0) {
+                inventory_hold(operation->inventory);
+                r = cert_object_put(operation, store);
+                inventory_release(operation->inventory);
+        }
         if (r != 0)
                 return store->names ? unname_key(operation, store, r) : r;
         r = operation_renew(operation);
         if (r != 0)
                 return r;
-        number = inventory_find_certificate(operation->inventory, store->nickname, store->der);
+        number = inventory_find_certificate(
+                operation->inventory, store->nickname, store->der, wire_bytes(NULL, 0));
         if (number == 0)
                 return operation_answer(operation, REPLY_OUTCOME_UNKNOWN,
                         "the certificate was written, but the token does not list it");
         return operation_answer_number(operation, number);
 }
 
-static int remove_certificates(struct operation *operation, const struct cert_store *store)
-{
-        struct session *session = operation->session;
-        CK_OBJECT_HANDLE handles[SEARCH_MAX];
-        size_t n = 0;
-        int r = pair_search(
-                session, CKO_CERTIFICATE, wire_bytes(NULL, 0), store->nickname, handles, SEARCH_MAX, &n);
-
-        for (size_t i = 0; i < n && r == 0; i++) {
-                _cleanup_(object_freep) struct object *object = NULL;
-
-                r = object_read(session, CKO_CERTIFICATE, handles[i], &object);
-                if (r == 0 && object->unreadable)
-                        r = session_fail(session, object->unreadable, "C_GetAttributeValue");
-                if (r == 0 && der_is_same((struct der){object->der, object->der_length}, store->der))
-                        r = operation_destroy(operation, CKO_CERTIFICATE, handles[i]);
-                if (session_said(session, r, CKR_OBJECT_HANDLE_INVALID))
-                        r = 0;
-        }
-        return r;
-}
-
-static int remove_written(struct operation *operation, const void *request)
-{
-        unsigned tries = 0;
-        int r;
-
-        do
-                r = remove_certificates(operation, request);
-        while (operation_tries_again(operation, r, ++tries));
-        return r;
-}
-
 int cert_store_run(struct operation *operation, const struct cert_store *store)
 {
+        struct cert_progress progress = {0};
+        struct cert_store with = *store;
         const struct creation creation = {.nickname = store->nickname,
                 .kind = store->names ? CLAIM_NAME : CLAIM_CERTIFICATE,
                 .id = store->id,
                 .scope = store->names    ? SCOPE_OTHERS
                          : store->paired ? SCOPE_CERTIFICATES
                                          : SCOPE_ALL,
+                .known = store->known,
                 .waits = store->waits,
                 .create = create,
-                .remove = remove_written,
-                .request = store};
+                .remove = cert_object_take_back,
+                .request = &with};
 
+        with.progress = &progress;
         return create_under_claim(operation, &creation);
 }
 
@@ -223,21 +143,48 @@ static int decode(struct der der)
 }
 
 /* The certificate is said to be for this key. */
-static int check_key(
-        struct operation *operation, const struct cert_store *store, const struct inventory_public *public)
+static int check_key(struct operation *operation, struct cert_store *store, uint64_t number,
+        const struct inventory_public *public)
 {
+        CK_OBJECT_HANDLE ignored;
+
         if (!der_is_same(store->certificate.spki, (struct der){public->spki, public->spki_length}))
-                return operation_invalid(operation, "certificate", "it is for another key");
+                return operation_invalid(operation, NULL, "it is for another key");
         if (strcmp(public->label, store->nickname) == 0)
                 return 0;
         if (store->names)
                 return nickname_is_unnamed(public->label)
                                ? 0
                                : operation_invalid(operation, "nickname", "the key has a name already");
-        /* A key without a label of its own has its nickname from the certificate that is there. */
-        if (inventory_has_nickname(operation->inventory, store->nickname, SCOPE_ALL, store->id))
+        /* A key without a label of its own has its nickname from the certificate that is there. Before that goes, the key gets the
+         * label: a certificate of ours names no key. */
+        if (public->label[0] == '\0' && inventory_marked(operation->inventory, store->nickname, store->marks,
+                                                store->certificate.spki, &ignored, 1) > 0) {
+                store->names = number;
+                store->label = "";
+                return 0;
+        }
+        if (inventory_has_nickname(
+                    operation->inventory, store->nickname, SCOPE_ALL, store->id, wire_bytes(NULL, 0)))
                 return operation_answer(operation, REPLY_NICKNAME_EXISTS, "the nickname is in use");
         return operation_invalid(operation, "nickname", "the key has another nickname");
+}
+
+/* What may bear the nickname: those that go, and the certificate itself. */
+static bool take_marks(struct cert_store *store, uint8_t known[static(LIMIT_REPLACED + 1) * CERTIFICATE_MARK])
+{
+        struct der own = certificate_mark(store->der);
+        size_t n = store->marks.length;
+
+        if (!store->replaces)
+                return n == 0;
+        if (n > LIMIT_REPLACED * CERTIFICATE_MARK || n % CERTIFICATE_MARK != 0 || own.length == 0)
+                return false;
+        if (n > 0)
+                memcpy(known, store->marks.data, n);
+        memcpy(known + n, own.data, own.length);
+        store->known = wire_bytes(known, n + own.length);
+        return true;
 }
 
 int import_attempt(struct operation *operation, const void *request)
@@ -245,7 +192,10 @@ int import_attempt(struct operation *operation, const void *request)
         const struct message_import *message = request;
         struct cert_store store = {.nickname = message->nickname,
                 .waits = message->again,
+                .replaces = message->replace,
+                .marks = message->marks,
                 .der = {message->der.data, message->der.length}};
+        uint8_t known[(LIMIT_REPLACED + 1) * CERTIFICATE_MARK];
         struct inventory_public public = {0};
         _cleanup_(freep) uint8_t *spki = NULL;
         uint8_t id[KEY_ID_LENGTH], alone[KEY_ID_ALONE_LENGTH];
@@ -256,17 +206,18 @@ int import_attempt(struct operation *operation, const void *request)
         r = certificate_parse(store.der, &store.certificate) && !store.certificate.odd ? decode(store.der)
                                                                                        : NOT_A_CERTIFICATE;
         if (r == NOT_A_CERTIFICATE)
-                return operation_invalid(
-                        operation, "certificate", "it is not exactly one X.509 certificate in DER");
+                return operation_invalid(operation, NULL, "it is not exactly one X.509 certificate in DER");
         if (r < 0)
                 return r;
         r = key_id(store.certificate.spki, id);
         if (r == -EINVAL)
-                return operation_invalid(operation, "certificate", "its public key cannot be read");
+                return operation_invalid(operation, NULL, "its public key cannot be read");
         if (r == 0)
                 r = key_id_alone(store.der, alone);
         if (r < 0)
                 return r;
+        if (!take_marks(&store, known))
+                return operation_invalid(operation, NULL, "too many certificates would go");
         store.key_id = wire_bytes(id, sizeof(id));
         store.id = wire_bytes(alone, sizeof(alone));
         if (message->key == 0)
@@ -281,7 +232,7 @@ int import_attempt(struct operation *operation, const void *request)
                 store.names = message->key;
                 store.label = public.label;
         }
-        r = check_key(operation, &store, &public);
+        r = check_key(operation, &store, message->key, &public);
         if (r != 0)
                 return r;
         store.paired = true;
