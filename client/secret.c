@@ -56,6 +56,11 @@ static enum tokend_error secret_new(
         return TOKEND_OK;
 }
 
+struct owned_secrets {
+        struct tokend_secrets secrets; /* the first member: the program's pointer is ours */
+        struct tokend_list_end end;
+};
+
 void tokend_secrets_free(struct tokend_secrets *secrets)
 {
         if (!secrets)
@@ -63,6 +68,7 @@ void tokend_secrets_free(struct tokend_secrets *secrets)
         for (size_t i = 0; i < secrets->n_secrets; i++)
                 secret_free(secrets->secrets[i]);
         free(secrets->secrets);
+        list_end_done(&((struct owned_secrets *)(void *)secrets)->end);
         free(secrets);
 }
 
@@ -74,7 +80,8 @@ static void forget_secrets(struct call *call)
 static enum tokend_error take_secrets(
         struct call *call, struct json_object *parameters, struct tokend_failure *ret_failure)
 {
-        struct tokend_secrets *secrets = call->object ? call->object : calloc(1, sizeof(*secrets));
+        struct owned_secrets *owned = call->object ? call->object : calloc(1, sizeof(*owned));
+        struct tokend_secrets *secrets = owned ? &owned->secrets : NULL;
         struct secrets_list_result result;
         struct tokend_secret **room;
         enum tokend_error error = secrets_list_parse(parameters, &result, ret_failure);
@@ -88,6 +95,8 @@ static enum tokend_error take_secrets(
         if (!room)
                 return fail(ret_failure, TOKEND_NO_MEMORY, "no memory for the secrets");
         secrets->secrets = room;
+        secrets->end = &owned->end;
+        error = list_end_take(&owned->end, NULL, false, result.unavailable, ret_failure);
         for (size_t i = 0; i < n && error == TOKEND_OK; i++) {
                 error = secret_new(
                         json_object_array_get_idx(result.secrets, i), &room[secrets->n_secrets], ret_failure);

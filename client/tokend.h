@@ -377,6 +377,7 @@ struct tokend_secret {
 struct tokend_secrets {
         size_t n_secrets;
         struct tokend_secret **secrets;
+        const struct tokend_list_end *end; /* without a state */
 };
 
 /* Lists the secrets that the caller may see: of one token, of one nickname, or (NULL) of all. Free *ret with tokend_secrets_free(). */

@@ -54,10 +54,14 @@ int verb_secrets(const struct ctl_options *o)
                 printf("{\"secrets\":[");
                 for (size_t i = 0; i < secrets->n_secrets; i++)
                         printf("%s%s", i > 0 ? ",\n" : "\n", secrets->secrets[i]->json);
-                printf("%s]}\n", secrets->n_secrets > 0 ? "\n" : "");
+                printf("%s]", secrets->n_secrets > 0 ? "\n" : "");
+                list_end_print(secrets->end);
+                printf("}\n");
         } else {
                 r = print_secrets(secrets);
         }
+        if (r == EXIT_DONE)
+                r = list_end_status(secrets->end);
         tokend_secrets_free(secrets);
         return r;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The databases of an internal token that are not there, or are not to be used: it fails and says why, comes back by itself, and
 is made anew only when an operator says so."""
+import json
 import os
 import shutil
 import signal
@@ -83,6 +84,14 @@ class Store(Case):
             self.directory.rename(self.away())
             self.failed("not in")
             self.assertFalse(self.directory.exists())
+            self.assertEqual(self.keys(), [])
+            for verb in ("list", "certs", "secrets"):
+                for options in ((), ("--json",)):
+                    done = self.daemon.ctl(*options, verb, check=False)
+                    self.assertEqual(done.returncode, 4, verb)
+                    self.assertIn(b"the token soft is not listed", done.stderr)
+                    if options:
+                        self.assertEqual([u["token"] for u in json.loads(done.stdout)["unavailable"]], ["soft"])
             self.away().rename(self.directory)
             self.daemon.wait_state("soft", "ready")
             self.assertEqual(self.keys(), ["a"])

@@ -193,7 +193,7 @@ static int list_collect(struct op *op)
 
                 if (!list_wants(op, policy, token))
                         continue;
-                if (!token->directory)
+                if (!token->directory || token->state == TOKEN_FAILED)
                         list_unavailable(op, token);
                 else if (list_token(op, policy, token, &content) < 0)
                         return -ENOMEM;
@@ -303,15 +303,17 @@ enum render certificates_list_render(struct op *op, struct output *output)
         return list_rendered(op, output_pending(output) - start);
 }
 
-/* Without a state, and without what is unavailable. */
+/* Without a state. */
 enum render secrets_list_render(struct op *op, struct output *output)
 {
         size_t start = output_pending(output);
         struct certificates_list_reply unused = {0};
-        struct list_end end = {op, &unused.state, &unused.unchanged, &unused.unavailable};
+        struct secrets_list_reply reply = {0};
+        struct list_end end = {op, &unused.state, &unused.unchanged, &reply.unavailable};
 
         if (!list_is_collected(op, output))
                 return RENDER_LAST;
-        secrets_list_reply_put(output, &(struct secrets_list_reply){{put_list, &end}});
+        reply.secrets = (struct output_part){put_list, &end};
+        secrets_list_reply_put(output, &reply);
         return list_rendered(op, output_pending(output) - start);
 }
