@@ -64,6 +64,15 @@ class Pin(machine.Case):
         machine.drop_in("pin.conf", machine.find_installed("pin-credential.conf").read_text())
         self.ready()
 
+    def test_not_there(self):
+        """a credential that is not there fails its token alone, with the drop-in that is shipped"""
+        pathlib.Path("/etc/credstore.encrypted/hsm-pin").unlink(missing_ok=True)
+        machine.drop_in("pin.conf", machine.find_installed("pin-credential.conf").read_text())
+        run("systemctl", "start", "tokend.service")
+        self.active()
+        self.assertNotEqual(machine.token("hsm")["state"], "ready")
+        self.assertIn("hsm-pin", machine.token("hsm")["reason"])
+
     def test_typed(self):
         """a PIN is typed at boot with the drop-in that is shipped, and is not asked again at a restart"""
         machine.drop_in("pin.conf", machine.find_installed("pin-at-boot.conf").read_text())

@@ -151,9 +151,10 @@ class Reload(machine.Case):
         self.assertEqual([machine.process(name).pid for name in ("tokend", "tokend-broker", "tokend-worker")], before)
 
     def test_bad_reload(self):
-        """a reload of a faulty file leaves the old in force, and the journal says where the fault is"""
+        """a reload of a faulty file fails and leaves the old in force, and the journal says where the fault is"""
         machine.configure(self.token + "[Instance nobody]\nUser=nobody\nKeys=*\nWieght=5\n")
-        run("systemctl", "reload", "tokend.service")
+        done = subprocess.run(["systemctl", "reload", "tokend.service"], capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
         until(lambda: re.search(r"tokend\.conf:\d+: .*Wieght", self.journal("-u", "tokend.service")), "the fault is told")
         until(lambda: machine.show("tokend.service", "SubState") == "running", "READY after RELOADING")
         machine.sign("hsm:one")
