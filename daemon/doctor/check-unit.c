@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* tokend.service as systemd knows it, and the users, groups and units of callers. */
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -143,6 +144,13 @@ void check_callers(struct doctor *doctor, const char *name)
                         doubtful(doctor, NULL, name, "a user that exists", "write the user's name into User=",
                                 "[Instance %s] has the user %u: no user has that number", instance->name,
                                 (unsigned)instance->user);
+                }
+                if (instance->group != (gid_t)-1 && !getgrgid(instance->group)) {
+                        fine = false;
+                        doubtful(doctor, NULL, name, "a group that exists",
+                                "write the group's name into Group=",
+                                "[Instance %s] has the group %u: no group has that number", instance->name,
+                                (unsigned)instance->group);
                 }
                 if (instance->unit && systemd_is_there() && !check_instance_unit(doctor, name, instance))
                         fine = false;

@@ -182,6 +182,14 @@ class Doctor(Case):
         self.assertEqual(set(checks), {"directories", "pin", "needs"})
         self.assertEqual(done.returncode, 0, findings)
 
+    def test_numbers(self):
+        """users and groups that are given by numbers which nobody has"""
+        self.write(self.token.section("hsm") + "[Instance a]\nUser=4242424\nGroup=4242425\nKeys=*\n")
+        found = [f["found"] for f in self.doctor()[1] if f["check"] == "callers"]
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("the user 4242424", found[0])
+        self.assertIn("the group 4242425", found[1])
+
     def test_unknown_token(self):
         """a token that is not in the files"""
         done, findings = self.doctor("nope")
@@ -213,7 +221,7 @@ class Doctor(Case):
             self.assertIn(done.returncode, (1, 2))
             self.assertTrue(done.stderr)
 
-    def test_certificate_directory_module(self):
+    def test_refused_file(self):
         """what a module asks of the kernel in vain is told with its path, and no command gives it a file of root's"""
         source = self.place.write("m.c", '#include <fcntl.h>\nlong C_GetFunctionList(void *p) { open("/etc/shadow", 0); return 5; }\n')
         module = self.place.path / f"m{self.number}.so"
