@@ -64,6 +64,21 @@ static int run(int argc, char **argv, struct ctl_options *o)
         return run_verb(argv[optind], given, o);
 }
 
+/* A failure of the program's own, which has a sentence on standard error, is an object too. */
+static void print_own_error(int status)
+{
+        if (status == EXIT_USAGE)
+                printf("{\"error\":\"Usage\",\"parameters\":{},\"message\":\"the command line is wrong; "
+                       "standard error says how\",\"next\":\"`tokendctl help VERB` says what the verb "
+                       "takes.\"}\n");
+        if (status == EXIT_UNREACHABLE)
+                printf("{\"error\":\"LocalFailure\",\"parameters\":{},\"message\":\"tokendctl could not do "
+                       "its own "
+                       "part; standard error says why\",\"next\":\"Mend what standard error says of files, "
+                       "memory or standard output, and look whether it was done before you do it "
+                       "again.\"}\n");
+}
+
 int main(int argc, char **argv)
 {
         struct ctl_options o = {0};
@@ -75,10 +90,8 @@ int main(int argc, char **argv)
         setlocale(LC_CTYPE, "C.UTF-8");
         r = run(argc, argv, &o);
         /* What the daemon refused is an object already. */
-        if (r == EXIT_USAGE && o.json && __fpending(stdout) == 0)
-                printf("{\"error\":\"Usage\",\"parameters\":{},\"message\":\"the command line is wrong; "
-                       "standard error says how\",\"next\":\"`tokendctl help VERB` says what the verb "
-                       "takes.\"}\n");
+        if (o.json && __fpending(stdout) == 0)
+                print_own_error(r);
         if (fflush(stdout) != 0 || ferror(stdout)) {
                 complain("standard output: %s", strerror(errno));
                 return r != EXIT_DONE ? r : EXIT_UNREACHABLE;

@@ -13,15 +13,27 @@
 
 #define INTERVAL_MS 2000
 
-static void on_interrupt(int number)
+static void end_by(int number, const char *text, size_t length)
+{
+        (void)!write(STDERR_FILENO, text, length);
+        /* Its action is the usual one again. */
+        (void)raise(number);
+}
+
+static void on_interrupted_change(int number)
 {
         static const char text[] =
                 "\ntokendctl: interrupted. The token was asked already, and may still do it: look with "
                 "`tokendctl list` or `tokendctl certs` before you try again.\n";
 
-        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-        /* Its action is the usual one again. */
-        (void)raise(number);
+        end_by(number, text, sizeof(text) - 1);
+}
+
+static void on_interrupted_read(int number)
+{
+        static const char text[] = "\ntokendctl: interrupted. Nothing on the token is changed by it.\n";
+
+        end_by(number, text, sizeof(text) - 1);
 }
 
 static void *show(void *userdata)
@@ -32,7 +44,8 @@ static void *show(void *userdata)
         bool shown = false;
 
         while (poll(&end, 1, INTERVAL_MS) == 0) {
-                fprintf(stderr, "\rtokendctl: the token is at work, %" PRIu64 " s by now ",
+                fprintf(stderr, "\rtokendctl: %s, %" PRIu64 " s by now ",
+                        patience->kind == PATIENCE_CHANGES ? "the token is at work" : "waiting for tokend",
                         (now_usec() - begun) / USEC_PER_SEC);
                 shown = true;
         }
@@ -41,12 +54,17 @@ static void *show(void *userdata)
         return NULL;
 }
 
-void patience_begin(struct patience *patience)
+void patience_begin(struct patience *patience, enum patience_kind kind)
 {
-        struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+        struct sigaction action = {
+                .sa_handler = kind == PATIENCE_CHANGES ? on_interrupted_change : on_interrupted_read,
+                .sa_flags = SA_RESETHAND | SA_RESTART};
+        struct sigaction before;
 
-        *patience = (struct patience){.shows = false};
-        (void)sigaction(SIGINT, &action, NULL);
+        *patience = (struct patience){.kind = kind};
+        /* A program in the background of a script ignores it, and goes on to. */
+        if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+                (void)sigaction(SIGINT, &action, NULL);
         if (!isatty(STDERR_FILENO) || pipe2(patience->fds, O_CLOEXEC) < 0)
                 return;
         patience->shows = pthread_create(&patience->thread, NULL, show, patience) == 0;
@@ -58,7 +76,10 @@ void patience_begin(struct patience *patience)
 
 void patience_end(struct patience *patience)
 {
-        (void)signal(SIGINT, SIG_DFL);
+        struct sigaction now;
+
+        if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+                (void)signal(SIGINT, SIG_DFL);
         if (!patience->shows)
                 return;
         close(patience->fds[1]);

@@ -2,6 +2,7 @@
 /* What the daemon or the library refused: a sentence and the next step on standard error, and with --json an object on standard
  * output. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/tokendctl/tokendctl.h"
 
@@ -71,6 +72,19 @@ int refused_text(const struct tokend_failure *failure)
         }
 }
 
+/* A sealed key is given as @FILE, which is easily forgotten. */
+static void hint_sealed(const struct ctl_options *o, const struct tokend_failure *failure)
+{
+        struct stat st;
+
+        if (failure->error != TOKEND_KEY_NOT_FOUND && failure->error != TOKEND_SECRET_NOT_FOUND)
+                return;
+        for (unsigned i = 0; i < o->n_arguments; i++)
+                if (o->arguments[i][0] != '@' && stat(o->arguments[i], &st) == 0 && S_ISREG(st.st_mode))
+                        complain("%s is a file here: to use the sealed key in it, write @%s", o->arguments[i],
+                                o->arguments[i]);
+}
+
 int refused(const struct ctl_options *o, const struct tokend_failure *failure)
 {
         if (o->json) {
@@ -83,5 +97,6 @@ int refused(const struct ctl_options *o, const struct tokend_failure *failure)
                 json_string_print(stdout, failure->next);
                 printf("}\n");
         }
+        hint_sealed(o, failure);
         return refused_text(failure);
 }

@@ -2,6 +2,8 @@
 /* Tables for people: every column as wide as its widest cell, in columns of the terminal and not in bytes. */
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
@@ -78,15 +80,53 @@ static void print_cell(const struct table *table, unsigned column, size_t width,
                 right || last ? 0 : pad, "", last ? "\n" : "  ");
 }
 
+/* Columns of the terminal; 0: it is none, and lines may be as long as they are. */
+static size_t columns_of(FILE *to)
+{
+        struct winsize size = {0};
+
+        if (!isatty(fileno(to)))
+                return 0;
+        return ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* A row that is wider than the terminal would be broken anywhere: its cells stand below each other. */
+static void print_upright(
+        const struct table *table, FILE *to, const char *(*color_of)(unsigned column, const char *text))
+{
+        size_t width = 0;
+
+        for (unsigned i = 0; i < table->n_columns; i++)
+                width = MAX_OF(width, terminal_width(head_of(table, i)));
+        for (size_t i = 0; i < table->n_cells; i++) {
+                unsigned column = (unsigned)(i % table->n_columns);
+                const char *head = head_of(table, column), *cell = table->cells[i];
+                const char *color = color_of ? color_of(column, cell) : NULL;
+
+                if (column == 0 && i > 0)
+                        fprintf(to, "\n");
+                fprintf(to, "%s%*s  %s%s%s\n", head, (int)(width - terminal_width(head)), "",
+                        color ? color : "", cell, color ? "\033[0m" : "");
+        }
+}
+
 int table_print(
         const struct table *table, FILE *to, const char *(*color_of)(unsigned column, const char *text))
 {
         _cleanup_(freep) size_t *widths = calloc(table->n_columns, sizeof(*widths));
+        size_t columns = columns_of(to), total = 0;
 
         if (table->failed || !widths)
                 return -ENOMEM;
         for (unsigned i = 0; i < table->n_columns; i++) {
                 widths[i] = width_of(table, i);
+                total += widths[i] + (i > 0 ? 2 : 0);
+        }
+        if (columns > 0 && total > columns) {
+                print_upright(table, to, color_of);
+                return 0;
+        }
+        for (unsigned i = 0; i < table->n_columns; i++) {
                 print_cell(table, i, widths[i], head_of(table, i), NULL, to);
         }
         for (size_t i = 0; i < table->n_cells; i++) {

@@ -291,6 +291,10 @@ int sealed_write(const struct ctl_options *o, struct ctl_output *output, struct 
  * -EINVAL: the algorithm is unknown or has no hash; -errno of the file. */
 int hash_file(const char *path, const char *algorithm, unsigned char *digest, size_t *ret_length);
 
+/* Fills --algorithm where it was left out, as the key says, whose name that is (NULL: a public key in a file): rsa_oaep_sha256; to wrap,
+ * aes_kwp; to encrypt, aes_gcm with --aad, else aes_cbc_pad; des3_cbc_pad. */
+int cipher_algorithm(struct ctl_options *o, const char *key, bool wraps);
+
 /* Whether that is the digest of bytes in memory. false too where the algorithm has no hash of the SHA-2 family. */
 bool hash_is_of(const unsigned char *digest, size_t length, const char *algorithm, const void *message,
         size_t message_length);

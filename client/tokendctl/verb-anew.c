@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 
@@ -65,7 +66,8 @@ int verb_make_anew(const struct ctl_options *o)
         r = open_status(o, &handle);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_make_anew(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_make_anew(handle, o->arguments[0], o->timeout_ms, &failure)) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         return wait_until_ready(handle, o);
 }

@@ -57,8 +57,8 @@ int verb_certs(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_list_certificates(handle, o->arguments[0], o->nickname, o->timeout_ms, &list, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_list_certificates(handle, o->arguments[0], o->nickname,
+                                              o->timeout_ms, &list, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json) {
                 printf("{\"certificates\":[");
@@ -118,7 +118,8 @@ int verb_request(const struct ctl_options *o)
                 r = o->der ? ctl_output_open_binary(o, &output) : ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_request_certificate(handle, &subject, o->timeout_ms, &der, &length, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_request_certificate(handle, &subject, o->timeout_ms, &der,
+                                              &length, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 return ctl_output_json_bytes(&output, "request", der, length);
@@ -147,7 +148,6 @@ int verb_self_sign(const struct ctl_options *o)
         struct tokend_certificate *certificate;
         struct tokend_failure failure;
         struct tokend_subject subject;
-        struct patience patience;
         enum tokend_error error;
         int r = take_subject(o, "self-sign", &subject);
 
@@ -160,9 +160,8 @@ int verb_self_sign(const struct ctl_options *o)
                 r = o->der ? ctl_output_open_binary(o, &output) : ctl_output_open(o->out, &output);
         if (r != EXIT_DONE)
                 return r;
-        patience_begin(&patience);
-        error = tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure);
-        patience_end(&patience);
+        error = PATIENTLY(PATIENCE_CHANGES,
+                tokend_self_sign(handle, &subject, o->days, o->ca, o->timeout_ms, &certificate, &failure));
         if (error != TOKEND_OK)
                 return refused(o, &failure);
         r = put_certificate(o, &output, certificate);
@@ -237,8 +236,8 @@ int verb_import(const struct ctl_options *o)
                 return EXIT_USAGE;
         if (o->replace)
                 return import_in_place(o, handle, token, nickname, der, length);
-        if (tokend_import_certificate(
-                    handle, token, nickname, der, length, o->timeout_ms, &certificate, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_import_certificate(handle, token, nickname, der, length,
+                                                o->timeout_ms, &certificate, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{\"certificate\":%s}\n", certificate->json);
@@ -258,8 +257,8 @@ int verb_delete_cert(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_delete_certificate_of(handle, o->arguments[0], o->serial, o->timeout_ms, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_delete_certificate_of(handle, o->arguments[0], o->serial,
+                                                o->timeout_ms, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
@@ -288,8 +287,8 @@ int verb_remove_claim(const struct ctl_options *o)
         r = open_status(o, &handle);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_remove_claim(handle, o->arguments[0], o->arguments[1], o->claimant, o->timeout_ms,
-                    &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_remove_claim(handle, o->arguments[0], o->arguments[1],
+                                                o->claimant, o->timeout_ms, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{}\n");

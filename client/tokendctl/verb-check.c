@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/tokendctl/subsystem.h"
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 
@@ -93,8 +94,10 @@ int verb_check(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_check(handle, o->arguments[0], (const char *const *)nicknames.list, nicknames.n,
-                    subsystem->mechanisms, n_mechanisms, o->timeout_ms, &check, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS,
+                    tokend_check(handle, o->arguments[0], (const char *const *)nicknames.list, nicknames.n,
+                            subsystem->mechanisms, n_mechanisms, o->timeout_ms, &check, &failure)) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         fit = check->n_collisions == 0 && check->n_missing_mechanisms == 0;
         if (o->json)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/decryption.h"
 #include "daemon/util/secret-algorithm.h"
@@ -36,8 +37,9 @@ static int decrypt_rsa(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_decrypt(handle, o->arguments[0], o->algorithm, ciphertext, length, label, label_length,
-                    o->timeout_ms, &plaintext, &n, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS,
+                    tokend_decrypt(handle, o->arguments[0], o->algorithm, ciphertext, length, label,
+                            label_length, o->timeout_ms, &plaintext, &n, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         r = ctl_output_result(o, &output, "plaintext", plaintext, n);
         tokend_secret_free(plaintext, n);
@@ -86,8 +88,8 @@ static int derive_secret(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_derive(handle, o->arguments[0], peer, length, o->timeout_ms, &secret, &n, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_derive(handle, o->arguments[0], peer, length, o->timeout_ms,
+                                              &secret, &n, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         r = ctl_output_result(o, &output, "secret", secret, n);
         tokend_secret_free(secret, n);
@@ -118,8 +120,9 @@ static int cipher(const struct ctl_options *o, bool decrypts, struct ctl_output 
         r = ctl_output_open_binary(o, output);
         handle = r == EXIT_DONE ? open_main(o) : NULL;
         if (handle)
-                error = (decrypts ? tokend_secret_decrypt : tokend_secret_encrypt)(
-                        handle, key, &algorithm.algorithm, data, length, o->timeout_ms, &out, &n, &failure);
+                error = PATIENTLY(PATIENCE_READS,
+                        (decrypts ? tokend_secret_decrypt : tokend_secret_encrypt)(handle, key,
+                                &algorithm.algorithm, data, length, o->timeout_ms, &out, &n, &failure));
         wipe_free(data, length);
         if (!handle)
                 return EXIT_USAGE;
@@ -130,22 +133,28 @@ static int cipher(const struct ctl_options *o, bool decrypts, struct ctl_output 
         return r;
 }
 
-int verb_encrypt(const struct ctl_options *o)
+int verb_encrypt(const struct ctl_options *given)
 {
         _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_STANDARD;
+        struct ctl_options o = *given;
+        int r = cipher_algorithm(&o, o.arguments[0], false);
 
-        return cipher(o, false, &output);
+        return r == EXIT_DONE ? cipher(&o, false, &output) : r;
 }
 
-int verb_decrypt(const struct ctl_options *o)
+int verb_decrypt(const struct ctl_options *given)
 {
         _cleanup_(ctl_output_done) struct ctl_output output = CTL_OUTPUT_SECRET;
+        struct ctl_options o = *given;
+        int r = cipher_algorithm(&o, o.arguments[0], false);
 
-        if (o->algorithm && secret_algorithm_from_name(o->algorithm, DOES_CIPHER) != 0)
-                return cipher(o, true, &output);
-        if (o->algorithm && decryption_from_name(o->algorithm) != 0)
-                return decrypt_rsa(o);
-        return usage("decrypt needs --algorithm: rsa_pkcs1 or rsa_oaep_sha1, _sha256, _sha384, _sha512 with "
+        if (r != EXIT_DONE)
+                return r;
+        if (secret_algorithm_from_name(o.algorithm, DOES_CIPHER) != 0)
+                return cipher(&o, true, &output);
+        if (decryption_from_name(o.algorithm) != 0)
+                return decrypt_rsa(&o);
+        return usage("decrypt takes --algorithm: rsa_pkcs1 or rsa_oaep_sha1, _sha256, _sha384, _sha512 with "
                      "an RSA key, or "
                      "that of a secret key, such as aes_cbc_pad");
 }
@@ -203,8 +212,8 @@ static int derive_sealed(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_secret_derive(handle, derivation.key, &derivation.d, &wanted, o->timeout_ms, &sealed,
-                    &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_secret_derive(handle, derivation.key, &derivation.d, &wanted,
+                                              o->timeout_ms, &sealed, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }

@@ -70,7 +70,8 @@ int verb_list(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_list(handle, o->arguments[0], NULL, o->timeout_ms, &keys, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS,
+                    tokend_list(handle, o->arguments[0], NULL, o->timeout_ms, &keys, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json) {
                 printf("{\"keys\":[");
@@ -100,7 +101,6 @@ int verb_generate(const struct ctl_options *o)
                 .loadable = o->loadable,
                 .id = o->id};
         struct tokend_failure failure;
-        struct patience patience;
         enum tokend_error error;
         int r;
 
@@ -128,9 +128,7 @@ int verb_generate(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        patience_begin(&patience);
-        error = tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure);
-        patience_end(&patience);
+        error = PATIENTLY(PATIENCE_CHANGES, tokend_generate(handle, &wanted, o->timeout_ms, &key, &failure));
         if (error != TOKEND_OK)
                 return refused(o, &failure);
         if (!o->json)
@@ -147,8 +145,8 @@ int verb_rename(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_rename(handle, o->arguments[0], o->arguments[1], o->timeout_ms, &key, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_rename(handle, o->arguments[0], o->arguments[1], o->timeout_ms,
+                                                &key, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (!o->json)
                 return print_table(&key, 1);
@@ -164,7 +162,8 @@ int verb_pubkey(const struct ctl_options *o)
 
         if (!handle || (o->der && ctl_binary_fits(o, NULL) != EXIT_DONE))
                 return EXIT_USAGE;
-        if (tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_get(handle, o->arguments[0], o->timeout_ms, &key, &failure)) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{\"key\":%s}\n", key->json);
@@ -189,7 +188,8 @@ int verb_delete(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, tokend_delete(handle, o->arguments[0], o->timeout_ms, &failure)) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{}\n");

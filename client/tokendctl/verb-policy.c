@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 #include "daemon/util/text.h"
@@ -60,7 +61,7 @@ int verb_whoami(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_whoami(handle, o->timeout_ms, &identity, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_whoami(handle, o->timeout_ms, &identity, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("%s\n", identity->json);
@@ -170,7 +171,7 @@ static int whom_of_caller(const struct ctl_options *o, struct whom *ret)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_whoami(handle, o->timeout_ms, &identity, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_whoami(handle, o->timeout_ms, &identity, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         ret->whom.uid = identity->uid;
         ret->whom.gid = identity->gid;
@@ -225,8 +226,8 @@ int verb_may(const struct ctl_options *o)
         r = open_status(o, &handle);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_may(handle, o->arguments[0], key, &whom.whom, o->timeout_ms, &permission, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_may(handle, o->arguments[0], key, &whom.whom, o->timeout_ms,
+                                              &permission, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("%s\n", permission->json);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/printable.h"
 
@@ -15,7 +16,7 @@ int verb_metrics(const struct ctl_options *o)
 
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_metrics(handle, o->timeout_ms, &text, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_metrics(handle, o->timeout_ms, &text, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (!o->json)
                 return ctl_output_write(&CTL_OUTPUT_STANDARD, text, strlen(text));
@@ -30,9 +31,11 @@ static int probe(struct tokend *handle, const struct ctl_options *o, const char 
         _cleanup_(freep) char *name = printable_new(token);
         struct tokend_failure failure;
         _cleanup_(tokend_probe_freep) struct tokend_probe *result = NULL;
+        enum tokend_error error;
         char latency[32];
 
-        if (tokend_probe(handle, token, o->timeout_ms, &result, &failure) != TOKEND_OK)
+        error = PATIENTLY(PATIENCE_READS, tokend_probe(handle, token, o->timeout_ms, &result, &failure));
+        if (error != TOKEND_OK || !result)
                 return refused(o, &failure);
         latency_format(result->latency_usec, latency, sizeof(latency));
         if (o->json) {

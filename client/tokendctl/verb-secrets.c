@@ -2,6 +2,7 @@
 /* tokendctl secrets, secret-generate, secret-delete, unwrap and wrap. sealed-file.c says how a sealed key is named and written. */
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
 
@@ -47,8 +48,8 @@ int verb_secrets(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_secrets_list(handle, o->arguments[0], NULL, o->timeout_ms, &secrets, &failure) !=
-                TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_secrets_list(handle, o->arguments[0], NULL, o->timeout_ms,
+                                              &secrets, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json) {
                 printf("{\"secrets\":[");
@@ -76,7 +77,8 @@ int verb_secret_delete(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_secret_delete(handle, o->arguments[0], o->timeout_ms, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES,
+                    tokend_secret_delete(handle, o->arguments[0], o->timeout_ms, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 printf("{}\n");
@@ -112,17 +114,19 @@ int verb_secret_generate(const struct ctl_options *o)
         if (!handle)
                 return EXIT_USAGE;
         if (nickname)
-                return tokend_secret_generate_on_token(
-                               handle, token, nickname, &wanted, o->timeout_ms, &failure) == TOKEND_OK
+                return PATIENTLY(PATIENCE_CHANGES, tokend_secret_generate_on_token(handle, token, nickname,
+                                                           &wanted, o->timeout_ms, &failure)) == TOKEND_OK
                                ? EXIT_DONE
                                : refused(o, &failure);
-        if (tokend_secret_generate(handle, token, &wanted, o->timeout_ms, &sealed, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_secret_generate(handle, token, &wanted, o->timeout_ms, &sealed,
+                                              &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }
 
-int verb_unwrap(const struct ctl_options *o)
+int verb_unwrap(const struct ctl_options *given)
 {
+        struct ctl_options options = *given, *o = &options;
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(sealed_text_wipe) char *key = NULL;
         _cleanup_(options_algorithm_done) struct options_algorithm algorithm = {0};
@@ -134,6 +138,8 @@ int verb_unwrap(const struct ctl_options *o)
         size_t length = 0;
         int r = options_template(o, &wanted);
 
+        if (r == EXIT_DONE)
+                r = cipher_algorithm(o, o->arguments[0], true);
         if (r == EXIT_DONE)
                 r = options_algorithm(o, &algorithm);
         if (r == EXIT_DONE)
@@ -147,8 +153,8 @@ int verb_unwrap(const struct ctl_options *o)
         handle = r == EXIT_DONE ? open_main(o) : NULL;
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_secret_unwrap(handle, key, &algorithm.algorithm, wrapped, length, &wanted, o->timeout_ms,
-                    &sealed, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_secret_unwrap(handle, key, &algorithm.algorithm, wrapped, length,
+                                              &wanted, o->timeout_ms, &sealed, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         return sealed_write(o, &output, sealed);
 }
@@ -165,8 +171,9 @@ static int read_public(const char *path, unsigned char **ret, size_t *ret_length
         return r < 0 ? usage("%s: expected one public key, in PEM or DER", path) : EXIT_DONE;
 }
 
-int verb_wrap(const struct ctl_options *o)
+int verb_wrap(const struct ctl_options *given)
 {
+        struct ctl_options options = *given, *o = &options;
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(sealed_text_wipe) char *key = NULL, *secret = NULL;
         _cleanup_(options_algorithm_done) struct options_algorithm algorithm = {0};
@@ -179,7 +186,9 @@ int verb_wrap(const struct ctl_options *o)
 
         if ((o->n_arguments > 1) == (o->peer != NULL))
                 return usage("wrap needs a KEY or --public-key, and not both");
-        r = options_algorithm(o, &algorithm);
+        r = cipher_algorithm(o, o->n_arguments > 1 ? o->arguments[1] : NULL, true);
+        if (r == EXIT_DONE)
+                r = options_algorithm(o, &algorithm);
         if (r == EXIT_DONE)
                 r = sealed_key_text(o->arguments[0], &secret);
         if (r == EXIT_DONE && o->n_arguments > 1)
@@ -193,8 +202,8 @@ int verb_wrap(const struct ctl_options *o)
         handle = open_main(o);
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_secret_wrap(handle, key, public, n_public, &algorithm.algorithm, secret, o->timeout_ms,
-                    &wrapped, &n, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_secret_wrap(handle, key, public, n_public, &algorithm.algorithm,
+                                              secret, o->timeout_ms, &wrapped, &n, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         r = ctl_output_result(o, &output, "wrapped", wrapped, n);
         free(wrapped);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/algorithm.h"
 #include "daemon/util/text.h"
@@ -105,10 +106,12 @@ static enum tokend_error sign_input(struct tokend *handle, const struct ctl_opti
         struct tokend_failure *failure)
 {
         if (sealed_is_file(o->arguments[0]))
-                return tokend_secret_sign(handle, key, algorithm, input->kind, input->bytes, input->length,
-                        o->timeout_ms, ret, ret_length, failure);
-        return tokend_sign_salted(handle, key, algorithm, input->kind, input->bytes, input->length,
-                o->salted ? o->salt_length : -1, o->timeout_ms, ret, ret_length, failure);
+                return PATIENTLY(
+                        PATIENCE_READS, tokend_secret_sign(handle, key, algorithm, input->kind, input->bytes,
+                                                input->length, o->timeout_ms, ret, ret_length, failure));
+        return PATIENTLY(PATIENCE_READS,
+                tokend_sign_salted(handle, key, algorithm, input->kind, input->bytes, input->length,
+                        o->salted ? o->salt_length : -1, o->timeout_ms, ret, ret_length, failure));
 }
 
 int verb_sign(const struct ctl_options *o)
@@ -188,8 +191,9 @@ int verb_verify(const struct ctl_options *o)
                 r = take_input(o, algorithm, &input);
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_verify(handle, o->arguments[0], algorithm, input.kind, input.bytes, input.length,
-                    signature, length, o->timeout_ms, &valid, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS,
+                    tokend_verify(handle, o->arguments[0], algorithm, input.kind, input.bytes, input.length,
+                            signature, length, o->timeout_ms, &valid, &failure)) != TOKEND_OK)
                 return input_refused(o, &input, &failure);
         if (o->json)
                 printf("{\"valid\":%s}\n", valid ? "true" : "false");
@@ -222,7 +226,8 @@ int verb_random(const struct ctl_options *o)
                 return no_memory();
         for (; r == EXIT_DONE && left > 0; left -= n) {
                 n = left < RANDOM_PIECE ? (size_t)left : RANDOM_PIECE;
-                if (tokend_random(handle, bytes, n, o->timeout_ms, &failure) != TOKEND_OK)
+                if (PATIENTLY(PATIENCE_READS, tokend_random(handle, bytes, n, o->timeout_ms, &failure)) !=
+                        TOKEND_OK)
                         return refused(o, &failure);
                 r = ctl_output_result(o, &CTL_OUTPUT_STANDARD, "bytes", bytes, n);
         }

@@ -2,6 +2,7 @@
 /* tokendctl tokens. */
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
 #include "daemon/util/text.h"
 
@@ -53,7 +54,7 @@ int verb_tokens(const struct ctl_options *o)
 
         if (!handle)
                 return EXIT_USAGE;
-        if (tokend_tokens(handle, o->timeout_ms, &tokens, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_READS, tokend_tokens(handle, o->timeout_ms, &tokens, &failure)) != TOKEND_OK)
                 return refused(o, &failure);
         if (o->json) {
                 printf("{\"tokens\":[");

@@ -37,7 +37,8 @@ const struct verb verbs[] = {
                 "--digest $(sha256sum < letter.txt | cut -c1-64) --base64"},
         {"decrypt", verb_decrypt, 1, 1,
                 BIT(ALGORITHM) | BIT(LABEL) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY|@FILE --algorithm NAME [--label HEX] [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] "
+                "KEY|@FILE [--algorithm NAME] [--label HEX] [--iv HEX] [--aad HEX] [--in FILE|-] [--out "
+                "FILE] "
                 "[--base64]",
                 "decrypt with an RSA key, or with a secret key",
                 "decrypt hsm:transport --algorithm rsa_oaep_sha256 --in secret.bin --out secret"},
@@ -91,14 +92,14 @@ const struct verb verbs[] = {
         {"unwrap", verb_unwrap, 1, 1,
                 BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(TYPE) | BIT(LENGTH) | BIT(SIZE) | BIT(CURVE) |
                         BIT(USAGE) | BIT(IN) | BIT(OUT),
-                "KEY|@FILE --algorithm NAME --type NAME --usage encrypt,... [--iv HEX] [--label HEX] "
+                "KEY|@FILE [--algorithm NAME] --type NAME --usage encrypt,... [--iv HEX] [--label HEX] "
                 "[--length BYTES] [--size BITS] [--curve NAME] [--in FILE|-] [--out FILE]",
                 "make a sealed key of a wrapped one",
                 "unwrap hsm:transport --algorithm rsa_oaep_sha256 --type aes --length 16 --usage decrypt "
                 "--in wrapped.bin --out session.sealed"},
         {"wrap", verb_wrap, 1, 2,
                 BIT(ALGORITHM) | BIT(IV) | BIT(LABEL) | BIT(PUBLIC_KEY) | BIT(OUT) | BIT(BASE64),
-                "@SEALED [KEY|@FILE] --algorithm NAME [--public-key FILE] [--iv HEX] [--label HEX] [--out "
+                "@SEALED [KEY|@FILE] [--algorithm NAME] [--public-key FILE] [--iv HEX] [--label HEX] [--out "
                 "FILE] "
                 "[--base64]",
                 "wrap a sealed key by another key",
@@ -107,7 +108,7 @@ const struct verb verbs[] = {
                 "destroy a secret key of the token", "secret-delete hsm:master --yes"},
         {"encrypt", verb_encrypt, 1, 1,
                 BIT(ALGORITHM) | BIT(IV) | BIT(AAD) | BIT(IN) | BIT(OUT) | BIT(BASE64),
-                "KEY|@FILE --algorithm NAME [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] [--base64]",
+                "KEY|@FILE [--algorithm NAME] [--iv HEX] [--aad HEX] [--in FILE|-] [--out FILE] [--base64]",
                 "encrypt with a secret key",
                 "encrypt hsm:master --algorithm aes_cbc_pad --iv 00112233445566778899aabbccddeeff --in plain "
                 "--out cipher"},

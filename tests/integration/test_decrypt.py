@@ -167,13 +167,19 @@ class Decrypt(Both):
             self.assertEqual(self.fails("InvalidParameter", self.daemon.call, "Decrypt", **call(ciphertext=b64(b"c" * length))), BAD)
         for bad, parameter in ((call(ciphertext=""), "ciphertext"), (call(ciphertext=b64(bytes(2048 + 1))), "ciphertext"),
                                (call(algorithm="rsa_pkcs1_sha256"), "algorithm"), (call(algorithm="rsa_oaep_md5"), "algorithm"),
-                               (call(label=b64(b"l")), "label"), (call(algorithm="rsa_oaep_sha1", label=""), "label"),
+                               (call(label=b64(b"l")), "label"),
                                (call(algorithm="rsa_oaep_sha1", label=b64(bytes(1024 + 1))), "label"), (call(iv=b64(b"x")), "iv")):
             self.assertEqual(self.fails("InvalidParameter", self.daemon.call, "Decrypt", **bad), {"parameter": parameter})
         for key in ("hsm:signs", "hsm:ecdsa", "hsm:secp256r1", "internal:signs"):
             self.assertEqual(self.fails("AlgorithmNotSupported", self.daemon.call, "Decrypt", **call(key=key)),
-                             {"key": key, "algorithm": "rsa_pkcs1"})
+                             {"key": key, "algorithm": "rsa_pkcs1", **({"usage": "decrypt"} if key.endswith("signs") else {})})
         self.fails("KeyNotFound", self.daemon.call, "Decrypt", **call(key="hsm:none"))
+
+    def test_empty_label(self):
+        """an empty label is none, as in io.tokend.Secrets"""
+        cipher = encrypt(self.pem["hsm"], b"x", "rsa_oaep_sha1")
+        plain = self.daemon.call("Decrypt", key="hsm:rsa", algorithm="rsa_oaep_sha1", ciphertext=b64(cipher), label="")
+        self.assertEqual(plain["plaintext"], b64(b"x"))
 
     def test_records(self):
         """each use is recorded with its algorithm, and neither ciphertext nor plaintext is"""
@@ -197,7 +203,8 @@ class Decrypt(Both):
         self.assertEqual((out.read_bytes(), out.stat().st_mode & 0o777), (b"plain text", 0o600))
         said = self.daemon.ctl("decrypt", "internal:rsa", "--algorithm", "rsa_oaep_sha256", "--label", b"l".hex(), "--in", cipher, "--json")
         self.assertEqual(as_json(said), {"plaintext": b64(b"plain text")})
-        for argv in (("--algorithm", "rsa_pkcs1_sha256"), (), ("--algorithm", "rsa_oaep_sha1", "--label", "xyz")):
+        self.assertEqual(as_json(self.daemon.ctl("decrypt", "internal:rsa", "--label", b"l".hex(), "--in", cipher, "--json")), {"plaintext": b64(b"plain text")})
+        for argv in (("--algorithm", "rsa_pkcs1_sha256"), ("--algorithm", "rsa_oaep_sha1", "--label", "xyz")):
             self.assertEqual(self.daemon.ctl("decrypt", "internal:rsa", *argv, "--in", cipher, check=False).returncode, 2)
         self.assertEqual(self.daemon.ctl("decrypt", "internal:rsa", "--algorithm", "rsa_oaep_sha1", "--in", cipher, check=False).returncode, 1)
         self.assertEqual(self.daemon.ctl("sign", "internal:rsa", "--algorithm", "rsa_oaep_sha1", "--in", cipher, check=False).returncode, 2)
@@ -264,8 +271,9 @@ class Derive(Both):
                 self.assertEqual(self.fails("InvalidParameter", self.daemon.call, "Derive", key=f"{token}:secp256r1", publicKey=bad),
                                  {"parameter": "publicKey"})
             for key in (f"{token}:rsa", f"{token}:ecdsa"):
-                self.assertEqual(self.fails("AlgorithmNotSupported", self.daemon.call, "Derive", key=key, publicKey=b64(point)),
-                                 {"key": key, "algorithm": "ecdh"})
+                refused = self.fails("AlgorithmNotSupported", self.daemon.call, "Derive", key=key, publicKey=b64(point))
+                usage = {"usage": "derive"} if key.endswith("ecdsa") else {}
+                self.assertEqual(refused, {"key": key, "algorithm": "ecdh", **usage})
         self.assertEqual(sorted(p.pid for p in self.daemon.workers()), workers)
 
     def test_records(self):

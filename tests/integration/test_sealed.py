@@ -687,6 +687,8 @@ class Ctl(Case):
         self.daemon.ctl("secret-generate", "internal:master", "--type", "aes", "--length", "16", "--usage", "encrypt,decrypt", "--id", "0a0b")
         self.assertIn("master", self.daemon.ctl("secrets"))
         self.assertEqual(len(encrypt("internal:master")), 16)
+        padded = lambda *algorithm: self.daemon.ctl("encrypt", "internal:master", *algorithm, "--iv", "00" * 16, "--in", file("plain"), text=False)
+        self.assertEqual(padded(), padded("--algorithm", "aes_cbc_pad"))
         self.assertNotEqual(encrypt("internal:master"), encrypt(key))
         self.assertEqual(self.daemon.ctl("secret-delete", "internal:master", check=False).returncode, 2)
         self.daemon.ctl("secret-delete", "internal:master", "--yes")

@@ -309,24 +309,34 @@ class People(Ctl):
 
     def test_long(self):
         """a long generate says on a terminal that it lives; Ctrl-C says what it leaves, and ends the program as the signal does"""
+        self.interrupted(b"the token is at work, 2 s by now", b"interrupted. The token was asked already, and may still do it",
+                         "generate", "hsm:x", "--type", "ec")
+
+    def test_long_reads(self):
+        """likewise whatever else takes long: nothing is changed by it"""
+        for arguments in (("sign", "hsm:x", *SIGN, "--base64"), ("list",), ("random", "4", "--base64"), ("decrypt", "hsm:x", "--in", "/dev/null", "--base64")):
+            with self.subTest(arguments):
+                self.interrupted(b"waiting for tokend, 2 s by now", b"interrupted. Nothing on the token is changed by it", *arguments)
+
+    def interrupted(self, alive, leaves, *arguments):
         with socket.socket(socket.AF_UNIX) as listener:
             path = pathlib.Path(tempfile.mkdtemp(dir=self.place.path)) / "slow"
             listener.bind(str(path))
             listener.listen()
+            listener.settimeout(DEADLINE)
             ours, theirs = pty.openpty()
-            program = subprocess.Popen([str(BUILD / "tokendctl"), "--socket", str(path), "generate", "hsm:x", "--type", "ec"],
+            program = subprocess.Popen([str(BUILD / "tokendctl"), "--socket", str(path), *arguments],
                                        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
             os.close(theirs)
             sock, _ = listener.accept()
             with sock:
                 shown = b""
-                while b"the token is at work, 2 s by now" not in shown:
+                while alive not in shown:
                     shown += os.read(ours, 4096)
                 program.send_signal(signal.SIGINT)
                 self.assertEqual(program.wait(DEADLINE), -signal.SIGINT)
-                while b"before you try again" not in shown:
+                while leaves not in shown:
                     shown += os.read(ours, 4096)
-                self.assertIn(b"interrupted. The token was asked already, and may still do it", shown)
             os.close(ours)
 
     def test_columns(self):
@@ -338,12 +348,32 @@ class People(Ctl):
         self.assertIn("    next: Connect the device or start its service", tables[0])
         self.assertLessEqual(max(len(line) for table in tables[1:] for line in table.splitlines()), 80)
 
+    def test_wide(self):
+        """a table that is wider than the terminal has its cells below each other, and is a table where nobody looks"""
+        status, shown, _ = self.on_terminal("tokens")
+        lines = shown.decode().splitlines()
+        self.assertEqual((status, lines[:3]), (0, ["TOKEN   hsm", "STATE   ready", "LABEL   hsm"]))
+        self.assertTrue(lines[5].startswith("RIGHTS  "), lines)
+        self.assertRegex(self.daemon.ctl("tokens"), "^TOKEN +STATE +LABEL +MODEL +SERIAL +RIGHTS +REASON\n")
+
     def test_usage_as_json(self):
         """with --json a wrong command line is an object on standard output, too"""
         for arguments in (("sing",), ("sign",), ("generate", "hsm:x"), ("list", "--days", "2"), ("sign", "hsm:k", "--in", "/nonexistent")):
             done = self.ends(2, "--json", *arguments)
             self.assertEqual(json.loads(done.stdout)["error"], "Usage", arguments)
         self.assertEqual(self.ends(2, "sing").stdout, b"")
+
+    def test_local_failure_as_json(self):
+        """likewise what the program itself cannot do"""
+        done = self.ends(3, "--json", "sign", "hsm:k", *SIGN, "--out", "/dev/full")
+        self.assertEqual(json.loads(done.stdout)["error"], "LocalFailure")
+        self.assertIn(b"/dev/full: No space left on device", done.stderr)
+
+    def test_forgotten_sign(self):
+        """who gives the file of a sealed key as the name of a key is told how it is given"""
+        file = self.place.write("forgotten.sealed", "sealed:AAAA")
+        done = self.ends(1, "encrypt", str(file), "--algorithm", "aes_ecb", "--in", "/dev/null")
+        self.assertIn(f"{file} is a file here: to use the sealed key in it, write @{file}".encode(), done.stderr)
 
     def test_meant(self):
         """a verb or a word of help that is almost right has the right one named; what is far from all has none"""

@@ -80,11 +80,11 @@ static bool take_subject(struct op *op, const char *algorithm_name, struct json_
         op->algorithm = algorithm_info(algorithm)->name;
         op->invalid = "subject";
         /* X.509 has Ed25519; the library that makes the certificates does not. */
-        if (algorithm == ED25519 || algorithm_is_raw(algorithm) ||
-                !algorithm_fits(algorithm, key->key_type, key->size) || !(key->usage & USAGE_SIGN)) {
-                op_refuse(op, END_NOT_SUPPORTED);
+        if (!op_key_is_fit(op,
+                    algorithm != ED25519 && !algorithm_is_raw(algorithm) &&
+                            algorithm_fits(algorithm, key->key_type, key->size),
+                    USAGE_SIGN))
                 return false;
-        }
         r = take_dns_names(op, dns_names, ret_names);
         if (r > 0)
                 op_invalid(op, "dnsNames",

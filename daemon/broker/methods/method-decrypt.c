@@ -16,7 +16,7 @@ void keys_decrypt(struct op *op)
                 op_invalid(op, "algorithm", "expected one of " KEYS_DECRYPTION_ALGORITHM_WORDS);
                 return;
         }
-        if (p->label.data && decryption_info(decryption)->hash == HASH_NONE) {
+        if (p->label.length > 0 && decryption_info(decryption)->hash == HASH_NONE) {
                 op_invalid(op, "label", "rsa_pkcs1 takes no label");
                 return;
         }
@@ -25,11 +25,9 @@ void keys_decrypt(struct op *op)
         op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
         if (!op_find_key(op, p->key, "key", keys_decrypt) || !op_may(op, RIGHT_DECRYPT))
                 return;
-        if (!decryption_fits(decryption, op->entry->key_type, op->entry->size) ||
-                !(op->entry->usage & USAGE_DECRYPT)) {
-                op_refuse(op, END_NOT_SUPPORTED);
+        if (!op_key_is_fit(
+                    op, decryption_fits(decryption, op->entry->key_type, op->entry->size), USAGE_DECRYPT))
                 return;
-        }
         if (p->ciphertext.length != (op->entry->size + 7U) / 8U) {
                 op_invalid(op, "ciphertext", "expected as many bytes as the modulus of the key has");
                 return;
@@ -58,10 +56,8 @@ void keys_derive(struct op *op)
         op->deadline_usec = op->received_usec + (uint64_t)p->timeout_ms * USEC_PER_MSEC;
         if (!op_find_key(op, p->key, "key", keys_derive) || !op_may(op, RIGHT_DERIVE))
                 return;
-        if (op->entry->key_type != KEY_EC || !(op->entry->usage & USAGE_DERIVE)) {
-                op_refuse(op, END_NOT_SUPPORTED);
+        if (!op_key_is_fit(op, op->entry->key_type == KEY_EC, USAGE_DERIVE))
                 return;
-        }
         op->kind = MESSAGE_TYPE_DERIVE;
         op->input.derive =
                 (struct message_derive){.peer = wire_bytes(p->public_key.data, p->public_key.length)};

@@ -52,11 +52,8 @@ void keys_sign(struct op *op)
         if (!op_find_key(op, p->key, "key", keys_sign) || !op_may(op, RIGHT_SIGN) ||
                 (algorithm_is_raw(algorithm) && !op_may(op, RIGHT_SIGN_RAW)))
                 return;
-        if (!algorithm_fits(algorithm, op->entry->key_type, op->entry->size) ||
-                !(op->entry->usage & USAGE_SIGN)) {
-                op_refuse(op, END_NOT_SUPPORTED);
+        if (!op_key_is_fit(op, algorithm_fits(algorithm, op->entry->key_type, op->entry->size), USAGE_SIGN))
                 return;
-        }
         if (!digest_fits(algorithm, &p->digest, op->entry)) {
                 op_invalid(op, "digest", DIGEST_REASON);
                 return;

@@ -231,6 +231,17 @@ static bool find(struct op *op, enum object_kind kind, const char *text, const c
         return true;
 }
 
+bool op_key_is_fit(struct op *op, bool type_fits, unsigned usage)
+{
+        bool made_for = op->entry->usage & usage;
+
+        if (type_fits && made_for)
+                return true;
+        op->lacks = type_fits ? usage : 0;
+        op_refuse(op, END_NOT_SUPPORTED);
+        return false;
+}
+
 bool op_find_key(struct op *op, const char *name, const char *parameter, void (*again)(struct op *op))
 {
         return find(op, OBJECT_KEY, name, NULL, parameter, again);

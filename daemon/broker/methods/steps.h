@@ -23,6 +23,9 @@
         "one of its label"
 #define INPUT_REASON "expected exactly one of digest and message"
 
+/* Whether op->entry can be used so: it is of the right type, and was made for this (enum key_usage). Else the op has failed. */
+_must_check_ bool op_key_is_fit(struct op *op, bool type_fits, unsigned usage);
+
 /* The key of that name: op->token and op->entry are set. parameter: where the name stood. */
 _must_check_ bool op_find_key(
         struct op *op, const char *name, const char *parameter, void (*again)(struct op *op));

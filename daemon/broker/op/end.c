@@ -60,6 +60,19 @@ static void fail_overloaded(struct op *op, const struct token *token, unsigned r
         op_fail_output(op, PROTO_OVERLOADED, &output);
 }
 
+static void fail_not_supported(struct op *op)
+{
+        struct output output = {0};
+
+        output_text(&output, "{");
+        output_pair(&output, "key", op->key);
+        output_pair(&output, "algorithm", op->algorithm);
+        if (op->lacks)
+                output_pair(&output, "usage", usage_name(op->lacks));
+        output_text(&output, "}");
+        op_fail_output(op, PROTO_ALGORITHM_NOT_SUPPORTED, &output);
+}
+
 static void fail_token(struct op *op, const struct token *token)
 {
         char text[CKR_TEXT];
@@ -155,8 +168,7 @@ void op_fail_end(struct op *op, struct token *token, enum op_end end)
                 fail_exists(op, token);
                 break;
         case END_NOT_SUPPORTED:
-                op_fail_with_two(
-                        op, PROTO_ALGORITHM_NOT_SUPPORTED, "key", op->key, "algorithm", op->algorithm);
+                fail_not_supported(op);
                 break;
         case END_INVALID:
                 fail_invalid(op);

@@ -184,6 +184,7 @@ struct op {
         bool audited;         /* what becomes of it is recorded */
         bool announced;       /* its `begun` is recorded: so must its end be */
         bool suspect;         /* its worker died, or lost the device, while it was out */
+        unsigned lacks;       /* END_NOT_SUPPORTED: the usage that its key was not made for, or 0 */
         unsigned attempt;     /* how often it was sent */
         unsigned repeated;    /* the attempt that the records said would be the next */
         unsigned n_settles;   /* how often its SETTLE did not come back */
