@@ -11,12 +11,51 @@
 
 /* ---- certificates and the objects of a session ---- */
 
+static struct p11_object *find_certificate(
+        const struct catalogue *catalogue, CK_SLOT_ID slot, const CK_ATTRIBUTE *value)
+{
+        for (size_t i = 0; i < catalogue->n_objects; i++) {
+                struct p11_object *object = catalogue->objects[i];
+
+                if (object->slot == slot && object->class == CKO_CERTIFICATE &&
+                        attributes_match(&object->attributes, value, 1))
+                        return object;
+        }
+        return NULL;
+}
+
+/* A program that renews a certificate writes the new one, and then deletes the old one, which has gone with that. */
+static void note_replaced(struct module *module, CK_SLOT_ID slot, const CK_ATTRIBUTE *label,
+        const struct catalogue *before, const struct catalogue *now)
+{
+        for (size_t i = 0; i < before->n_objects; i++) {
+                const struct p11_object *object = before->objects[i];
+                CK_ATTRIBUTE value = {.type = CKA_VALUE};
+                const void *bytes;
+                size_t length;
+
+                if (object->slot != slot || object->class != CKO_CERTIFICATE ||
+                        !attributes_match(&object->attributes, label, 1) ||
+                        !attributes_get(&object->attributes, CKA_VALUE, &bytes, &length))
+                        continue;
+                value.pValue = (void *)(uintptr_t)bytes;
+                value.ulValueLen = length;
+                if (find_certificate(now, slot, &value))
+                        continue;
+                module_lock();
+                handles_went(&module->handles, object->handle);
+                module_unlock();
+        }
+}
+
+/* A key has one certificate: another one takes its place. */
 static CK_RV import_certificate(struct module *module, const struct p11_slot *slot,
         const CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret)
 {
-        _cleanup_(certificate_freep) struct tokend_certificate *certificate = NULL;
-        _cleanup_(catalogue_unrefp) struct catalogue *catalogue = NULL;
+        _cleanup_(replacement_freep) struct tokend_replacement *replacement = NULL;
+        _cleanup_(catalogue_unrefp) struct catalogue *before = NULL, *catalogue = NULL;
         _cleanup_(freep) char *label = NULL;
+        const struct p11_object *made;
         const CK_ATTRIBUTE *value = template_find(template, n, CKA_VALUE);
         struct tokend_failure failure = {0};
         CK_RV rv = template_text(template, n, CKA_LABEL, &label);
@@ -28,24 +67,23 @@ static CK_RV import_certificate(struct module *module, const struct p11_slot *sl
         rv = label_check(module, label);
         if (rv != CKR_OK)
                 return rv;
-        (void)tokend_import_certificate(module->calls, slot->token->name, label, value->pValue,
-                value->ulValueLen, module->settings.timeout_ms, &certificate, &failure);
+        rv = module_catalogue(module, false, &before);
+        if (rv != CKR_OK)
+                return rv;
+        (void)tokend_replace_certificate(module->calls, slot->token->name, label, value->pValue,
+                value->ulValueLen, module->settings.timeout_ms, &replacement, &failure);
         rv = module_error(&failure, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TOKEN_WRITE_PROTECTED);
         if (rv == CKR_OK)
                 rv = module_catalogue(module, true, &catalogue);
         if (rv != CKR_OK)
                 return rv;
-        for (size_t i = 0; i < catalogue->n_objects; i++) {
-                const CK_ATTRIBUTE same[] = {*value};
-
-                if (catalogue->objects[i]->slot == slot->id &&
-                        catalogue->objects[i]->class == CKO_CERTIFICATE &&
-                        attributes_match(&catalogue->objects[i]->attributes, same, 1)) {
-                        *ret = catalogue->objects[i]->handle;
-                        return CKR_OK;
-                }
-        }
-        return CKR_FUNCTION_FAILED;
+        if (replacement->n_replaced > 0)
+                note_replaced(module, slot->id, template_find(template, n, CKA_LABEL), before, catalogue);
+        made = find_certificate(catalogue, slot->id, value);
+        if (!made)
+                return CKR_FUNCTION_FAILED;
+        *ret = made->handle;
+        return CKR_OK;
 }
 
 /* What a session may keep for itself: a public key, and bytes that no cipher takes for its key (SunPKCS11 asks whether that can be done,
@@ -288,15 +326,16 @@ static CK_RV delete_from_token(struct module *module, const struct p11_object *o
         return rv == CKR_OK ? module_catalogue(module, true, &catalogue) : rv;
 }
 
-/* OpenDNSSEC and crypto11 delete the private half of a pair and then the public one, which has gone with it. */
-static CK_RV delete_half(struct module *module, CK_OBJECT_HANDLE half)
+/* OpenDNSSEC and crypto11 delete the private half of a pair and then the public one, which has gone with it; a certificate goes with the
+ * one that took its place. */
+static CK_RV delete_gone(struct module *module, CK_OBJECT_HANDLE object)
 {
-        bool was_there;
+        bool gone;
 
         module_lock();
-        was_there = handles_delete_half(&module->handles, half);
+        gone = handles_delete_gone(&module->handles, object);
         module_unlock();
-        return was_there ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
+        return gone ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
 }
 
 CK_RV C_DestroyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject)
@@ -311,7 +350,7 @@ CK_RV C_DestroyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject)
         if (rv == CKR_OK)
                 rv = module_object_of(module, hObject, CKR_OBJECT_HANDLE_INVALID, &object);
         if (rv == CKR_OBJECT_HANDLE_INVALID && (flags & CKF_RW_SESSION))
-                return delete_half(module, hObject);
+                return delete_gone(module, hObject);
         if (rv != CKR_OK)
                 return rv;
         if (object->session)

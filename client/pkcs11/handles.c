@@ -8,7 +8,7 @@
 struct handle_row {
         uint8_t identity[SHA256_DIGEST_SIZE];
         CK_ULONG handle; /* 0: the row is free */
-        bool half;       /* of a public half that nobody deleted */
+        bool gone;       /* it goes, or went, with another object, and may be deleted once all the same */
 };
 
 static void add_value(struct sha256_ctx *hash, const struct p11_object *object, CK_ATTRIBUTE_TYPE type)
@@ -95,7 +95,7 @@ static struct handle_row *claim(struct handles *handles, const struct p11_object
         if (row->handle == 0) {
                 memcpy(row->identity, identity, sizeof(identity));
                 row->handle = handle;
-                row->half = object->class == CKO_PUBLIC_KEY;
+                row->gone = object->class == CKO_PUBLIC_KEY;
                 handles->n++;
         }
         return row;
@@ -112,17 +112,30 @@ CK_ULONG handles_of(struct handles *handles, const struct p11_object *object)
         return row->handle;
 }
 
-bool handles_delete_half(struct handles *handles, CK_ULONG handle)
+static struct handle_row *row_of_handle(struct handles *handles, CK_ULONG handle)
 {
-        for (size_t i = 0; i < handles->size; i++) {
-                struct handle_row *row = &handles->rows[i];
+        for (size_t i = 0; i < handles->size; i++)
+                if (handles->rows[i].handle == handle && handle != 0)
+                        return &handles->rows[i];
+        return NULL;
+}
 
-                if (row->handle == handle && row->half) {
-                        row->half = false;
-                        return true;
-                }
-        }
-        return false;
+void handles_went(struct handles *handles, CK_ULONG handle)
+{
+        struct handle_row *row = row_of_handle(handles, handle);
+
+        if (row)
+                row->gone = true;
+}
+
+bool handles_delete_gone(struct handles *handles, CK_ULONG handle)
+{
+        struct handle_row *row = row_of_handle(handles, handle);
+        bool gone = row && row->gone;
+
+        if (gone)
+                row->gone = false;
+        return gone;
 }
 
 CK_RV handles_bind(struct handles *handles, const struct p11_object *object, CK_ULONG handle)

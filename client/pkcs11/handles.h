@@ -25,8 +25,10 @@ void handles_done(struct handles *handles);
 /* The number of the object, drawn where it has none yet. 0: no memory. */
 CK_ULONG handles_of(struct handles *handles, const struct p11_object *object);
 
-/* Whether this is the number of a public half, which is deleted once: it has gone with its private half. */
-bool handles_delete_half(struct handles *handles, CK_ULONG handle);
+/* The object went with what a call did to another one: its program may delete it once all the same. */
+void handles_went(struct handles *handles, CK_ULONG handle);
+/* Whether it is such an object's number, or that of a public half, which goes with its private half. The next time it is not. */
+bool handles_delete_gone(struct handles *handles, CK_ULONG handle);
 
 /* The object gets this number, which nothing else has. CKR_HOST_MEMORY. */
 CK_RV handles_bind(struct handles *handles, const struct p11_object *object, CK_ULONG handle);

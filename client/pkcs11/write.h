@@ -35,9 +35,9 @@ static inline void key_freep(struct tokend_key **key)
         tokend_key_free(*key);
 }
 
-static inline void certificate_freep(struct tokend_certificate **certificate)
+static inline void replacement_freep(struct tokend_replacement **replacement)
 {
-        tokend_certificate_free(*certificate);
+        tokend_replacement_free(*replacement);
 }
 
 static inline void sealed_freep(struct tokend_sealed **sealed)

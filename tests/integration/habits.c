@@ -321,6 +321,32 @@ static void keeps_handles(void)
         MUST(sign_with(session, find(session, CKO_PRIVATE_KEY, "anew")));
 }
 
+/* The key `renewed` has a certificate, and the file of RENEWED another one: it is written, and then the old one is deleted. */
+static void renews(void)
+{
+        CK_OBJECT_CLASS class = CKO_CERTIFICATE;
+        CK_CERTIFICATE_TYPE type = CKC_X_509;
+        CK_BBOOL yes = CK_TRUE;
+        static CK_BYTE der[4096];
+        FILE *file = fopen(getenv("RENEWED"), "re");
+        size_t n = file ? fread(der, 1, sizeof(der), file) : 0;
+        CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)},
+                {CKA_CERTIFICATE_TYPE, &type, sizeof(type)}, {CKA_TOKEN, &yes, sizeof(yes)},
+                {CKA_LABEL, "renewed", 7}, {CKA_VALUE, der, n}};
+        CK_OBJECT_HANDLE old = find(session, CKO_CERTIFICATE, "renewed"), new = CK_INVALID_HANDLE, again;
+
+        CHECK(n > 0 && fclose(file) == 0 && old != CK_INVALID_HANDLE);
+        MUST(f->C_CreateObject(session, template, 5, &new));
+        CHECK(new != old &&find(session, CKO_CERTIFICATE, "renewed") == new);
+        MUST(f->C_DestroyObject(session, old));
+        CHECK(f->C_DestroyObject(session, old) == CKR_OBJECT_HANDLE_INVALID);
+        CHECK(find(session, CKO_CERTIFICATE, "renewed") == new);
+        /* The same once more is the same object. */
+        MUST(f->C_CreateObject(session, template, 5, &again));
+        CHECK(again == new);
+        MUST(sign_with(session, find(session, CKO_PRIVATE_KEY, "renewed")));
+}
+
 /* As NSS and p11-kit look for what a token is. */
 static void finds_profiles(void)
 {
@@ -362,6 +388,7 @@ static const struct {
         {"programs", starts_programs_among_threads},
         {"waits", waits_for_the_daemon},
         {"handles", keeps_handles},
+        {"renews", renews},
         {"profiles", finds_profiles},
 };
 

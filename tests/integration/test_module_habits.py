@@ -4,6 +4,8 @@ import os
 import subprocess
 
 from harness import BUILD, DEADLINE, OneToken, PLAIN, kill_family
+from test_renewal import Authority
+from varlink import unb64
 
 RIGHTS = "list sign verify generate delete delete-cert import request"
 
@@ -112,6 +114,18 @@ class Habits(OneToken):
         self.daemon.start(wait=False)
         self.right(process)
         self.daemon.wait_notify("READY=1")
+
+    def test_renews(self):
+        """a program that writes another certificate of a key, and then deletes the old one, has renewed it; `import` is enough"""
+        authority = Authority(self.place)
+        spki = unb64(self.daemon.call("Generate", token="hsm", nickname="renewed", type="ec")["key"]["publicKey"])
+        first, path = self.place.path / "first.der", self.place.path / "renewed.der"
+        first.write_bytes(authority.issue(spki))
+        path.write_bytes(authority.issue(spki))
+        self.daemon.ctl("import", "hsm:renewed", first)
+        self.right(self.start_program("renews", RENEWED=str(path)))
+        listed = self.daemon.call("io.tokend.Certificates.List", nickname="renewed")["certificates"]
+        self.assertEqual([unb64(c["der"]) for c in listed], [path.read_bytes()])
 
     def test_profiles(self):
         """each token declares the profiles Baseline, Extended, Authentication Token and Public Certificates Token"""
