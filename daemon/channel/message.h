@@ -159,8 +159,9 @@
         /* ---- control, supervisor to worker ---- */ \
         /* The first message. A sealed memfd with the configuration (config_format) comes with it. look: enum
          * look. patience: each call of the start may take 2^patience times Timeout=. anew: databases of an internal token that are gone
-         * may be made anew. */ \
-        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look) F(u8, patience) F(u8, anew)) \
+         * may be made anew. beside: another worker serves, and what it has begun is not to be settled. */ \
+        M(START, start, F(u32, version) F(text, token) F(u32, epoch) F(u8, look) F(u8, patience) F(u8, anew) \
+          F(u8, beside)) \
         /* A fresh request channel (descriptor) for a new broker. Also to the broker: its audit channel, at the start and for a new
          * audit process; epoch 0 there. */ \
         M(CHANNEL, channel, F(u32, epoch)) \

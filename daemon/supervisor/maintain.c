@@ -16,11 +16,34 @@ static void start_anew(struct supervised_token *token)
         child_end(token->worker);
 }
 
+static void retry_section(struct supervised_token *token)
+{
+        struct succession *next = &token->next;
+
+        next->refused_pin.refused = false;
+        life_init(&next->life, moment_now());
+        next->n_tries = 0;
+        next->pending_usec = now_usec() + next->section->start_timeout_usec;
+        succession_set_phase(token, SUCCESSION_DUE);
+}
+
+static void give_up_section(struct supervised_token *token)
+{
+        enum succession_phase phase = token->next.phase;
+
+        /* What is on trial has the place to itself by now. */
+        if (phase == SUCCESSION_ALONE)
+                succession_drop(token);
+        else if (phase != SUCCESSION_NONE && phase != SUCCESSION_FAILED)
+                succession_fail(token, "an operator took the token out of service before its worker was up");
+        child_end(token->other);
+}
+
 /* The word of an operator: the PIN is tried once, also one that was refused before. What works is left alone. */
 static void retry(struct supervised_token *token)
 {
         if (token->next.phase == SUCCESSION_FAILED)
-                succession_retry(token);
+                retry_section(token);
         else if (token->life.phase == LIFE_WAITING || token->life.phase == LIFE_FAILED)
                 start_anew(token);
 }
@@ -31,7 +54,7 @@ static void disable(struct supervised_token *token, bool drain, uint32_t uid)
         uint64_t finish_usec = 0;
 
         /* A section that has not shown that it works is not tried meanwhile. */
-        succession_give_up(token);
+        give_up_section(token);
         snprintf(reason, sizeof(reason), "%s by uid %u; tokendctl enable %s starts it again",
                 drain ? "drained" : "disabled", uid, token->name);
         if (drain)

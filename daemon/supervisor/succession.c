@@ -18,6 +18,9 @@
 #include "daemon/util/log.h"
 #include "daemon/util/printable.h"
 
+/* Newcomers in a row that find no token, or whose device fails. */
+#define TRIES 3U
+
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void arm(struct supervised_token *token)
@@ -80,7 +83,7 @@ static int start_process(struct supervised_token *token, int *ret_fd)
         ours = fds[0];
         theirs = fds[1];
         r = worker_process_start(token->other, next->section, next->config_fd,
-                (struct worker_task){.epoch = ++token->supervisor->epoch}, theirs);
+                (struct worker_task){.epoch = ++token->supervisor->epoch, .beside = true}, theirs);
         if (r < 0)
                 return r;
         *ret_fd = take_fd(&ours);
@@ -184,6 +187,7 @@ void succession_want(struct supervised_token *token, struct config_token *sectio
         if (next->phase == SUCCESSION_STARTING)
                 child_end(token->other);
         life_init(&next->life, moment_now());
+        next->n_tries = 0;
         next->pending_usec = now_usec() + section->start_timeout_usec;
         succession_set_phase(token, SUCCESSION_DUE);
 }
@@ -195,28 +199,6 @@ void succession_drop(struct supervised_token *token)
         if (token->next.phase == SUCCESSION_STARTING)
                 child_end(token->other);
         succession_set_phase(token, SUCCESSION_NONE);
-}
-
-void succession_retry(struct supervised_token *token)
-{
-        struct succession *next = &token->next;
-
-        next->refused_pin.refused = false;
-        life_init(&next->life, moment_now());
-        next->pending_usec = now_usec() + next->section->start_timeout_usec;
-        succession_set_phase(token, SUCCESSION_DUE);
-}
-
-void succession_give_up(struct supervised_token *token)
-{
-        enum succession_phase phase = token->next.phase;
-
-        /* What is on trial has the place to itself by now. */
-        if (phase == SUCCESSION_ALONE)
-                succession_drop(token);
-        else if (phase != SUCCESSION_NONE && phase != SUCCESSION_FAILED)
-                succession_fail(token, "an operator took the token out of service before its worker was up");
-        child_end(token->other);
 }
 
 bool succession_is_pending(const struct supervised_token *token, uint64_t now)
@@ -369,6 +351,13 @@ int succession_message(struct supervised_token *token, enum message_type type, s
         return 0;
 }
 
+/* A module may not show its token while another process logs in (docs/tokens.md), so that one try says little. */
+static bool may_try_again(struct succession *next)
+{
+        return (next->life.end == WORKER_END_ABSENT || next->life.end == WORKER_END_DEVICE) &&
+               ++next->n_tries < TRIES;
+}
+
 bool succession_gone(struct supervised_token *token, const char *how)
 {
         struct succession *next = &token->next;
@@ -388,7 +377,9 @@ bool succession_gone(struct supervised_token *token, const char *how)
         life_reaped(&next->life, moment_now(), reason);
         if (next->only && ckr_class(next->ckr) == CKR_CLASS_BUSY)
                 return true;
-        if (next->only || next->life.phase == LIFE_FAILED)
+        if (may_try_again(next))
+                succession_set_phase(token, SUCCESSION_DUE);
+        else if (next->only || next->life.phase == LIFE_FAILED)
                 succession_fail(token, next->life.reason);
         else
                 succession_set_phase(token, SUCCESSION_DUE);

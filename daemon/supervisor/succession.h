@@ -20,9 +20,6 @@ bool succession_protects(const struct supervised_token *token, const struct conf
 void succession_want(struct supervised_token *token, struct config_token *section, int config_fd);
 /* The files say what is in force, or the token goes. */
 void succession_drop(struct supervised_token *token);
-/* An operator wants what did not come up to be tried once more; wants no worker. */
-void succession_retry(struct supervised_token *token);
-void succession_give_up(struct supervised_token *token);
 
 /* Whether it is to come, and its time is not over. */
 bool succession_is_pending(const struct supervised_token *token, uint64_t now);

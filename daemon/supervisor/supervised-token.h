@@ -42,9 +42,10 @@ struct succession {
         int config_fd;                      /* the snapshot that has it; -1: none is needed */
         struct life life;                   /* of the newcomer */
         uint64_t life_number, other_number; /* of the newcomer; of one that leaves */
-        bool only;                          /* the newcomer is not to be followed by others */
-        uint64_t ckr;                       /* that it ended with */
-        char reason[REASON_SIZE];           /* why it did not come up */
+        unsigned n_tries;
+        bool only;                /* the newcomer is not to be followed by others */
+        uint64_t ckr;             /* that it ended with */
+        char reason[REASON_SIZE]; /* why it did not come up */
         struct refused_pin refused_pin;
         struct pin_identity pin;
         uint64_t pending_usec; /* a reload is not over before this, or before it is decided */

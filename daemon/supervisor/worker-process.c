@@ -21,7 +21,7 @@ int worker_process_start(struct child *child, const struct config_token *config,
                 return r;
         (void)child_tell(child, start, config_fd, .version = MESSAGE_VERSION, .token = config->name,
                 .epoch = task.epoch, .look = (uint8_t)task.look, .patience = (uint8_t)task.patience,
-                .anew = task.anew);
+                .anew = task.anew, .beside = task.beside);
         return 0;
 }
 

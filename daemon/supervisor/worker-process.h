@@ -10,7 +10,7 @@ struct worker_task {
         uint32_t epoch; /* of the request channel */
         enum look_kind look;
         unsigned patience;
-        bool anew;
+        bool anew, beside;
 };
 
 /* Starts it with that request channel (which stays the caller's) and sends START. config_fd: the sealed configuration. -errno: there

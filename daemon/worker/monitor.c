@@ -126,6 +126,7 @@ static int begin(struct loader *loader, struct wire *wire, int config_fd)
         slot_token_init(&loader->token, config, start.look != LOOK_NONE, start.patience);
         loader->token.daemon = loader->config;
         loader->token.anew = start.anew;
+        loader->token.beside = start.beside;
         if (loader->look == LOOK_SEEK) {
                 r = receive_question(loader);
                 if (r < 0)

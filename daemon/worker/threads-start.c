@@ -179,7 +179,7 @@ int threads_start(struct threads *threads, struct slot_token *token, const struc
         if (r != 0)
                 return r;
         claimant_init(&threads->claimant, config->state_directory, token->config->name, !token->internal);
-        r = reclaim(&threads->list[0]->operation, failure);
+        r = token->beside ? 0 : reclaim(&threads->list[0]->operation, failure);
         if (r != 0)
                 return r;
         r = prepare_peer(threads, failure);

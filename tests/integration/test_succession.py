@@ -164,6 +164,21 @@ class Succession(Case):
         self.assertEqual(sorted(k["nickname"] for k in daemon.call("List", token="hsm")["keys"]), ["k", "new"])
         daemon.call("Sign", key="hsm:new", algorithm="ecdsa_sha256", message=b64(b"m"))
 
+    def test_generate_while_it_starts(self):
+        """a Generate that is under way while a newcomer starts is the old worker's: its claim and its pair are left alone"""
+        daemon = self.begin()
+        self.token.set("C_GenerateKeyPair delay_ms=2000 count=1")
+        after = self.successor()
+        with daemon.client() as client:
+            self.begins(self.token, "C_GenerateKeyPair",
+                        lambda: client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"}))
+            self.hup(after.section("hsm", self.extra, refresh="1h"))
+            until(lambda: after.counters.exists() and after.counts().get("C_Login", 0) > 0, "the newcomer logs in")
+            client.result()
+        daemon.wait_notify("READY=1")
+        self.assertNotIn("that an earlier worker left", daemon.log_text())
+        self.assertTrue(self.is_in_force(), self.configuration())
+
     def test_another_token(self):
         """a section that means another token now: its keys alone are there, and none is mixed with the other's"""
         daemon = self.begin(keys=("k", "a"))

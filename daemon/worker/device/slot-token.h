@@ -29,7 +29,8 @@ enum oaep_labels {
 struct slot_token {
         const struct config_token *config; /* borrowed, for the process's life; so is the whole: */
         const struct config *daemon;
-        bool anew; /* an operator says that the databases, if they are gone, are to be made anew */
+        bool beside; /* another worker of this token is at work: its claims are not left overs */
+        bool anew;   /* an operator says that the databases, if they are gone, are to be made anew */
         /* Of an internal token: what is known of its databases. */
         struct {
                 struct mark mark;
