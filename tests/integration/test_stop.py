@@ -129,26 +129,27 @@ class InACall(Faults):
         self.let_go(look)
         self.assertEqual(self.daemon.process.wait(timeout=30), 0)
 
-    def reload(self, old, new):
-        """A reload that changes the section so, and has taken effect."""
+    def begin_reload(self, old, new):
+        """A reload that changes the section so, and whose newcomer is there beside the worker. It is over at READY=1."""
         self.daemon.config.write_text(self.daemon.config.read_text().replace(old, new))
         self.daemon.process.send_signal(signal.SIGHUP)
         self.daemon.wait_notify("RELOADING=1")
-        self.daemon.wait_notify("READY=1")
+        until(lambda: len([w for w in self.daemon.workers() if w.command[1:] == [b"hsm", b""]]) == 2, "a newcomer")
 
-    def finishes(self, fault, method, old="Sessions=4", new="Sessions=5", **parameters):
+    def finishes(self, fault, method, **parameters):
         """What it is told whose call is held while a reload changes the section: the worker finishes it, and is replaced then."""
-        self.begin()
+        self.begin("SessionCopies=no\n")
         worker = self.daemon.worker()
         self.token.set(fault + " hold count=1")
         with self.daemon.client() as client:
             client.send(method, parameters)
             until(self.held, "it is held")
-            self.reload(old, new)
+            self.begin_reload("Sessions=4", "Sessions=5")
             self.assertFalse(worker.gone())
-            self.assertEqual(self.daemon.token("hsm")["state"], "starting")
+            self.assertEqual(self.daemon.token("hsm")["state"], "ready")
             self.token.set()
             result = client.result()
+        self.daemon.wait_notify("READY=1")
         until(worker.gone, "the worker of the old section has ended")
         self.daemon.wait_state("hsm", "ready")
         return result
@@ -189,12 +190,12 @@ class InACall(Faults):
         with self.daemon.client() as client:
             client.send("Generate", {"token": "hsm", "nickname": "new", "type": "ec"})
             until(self.held, "its claim is held")
-            self.reload(self.token.section("hsm", "KeepAlive=1h\n", refresh="1h").strip(),
-                        other.section("hsm", "KeepAlive=1h\n", refresh="1h").strip())
+            self.begin_reload(self.token.section("hsm", "KeepAlive=1h\n", refresh="1h").strip(),
+                              other.section("hsm", "KeepAlive=1h\n", refresh="1h").strip())
             self.assertFalse(worker.gone())
             self.token.set()
             self.assertEqual(client.result()["key"]["nickname"], "new")
-        self.daemon.wait_state("hsm", "ready")
+        self.daemon.wait_notify("READY=1")
         self.assertEqual([k["nickname"] for k in self.daemon.call("List", token="hsm")["keys"]], ["k"])
 
     def test_never_done(self):
@@ -205,7 +206,7 @@ class InACall(Faults):
         with self.daemon.client() as client:
             client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m"), "timeoutMs": 1000})
             until(lambda: self.token.counts().get("C_Sign"), "it is in C_Sign")
-            self.reload("Sessions=4", "Sessions=5")
+            self.begin_reload("Sessions=4", "Sessions=5")
             self.is_good(self.sign()["signature"])
             until(worker.gone, "the old worker has ended")
             self.fails("DeadlineExceeded", client.result)
