@@ -14,7 +14,7 @@ class Output(Case):
         number = len(list(self.place.path.iterdir()))
         self.tokens = {name: FaultyToken(self.place, f"{name}{number}") for name in ("hsm", "other")}
         self.tokens["hsm"].set(*faults)
-        self.daemon = self.own("".join(t.section(name, refresh="1h") for name, t in self.tokens.items()))
+        self.daemon = self.own("".join(t.section(name, "SessionCopies=no\n", refresh="1h") for name, t in self.tokens.items()))
         return self.daemon
 
     def sign(self, token="hsm"):
