@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Runs the classes of tests, two at a time, each in a process of its own; prints each test, then the failures, then
+"""Runs the classes of tests, three at a time, each in a process of its own; prints each test, then the failures, then
 `N flaky` where there were such, and `N passed, N failed`. Arguments name files (test_sign), classes (test_sign.Sign) or tests
 (test_sign.Sign.test_x). A test that failed and then passed alone is flaky. Those that the file `flaky` lists count as passed, and of the
 others as many as UNLISTED_MAX; each is printed as it failed."""
@@ -110,7 +110,7 @@ def listed(path):
 
 
 def again(failures, allowed, counts, run_alone):
-    """Runs each test that failed once more by itself: two classes run beside each other, on two cores full of sanitized processes. A
+    """Runs each test that failed once more by itself: three classes run beside each other, on two cores full of sanitized processes. A
     test that passes now is flaky. The first failure is printed all the same. run_alone() takes names of tests, and returns their rows."""
     n_flaky, unlisted = 0, []
     for row in failures:
@@ -141,7 +141,7 @@ def main(names):
     counts, failures = {"ok": 0, "FAILED": 0, "skipped": 0}, []
     allowed, found = listed(FLAKY), groups(names)
     stale = set() if names else set(allowed) - {test for tests in found.values() for test in tests} - set(found)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=3) as pool:
         pending = {pool.submit(start, tests): name for name, tests in found.items()}
         for done in concurrent.futures.as_completed(pending):
             rows, noise = done.result()
