@@ -27,8 +27,9 @@ class Sandbox(machine.Case):
     def verify(self, *units):
         """Any line it prints is a fault; its exit status says nothing."""
         done = subprocess.run(["systemd-analyze", "verify", *map(str, units)], capture_output=True, text=True, check=False)
-        # Whether the pages are there is for the test of the pages.
-        said = [line for line in (done.stdout + done.stderr).splitlines() if not re.search(r"man \S+' failed", line)]
+        # Whether the pages are there is for the test of the pages; ImportCredential= came with systemd 254.
+        said = [line for line in (done.stdout + done.stderr).splitlines()
+                if not re.search(r"man \S+' failed|Unknown key 'ImportCredential' in section", line)]
         self.assertEqual(said, [])
 
     def test_verify(self):
