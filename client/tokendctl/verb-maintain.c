@@ -34,8 +34,11 @@ static int ask(const struct ctl_options *o, maintain_call *call)
                 print_json(o, answer);
         else if (answer->done)
                 printf("%s%s%s\n", answer->state, *answer->reason ? ": " : "", answer->reason);
-        else
-                complain("the token is %s%s%s", answer->state, *answer->reason ? ": " : "", answer->reason);
+        else {
+                complain("this was not done, and the token is %s%s%s", answer->state,
+                        *answer->reason ? ": " : "", answer->reason);
+                complain("next: `tokendctl status` says what it waits for, and what to do");
+        }
         return answer->done ? EXIT_DONE : EXIT_REFUSED;
 }
 

@@ -9,11 +9,11 @@
 #include "daemon/supervisor/token-looks.h"
 #include "daemon/supervisor/wish.h"
 
+/* A worker that still runs was taken out of service: it finishes what it has, and then the next one starts. */
 static void start_anew(struct supervised_token *token)
 {
         token->refused_pin.refused = false;
-        life_renew(&token->life, moment_now(), 0);
-        child_end(token->worker);
+        life_renew(&token->life, moment_now(), life_runs(&token->life) ? token->config->timeout_usec : 0);
 }
 
 static void retry_section(struct supervised_token *token)
@@ -69,7 +69,7 @@ int maintain(struct supervised_token *token, const struct message_maintain *mess
 {
         if (message->what == 0 || message->what >= MAINTENANCE_MAX_)
                 return -EBADMSG;
-        token->wish = (struct maintenance_wish){.number = message->number, .what = message->what};
+        wish_take(token, message);
         if (message->what == MAINTENANCE_RETRY)
                 retry(token);
         else if (message->what != MAINTENANCE_ENABLE)

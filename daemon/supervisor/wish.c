@@ -15,8 +15,9 @@ static bool is_tried(const struct supervised_token *token)
 {
         enum succession_phase phase = token->next.phase;
 
-        return token->life.state == TOKEN_STARTING || phase == SUCCESSION_DUE ||
-               phase == SUCCESSION_STARTING || phase == SUCCESSION_ALONE;
+        return token->life.state == TOKEN_STARTING || token->life.phase == LIFE_STARTING ||
+               token->life.phase == LIFE_UP || phase == SUCCESSION_DUE || phase == SUCCESSION_STARTING ||
+               phase == SUCCESSION_ALONE;
 }
 
 static void answer(struct supervised_token *token, bool done, const char *reason)
@@ -28,10 +29,27 @@ static void answer(struct supervised_token *token, bool done, const char *reason
                 .number = number, .done = done, .reason = reason);
 }
 
+static bool wants_off(unsigned what)
+{
+        return what == MAINTENANCE_DRAIN || what == MAINTENANCE_DISABLE;
+}
+
+void wish_take(struct supervised_token *token, const struct message_maintain *message)
+{
+        unsigned what = message->what;
+
+        /* It changes nothing of what is under way, and is answered with that. */
+        if (token->wish.number != 0 && what == MAINTENANCE_RETRY)
+                what = token->wish.what;
+        if (token->wish.number != 0 && what != token->wish.what)
+                answer(token, false, "an operator wanted something else before it was done");
+        token->wish = (struct maintenance_wish){.number = message->number, .what = what};
+}
+
 void wish_settle(struct supervised_token *token)
 {
         const struct succession *next = &token->next;
-        bool off = token->wish.what == MAINTENANCE_DRAIN || token->wish.what == MAINTENANCE_DISABLE;
+        bool off = wants_off(token->wish.what);
 
         if (token->wish.number == 0 || (off ? !is_off(token) : is_tried(token)))
                 return;

@@ -62,6 +62,57 @@ class Maintenance(Case):
         self.assertEqual(self.token.counts()["C_Login"] - before, 1)
         self.signs()
 
+    def test_overtaken(self):
+        """enable during a drain: the drain is told that it was overtaken, nothing in flight is lost, and the token serves again"""
+        daemon = self.begin()
+        self.token.set("C_Sign hold count=1")
+        with daemon.client() as client, Client(daemon.status_socket) as first, Client(daemon.status_socket) as second, \
+                Client(daemon.status_socket) as third:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            until(lambda: self.token.counts()["held"] == 1, "C_Sign is held")
+            first.send(STATUS + "Drain", {"token": "hsm"})
+            until(lambda: daemon.token("hsm")["state"] == "disabled", "it takes no more")
+            second.send(STATUS + "Retry", {"token": "hsm"})
+            until(lambda: "retry, says uid" in daemon.log_text(), "it was asked")
+            third.send(STATUS + "Enable", {"token": "hsm"})
+            for operator in (first, second):
+                answer = operator.result()
+                self.assertEqual((answer["done"], answer["reason"]), (False, "an operator wanted something else before it was done"))
+            self.token.set()
+            self.assertTrue(client.result()["signature"])
+            answer = third.result()
+        self.assertEqual((answer["done"], answer["state"]), (True, "ready"))
+        self.signs()
+
+    def test_retry_in_drain(self):
+        """retry during a drain: the drain goes on, and the retry is told that the token is out of service"""
+        daemon = self.begin()
+        self.token.set("C_Sign hold count=1")
+        with daemon.client() as client, Client(daemon.status_socket) as first, Client(daemon.status_socket) as second:
+            client.send("Sign", {"key": "hsm:k", "algorithm": "ecdsa_sha256", "message": b64(b"m")})
+            until(lambda: self.token.counts()["held"] == 1, "C_Sign is held")
+            first.send(STATUS + "Drain", {"token": "hsm"})
+            until(lambda: daemon.token("hsm")["state"] == "disabled", "it takes no more")
+            second.send(STATUS + "Retry", {"token": "hsm"})
+            until(lambda: "retry, says uid" in daemon.log_text(), "it was asked")
+            self.token.set()
+            self.assertTrue(client.result()["signature"])
+            self.assertEqual([first.result()["done"], second.result()["done"]], [True, False])
+        self.off()
+
+    def test_retry_waits(self):
+        """retry while the next worker starts already: it waits until that serves"""
+        daemon = self.begin()
+        self.token.set("C_Login hold count=1")
+        daemon.worker(self.token.label).kill()
+        until(lambda: self.token.counts()["held"] == 1, "the next one logs in")
+        with Client(daemon.status_socket) as operator:
+            operator.send(STATUS + "Retry", {"token": "hsm"})
+            until(lambda: "retry, says uid" in daemon.log_text(), "it was asked")
+            self.token.set()
+            answer = operator.result()
+        self.assertEqual((answer["done"], answer["state"]), (True, "ready"))
+
     def test_disable(self):
         """disable does not wait for what its worker has; a second one changes nothing"""
         self.begin()

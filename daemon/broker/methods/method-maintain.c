@@ -26,6 +26,14 @@ static void maintained(struct op *op)
                 op_refuse(op, END_NO_MEMORY);
 }
 
+/* A word that came behind another one is answered with it: then the token is not in the state that was asked for. */
+static bool is_done(const struct op *op)
+{
+        bool off = strcmp(op->word, "drain") == 0 || strcmp(op->word, "disable") == 0;
+
+        return op->end == END_OK && off == (strcmp(op->reply_state, token_state_name(TOKEN_DISABLED)) == 0);
+}
+
 static void ask(struct op *op, enum maintenance what, const char *name)
 {
         static const char *const words[MAINTENANCE_MAX_] = {
@@ -76,7 +84,7 @@ void status_enable(struct op *op)
         enum render status_##method##_render(struct op *op, struct output *output)                           \
         {                                                                                                    \
                 const struct status_##method##_reply reply = {                                               \
-                        .done = op->end == END_OK, .state = op->reply_state, .reason = op->reply_text};      \
+                        .done = is_done(op), .state = op->reply_state, .reason = op->reply_text};            \
                 status_##method##_reply_put(output, &reply);                                                 \
                 return RENDER_LAST;                                                                          \
         }
