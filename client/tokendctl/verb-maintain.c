@@ -2,7 +2,11 @@
 /* tokendctl retry, drain, disable and enable. */
 #include <string.h>
 
+#include "client/tokendctl/patience.h"
 #include "client/tokendctl/tokendctl.h"
+
+/* The daemon answers within the times of the section and 10 s; this is as long as the library waits. */
+#define ANSWER_MS (600 * 1000)
 
 /* One of tokend.h. */
 typedef enum tokend_error maintain_call(struct tokend *handle, const char *token, int timeout_ms,
@@ -24,11 +28,12 @@ static int ask(const struct ctl_options *o, maintain_call *call)
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         _cleanup_(tokend_maintenance_freep) struct tokend_maintenance *answer = NULL;
         struct tokend_failure failure;
-        int r = open_status(o, &handle);
+        int timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : ANSWER_MS, r = open_status(o, &handle);
 
         if (r != EXIT_DONE)
                 return r;
-        if (call(handle, o->arguments[0], o->timeout_ms, &answer, &failure) != TOKEND_OK)
+        if (PATIENTLY(PATIENCE_CHANGES, call(handle, o->arguments[0], timeout_ms, &answer, &failure)) !=
+                TOKEND_OK)
                 return refused(o, &failure);
         if (o->json)
                 print_json(o, answer);

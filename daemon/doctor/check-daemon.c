@@ -116,10 +116,11 @@ static bool check_certificate(struct doctor *doctor, const char *name, const cha
         if (!value || left >= NEAR_SECONDS || (doctor->only && strcmp(doctor->only, token) != 0))
                 return true;
         doubtful(doctor, token, name, "a certificate with a month or more left",
-                "let its issuer make a new one, and put it there with tokendctl import; tokendctl help "
+                "let its issuer make a new one, and put it there with tokendctl import --replace; tokendctl "
+                "help "
                 "import",
-                "the certificate \"%s\" %s %lld days", nickname, left < 0 ? "has ended since" : "ends in",
-                (left < 0 ? -left : left) / (24 * 3600));
+                "the certificate \"%s\" of %s %s %lld days", nickname, token,
+                left < 0 ? "has ended since" : "ends in", (left < 0 ? -left : left) / (24 * 3600));
         return false;
 }
 
