@@ -19,9 +19,10 @@ static CK_SLOT_ID slot_id(const struct catalogue *catalogue, const char *name)
         return hash;
 }
 
+/* What the daemon does not know of a token yet, or the token does not say, is left open. */
 static void put_part(struct buffer *out, const char *part, const char *value)
 {
-        if (!value)
+        if (!value || value[0] == '\0')
                 return;
         buffer_put_format(out, "%s%s=", out->length > strlen("pkcs11:") ? ";" : "", part);
         put_percent(out, value, strlen(value));

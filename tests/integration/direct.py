@@ -21,6 +21,9 @@ def without_comments(header):
     return re.sub(r"/\*.*?\*/", "", (ROOT / "daemon/channel" / header).read_text(), flags=re.S).replace("\\\n", " ")
 
 
+VERSION = int(re.search(r"#define MESSAGE_VERSION (\d+)U", without_comments("message.h"))[1])
+
+
 def read_messages():
     text = without_comments("message.h")
     lists = {name: body for name, body in re.findall(r"#define (\w+)\((?:[OM], )?F\)([^\n]*)", text)}
@@ -99,7 +102,7 @@ class Process:
         memfd = os.memfd_create("config", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.write(memfd, config.encode())
         fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL)
-        socket.send_fds(self.control, [encode("START", version=1, token=token, epoch=EPOCH, look=look)], [memfd])
+        socket.send_fds(self.control, [encode("START", version=VERSION, token=token, epoch=EPOCH, look=look)], [memfd])
         os.close(memfd)
 
     def end(self):

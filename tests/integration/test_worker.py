@@ -169,10 +169,10 @@ class Certificates(Case):
         key = self.worker.generate("signed")
         der = self.issued_for(key)
         for other in (self.ec, self.rsa):
-            self.invalid("certificate", "IMPORT", key=other["number"], nickname=other["nickname"], der=der)
+            self.invalid("", "IMPORT", key=other["number"], nickname=other["nickname"], der=der)
         self.invalid("nickname", "IMPORT", key=key["number"], nickname="another", der=der)
         self.assertEqual(self.worker.ask("IMPORT", key=key["number"], nickname="ec", der=der)["status"], "REPLY_NICKNAME_EXISTS")
-        self.invalid("certificate", "IMPORT", key=0, nickname="alone", der=der)
+        self.invalid("", "IMPORT", key=0, nickname="alone", der=der)
         entry = self.worker.number_of(self.worker.ok("IMPORT", key=key["number"], nickname="signed", der=der))
         self.assertEqual((entry["id"], entry["nickname"], entry["der"]), (key["id"], "signed", der))
         self.assertEqual((entry["subject"], entry["issuer"]), ("CN=issued", "CN=Issuer"))
@@ -194,10 +194,10 @@ class Certificates(Case):
         """what is not exactly one certificate is refused: every cut of one, one with more behind it, a request, PEM"""
         der = self.foreign("/CN=whole")
         for n in range(0, len(der), 7):
-            self.invalid("certificate", "IMPORT", key=0, nickname="part", der=der[:n])
+            self.invalid("", "IMPORT", key=0, nickname="part", der=der[:n])
         for bad in (der + b"\0", der + der, b"\x30\x80" + der, self.request(self.ec, "CN=x"), b"-----BEGIN CERTIFICATE-----",
                     b"\x30\x03\x02\x01\x00", b"\xff" * 5000):
-            self.invalid("certificate", "IMPORT", key=0, nickname="part", der=bad)
+            self.invalid("", "IMPORT", key=0, nickname="part", der=bad)
         for nickname in ("", "a\nb", "a:b", "x" * 129):
             self.invalid("nickname", "IMPORT", key=0, nickname=nickname, der=der)
 

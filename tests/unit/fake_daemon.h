@@ -21,8 +21,8 @@ struct fake {
         int listener, stop[2];
         pthread_t thread;
         bool running;
-        fake_handler handler;
-        atomic_int n_connections; /* accepted since fake_init() */
+        _Atomic(fake_handler) handler; /* may be another while it serves */
+        atomic_int n_connections;      /* accepted since fake_init() */
         atomic_int n_requests;
         int held; /* a descriptor that a handler answers later, or -1 */
         void *userdata;

@@ -44,6 +44,11 @@ static int on_hello(struct worker *worker, struct wire *wire)
                 r = directory_new(worker->token->name, &said->directory);
         if (r < 0)
                 return r;
+        /* Of a token that was not known what names it is known from here on: what waits for its directory finds it so. */
+        if (!worker->token->known && worker == worker->token->worker) {
+                worker->token->known = true;
+                worker->token->identity = said->identity;
+        }
         worker->threads = hello.threads;
         worker->busy = hello.busy;
         worker->session_limit = hello.session_limit;
