@@ -45,19 +45,35 @@ static void send_raw(int fd, const void *data, size_t length, size_t n_fds)
                 log_error("planted: sendmsg: %s", strerror(errno));
 }
 
+/* One message of the supervisor's; descriptors are closed, and a ping is answered: what is tried may take longer than a ping may wait. */
+static int next_message(int fd, struct wire *wire)
+{
+        _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
+        static uint8_t buffer[16 * 1024];
+        struct message_ping ping;
+        struct wire again;
+        int r;
+
+        *wire = (struct wire){.data = buffer};
+        r = channel_receive(fd, buffer, sizeof(buffer), &wire->size, fds);
+        again = *wire;
+        if (r == 0 && message_type(&again) == MESSAGE_TYPE_PING && message_get_ping(&again, &ping) == 0)
+                (void)message_send_pong(fd, &(struct message_pong){ping.number}, NULL, 0);
+        return r;
+}
+
 /* Until the supervisor has answered a last question. */
 static void ask_last(const struct planted *planted)
 {
         const struct message_unit_please question = {.ticket = UINT64_MAX, .pid = (uint32_t)getpid()};
         int fd = planted->broker->uplink.fd;
-        uint8_t buffer[16 * 1024];
 
         (void)message_send_unit_please(fd, &question, NULL, 0);
         for (struct pollfd at = {.fd = fd, .events = POLLIN}; poll(&at, 1, WAIT_MSEC) > 0;) {
-                struct wire wire = {.data = buffer};
+                struct wire wire;
                 struct message_unit unit;
 
-                if (channel_receive_plain(fd, buffer, sizeof(buffer), &wire.size) != 0)
+                if (next_message(fd, &wire) != 0)
                         break;
                 if (message_type(&wire) == MESSAGE_TYPE_UNIT && message_get_unit(&wire, &unit) == 0 &&
                         unit.ticket == UINT64_MAX)
@@ -137,25 +153,17 @@ static void control_repeats(const struct planted *planted, unsigned argument)
 
 static void control_looks(const struct planted *planted, unsigned argument)
 {
-        static uint8_t buffer[16 * 1024];
         const struct message_look_please please = {planted->broker->config->tokens[0]->name};
         struct pollfd at = {.fd = planted->broker->uplink.fd, .events = POLLIN};
         unsigned n = 0;
 
         for (uint64_t until = now_usec() + 4 * USEC_PER_SEC; now_usec() < until;) {
-                _cleanup_(channel_close_fds) int fds[LIMIT_CHANNEL_FDS] = {-1, -1};
-                struct wire wire = {.data = buffer};
-                struct message_ping ping;
+                struct wire wire;
 
                 (void)message_send_look_please(at.fd, &please, NULL, 0);
-                if (poll(&at, 1, 20) <= 0)
-                        continue;
-                if (channel_receive(at.fd, buffer, sizeof(buffer), &wire.size, fds) != 0)
-                        continue;
-                n += message_type(&wire) == MESSAGE_TYPE_LOOK;
-                /* It asks for longer than a ping may wait. */
-                if (message_type(&wire) == MESSAGE_TYPE_PING && message_get_ping(&wire, &ping) == 0)
-                        (void)message_send_pong(at.fd, &(struct message_pong){ping.number}, NULL, 0);
+                for (int wait_msec = 20; poll(&at, 1, wait_msec) > 0 && next_message(at.fd, &wire) == 0;
+                        wait_msec = 0)
+                        n += message_type(&wire) == MESSAGE_TYPE_LOOK;
         }
         log_warning("planted: %u looks", n);
         if (n == 0 || n > LOOKS_MAX)
