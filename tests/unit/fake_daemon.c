@@ -53,8 +53,10 @@ static bool serve(struct fake *fake, struct peer *peer)
                 return false;
         frame_filled(&peer->frame, (size_t)n);
         while (frame_next(&peer->frame, &request, &length) > 0) {
+                fake_handler handler = atomic_load(&fake->handler);
+
                 fake->n_requests++;
-                if (!fake->handler(fake, peer->fd, request))
+                if (!handler(fake, peer->fd, request))
                         return false;
         }
         return true;
