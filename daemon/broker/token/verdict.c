@@ -32,9 +32,14 @@
 
 /* ---- one key ---- */
 
-static unsigned signs_with(const struct op *op, unsigned algorithm)
+/* With a key of the token. algorithm 0: the key's own. */
+static bool signs(const struct op *op, unsigned algorithm, struct verdict_subject *ret)
 {
-        return algorithm ? algorithm : algorithm_default(op->entry->key_type, op->entry->size);
+        if (!op->entry)
+                return false;
+        ret->kind = MESSAGE_TYPE_SIGN;
+        ret->algorithm = algorithm ? algorithm : algorithm_default(op->entry->key_type, op->entry->size);
+        return true;
 }
 
 /* false: whatever becomes of it is no key's. The key is borrowed. */
@@ -47,16 +52,11 @@ static bool subject_of(const struct op *op, struct verdict_subject *ret)
                 return false;
         switch (op->kind) {
         case MESSAGE_TYPE_SIGN:
+                return signs(op, input->sign.algorithm, ret);
         case MESSAGE_TYPE_CERT_REQUEST:
+                return signs(op, input->cert_request.algorithm, ret);
         case MESSAGE_TYPE_SELF_SIGN:
-                if (!op->entry)
-                        return false;
-                ret->kind = MESSAGE_TYPE_SIGN;
-                ret->algorithm = op->kind == MESSAGE_TYPE_SIGN ? input->sign.algorithm
-                                 : op->kind == MESSAGE_TYPE_CERT_REQUEST
-                                         ? signs_with(op, input->cert_request.algorithm)
-                                         : signs_with(op, input->self_sign.algorithm);
-                return true;
+                return signs(op, input->self_sign.algorithm, ret);
         case MESSAGE_TYPE_DECRYPT:
                 ret->algorithm = input->decrypt.decryption;
                 break;
@@ -96,7 +96,9 @@ static struct key_verdict *verdict_of(struct token *token, const struct op *op)
 {
         struct verdict_subject subject;
 
-        for (size_t i = 0; subject_of(op, &subject) && i < LIMIT_VERDICTS; i++)
+        if (!subject_of(op, &subject))
+                return NULL;
+        for (size_t i = 0; i < LIMIT_VERDICTS; i++)
                 if (is_same(&token->verdicts[i].of, &subject))
                         return &token->verdicts[i];
         return NULL;
