@@ -38,6 +38,14 @@ int open_status(const struct ctl_options *o, struct tokend **ret)
         return *ret ? EXIT_DONE : EXIT_USAGE;
 }
 
+int ask_status(const struct ctl_options *o, struct tokend *handle, struct tokend_status **ret)
+{
+        struct tokend_failure failure;
+
+        return tokend_status(handle, o->timeout_ms, ret, &failure) == TOKEND_OK ? EXIT_DONE
+                                                                                : refused(o, &failure);
+}
+
 /* What the key says. */
 static int ask_algorithm(const struct ctl_options *o, struct tokend *handle, const char **ret)
 {

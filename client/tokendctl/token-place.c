@@ -59,17 +59,21 @@ static int find_configured(const char *path, const char *name, struct token_plac
 
 /* ---- the daemon ---- */
 
-static int find_running(const struct ctl_options *o, const char *name, struct token_place *ret)
+static int ask_running(const struct ctl_options *o, struct tokend_status **ret)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
-        struct tokend_status *status;
-        struct tokend_failure failure;
         int r = open_status(o, &handle);
+
+        return r == EXIT_DONE ? ask_status(o, handle, ret) : r;
+}
+
+static int find_running(const struct ctl_options *o, const char *name, struct token_place *ret)
+{
+        struct tokend_status *status;
+        int r = ask_running(o, &status);
 
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(o, &failure);
         r = -1;
         for (size_t i = 0; r < 0 && i < status->n_tokens; i++) {
                 const struct tokend_token_status *token = status->tokens[i];
@@ -120,15 +124,11 @@ static int take_path(const char *path, char **ret)
 
 static int running_path(const struct ctl_options *o, char **ret)
 {
-        _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct tokend_status *status;
-        struct tokend_failure failure;
-        int r = open_status(o, &handle);
+        int r = ask_running(o, &status);
 
         if (r != EXIT_DONE)
                 return r;
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(o, &failure);
         r = take_path(status->audit->file, ret);
         tokend_status_free(status);
         return r;

@@ -147,6 +147,8 @@ void list_end_print(const struct tokend_list_end *end);
 struct tokend *open_main(const struct ctl_options *o);
 /* An exit status. A service that does not run is not started by that: systemd is asked first. */
 int open_status(const struct ctl_options *o, struct tokend **ret);
+/* An exit status. The caller tokend_status_free()s *ret. */
+int ask_status(const struct ctl_options *o, struct tokend *handle, struct tokend_status **ret);
 /* Whether the service behind the status socket can be asked: unit_check(). */
 int check_status(const struct ctl_options *o, struct tokend_failure *ret_failure);
 

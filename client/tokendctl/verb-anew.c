@@ -16,10 +16,10 @@ static int look(
         struct tokend *handle, const struct ctl_options *o, bool *ret_ready, char *reason, size_t size)
 {
         struct tokend_status *status;
-        struct tokend_failure failure;
+        int r = ask_status(o, handle, &status);
 
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(o, &failure);
+        if (r != EXIT_DONE)
+                return r;
         *ret_ready = false;
         for (size_t i = 0; i < status->n_tokens; i++)
                 if (strcmp(status->tokens[i]->name, o->arguments[0]) == 0) {

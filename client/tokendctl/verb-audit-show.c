@@ -257,10 +257,10 @@ int audit_show(const struct ctl_options *o)
 static int look(struct tokend *handle, const struct ctl_options *o, int64_t *ret_rotated_seq)
 {
         struct tokend_status *status;
-        struct tokend_failure failure;
+        int r = ask_status(o, handle, &status);
 
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(o, &failure);
+        if (r != EXIT_DONE)
+                return r;
         *ret_rotated_seq = status->audit->rotated_seq;
         tokend_status_free(status);
         return EXIT_DONE;

@@ -69,15 +69,15 @@ int verb_probe(const struct ctl_options *o)
 {
         _cleanup_(tokend_closep) struct tokend *handle = NULL;
         struct tokend_status *status;
-        struct tokend_failure failure;
         int worst = open_status(o, &handle);
 
         if (worst != EXIT_DONE)
                 return worst;
         if (o->n_arguments > 0)
                 return probe(handle, o, o->arguments[0]);
-        if (tokend_status(handle, o->timeout_ms, &status, &failure) != TOKEND_OK)
-                return refused(o, &failure);
+        worst = ask_status(o, handle, &status);
+        if (worst != EXIT_DONE)
+                return worst;
         for (size_t i = 0; i < status->n_tokens; i++) {
                 int r = probe(handle, o, status->tokens[i]->name);
 
