@@ -71,25 +71,6 @@ void succession_fail(struct supervised_token *token, const char *reason)
         state_log_section(token);
 }
 
-static int start_process(struct supervised_token *token, int *ret_fd)
-{
-        struct succession *next = &token->next;
-        _cleanup_(closep) int ours = -1, theirs = -1;
-        int fds[2], r;
-
-        r = channel_pair(fds);
-        if (r < 0)
-                return r;
-        ours = fds[0];
-        theirs = fds[1];
-        r = worker_process_start(token->other, next->section, next->config_fd,
-                (struct worker_task){.epoch = ++token->supervisor->epoch, .beside = true}, theirs);
-        if (r < 0)
-                return r;
-        *ret_fd = take_fd(&ours);
-        return 0;
-}
-
 static void tell_broker(const struct supervised_token *token, int fd)
 {
         (void)child_tell(&token->supervisor->broker.child, worker, fd, .token = token->name,
@@ -114,7 +95,8 @@ static void start(struct supervised_token *token)
         /* As long as nothing serves, it is tried again and again, as any worker is. */
         next->only = token->life.phase == LIFE_SERVING;
         life_started(&next->life, moment_now(), next->section->start_timeout_usec);
-        r = start_process(token, &fd);
+        r = worker_process_start(token->other, next->section, next->config_fd,
+                (struct worker_task){.epoch = ++token->supervisor->epoch, .beside = true}, &fd);
         if (r < 0) {
                 snprintf(reason, sizeof(reason), "tokend-worker cannot be started: %s", strerror(-r));
                 succession_fail(token, reason);

@@ -118,14 +118,8 @@ static void replace_worker(struct supervised_token *token, const char *reason)
 static int start_worker(struct supervised_token *token, int *ret_fd)
 {
         struct supervisor *supervisor = token->supervisor;
-        _cleanup_(closep) int ours = -1, theirs = -1;
-        int fds[2], r;
+        int r;
 
-        r = channel_pair(fds);
-        if (r < 0)
-                return r;
-        ours = fds[0];
-        theirs = fds[1];
         closep(&token->worker_config_fd);
         token->worker_config_fd = fcntl(supervisor->config_fd, F_DUPFD_CLOEXEC, 10);
         if (token->worker_config_fd < 0)
@@ -134,12 +128,9 @@ static int start_worker(struct supervised_token *token, int *ret_fd)
                 (struct worker_task){.epoch = ++supervisor->epoch,
                         .patience = life_patience(&token->life),
                         .anew = token->anew},
-                theirs);
+                ret_fd);
         token->anew = false;
-        if (r < 0)
-                return r;
-        *ret_fd = take_fd(&ours);
-        return 0;
+        return r;
 }
 
 static void start(struct supervised_token *token)

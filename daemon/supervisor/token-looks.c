@@ -47,7 +47,7 @@ static void refused(struct supervised_token *token, const char *reason)
 }
 
 /* A look comes to the token of the worker, though the section changed meanwhile. */
-static int start(struct supervised_token *token, struct child *child, enum look_kind kind, int request_fd)
+static int start(struct supervised_token *token, struct child *child, enum look_kind kind, int *ret_fd)
 {
         struct supervisor *supervisor = token->supervisor;
         _cleanup_(config_freep) struct config *before = NULL;
@@ -61,7 +61,7 @@ static int start(struct supervised_token *token, struct child *child, enum look_
                 return r < 0 ? r : -ENOENT;
         token->look_pin = pin_identity_of(config);
         return worker_process_start(child, config, token->worker_config_fd,
-                (struct worker_task){.epoch = ++supervisor->epoch, .look = kind}, request_fd);
+                (struct worker_task){.epoch = ++supervisor->epoch, .look = kind}, ret_fd);
 }
 
 /* ---- a nickname check ---- */
@@ -103,16 +103,10 @@ static int start_check(struct supervised_token *token)
 {
         const struct nickname_question *question = &token->question;
         struct child *child = &token->nickname_check;
-        _cleanup_(closep) int unused = -1, request = -1;
-        int fds[2], r;
+        /* Nobody holds it: no request comes to a look. */
+        _cleanup_(closep) int unused = -1;
+        int r = start(token, child, LOOK_SEEK, &unused);
 
-        r = channel_pair(fds);
-        if (r < 0)
-                return r;
-        /* Nobody holds the other end: no request comes to a look. */
-        unused = fds[0];
-        request = fds[1];
-        r = start(token, child, LOOK_SEEK, request);
         if (r < 0)
                 return r;
         if (child_is_live(child))
@@ -342,9 +336,9 @@ static bool comes_too_soon(struct supervised_token *token, uint64_t now)
 void look_start(struct supervised_token *token)
 {
         struct supervisor *supervisor = token->supervisor;
-        _cleanup_(closep) int ours = -1, theirs = -1;
+        _cleanup_(closep) int fd = -1;
         uint64_t now = now_usec();
-        int fds[2], r;
+        int r;
 
         if (supervisor_is_stopping(supervisor) || !token->config || token->refused_pin.refused ||
                 token->look.pid > 0 || token->life.phase != LIFE_SERVING || token->life.renewed ||
@@ -355,17 +349,12 @@ void look_start(struct supervised_token *token)
                 return;
         token->n_looks = now < token->look_usec + LOOK_SOON_USEC ? token->n_looks + 1 : 0;
         token->look_usec = now;
-        r = channel_pair(fds);
-        if (r == 0) {
-                ours = fds[0];
-                theirs = fds[1];
-                r = start(token, &token->look, LOOK_LIST, theirs);
-        }
+        r = start(token, &token->look, LOOK_LIST, &fd);
         if (r < 0) {
                 log_warning("token %s: a look cannot be started: %s", token->name, strerror(-r));
                 return;
         }
-        (void)child_tell(&supervisor->broker.child, look, ours, .token = token->name);
+        (void)child_tell(&supervisor->broker.child, look, fd, .token = token->name);
         timer_set(supervisor->event, &token->look_timer, now + token->config->start_timeout_usec,
                 on_look_overdue, token);
 }

@@ -13,10 +13,10 @@ struct worker_task {
         bool anew, beside;
 };
 
-/* Starts it with that request channel (which stays the caller's) and sends START. config_fd: the sealed configuration. -errno: there
- * is no process. */
+/* Starts it with a request channel of its own, of which *ret_fd is the other end, the caller's, and sends START. config_fd: the sealed
+ * configuration. -errno: there is no process. */
 int worker_process_start(struct child *child, const struct config_token *config, int config_fd,
-        struct worker_task task, int request_fd);
+        struct worker_task task, int *ret_fd);
 
 /* Why a worker says that it ends. -EBADMSG: it cannot be. */
 int worker_process_ending(struct wire *wire, struct message_ending *ret);
