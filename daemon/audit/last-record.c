@@ -92,22 +92,32 @@ static bool is_of_the_file(int error)
         return error < 0 && error != -ENOMEM && error != -EMFILE && error != -ENFILE;
 }
 
+/* The caller closedir()s *ret. */
+static int open_listing(int directory_fd, DIR **ret)
+{
+        int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        *ret = fdopendir(fd);
+        if (!*ret) {
+                close(fd);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 int last_record_find(int directory_fd, const char *base, struct chain *ret_chain, char **ret_name)
 {
         struct chain chain = {0};
         _cleanup_(freep) char *best = NULL;
         const struct dirent *entry;
-        int fd, r = 0;
         DIR *dir;
+        int r;
 
-        fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                close(fd);
-                return -ENOMEM;
-        }
+        r = open_listing(directory_fd, &dir);
+        if (r < 0)
+                return r;
         /* A file with a lower SEQ in its name cannot stand further: of thousands, few are opened. */
         while (r >= 0 && (errno = 0, entry = readdir(dir))) {
                 if (name_seq(entry->d_name, base) <= chain.seq)
@@ -147,16 +157,11 @@ static int find_lowest(int directory_fd, const char *base, char **ret_name)
         _cleanup_(freep) char *best = NULL;
         uint64_t lowest = UINT64_MAX, seq;
         const struct dirent *entry;
-        int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         DIR *dir;
+        int r = open_listing(directory_fd, &dir);
 
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                close(fd);
-                return -ENOMEM;
-        }
+        if (r < 0)
+                return r;
         while (r == 0 && (entry = readdir(dir))) {
                 seq = name_seq(entry->d_name, base);
                 if (seq == 0 || seq >= lowest || !is_whole_name(entry->d_name, base))
